@@ -1,0 +1,3 @@
+"""stackaudit: an auditor for a whole Django deployment stack."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,1 @@
+"""One file in, its facts out. All parsers live here and nowhere else."""

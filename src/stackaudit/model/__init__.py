@@ -1,0 +1,1 @@
+"""The words that every floor uses: places, values, rules, verdicts and the result."""
