@@ -1,0 +1,243 @@
+"""The inputs: which files of the repository are read, and as what."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+
+from pathspec import GitIgnoreSpec
+
+SNIFFED = 65_536
+"""How much of a file is looked at where its name does not tell what it is, in bytes."""
+
+_NEVER = frozenset(
+    {".git", ".hg", ".svn", ".tox", ".nox", ".venv", "venv", "virtualenv", "node_modules", "bower_components"}
+    | {"site-packages", "__pycache__", ".mypy_cache", ".ruff_cache", ".pytest_cache", ".stackaudit_cache", ".eggs"}
+    | {".idea", ".vscode"}
+)
+_TEST_FOLDERS = frozenset({"tests", "test", "testing", "e2e", "cypress", "testdata", "test_data"})
+_VENDOR_FOLDERS = frozenset({"vendor", "vendored", "_vendor", "third_party", "thirdparty", "external"})
+_TEST_FILE = re.compile(r"(test_.*|.*_tests?|tests|conftest|factories)\.py")
+
+_NAMES: tuple[tuple[str, str], ...] = (
+    (r"Procfile(\..+)?", "procfile"),
+    (r"(.+\.)?(Docker|Container)file(\..+)?", "dockerfile"),
+    (r"(docker-)?compose([._-].+)?\.ya?ml", "compose"),
+    (r".+\.service(\.(j2|jinja2|template|tpl))?", "systemd"),
+    (r".+\.(sh|bash)", "shell"),
+    (r"(.*[-_.])?requirements([-_.].*)?\.(txt|in)", "requirements"),
+    (r"constraints.*\.txt", "requirements"),
+    (r"pyproject\.toml", "pyproject"),
+    (r"Pipfile", "pipfile"),
+    (r"setup\.cfg", "setupcfg"),
+    (r"(poetry|uv|pdm|Pipfile|pylock(\..+)?)\.(lock|toml)", "lock"),
+    (r"runtime\.txt|\.python-version|\.tool-versions", "runtime"),
+    (r"\.env(\..+)?|.+\.env(\.(example|sample|template|dist))?|env\.(example|sample|template)", "dotenv"),
+    (r".+\.py", "python"),
+    (r".+\.(html?|jinja2?|djhtml)", "template"),
+)
+_KINDS = tuple((re.compile(pattern), kind) for pattern, kind in _NAMES)
+
+_NGINX_NAME = re.compile(r".*nginx.*|.+\.(conf|vhost|nginx)(\.(template|j2|jinja2?|tpl|tmpl|erb|dist|sample|example))?")
+_NGINX_FOLDER = re.compile(r"(.*/)?(sites-(available|enabled)|nginx[^/]*|conf\.d)/([^/]+/)*[^/]+")
+_NGINX_TEXT = re.compile(
+    rb"^[ \t]*(server|location|upstream|http|events)\b[^;\n]*\{"
+    rb"|^[ \t]*(proxy_(pass|set_header)|add_header|ssl_protocols|gzip(_types)?|proxy_cache_path)\s[^;]*;",
+    re.MULTILINE,
+)
+_SUPERVISOR_TEXT = re.compile(rb"^\[(program|supervisord|group):?", re.MULTILINE)
+_SHELL_TEXT = re.compile(rb"#!\s*\S*/(env\s+(-S\s+)?)?(ba|da|a|k|z)?sh\b")
+_COMPOSE_TEXT = re.compile(rb"^services:\s*(#.*)?$", re.MULTILINE)
+_TEXT_TEMPLATE = re.compile(r"(.*/)?(templates|jinja2)/.+\.(txt|xml|md|eml|svg|js|csv|subject|j2|tex)")
+_BINARY = re.compile(
+    r".+\.(png|jpe?g|gif|ico|webp|svgz?|woff2?|ttf|eot|otf|zip|gz|bz2|xz|zst|tar|pdf|mp[34]|webm|po|mo|map|css|js|jsx"
+    r"|tsx?|json|lock|md|rst|csv|sql|pyc|so|whl|sqlite3?|db|scss|less|vue|har|geojson|pem|key|crt)",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Input:
+    """A file that is read: `path` relative to the root with forward slashes, `kind` names the reader."""
+
+    path: str
+    kind: str
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """All that is read of `root`; `left_out` counts what was not, by reason."""
+
+    root: Path
+    files: tuple[Input, ...]
+    left_out: dict[str, int] = field(default_factory=dict)
+
+    def read(self, path: str) -> bytes:
+        """The bytes of a file below the root. Raises OSError, also where a link leads out of the root."""
+        target = (self.root / path).resolve()
+        if not target.is_relative_to(self.root.resolve()):
+            raise PermissionError(1, "leads out of the repository", path)
+        if not target.is_file():
+            raise FileNotFoundError(2, "is not a regular file", path)
+        return target.read_bytes()
+
+
+def discover(root: Path, *, exclude: Sequence[str] = (), include: Sequence[str] = ()) -> Inputs:
+    """Everything below `root` that a reader exists for, in a fixed order.
+
+    Left out are what git ignores, dot folders of tools, virtual environments, vendored code, tests and migrations, and
+    what `exclude` (gitignore patterns) names; `include` brings back what matches it.
+    """
+    walk = _Walk(root, GitIgnoreSpec.from_lines(exclude), GitIgnoreSpec.from_lines(include))
+    files = sorted(walk.files("", ()), key=lambda item: item.path)
+    return Inputs(root, tuple(files), dict(sorted(walk.left_out.items())))
+
+
+def kind_of(path: str, head: bytes) -> str | None:
+    """The kind of the file at `path` whose first bytes are `head`; None where no reader exists for it."""
+    name = PurePosixPath(path).name
+    if _NGINX_NAME.fullmatch(name) or _NGINX_FOLDER.fullmatch(path):
+        if name.endswith((".html", ".py", ".service", ".sh", ".md")) or re.match(r"(.+\.)?Dockerfile", name):
+            pass
+        elif _SUPERVISOR_TEXT.search(head):
+            return "supervisor"
+        elif _NGINX_TEXT.search(head) and not head.startswith(b"#!"):
+            return "nginx"
+    for pattern, kind in _KINDS:
+        if pattern.fullmatch(name):
+            return kind
+    if _TEXT_TEMPLATE.fullmatch(path):
+        return "template"
+    if name.endswith((".conf", ".ini")) and _SUPERVISOR_TEXT.search(head):
+        return "supervisor"
+    if name.endswith((".yml", ".yaml")) and not name.startswith(".") and _COMPOSE_TEXT.search(head):
+        return "compose"
+    if path.rpartition("/")[0].endswith("requirements") and name.endswith((".txt", ".in")):
+        return "requirements"
+    if re.search(r"(^|/)\.envs?/", path) and name.startswith(".") and not name.startswith(".git"):
+        return "dotenv"
+    if _SHELL_TEXT.match(head):
+        return "shell"
+    return None
+
+
+class _Walk:
+    def __init__(self, root: Path, exclude: GitIgnoreSpec, include: GitIgnoreSpec) -> None:
+        self.root = root
+        self.exclude = exclude
+        self.include = include
+        self.left_out: Counter[str] = Counter()
+
+    def files(self, folder: str, ignores: tuple[tuple[str, GitIgnoreSpec], ...]) -> Iterator[Input]:
+        """The inputs below `folder` ("" or ending with a slash)."""
+        try:
+            entries = sorted(os.scandir(self.root / folder), key=lambda entry: entry.name)
+        except OSError:
+            self.left_out["folders that could not be opened"] += 1
+            return
+        if any(entry.name == ".gitignore" for entry in entries):
+            ignores = (*ignores, (folder, _gitignore(self.root / folder / ".gitignore")))
+        for entry in entries:
+            path = folder + entry.name
+            if entry.is_dir(follow_symlinks=False):
+                reason = self._folder_left_out(path, entry.name, ignores)
+                if reason is None:
+                    yield from self.files(path + "/", ignores)
+                elif reason:
+                    self.left_out[reason] += 1
+            elif entry.is_symlink():
+                self._link(entry)
+            elif entry.is_file(follow_symlinks=False):
+                found = self._file(path, entry, ignores)
+                if found is not None:
+                    yield found
+
+    def _folder_left_out(self, path: str, name: str, ignores: tuple[tuple[str, GitIgnoreSpec], ...]) -> str | None:
+        if name in _NEVER or (self.root / path / "pyvenv.cfg").exists():
+            return ""
+        if self.include.match_file(path + "/"):
+            return None
+        if self.exclude.match_file(path + "/"):
+            return "folders excluded by the configuration"
+        if name in _TEST_FOLDERS and not _contains_django(self.root / path):
+            return "folders of tests"
+        if name in _VENDOR_FOLDERS:
+            return "folders of vendored code"
+        if name == "migrations" and (self.root / path / "__init__.py").exists():
+            return "folders of migrations"
+        return "folders that git ignores" if _ignored(path + "/", ignores) else None
+
+    def _file(self, path: str, entry: os.DirEntry[str], ignores: tuple[tuple[str, GitIgnoreSpec], ...]) -> Input | None:
+        if _BINARY.fullmatch(entry.name) and not _TEXT_TEMPLATE.fullmatch(path) and not entry.name.endswith(".lock"):
+            return None
+        kind = kind_of(path, _head(self.root / path) if _wants_head(path) else b"")
+        if kind is None:
+            return None
+        if not self.include.match_file(path):
+            if self.exclude.match_file(path):
+                self.left_out["files excluded by the configuration"] += 1
+                return None
+            if kind == "python" and _TEST_FILE.fullmatch(entry.name):
+                self.left_out["files of tests"] += 1
+                return None
+            if _ignored(path, ignores):
+                self.left_out["files that git ignores"] += 1
+                return None
+        return Input(path, kind)
+
+    def _link(self, entry: os.DirEntry[str]) -> None:
+        """A link inside the root shows a file that is read where it lies; one that leads out is not followed."""
+        target = Path(entry.path).resolve() if not _loops(entry.path) else None
+        if target is None:
+            self.left_out["links that lead in a circle or nowhere"] += 1
+        elif not target.is_relative_to(self.root.resolve()):
+            self.left_out["links that lead out of the repository"] += 1
+
+
+def _loops(path: str) -> bool:
+    try:
+        Path(path).resolve(strict=True)
+    except (OSError, RuntimeError):
+        return True
+    return False
+
+
+def _wants_head(path: str) -> bool:
+    name = path.rpartition("/")[2]
+    if name.endswith(".py"):
+        return False
+    plain = any(pattern.fullmatch(name) for pattern, _ in _KINDS)
+    return not plain or bool(_NGINX_NAME.fullmatch(name) or _NGINX_FOLDER.fullmatch(path))
+
+
+def _head(path: Path) -> bytes:
+    try:
+        with path.open("rb") as stream:
+            return stream.read(SNIFFED)
+    except OSError:
+        return b""
+
+
+def _gitignore(path: Path) -> GitIgnoreSpec:
+    try:
+        return GitIgnoreSpec.from_lines(path.read_text(encoding="utf-8", errors="replace").splitlines())
+    except (OSError, ValueError):
+        return GitIgnoreSpec.from_lines(())
+
+
+def _ignored(path: str, ignores: tuple[tuple[str, GitIgnoreSpec], ...]) -> bool:
+    """Whether git leaves `path` out: the innermost .gitignore that says anything has the last word."""
+    for folder, spec in reversed(ignores):
+        verdict = spec.check_file(path[len(folder) :]).include
+        if verdict is not None:
+            return verdict
+    return False
+
+
+def _contains_django(folder: Path) -> bool:
+    """Whether a folder called like tests is an application of the site all the same: it has models, views and urls."""
+    return all((folder / name).exists() for name in ("models.py", "views.py", "urls.py"))
