@@ -95,6 +95,13 @@ def load(root: Path, path: Path | None = None) -> tuple[Config, str]:
     return Config(), ""
 
 
+def as_document(config: Config) -> dict[str, Any]:
+    """`config` in the form of its file: the keys that differ from their defaults are all that is needed."""
+    document: dict[str, Any] = msgspec.to_builtins(config)
+    default = msgspec.to_builtins(Config())
+    return {key: value for key, value in document.items() if value != default[key]}
+
+
 def host_from(path: Path) -> Host:
     """The `[host]` table of a TOML file, or the file itself where it has none. Raises ConfigError."""
     if not path.is_file():

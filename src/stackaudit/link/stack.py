@@ -1,0 +1,139 @@
+"""The stack: what the whole deployment is, all facts linked; each view is linked when it is first asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from stackaudit.config import Config
+from stackaudit.facts.files import FileFacts
+from stackaudit.facts.tools import ToolFacts
+from stackaudit.model.rule import Need
+from stackaudit.model.values import Known, Unknown
+
+if TYPE_CHECKING:
+    from stackaudit.link.host import HostSpec
+    from stackaudit.link.models import Models
+    from stackaudit.link.modules import Modules
+    from stackaudit.link.nginx import Nginx
+    from stackaudit.link.packages import Packages
+    from stackaudit.link.processes import Processes
+    from stackaudit.link.queries import Queries
+    from stackaudit.link.settings import Settings
+
+_KINDS: dict[Need, tuple[str, ...]] = {
+    "django": ("python",),
+    "settings": ("python",),
+    "templates": ("template",),
+    "nginx": ("nginx",),
+    "processes": ("procfile", "systemd", "dockerfile", "compose", "supervisor", "shell"),
+    "packages": ("requirements", "pyproject", "pipfile", "setupcfg", "lock"),
+}
+
+
+class Stack:
+    """All facts of one repository, linked. `tools` is what pip-audit and deptry said, where they were asked."""
+
+    def __init__(self, files: Iterable[FileFacts], config: Config, tools: ToolFacts | None = None) -> None:
+        self.files = {item.path: item for item in files}
+        self.config = config
+        self.tools = tools or ToolFacts()
+
+    def of_kind(self, *kinds: str) -> list[FileFacts]:
+        """The files of `kinds` that were read."""
+        return [item for item in self.files.values() if item.kind in kinds and item.unread is None]
+
+    def unread(self, *kinds: str) -> list[FileFacts]:
+        """The files of `kinds` that could not be read."""
+        return [item for item in self.files.values() if item.kind in kinds and item.unread is not None]
+
+    def unread_for(self, needs: Iterable[Need]) -> list[FileFacts]:
+        """The files that could not be read and that a rule with `needs` would have looked at."""
+        kinds = {kind for need in needs if need != "settings" for kind in _KINDS.get(need, ())}
+        return self.unread(*kinds) if kinds else []
+
+    @cached_property
+    def modules(self) -> Modules:
+        """The Python modules, with names resolved across imports."""
+        from stackaudit.link.modules import Modules
+
+        return Modules(self.of_kind("python"))
+
+    @cached_property
+    def settings(self) -> Settings | None:
+        """Django's settings as production sees them; None where there is no settings module."""
+        from stackaudit.link import settings
+
+        return settings.resolve(self)
+
+    @cached_property
+    def models(self) -> Models:
+        """The model graph."""
+        from stackaudit.link import models
+
+        return models.resolve(self)
+
+    @cached_property
+    def queries(self) -> Queries:
+        """Every place where the code asks the database, and how often."""
+        from stackaudit.link import queries
+
+        return queries.resolve(self)
+
+    @cached_property
+    def nginx(self) -> Nginx:
+        """nginx's effective configuration."""
+        from stackaudit.link import nginx
+
+        return nginx.resolve(self)
+
+    @cached_property
+    def processes(self) -> Processes:
+        """What is started, with its effective settings."""
+        from stackaudit.link import processes
+
+        return processes.resolve(self)
+
+    @cached_property
+    def host(self) -> HostSpec:
+        """The machine that it all runs on, as far as it was told."""
+        from stackaudit.link import host
+
+        return host.resolve(self)
+
+    @cached_property
+    def packages(self) -> Packages:
+        """What the project depends on."""
+        from stackaudit.link import packages
+
+        return packages.resolve(self)
+
+    def present(self, need: Need) -> Known[bool] | Unknown:
+        """Whether the stack has `need`: Known(False) makes a rule not applicable, Unknown makes it unknown."""
+        if need == "host":
+            return Known(True) if self.config.host else Unknown("there is no [host] table (write one: stackaudit host)")
+        if need in ("pip-audit", "deptry"):
+            report = self.tools.pip_audit if need == "pip-audit" else self.tools.deptry
+            if not self.packages.files:
+                return Known(False)
+            return Known(True) if report.ran else Unknown(report.why)
+        if need == "settings":
+            return Known(self.settings is not None)
+        if need == "django":
+            return self._imports_django()
+        kinds = _KINDS[need]
+        if self.of_kind(*kinds):
+            return Known(True)
+        broken = self.unread(*kinds)
+        if broken and broken[0].unread is not None:
+            return Unknown(f"{broken[0].path} could not be read: {broken[0].unread.text}")
+        return Known(False)
+
+    def _imports_django(self) -> Known[bool] | Unknown:
+        if self.modules.imports("django"):
+            return Known(True)
+        broken = self.unread("python")
+        if broken and broken[0].unread is not None:
+            return Unknown(f"{broken[0].path} could not be read: {broken[0].unread.text}")
+        return Known(False)
