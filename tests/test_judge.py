@@ -31,7 +31,7 @@ def rule(**changes: Any) -> Rule:
 def judged(
     monkeypatch: pytest.MonkeyPatch, verdicts: list[Verdict], a_rule: Rule, *files: FileFacts
 ) -> judge.Judgement:
-    monkeypatch.setattr(judge, "check_of", lambda _: lambda stack, rule: iter(verdicts))
+    monkeypatch.setattr(judge, "check_of", lambda _: lambda stack: iter(verdicts))
     return judge.judge(Stack(files, Config()), [a_rule], lambda path, line: f"{path}:{line}")
 
 
@@ -86,7 +86,7 @@ def test_a_place_is_judged_once_and_a_failure_outweighs(monkeypatch: pytest.Monk
 
 
 def test_a_crash_makes_the_rule_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken(stack: Stack, a_rule: Rule) -> Iterator[Verdict]:
+    def broken(stack: Stack) -> Iterator[Verdict]:
         yield Fail(at(1), {"value": 7})
         raise KeyError("lost")
 

@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from types import ModuleType
 
+from stackaudit.catalog import CatalogError
+from stackaudit.checks import declared
 from stackaudit.link.stack import Stack
 from stackaudit.model.result import (
     Finding,
@@ -27,6 +29,7 @@ from stackaudit.model.source import Place, Region
 from stackaudit.model.values import Unknown
 from stackaudit.model.verdict import Fail, Pass, Site, Step, Unsure, Verdict
 
+Check = Callable[[Stack], Iterator[Verdict]]
 Snippets = Callable[[str, int], str]
 """The text of a line (from 1) of a file, "" where it cannot be had."""
 
@@ -43,7 +46,10 @@ class Judgement:
 
 
 def judge(stack: Stack, rules: Sequence[Rule], snippet: Snippets) -> Judgement:
-    """Put every rule to the stack. A check that crashes makes its rule unknown and leaves a notification."""
+    """Put every rule to the stack. A check that crashes makes its rule unknown and leaves a notification.
+
+    Raises CatalogError for a declared check that cannot be used.
+    """
     judgement = Judgement()
     for rule in rules:
         _judge_one(stack, rule, snippet, judgement)
@@ -53,19 +59,18 @@ def judge(stack: Stack, rules: Sequence[Rule], snippet: Snippets) -> Judgement:
     return judgement
 
 
-def check_of(rule: Rule) -> Callable[[Stack, Rule], Iterator[Verdict]]:
-    """The function that judges `rule`: a declared check by its kind, or the one named like the rule in its area."""
-    if rule.check is not None:
-        from stackaudit.checks import declared
+def check_of(rule: Rule) -> Check:
+    """The function that judges `rule`: a declared check, or the one named like the rule in its area.
 
-        kind = rule.check.kind
-        if kind not in declared.KINDS:
-            raise LookupError(f"there is no declared check `{kind}`; there are {', '.join(sorted(declared.KINDS))}")
-        return declared.KINDS[kind]
-    function = getattr(_area(rule.area), rule.function, None)
-    if function is None:
-        raise LookupError(f"stackaudit.checks.{rule.area} has no function {rule.function}")
-    return lambda stack, _: function(stack)
+    Raises CatalogError where the arguments of a declared check do not fit.
+    """
+    if rule.check is not None:
+        try:
+            return declared.of(rule.check.kind, rule.check.args).judge
+        except ValueError as error:
+            raise CatalogError(f"{rule.id}: [check] {error}") from None
+    function: Check = getattr(_area(rule.area), rule.function)
+    return function
 
 
 def _area(name: str) -> ModuleType:
@@ -77,9 +82,11 @@ def _judge_one(stack: Stack, rule: Rule, snippet: Snippets, judgement: Judgement
     verdicts: list[Verdict] = []
     if status == "passed":
         try:
-            verdicts = _unique(check_of(rule)(stack, rule))
+            verdicts = _unique(check_of(rule)(stack))
             verdicts += _unread(stack, rule)
             findings = _findings(rule, verdicts, stack, snippet)
+        except CatalogError:
+            raise
         except Exception as error:
             last = traceback.extract_tb(error.__traceback__)[-1]
             text = f"the check of {rule.id} crashed: {type(error).__name__}: {error} ({last.name}, line {last.lineno})"
