@@ -32,7 +32,8 @@ def scan(root: Path, config: Config, progress: Progress | None = None) -> Result
     """Audit `root`. Raises NothingToAuditError and catalog.CatalogError; never writes outside its cache."""
     tell = progress or (lambda *_: None)
     rules = catalog.load(root / config.rules if config.rules else None)
-    chosen = catalog.choose(rules, config.select, config.ignore)
+    catalog.choose(rules, (), config.ignore)
+    chosen = catalog.choose(rules, config.select, ())  # what is ignored is judged too: hiding never raises the score
     inputs = _inputs(root, config, tell)
     files = pool.lower_all(
         inputs.files, inputs.read, root=root, jobs=config.jobs,
@@ -49,7 +50,7 @@ def scan(root: Path, config: Config, progress: Progress | None = None) -> Result
         schema=SCHEMA,
         version=__version__,
         stack=summary(stack, Counter(item.kind for item in inputs.files), inputs.left_out),
-        score=score.score(settled.outcomes),
+        score=score.score(settled.outcomes, judged.findings),
         rules=tuple(settled.outcomes),
         findings=tuple(settled.findings),
         unknowns=tuple(judged.unknowns),

@@ -64,11 +64,11 @@ class Finding(Document, frozen=True):
 
 
 class Waived(Document, frozen=True):
-    """A finding that somebody accepted; `by` tells where ("comment", "per-file-ignores")."""
+    """A finding that somebody accepted; `by` tells where: a comment, or the configuration."""
 
     finding: Finding
     reason: str
-    by: Literal["comment", "per-file-ignores"]
+    by: Literal["comment", "per-file-ignores", "ignore"]
 
 
 class Open(Document, frozen=True):
