@@ -29,6 +29,7 @@ _NAMES: tuple[tuple[str, str], ...] = (
     (r"(docker-)?compose([._-].+)?\.ya?ml", "compose"),
     (r".+\.service(\.(j2|jinja2|template|tpl))?", "systemd"),
     (r".+\.(sh|bash)", "shell"),
+    (r"(.*[-_.])?gunicorn.*\.conf|gunicorn\.conf", "python"),
     (r"(.*[-_.])?requirements([-_.].*)?\.(txt|in)", "requirements"),
     (r"constraints.*\.txt", "requirements"),
     (r"pyproject\.toml", "pyproject"),
@@ -50,7 +51,8 @@ _NGINX_TEXT = re.compile(
     re.MULTILINE,
 )
 _SUPERVISOR_TEXT = re.compile(rb"^\[(program|supervisord|group):?", re.MULTILINE)
-_SHELL_TEXT = re.compile(rb"#!\s*\S*/(env\s+(-S\s+)?)?(ba|da|a|k|z)?sh\b")
+_UWSGI_TEXT = re.compile(rb"^\[uwsgi\]", re.MULTILINE)
+_SHELL_TEXT = re.compile(rb"#!\s*\S*/((env|with-contenv)\s+(-S\s+)?(\S*/)?)?(ba|da|a|k|z)?sh\b")
 _COMPOSE_TEXT = re.compile(rb"^services:\s*(#.*)?$", re.MULTILINE)
 _TEXT_TEMPLATE = re.compile(r"(.*/)?(templates|jinja2)/.+\.(txt|xml|md|eml|svg|js|csv|subject|j2|tex)")
 _BINARY = re.compile(
@@ -114,6 +116,8 @@ def kind_of(path: str, head: bytes) -> str | None:
         return "template"
     if name.endswith((".conf", ".ini")) and _SUPERVISOR_TEXT.search(head):
         return "supervisor"
+    if name.endswith(".ini") and _UWSGI_TEXT.search(head):
+        return "uwsgi"
     if name.endswith((".yml", ".yaml")) and not name.startswith(".") and _COMPOSE_TEXT.search(head):
         return "compose"
     if path.rpartition("/")[0].endswith("requirements") and name.endswith((".txt", ".in")):

@@ -27,7 +27,7 @@ _KINDS: dict[Need, tuple[str, ...]] = {
     "settings": ("python",),
     "templates": ("template",),
     "nginx": ("nginx",),
-    "processes": ("procfile", "systemd", "dockerfile", "compose", "supervisor", "shell"),
+    "processes": ("procfile", "systemd", "dockerfile", "compose", "supervisor", "shell", "uwsgi"),
     "packages": ("requirements", "pyproject", "pipfile", "setupcfg", "lock"),
 }
 
