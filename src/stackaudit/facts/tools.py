@@ -66,7 +66,8 @@ class DeptryIssue(msgspec.Struct, frozen=True):
 class DeptryReport(msgspec.Struct, frozen=True):
     """What deptry said.
 
-    `guessed` are the distributions whose modules it did not know; `unread` files it could not parse. `asked` are the distributions that it was asked about; empty where a recorded report does not tell.
+    `guessed` are the distributions whose modules it did not know; `unread` files it could not parse. `asked` are
+    the distributions that it was asked about; empty where a recorded report does not tell.
     """
 
     ran: bool = False
