@@ -23,7 +23,7 @@ class Stage(msgspec.Struct, frozen=True):
     """One `FROM` of a Dockerfile, up to the next.
 
     `image` is the image or an earlier stage's name. `args` are the ARGs in scope with their defaults; `workdir`, `user`
-    the last ones. `ports` are the words of EXPOSE.
+    the last ones. `ports` are the words of EXPOSE, `runs` the commands of RUN.
     """
 
     name: str
@@ -38,6 +38,7 @@ class Stage(msgspec.Struct, frozen=True):
     entrypoint: Command | None = None
     healthcheck: Command | None = None
     stop_signal: Word | None = None
+    runs: tuple[Command, ...] = ()
 
 
 class Dockerfile(msgspec.Struct, frozen=True):

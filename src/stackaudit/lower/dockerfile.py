@@ -38,6 +38,7 @@ class Draft:
     entrypoint: Command | None = None
     healthcheck: Command | None = None
     stop_signal: Word | None = None
+    runs: list[Command] = field(default_factory=list)
 
 
 def lower(data: bytes, path: str) -> Dockerfile:
@@ -81,6 +82,7 @@ def stage_of(draft: Draft) -> Stage:
         draft.entrypoint,
         draft.healthcheck,
         draft.stop_signal,
+        tuple(draft.runs),
     )
 
 
@@ -164,6 +166,9 @@ def instruction(stage: Draft, name: str, body: Located, mask: Mask) -> None:
         case "ENTRYPOINT":
             stage.entrypoint = command(body, mask)
             stage.cmd = None if stage.cmd is None else stage.cmd
+        case "RUN":
+            start = after_flags(body.text)
+            stage.runs.append(command(body.part(start, len(body.text)), mask))
         case "HEALTHCHECK":
             start = after_flags(body.text)
             rest = body.part(start, len(body.text))

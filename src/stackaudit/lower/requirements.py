@@ -39,8 +39,12 @@ def lower(data: bytes, path: str) -> PackageFile:
     """The facts of one requirements or constraints file. A line that pip would refuse becomes a note."""
     text = decode(data)
     found = _Found()
+    template = next((number for number, line in enumerate(text.splitlines(), 1) if "{%" in line), 0)
+    if template:
+        found.notes.append(Note("a template: which of its requirements are installed is decided elsewhere", template))
     for line in _logical_lines(text):
-        _read(line, found)
+        if not (template and line.text.startswith(("{%", "{#"))):
+            _read(line, found)
     return PackageFile(
         requirements=tuple(found.requirements),
         includes=tuple(found.includes),
@@ -158,7 +162,7 @@ def _read(line: _Line, found: _Found) -> None:
     )
     if requirement is None:
         found.notes.append(Note(f"this is not a requirement that pip can read: {body[:120]}", line.line))
-    elif requirement.name:
+    elif requirement.key:
         found.requirements.append(msgspec.structs.replace(requirement, hashes=hashes) if hashes else requirement)
 
 

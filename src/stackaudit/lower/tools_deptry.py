@@ -51,7 +51,7 @@ def unused(root: Path, declared: Sequence[str], *, timeout: float) -> DeptryRepo
             ended = child.run("deptry", arguments, cwd=root, scratch=scratch, timeout=timeout)
         except OSError as error:
             return DeptryReport(why=f"deptry could not be started: {error.strerror}")
-        issues = _parse(child.read(output))
+        issues = _parse(child.read(output), ours=str(config))
     if ended.code is None:
         return DeptryReport(why=f"deptry was stopped after {timeout:.0f} s (tool-timeout)")
     if "No module named deptry" in ended.errors:
@@ -83,20 +83,22 @@ def read_deptry(path: Path) -> DeptryReport:
 
 def _config(declared: Sequence[str], modules: Mapping[str, Sequence[str]]) -> str:
     names = sorted({canonicalize_name(name) for name in declared})
-    known = {name: list(modules[name]) for name in names if name in modules}
+    known = [f"{json.dumps(name)} = {json.dumps(list(modules[name]))}" for name in names if name in modules]
     lines = ["[project]", 'name = "audited"', 'version = "0"', f"dependencies = {json.dumps(names)}"]
-    lines += [
-        "[tool.deptry.package_module_name_map]",
-        *(f"{json.dumps(k)} = {json.dumps(v)}" for k, v in known.items()),
-    ]
-    return "\n".join(lines) + "\n"
+    return "\n".join([*lines, "[tool.deptry.package_module_name_map]", *known, ""])
 
 
-def _parse(data: bytes) -> tuple[DeptryIssue, ...] | None:
+def _parse(data: bytes, ours: str = "") -> tuple[DeptryIssue, ...] | None:
     try:
         issues = msgspec.json.decode(data, type=list[_Issue])
     except (msgspec.DecodeError, RecursionError):
         return None
     return tuple(
-        DeptryIssue(item.error.code, item.module, item.location.file, item.location.line or 0) for item in issues
+        DeptryIssue(
+            item.error.code,
+            item.module,
+            "" if item.location.file == ours else item.location.file,
+            item.location.line or 0,
+        )
+        for item in issues
     )
