@@ -1,0 +1,174 @@
+"""Where the repository's nginx files land, and which nginx reads them: Dockerfiles and compose files tell."""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+from stackaudit.facts.commands import Text, Variable
+from stackaudit.facts.files import FileFacts
+from stackaudit.facts.services import Compose, Dockerfile, Service, Stage
+from stackaudit.link.nginx.version import Version, parse
+from stackaudit.model.values import Known, Unknown, Value
+
+NO_VERSION = "neither an image tag nor [nginx] version tells which nginx serves"
+_MAIN = "/etc/nginx/nginx.conf"
+_OFFICIAL = frozenset({"nginx", "library/nginx", "nginxinc/nginx-unprivileged", "nginx-unprivileged", "nginx/nginx"})
+
+
+@dataclass
+class Unit:
+    """One container that runs nginx. `installed` maps paths inside to files of the repository."""
+
+    name: str
+    image: str
+    tag: str
+    installed: dict[str, str] = field(default_factory=dict)
+    volumes: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def has_stock_main(self) -> bool:
+        """Whether the main file is the official image's own."""
+        return self.image in _OFFICIAL and _MAIN not in self.installed
+
+
+def units(dockerfiles: Iterable[FileFacts], composes: Iterable[FileFacts], paths: Iterable[str]) -> list[Unit]:
+    """The containers that run nginx, as far as `paths` (the nginx files of the repository) are concerned."""
+    known = frozenset(paths)
+    built = {file.path: file.facts for file in dockerfiles if isinstance(file.facts, Dockerfile)}
+    found: list[Unit] = []
+    used: set[str] = set()
+    for file in composes:
+        if isinstance(file.facts, Compose):
+            for service in file.facts.services:
+                unit = _of_service(service, file.path, built, known, used)
+                if unit is not None:
+                    found.append(unit)
+    for path, dockerfile in built.items():
+        if path not in used:
+            unit = _of_dockerfile(path, dockerfile, "", known, posixpath.dirname(path))
+            if unit is not None:
+                found.append(unit)
+    return found
+
+
+def version(units: Iterable[Unit]) -> Value[Version]:
+    """The version that all official images agree on."""
+    seen = {parse(unit.tag) for unit in units if unit.image in _OFFICIAL}
+    if len(seen) == 1 and (only := next(iter(seen))) is not None:
+        return Known(only, note="tag of the nginx image")
+    return Unknown("its images name several versions of nginx" if len(seen) > 1 else NO_VERSION)
+
+
+def _of_service(
+    service: Service, path: str, built: dict[str, Dockerfile], known: frozenset[str], used: set[str]
+) -> Unit | None:
+    folder = posixpath.dirname(path)
+    unit: Unit | None = None
+    if service.build is not None:
+        context = posixpath.normpath(posixpath.join(folder, _text(service.build.context) or "."))
+        context = "" if context == "." else context
+        name = _text(service.build.dockerfile) if service.build.dockerfile is not None else "Dockerfile"
+        dockerfile = posixpath.normpath(posixpath.join(context, name or "Dockerfile"))
+        if dockerfile in built:
+            used.add(dockerfile)
+            unit = _of_dockerfile(dockerfile, built[dockerfile], service.name, known, context)
+    elif service.image is not None:
+        image, tag = _image(_text(service.image) or "")
+        unit = Unit(service.name, image, tag)
+    if unit is None:
+        return None
+    for mount in service.mounts:
+        source = _text(mount.source)
+        if source is None:
+            continue
+        if source.startswith((".", "/")) or "/" in source:
+            _install(unit, posixpath.normpath(posixpath.join(folder, source)), mount.target, known)
+        else:
+            unit.volumes[mount.target.rstrip("/")] = source
+    return unit if _is_nginx(unit) else None
+
+
+def _of_dockerfile(path: str, dockerfile: Dockerfile, name: str, known: frozenset[str], context: str) -> Unit | None:
+    if not dockerfile.stages:
+        return None
+    chain = list(_chain(dockerfile))
+    image, tag = _image(_filled(chain[-1].image, chain[-1].args))
+    unit = Unit(name or path, image, tag)
+    for stage in reversed(chain):
+        for copy in stage.copies:
+            target = _text(copy.target)
+            if copy.stage or target is None:
+                continue
+            if not target.startswith("/"):
+                target = posixpath.join(copy.workdir or "/", target)
+            sources = [text for source in copy.sources if (text := _text(source)) is not None]
+            for source in sources:
+                for folder in dict.fromkeys((context, "", posixpath.dirname(path))):
+                    at = posixpath.normpath(posixpath.join(folder, source.lstrip("/")))
+                    if _install(unit, at, target, known, into=target.endswith("/") or len(sources) > 1):
+                        break
+    return unit if _is_nginx(unit) else None
+
+
+def _chain(dockerfile: Dockerfile) -> Iterator[Stage]:
+    """The last stage and those that it is built from."""
+    by_name = {stage.name.lower(): stage for stage in dockerfile.stages if stage.name}
+    stage: Stage | None = dockerfile.stages[-1]
+    seen: set[int] = set()
+    while stage is not None and id(stage) not in seen:
+        seen.add(id(stage))
+        yield stage
+        stage = by_name.get(stage.image.text.lower())
+
+
+def _install(unit: Unit, source: str, target: str, known: frozenset[str], *, into: bool = False) -> bool:
+    """Notes that `source` (a file or folder) lands at `target`; whether any nginx file is concerned."""
+    if source in known:
+        at = posixpath.join(target, posixpath.basename(source)) if into else target
+        unit.installed[_rendered(posixpath.normpath(at))] = source
+        return True
+    inside = [path for path in known if source == "." or path.startswith(source + "/")]
+    for path in inside:
+        below = path if source == "." else path[len(source) + 1 :]
+        unit.installed[_rendered(posixpath.normpath(posixpath.join(target, below)))] = path
+    return bool(inside)
+
+
+def _rendered(path: str) -> str:
+    """Where the official image's entry point puts a template after filling it in."""
+    folder, _, name = path.rpartition("/")
+    if folder == "/etc/nginx/templates" and name.endswith(".template"):
+        return "/etc/nginx/conf.d/" + name.removesuffix(".template")
+    return path
+
+
+def _is_nginx(unit: Unit) -> bool:
+    return "nginx" in unit.image or "openresty" in unit.image or any("/nginx/" in path for path in unit.installed)
+
+
+def _image(text: str) -> tuple[str, str]:
+    """Name and tag of an image, without the registry's host and a digest."""
+    text = text.partition("@")[0]
+    name, _, tag = text.partition(":") if "/" not in text.rpartition(":")[2] else (text, "", "")
+    head, _, rest = name.partition("/")
+    if rest and ("." in head or ":" in head or head == "localhost"):
+        name = rest
+    return name, tag
+
+
+def _filled(text: Text, args: Iterable[Variable]) -> str:
+    """`text` with its holes filled by the defaults of ARGs, where they have one."""
+    values = {arg.name: arg.value.text for arg in args if arg.value is not None and not arg.value.holes}
+    result = text.text
+    for hole in reversed(text.holes):
+        value = values.get(hole.name, hole.default.text if hole.default is not None else None)
+        if value is None:
+            return ""
+        result = result[: hole.start] + value + result[hole.end :]
+    return result
+
+
+def _text(text: Text) -> str | None:
+    return None if text.holes else text.text

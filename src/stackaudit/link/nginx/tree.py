@@ -1,0 +1,152 @@
+"""The tree that nginx would build: http levels with their servers, locations and upstreams, includes brought in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from stackaudit.facts.nginx import Directive
+from stackaudit.facts.nginx import Nginx as File
+from stackaudit.link.nginx import known_files
+from stackaudit.link.nginx.include import Includes
+from stackaudit.link.nginx.level import Gap, Level, Line
+from stackaudit.model.source import Place
+
+DEEPEST = 20
+"""How many includes may stand in each other."""
+
+BLOCKS = frozenset(
+    {"http", "server", "location", "upstream", "if", "limit_except", "map", "geo", "types", "split_clients"}
+)
+_OF_HTTP = frozenset(
+    {"upstream", "map", "geo", "split_clients", "limit_req_zone", "limit_conn_zone", "log_format", "js_import"}
+    | {"proxy_cache_path", "uwsgi_cache_path", "fastcgi_cache_path", "lua_shared_dict"}
+)
+"""Directives that stand in http and nowhere else."""
+
+_NOT_WEB = frozenset({"stream", "mail"})
+
+
+class Builder:
+    """Builds trees of the files of a repository."""
+
+    def __init__(self, files: Mapping[str, File], includes: Includes, stock: Iterable[str]) -> None:
+        self.files = files
+        self.includes = includes
+        self.stock = frozenset(stock)
+        self.brought_in: set[str] = set()
+
+    def build(self) -> list[Level]:
+        """Every http level, main files first, then the fragments that nobody includes."""
+        mains = [path for path, file in self.files.items() if _is_main(file)]
+        result: list[Level] = []
+        for path in mains:
+            level = Level("main", path, Place.line(path, 1))
+            self._expand(level, self.files[path].directives, path, path, (path,))
+            result += level.inside("http")
+        self._mark_included(mains)
+        rest = [path for path in self.files if path not in self.brought_in and path not in mains]
+        for path in rest:
+            names = {directive.name for directive in self.files[path].directives if directive.block is not None}
+            if path not in self.brought_in and names & {"server", "location"}:
+                result.append(self._fragment(path, rest, bare="server" not in names))
+        return result
+
+    def _mark_included(self, mains: list[str]) -> None:
+        """Notes every file that some other file includes, also from files that are no roots."""
+        for path, file in self.files.items():
+            if path not in mains:
+                for directive in _all(file.directives):
+                    if directive.name == "include" and directive.args and not directive.args[0].hole:
+                        self.brought_in.update(self.includes.find(directive.args[0].text, path, path))
+
+    def _fragment(self, path: str, rest: list[str], *, bare: bool) -> Level:
+        """An implied http level around a file and around its neighbours that hold nothing but http's directives.
+
+        A `bare` file holds locations without a server: that one is implied, too.
+        """
+        place = Place.line(path, 1)
+        http = Level("http", path, place)
+        if path in self.stock:
+            for text in known_files.OFFICIAL_IMAGE_HTTP:
+                line = known_files.line(text, place)
+                http.lines[line.name] = [line]
+            http.children.append(Level("types", path, place, http))
+        else:
+            http.gaps.append(Gap(f"the http block that includes {path} is not in the repository", place))
+        folder = path.rpartition("/")[0]
+        for other in rest:
+            if other != path and other.rpartition("/")[0] == folder and _is_only_http(other, self.files[other]):
+                self._expand(http, self.files[other].directives, other, other, (other,))
+        level = http
+        if bare:
+            level = Level("server", path, place, http)
+            level.gaps.append(Gap(f"the server block that includes {path} is not in the repository", place))
+            http.children.append(level)
+        self._expand(level, self.files[path].directives, path, path, (path,))
+        return http
+
+    def _expand(
+        self, level: Level, directives: Iterable[Directive], path: str, main: str, within: tuple[str, ...]
+    ) -> None:
+        for directive in directives:
+            place = Place(path, directive.region)
+            if directive.hole:
+                level.gaps.append(Gap(f"the template puts {directive.hole} here", place))
+            elif directive.block is not None:
+                self._block(level, directive, place, main, within)
+            elif directive.name == "include" and directive.args:
+                self._include(level, directive, place, main, within)
+            else:
+                line = Line(directive.name, directive.args, place, directive.maybe)
+                level.lines.setdefault(directive.name, []).append(line)
+
+    def _block(self, level: Level, directive: Directive, place: Place, main: str, within: tuple[str, ...]) -> None:
+        if directive.name in _NOT_WEB:
+            return
+        child = Level(directive.name, place.path, place, level, directive, directive.maybe)
+        level.children.append(child)
+        if directive.name in BLOCKS:
+            self._expand(child, directive.block or (), place.path, main, within)
+
+    def _include(self, level: Level, directive: Directive, place: Place, main: str, within: tuple[str, ...]) -> None:
+        word = directive.args[0]
+        if word.hole or "$" in word.text:
+            level.gaps.append(Gap(f"it includes {word.text}, a name that the template fills in", place))
+            return
+        found = self.includes.find(word.text, main, place.path)
+        if found:
+            for path in found:
+                self.brought_in.add(path)
+                if path in within or len(within) > DEEPEST:
+                    level.gaps.append(Gap(f"{path} includes itself", place))
+                else:
+                    self._expand(level, self.files[path].directives, path, main, (*within, path))
+            return
+        lines = known_files.lines_of(word.text, place)
+        if lines is None:
+            why = f"it includes {word.text}, which is not in the repository"
+            level.gaps.append(Gap(why, place, known_files.prefixes_of(word.text)))
+            return
+        for line in lines:
+            level.lines.setdefault(line.name, []).append(line)
+        if word.text.endswith("mime.types"):
+            level.children.append(Level("types", place.path, place, level))
+
+
+def _is_main(file: File) -> bool:
+    return any(directive.name == "http" and directive.block is not None for directive in file.directives)
+
+
+def _is_only_http(path: str, file: File) -> bool:
+    """Whether a file stands in http and holds no server: upstreams, maps, zones, or anything plain in a conf.d."""
+    names = {directive.name for directive in file.directives}
+    if names & {"server", "location", "http"}:
+        return False
+    return bool(names & _OF_HTTP) or path.rpartition("/")[0].endswith("conf.d")
+
+
+def _all(directives: Iterable[Directive]) -> Iterable[Directive]:
+    for directive in directives:
+        yield directive
+        if directive.block is not None:
+            yield from _all(directive.block)
