@@ -24,7 +24,7 @@ class Declared(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="
         raise TypeError(f"{type(self).__name__} judges nothing")
 
 
-class Comparison(Declared, frozen=True):
+class Comparison(Declared, frozen=True, kw_only=True, rename="kebab"):
     """What a value is compared with; every one that is given must hold."""
 
     equals: Any = msgspec.UNSET
@@ -52,7 +52,7 @@ class Comparison(Declared, frozen=True):
         yield self.at_most is not None, number and value <= (self.at_most or 0)
 
 
-class SettingIs(Comparison, frozen=True):
+class SettingIs(Comparison, frozen=True, kw_only=True, rename="kebab"):
     """A Django setting as production sees it; a path of keys reaches inside: `["DATABASES", "default", "ENGINE"]`."""
 
     setting: str | list[str]
@@ -67,7 +67,7 @@ class SettingIs(Comparison, frozen=True):
         yield holds(site, self.accepts, value=value.map(plain) if isinstance(value, Known) else value)
 
 
-class PackageIs(Declared, frozen=True):
+class PackageIs(Declared, frozen=True, kw_only=True, rename="kebab"):
     """A package of the production set: `version` is what its pin must satisfy, `absent` that it must not be there."""
 
     package: str
@@ -95,7 +95,7 @@ class PackageIs(Declared, frozen=True):
             yield holds(site, lambda value: SpecifierSet(self.version).contains(value, prereleases=True), value=found)
 
 
-class DirectiveIs(Comparison, frozen=True):
+class DirectiveIs(Comparison, frozen=True, kw_only=True, rename="kebab"):
     """The first argument that an nginx directive has in effect for each server."""
 
     directive: str
