@@ -7,6 +7,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from stackaudit.config import Config
+from stackaudit.facts import python as py
 from stackaudit.facts.files import FileFacts
 from stackaudit.facts.tools import ToolFacts
 from stackaudit.model.rule import Need
@@ -131,9 +132,20 @@ class Stack:
         return Known(False)
 
     def _imports_django(self) -> Known[bool] | Unknown:
-        if self.modules.imports("django"):
+        if any(_imports(module.facts.body, "django") for module in self.modules):
             return Known(True)
         broken = self.unread("python")
         if broken and broken[0].unread is not None:
             return Unknown(f"{broken[0].path} could not be read: {broken[0].unread.text}")
         return Known(False)
+
+
+def _imports(body: tuple[py.Stmt, ...], package: str) -> bool:
+    """Whether a statement at the top of a module imports from `package`."""
+    names = (
+        name
+        for stmt in body
+        if isinstance(stmt, (py.Import, py.ImportFrom))
+        for name in ([stmt.module] if isinstance(stmt, py.ImportFrom) else [alias.name for alias in stmt.names])
+    )
+    return any(name.partition(".")[0] == package for name in names)

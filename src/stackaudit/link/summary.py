@@ -17,36 +17,63 @@ def summary(stack: Stack, files: Mapping[str, int], left_out: Mapping[str, int])
 
 
 def _facts(stack: Stack) -> Iterator[Fact]:
+    for label, tell in (
+        ("Django", _django),
+        ("settings", _settings),
+        ("server", _servers),
+        ("nginx", _nginx),
+        ("host", _host),
+    ):
+        try:
+            yield from tell(stack)
+        except Exception as error:
+            yield Fact(label=label, value="could not be linked", why=f"{type(error).__name__}: {error}")
+
+
+def _uses_django(stack: Stack) -> bool:
     django = stack.present("django")
-    if isinstance(django, Known) and not django.value:
+    return not isinstance(django, Known) or django.value
+
+
+def _django(stack: Stack) -> Iterator[Fact]:
+    if not _uses_django(stack):
         yield Fact(label="Django", value="not found", why="no Python file imports django")
+        return
+    version = stack.packages.django_version
+    if isinstance(version, Known):
+        yield Fact(label="Django", value=str(version.value), why=version.note)
     else:
-        version = stack.packages.django_version
-        if isinstance(version, Known):
-            yield Fact(label="Django", value=str(version.value), why=version.note)
-        else:
-            yield Fact(label="Django", value="version unknown", why=version.why)
+        yield Fact(label="Django", value="version unknown", why=version.why)
+
+
+def _settings(stack: Stack) -> Iterator[Fact]:
     if stack.settings is not None:
         yield Fact(label="settings", value=stack.settings.module, why=stack.settings.why)
-    elif not isinstance(django, Known) or django.value:
+    elif _uses_django(stack):
         yield Fact(label="settings", value="not found", why="no settings module is named or recognised")
+
+
+def _servers(stack: Stack) -> Iterator[Fact]:
     for server in stack.processes.servers:
         yield Fact(label=f"server ({server.audience})", value=server.name, why=server.place.path)
-    nginx = stack.of_kind("nginx")
-    if nginx:
+
+
+def _nginx(stack: Stack) -> Iterator[Fact]:
+    files = stack.of_kind("nginx")
+    if files:
         version = stack.nginx.version
-        told = f"nginx {version.value}" if isinstance(version, Known) else "version unknown"
-        yield Fact(label="nginx", value=", ".join(item.path for item in nginx), why=told)
-    yield Fact(label="host", value=_host(stack) or "not described", why="" if stack.config.host else "stackaudit host")
+        told = f"nginx {version.value}" if isinstance(version, Known) else f"version unknown: {version.why}"
+        yield Fact(label="nginx", value=", ".join(item.path for item in files), why=told)
 
 
-def _host(stack: Stack) -> str:
+def _host(stack: Stack) -> Iterator[Fact]:
     host = stack.config.host
     if host is None:
-        return ""
+        yield Fact(label="host", value="not described", why="write one with: stackaudit host")
+        return
     parts = [
         f"{host.vcpus} vCPU" if host.vcpus is not None else "",
         host.memory or "",
         f"with {', '.join(host.services)}" if host.services else "",
     ]
-    return ", ".join(part for part in parts if part)
+    yield Fact(label="host", value=", ".join(part for part in parts if part))
