@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import difflib
 from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, Protocol
@@ -140,6 +140,27 @@ def mark(findings: Sequence[Finding], baseline: Baseline, name: str) -> tuple[li
         return marked, []
     text = f"{gone} of the baseline's findings are gone: write it anew with `stackaudit baseline` to keep them out"
     return marked, [Notification(level="note", text=text, path=name)]
+
+
+def narrow(result: Result, changed: Mapping[str, Sequence[tuple[int, int]]], revision: str) -> Result:
+    """`result` with only those findings that stand, or have a related place, on a changed line, and a note of the rest.
+
+    `changed` maps paths to ranges of lines, both ends included. The score stays that of the whole stack.
+    """
+
+    def touched(place: Location) -> bool:
+        last = max(_lines(place))
+        return any(first <= last and place.line <= end for first, end in changed.get(place.path, ()))
+
+    kept = tuple(
+        each for each in result.findings if any(map(touched, (each.location, *(one.location for one in each.related))))
+    )
+    gone = len(result.findings) - len(kept)
+    if not gone:
+        return result
+    text = f"{gone} finding{'s' if gone > 1 else ''} on lines that did not change since {revision} left out"
+    notes = (*result.notifications, Notification(level="note", text=text))
+    return msgspec.structs.replace(result, findings=kept, notifications=notes)
 
 
 class _Comments:
