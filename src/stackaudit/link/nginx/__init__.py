@@ -42,7 +42,7 @@ class Nginx:
     @cached_property
     def servers(self) -> tuple[Server, ...]:
         """Every server, in the order of the files."""
-        return tuple(Server(level, http) for http in self.https for level in http.inside("server"))
+        return tuple(Server(level, http, self.version) for http in self.https for level in http.inside("server"))
 
     @cached_property
     def locations(self) -> tuple[Location, ...]:

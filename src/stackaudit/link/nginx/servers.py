@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from stackaudit.link.nginx.directives import HANDLERS
+from stackaudit.link.nginx.directives import DEFAULTS, HANDLERS
 from stackaudit.link.nginx.level import Gap, Level, Line
 from stackaudit.model.values import Known, Unknown, Value
 from stackaudit.model.verdict import Site
@@ -93,10 +93,11 @@ class Location:
 
 @dataclass(eq=False)
 class Server:
-    """A server block. `http` is the level around it."""
+    """A server block. `http` is the level around it, `version` the nginx that reads it."""
 
     level: Level
     http: Level
+    version: Value[Version]
 
     @cached_property
     def locations(self) -> list[Location]:
@@ -135,6 +136,22 @@ class Server:
         if gap is not None and not self.level.lines.get("listen"):
             return Unknown(gap.why, (gap.place,))
         return Known("ssl" in self.level.lines and self.level.lines["ssl"][-1].texts() == Known(("on",)))
+
+    def value(self, name: str) -> Value[str]:
+        """The first argument of a directive in force at this server, or its default."""
+        if name not in DEFAULTS and not any(name in level.lines for level in self.level.outward()):
+            return Unknown(f"{name} is not set here, and its default is not one that is known")
+        return self.level.word(name, self.version)
+
+    @property
+    def place(self) -> Place:
+        """Where it stands."""
+        return self.level.place
+
+    @property
+    def name(self) -> str:
+        """Its title."""
+        return self.title
 
     @property
     def _has_certificate(self) -> bool:

@@ -1,0 +1,21 @@
+"""Rules on nginx: what it really does with the stack's pages, files and secrets."""
+
+from stackaudit.checks.nginx.alias import alias_traversal
+from stackaudit.checks.nginx.cache import cache_leaks_private, cache_never_stores, microcache_opportunity
+from stackaudit.checks.nginx.compression import compression_gaps, compression_off
+from stackaudit.checks.nginx.proxying import proxy_headers
+from stackaudit.checks.nginx.static import static_path_mismatch, static_served_by_app
+from stackaudit.checks.nginx.tls import tls_protocols
+
+__all__ = [
+    "alias_traversal",
+    "cache_leaks_private",
+    "cache_never_stores",
+    "compression_gaps",
+    "compression_off",
+    "microcache_opportunity",
+    "proxy_headers",
+    "static_path_mismatch",
+    "static_served_by_app",
+    "tls_protocols",
+]

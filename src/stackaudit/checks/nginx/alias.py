@@ -1,0 +1,59 @@
+"""Where an alias lets a visitor climb out of the folder that it names."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from stackaudit.checks.nginx.shared_levels import once_for_each_place
+from stackaudit.link.nginx.servers import Location
+from stackaudit.link.stack import Stack
+from stackaudit.model.verdict import Fail, Pass, Site, Step, Unsure, Verdict
+
+_TO_A_FILE = re.compile(r"\.[A-Za-z0-9]{1,8}$")
+_GREEDY = re.compile(r"\((?:\?P?<[^>]*>)?\.[*+]\??\)")
+
+
+def alias_traversal(stack: Stack) -> Iterator[Verdict]:
+    """One site for each alias."""
+    yield from once_for_each_place(verdict for location in stack.nginx.locations for verdict in _judge(location, stack))
+
+
+def _judge(location: Location, stack: Stack) -> Iterator[Verdict]:
+    for line in location.level.lines.get("alias", []):
+        site = Site(line.place, f"{location.site.name} alias")
+        if not line.words or location.modifier in ("=", "@") or "internal" in location.level.lines:
+            yield Pass(site)
+            continue
+        related = (Step(location.level.place, f"the {location.title} that it belongs to"),)
+        alias = line.words[0].text
+        if location.hole and location.pattern.endswith(location.hole):
+            yield Unsure(site, f"the template fills in {location.hole}, and whether that ends with / decides")
+        elif location.is_regex:
+            yield _of_regex(location, alias, site, related)
+        elif location.pattern.endswith("/"):
+            yield Pass(site)
+        elif line.words[0].hole and alias.endswith(line.words[0].hole):
+            yield Unsure(site, f"the template fills in {line.words[0].hole}, and whether that ends with / decides")
+        elif alias.endswith("/"):
+            values = {"path": location.pattern, "alias": alias}
+            yield Fail(site, values, related=related, fix=f"Write location {location.pattern}/ {{ alias {alias}; }}")
+        elif _TO_A_FILE.search(alias) and _TO_A_FILE.search(location.pattern):
+            yield Pass(site)
+        else:
+            yield Fail(site, {"path": location.pattern, "alias": alias}, cause="siblings", related=related)
+
+
+def _of_regex(location: Location, alias: str, site: Site, related: tuple[Step, ...]) -> Verdict:
+    """`^/media(.*)$` with `alias /srv/media/$1` climbs; with a slash before the group it cannot.
+
+    nginx normalises `/../` before it matches, so what a group holds can climb only by beginning with dots itself.
+    """
+    group = _GREEDY.search(location.pattern)
+    climbs = group is not None and not location.pattern[: group.start()].endswith("/")
+    into_folder = re.search(r"/\$(\d|\{?[a-z_])", alias) is not None
+    if climbs and into_folder:
+        return Fail(site, {"path": location.pattern, "alias": alias}, cause="regex", related=related)
+    if climbs and re.search(r"[^/]\$(\d|\{?[a-z_])", alias):
+        return Fail(site, {"path": location.pattern, "alias": alias}, cause="siblings", related=related)
+    return Pass(site)

@@ -1,0 +1,198 @@
+"""What reaches browsers compressed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from stackaudit.link.nginx.answers import answer
+from stackaudit.link.nginx.backends import django_locations, pages
+from stackaudit.link.nginx.level import Level
+from stackaudit.link.nginx.servers import Server
+from stackaudit.link.stack import Stack
+from stackaudit.model.source import Place
+from stackaudit.model.values import Known, Unknown, Value
+from stackaudit.model.verdict import Fail, Pass, Site, Unsure, Verdict
+
+_SWITCHES = ("gzip", "brotli", "zstd")
+_GZIP_MIDDLEWARE = "django.middleware.gzip.GZipMiddleware"
+_CDN = ("cf-connecting-ip", "cloudflare", "cf-ray", "fastly", "cloudfront", "x-amz-cf", "akamai", "true-client-ip")
+_COMPRESSED_ALREADY = ("image/png", "image/jpeg", "image/jpg", "image/gif", "image/webp", "image/avif", "font/woff")
+_ARCHIVES = ("font/woff2", "application/font-woff", "application/zip", "application/gzip", "video/mp4")
+
+
+@dataclass(frozen=True)
+class Text:
+    """A level that delivers text: Django's pages or static files that nginx opens itself."""
+
+    server: Server
+    level: Level
+    is_pages: bool
+
+
+def compression_off(stack: Stack) -> Iterator[Verdict]:
+    """One site for each place that decides: the line that says so, or the block that could."""
+    by_place: dict[Place, list[tuple[str, Verdict]]] = {}
+    for text in _texts(stack):
+        what = "Django's pages" if text.is_pages else "the static files"
+        place, verdict = _compressed(stack, text)
+        by_place.setdefault(place, []).append((what, verdict))
+    for verdicts in by_place.values():
+        plain = dict.fromkeys(what for what, verdict in verdicts if isinstance(verdict, Fail))
+        if plain:
+            yield Fail(verdicts[0][1].site, {"what": " and ".join(plain)})
+        else:
+            yield next((verdict for _, verdict in verdicts if isinstance(verdict, Unsure)), verdicts[0][1])
+
+
+def _compressed(stack: Stack, text: Text) -> tuple[Place, Verdict]:
+    place, on = _switch(text)
+    site = Site(place, f"{text.server.title}: compression")
+    if isinstance(on, Known) and on.value:
+        return place, Pass(site)
+    if text.is_pages and (by_django := _middleware_has(stack, _GZIP_MIDDLEWARE)) is not False:
+        return place, Pass(site) if by_django else Unsure(site, "MIDDLEWARE may hold GZipMiddleware")
+    return place, Unsure(site, on.why) if isinstance(on, Unknown) else Fail(site)
+
+
+def compression_gaps(stack: Stack) -> Iterator[Verdict]:
+    """Sites by aspect: the types, and where they are written the level, the minimum and what a CDN needs."""
+    seen: set[tuple[Place, str]] = set()
+    for text in _texts(stack):
+        on = text.level.switched_on("gzip", text.server.version)
+        if isinstance(on, Known) and on.value:
+            for verdict in (_types(stack, text), *_numbers(text), *_for_cdn(text)):
+                key = (verdict.site.place, verdict.site.name)
+                if key not in seen:
+                    seen.add(key)
+                    yield verdict
+
+
+def _texts(stack: Stack) -> Iterator[Text]:
+    for server in stack.nginx.servers:
+        proxied = pages(stack, stack.nginx, server)
+        if proxied is not None:
+            yield Text(server, proxied.level, is_pages=True)
+        static = answer(server, static_path(stack) + "css/site.css")
+        if isinstance(static, Known) and static.value.kind == "files" and static.value.location is not None:
+            yield Text(server, static.value.level, is_pages=False)
+
+
+def static_path(stack: Stack) -> str:
+    """The path of STATIC_URL; /static/ where it is not known or on another host."""
+    value = stack.settings.get("STATIC_URL") if stack.settings is not None else None
+    if isinstance(value, Known) and isinstance(value.value, str) and "//" not in value.value:
+        return "/" + value.value.strip("/") + "/" if value.value.strip("/") else "/static/"
+    return "/static/"
+
+
+def _switch(text: Text) -> tuple[Place, Value[bool]]:
+    """Whether anything compresses at a level, and the place that decides."""
+    states = [text.level.switched_on(name, text.server.version) for name in _SWITCHES]
+    for state in states:
+        if isinstance(state, Known) and state.value:
+            return state.places[0], state
+    unknown = next((state for state in states if isinstance(state, Unknown)), None)
+    off = next((state for state in states if state.places), None)
+    http = text.server.http
+    block = http.place if http.directive is not None else text.server.level.place
+    place = off.places[0] if off is not None and unknown is None else block
+    return place, unknown if unknown is not None else Known(False)
+
+
+def _middleware_has(stack: Stack, name: str) -> bool | None:
+    """Whether MIDDLEWARE holds `name`; None where it cannot be told."""
+    if stack.settings is None:
+        return False
+    value = stack.settings.get("MIDDLEWARE")
+    if isinstance(value, Unknown) or not isinstance(value.value, (list, tuple)):
+        return None
+    items = [item.value if isinstance(item, Known) else item for item in value.value]
+    if name in items:
+        return True
+    return None if any(isinstance(item, Unknown) for item in items) else False
+
+
+def _types(stack: Stack, text: Text) -> Verdict:
+    version = text.server.version
+    types = text.level.all_words("gzip_types", version)
+    found = text.level.in_force("gzip_types")
+    on = text.level.in_force("gzip")
+    places = found.places if isinstance(found, Known) and found.value.lines else on.places
+    site = Site(places[0] if places else text.server.level.place, "gzip_types")
+    if isinstance(types, Unknown):
+        return Unsure(site, types.why)
+    listed = {name.lower() for name in types.value}
+    if "*" in listed:
+        return Pass(site)
+    wanted = {"CSS": {"text/css"}, "JavaScript": {"application/javascript", "text/javascript"}}
+    if next(django_locations(stack, text.server), None) is not None:
+        wanted["JSON"] = {"application/json"}
+    missing = [name for name, names in wanted.items() if not names & listed]
+    if missing:
+        return Fail(site, {"missing": _and(missing)})
+    minor = {"SVG": {"image/svg+xml"}, "XML": {"text/xml", "application/xml", "application/rss+xml"}}
+    lesser = [name for name, names in minor.items() if not names & listed]
+    if lesser:
+        return Fail(site, {"missing": _and(lesser)}, cause="lesser-types")
+    waste = [name for name in types.value if name.lower() in (*_COMPRESSED_ALREADY, *_ARCHIVES)]
+    if waste:
+        return Fail(site, {"waste": ", ".join(waste)}, cause="compressed-already")
+    if found.value.lines and "text/html" in listed if isinstance(found, Known) else False:
+        return Fail(site, {}, cause="html-twice")
+    return Pass(site)
+
+
+def _numbers(text: Text) -> Iterator[Verdict]:
+    for name, cause, fits in (
+        ("gzip_min_length", "min-length", lambda number: number >= 100),
+        ("gzip_comp_level", "level", lambda number: number <= 6),
+    ):
+        found = text.level.in_force(name)
+        if isinstance(found, Known) and found.value.lines:
+            line = found.value.lines[-1]
+            site = Site(line.place, name)
+            value = line.text(0)
+            if isinstance(value, Unknown):
+                yield Unsure(site, value.why)
+            elif value.value.isdigit():
+                yield Pass(site) if fits(int(value.value)) else Fail(site, {"number": int(value.value)}, cause=cause)
+
+
+def _for_cdn(text: Text) -> Iterator[Verdict]:
+    """With a CDN in front every request carries Via, and nginx compresses none of them unless told to."""
+    sign = _cdn_sign(text)
+    if sign is None:
+        return
+    version = text.server.version
+    place = text.level.in_force("gzip").places[0]
+    proxied = text.level.all_words("gzip_proxied", version)
+    if isinstance(proxied, Unknown):
+        yield Unsure(Site(place, "gzip_proxied"), proxied.why)
+    elif proxied.value == ("off",):
+        yield Fail(Site(proxied.places[0] if proxied.places else place, "gzip_proxied"), {"cdn": sign}, cause="proxied")
+    else:
+        yield Pass(Site(proxied.places[0], "gzip_proxied"))
+    vary = text.level.switched_on("gzip_vary", version)
+    if isinstance(vary, Unknown):
+        yield Unsure(Site(place, "gzip_vary"), vary.why)
+    elif vary.value:
+        yield Pass(Site(vary.places[0], "gzip_vary"))
+    else:
+        yield Fail(Site(vary.places[0] if vary.places else place, "gzip_vary"), {"cdn": sign}, cause="vary")
+
+
+def _cdn_sign(text: Text) -> str | None:
+    """What tells that a CDN stands in front: the header that only it sends."""
+    for level in text.level.outward():
+        for name in ("real_ip_header", "proxy_set_header", "set_real_ip_from"):
+            for line in level.lines.get(name, []):
+                words = " ".join(word.text for word in line.words).lower().replace("_", "-")
+                sign = next((mark for mark in _CDN if mark in words), None)
+                if sign is not None:
+                    return f"{name} {line.words[0].text}"
+    return None
+
+
+def _and(names: list[str]) -> str:
+    return " and ".join((", ".join(names[:-1]), names[-1])) if len(names) > 1 else names[0]

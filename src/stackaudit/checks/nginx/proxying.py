@@ -1,0 +1,85 @@
+"""What nginx tells Django about the visitor."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from stackaudit.checks.nginx.shared_levels import once_for_each_place
+from stackaudit.link.nginx import Proxied
+from stackaudit.link.nginx.backends import django_locations
+from stackaudit.link.nginx.level import InForce
+from stackaudit.link.stack import Stack
+from stackaudit.model.values import Unknown
+from stackaudit.model.verdict import Fail, Pass, Site, Step, Unsure, Verdict
+
+_SCHEME = frozenset(
+    {"x-forwarded-proto", "x-forwarded-protocol", "x-forwarded-scheme", "x-forwarded-ssl", "x-scheme", "forwarded"}
+)
+
+
+def proxy_headers(stack: Stack) -> Iterator[Verdict]:
+    """One site for each location that hands requests to Django over HTTP."""
+    yield from once_for_each_place(
+        _judge(proxied, is_it)
+        for proxied, is_it in django_locations(stack)
+        if proxied.target.by == "proxy_pass" and proxied.level is proxied.location.level
+    )
+
+
+def _judge(proxied: Proxied, is_django: bool | None) -> Verdict:
+    place = proxied.target.line.place
+    site = Site(place, f"{proxied.location.site.name} proxy_set_header")
+    found = proxied.level.in_force("proxy_set_header")
+    if isinstance(found, Unknown):
+        return Unsure(site, found.why)
+    missing = _missing(found.value)
+    if not missing:
+        return Pass(site)
+    if found.value.gap is not None:
+        return Unsure(site, found.value.gap.why)
+    if is_django is None:
+        return Unsure(site, f"nothing tells whether {proxied.target.address} is the Django application")
+    lost = _lost(proxied, found.value, missing)
+    values = {"missing": " and ".join(missing), "upstream": proxied.target.address}
+    if lost is not None:
+        return Fail(site, values, cause="replaced", related=lost)
+    if "Host" in missing:
+        return Fail(site, values)
+    return Fail(site, values, cause="client-address" if missing == ["X-Forwarded-For"] else "forwarded")
+
+
+def _missing(found: InForce) -> list[str]:
+    """What is not set of Host, X-Forwarded-For (X-Real-IP will do) and X-Forwarded-Proto."""
+    names = {}
+    for line in found.lines:
+        if line.words:
+            value = line.words[1].text if len(line.words) > 1 else ""
+            names[line.words[0].text.lower()] = value
+    result = []
+    host = names.get("host", "$proxy_host")
+    forwarded_host = names.get("x-forwarded-host")
+    if host in ("$proxy_host", "") and not forwarded_host:
+        result.append("Host")
+    if not {"x-forwarded-for", "x-real-ip", "forwarded"} & names.keys():
+        result.append("X-Forwarded-For")
+    if not _SCHEME & names.keys():
+        result.append("X-Forwarded-Proto")
+    return result
+
+
+def _lost(proxied: Proxied, found: InForce, missing: list[str]) -> tuple[Step, ...] | None:
+    """The lines of an outer level that would have set what is missing, had the inner one not replaced them all."""
+    if found.level is None:
+        return None
+    wanted = {name.lower() for name in missing}
+    for level in found.level.outward():
+        if level is found.level:
+            continue
+        lines = level.lines.get("proxy_set_header", [])
+        hits = [line for line in lines if line.words and line.words[0].text.lower() in wanted]
+        if hits:
+            inner = Step(found.lines[0].place, "this line replaces every proxy_set_header of the outer levels")
+            return (inner, *(Step(line.place, f"{line.words[0].text} is lost") for line in hits))
+        if lines:
+            return None
+    return None

@@ -1,0 +1,22 @@
+"""Verdicts on levels that several servers share, because one file is included by each of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from stackaudit.model.source import Place
+from stackaudit.model.verdict import Fail, Unsure, Verdict
+
+
+def once_for_each_place(verdicts: Iterable[Verdict]) -> Iterator[Verdict]:
+    """The first verdict of each place; a failure goes before doubt, doubt before a pass."""
+    best: dict[Place, Verdict] = {}
+    for verdict in verdicts:
+        before = best.get(verdict.site.place)
+        if before is None or _weight(verdict) > _weight(before):
+            best[verdict.site.place] = verdict
+    yield from best.values()
+
+
+def _weight(verdict: Verdict) -> int:
+    return 2 if isinstance(verdict, Fail) else 1 if isinstance(verdict, Unsure) else 0

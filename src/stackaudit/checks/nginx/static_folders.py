@@ -1,0 +1,74 @@
+"""Where collectstatic puts files, and how that folder is called where nginx runs."""
+
+from __future__ import annotations
+
+import posixpath
+from dataclasses import dataclass
+
+from stackaudit.link.stack import Stack
+from stackaudit.model.source import Place
+from stackaudit.model.values import Known, Unknown, Value
+
+
+@dataclass(frozen=True)
+class Folders:
+    """STATIC_ROOT or MEDIA_ROOT (`name`), and `seen_as`: the folders that nginx may know it by."""
+
+    name: str
+    root: Value[str]
+    seen_as: frozenset[str] = frozenset()
+    in_containers: bool = False
+    places: tuple[Place, ...] = ()
+
+    @property
+    def shown(self) -> str:
+        """For people."""
+        return self.root.value if isinstance(self.root, Known) else "unknown"
+
+    def compare(self, folder: str) -> Value[bool]:
+        """Whether nginx's `folder` is the one that the setting names; Unknown where paths cannot be compared."""
+        if isinstance(self.root, Unknown):
+            return self.root
+        if folder in self.seen_as or folder == self.root.value:
+            return Known(True)
+        if self.in_containers and not self.seen_as:
+            return Unknown("nginx runs in a container of its own, and no volume tells which folder it shares")
+        if not posixpath.isabs(self.root.value) or not posixpath.isabs(folder):
+            return Unknown(f"{self.name} is relative to where the project is installed")
+        return Known(False)
+
+
+def folders(stack: Stack, kind: str) -> Folders:
+    """What is known of STATIC_ROOT (`kind` "STATIC") or MEDIA_ROOT ("MEDIA")."""
+    name = f"{kind}_ROOT"
+    assert stack.settings is not None
+    value = stack.settings.get(name)
+    containers = bool(stack.nginx.units)
+    if isinstance(value, Unknown):
+        return Folders(name, value, in_containers=containers)
+    if not value.value:
+        return Folders(name, Unknown(f"{name} is not set"), in_containers=containers, places=value.places)
+    root = str(value.value).rstrip("/") or "/"
+    return Folders(name, Known(root, value.places), _shared(stack, root), containers, value.places)
+
+
+def _shared(stack: Stack, root: str) -> frozenset[str]:
+    """What nginx's containers call a folder of the application's, by the named volumes that both mount."""
+    from stackaudit.facts.services import Compose
+
+    result: set[str] = set()
+    for unit in stack.nginx.units:
+        for target, volume in unit.volumes.items():
+            for file in stack.of_kind("compose"):
+                if not isinstance(file.facts, Compose):
+                    continue
+                for service in file.facts.services:
+                    for mount in service.mounts:
+                        inside = mount.target.rstrip("/")
+                        if service.name != unit.name and mount.source.text == volume and _is_below(root, inside):
+                            result.add(posixpath.normpath(target + root[len(inside) :]))
+    return frozenset(result)
+
+
+def _is_below(path: str, folder: str) -> bool:
+    return path == folder or path.startswith(folder + "/")
