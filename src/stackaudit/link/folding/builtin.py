@@ -1,0 +1,372 @@
+"""Python's built-in functions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING, Any
+
+from stackaudit.link.folding import operators
+from stackaudit.link.folding.containers import update
+from stackaudit.link.folding.objects import (
+    ROOT,
+    ClassObject,
+    External,
+    FoldedDict,
+    FoldedList,
+    FoldedSet,
+    Frame,
+    Function,
+    Instance,
+    Maybe,
+    ModuleObject,
+    Raised,
+    Unset,
+    key_of,
+)
+from stackaudit.link.folding.operators import LONGEST, as_plain, items_of, merged, truth
+from stackaudit.model.values import AnyValue, Known, Unknown
+
+if TYPE_CHECKING:
+    from stackaudit.link.folding.calls import Call
+    from stackaudit.link.folding.machine import Machine
+
+
+def _convert(make: Callable[..., Any]) -> Callable[[Machine, Call], AnyValue]:
+    """`int`, `float` and the like over plain values."""
+
+    def apply(machine: Machine, call: Call) -> AnyValue:
+        if not call.args:
+            return Known(make())
+        args: list[Any] = []
+        for arg in (*call.args, *call.keywords.values()):
+            if isinstance(arg, Unset):
+                raised = machine.raised(call.frame, "TypeError", arg)
+                return Unknown(raised.why, raised.places)
+            plain = as_plain(arg)
+            if isinstance(plain, Unknown):
+                return Unknown(plain.why, plain.places)
+            if isinstance(plain, str) and ROOT in plain:
+                return Unknown("it depends on where the project is installed")
+            if isinstance(plain, str) and len(plain) > 4000:
+                return Unknown("it is too large")
+            args.append(plain)
+        try:
+            return merged(make(*args), *call.args)
+        except (TypeError, ValueError, OverflowError, ArithmeticError) as error:
+            kind = "ValueError" if isinstance(error, ValueError) else type(error).__name__
+            raise Raised(kind, f"{make.__name__}() raises {kind}") from None
+
+    return apply
+
+
+def _bool(machine: Machine, call: Call) -> AnyValue:
+    if not call.args:
+        return Known(False)
+    found = truth(call.args[0])
+    return found if isinstance(found, Unknown) else merged(found, call.args[0])
+
+
+def _str(machine: Machine, call: Call) -> AnyValue:
+    if not call.args:
+        return Known("")
+    if len(call.args) > 1 or call.keywords:
+        return Unknown("it decodes bytes")
+    return operators.text_of(call.args[0])
+
+
+def _listed(machine: Machine, call: Call) -> AnyValue:
+    if not call.args:
+        return Known(FoldedList(), (call.place,))
+    return merged(FoldedList(spread(call.args[0])), call.args[0])
+
+
+def spread(value: AnyValue) -> list[AnyValue]:
+    """The items of `value`; a `Maybe` where they are unknown."""
+    if isinstance(value, Known) and isinstance(value.value, (FoldedList, tuple)):
+        return list(value.value)
+    items = items_of(value)
+    return [Maybe(items.why, items.places)] if isinstance(items, Unknown) else items
+
+
+def _tupled(machine: Machine, call: Call) -> AnyValue:
+    return merged(tuple(spread(call.args[0])) if call.args else (), *call.args)
+
+
+def _set(machine: Machine, call: Call) -> AnyValue:
+    found = FoldedSet()
+    for item in spread(call.args[0]) if call.args else ():
+        key = key_of(item)
+        if isinstance(key, Unknown):
+            found.open = found.open or key.why
+        else:
+            found[key] = item
+    return merged(found, *call.args)
+
+
+def _dict(machine: Machine, call: Call) -> AnyValue:
+    found = FoldedDict()
+    update(machine, call, found)
+    return Known(found, (call.place,))
+
+
+def _len(machine: Machine, call: Call) -> AnyValue:
+    value = call.first()
+    if isinstance(value, Unknown):
+        return Unknown(value.why, value.places)
+    held = value.value
+    if isinstance(held, str):
+        return Unknown("it depends on where the project is installed") if ROOT in held else merged(len(held), value)
+    items = items_of(value)
+    if isinstance(items, Unknown):
+        return items
+    doubt = next((item for item in items if isinstance(item, Maybe)), None)
+    return Unknown(doubt.why, doubt.places) if doubt else merged(len(items), value)
+
+
+def _plainly(make: Callable[..., Any]) -> Callable[[Machine, Call], AnyValue]:
+    """`min`, `sorted` and the like, whose result is plain where their arguments are."""
+
+    def apply(machine: Machine, call: Call) -> AnyValue:
+        args: list[Any] = []
+        for arg in call.args:
+            plain = as_plain(arg)
+            if isinstance(plain, Unknown):
+                return Unknown(plain.why, plain.places)
+            args.append(plain)
+        keywords: dict[str, Any] = {}
+        for name, arg in call.keywords.items():
+            plain = as_plain(arg)
+            if isinstance(plain, Unknown):
+                return Unknown(plain.why, plain.places)
+            keywords[name] = plain
+        try:
+            result = make(*args, **keywords)
+        except (TypeError, ValueError, ArithmeticError, IndexError) as error:
+            raise Raised(type(error).__name__, f"{make.__name__}() raises {type(error).__name__}") from None
+        rested = merged(None, *call.args)
+        return operators.of_plain(result, rested.places, rested.note)
+
+    return apply
+
+
+def _range(*args: int) -> list[int]:
+    found = range(*args)
+    if len(found) > LONGEST // 10:
+        raise ValueError
+    return list(found)
+
+
+def _any(machine: Machine, call: Call) -> AnyValue:
+    return _quantified(call, True)
+
+
+def _all(machine: Machine, call: Call) -> AnyValue:
+    return _quantified(call, False)
+
+
+def _quantified(call: Call, stop: bool) -> AnyValue:
+    doubt: Unknown | None = None
+    for item in spread(call.first()):
+        found = truth(item)
+        if isinstance(found, Unknown) or isinstance(item, Maybe):
+            doubt = doubt or (found if isinstance(found, Unknown) else Unknown("an item of it is unknown"))
+        elif found is stop:
+            return Known(stop)
+    return Unknown(doubt.why, doubt.places) if doubt else Known(not stop)
+
+
+def _enumerate(machine: Machine, call: Call) -> AnyValue:
+    items = spread(call.first())
+    if any(isinstance(item, Maybe) for item in items) or len(call.args) > 1 or call.keywords:
+        return Unknown("how many items are counted is not known")
+    return Known(FoldedList(Known((Known(index), item)) for index, item in enumerate(items)))
+
+
+def _zip(machine: Machine, call: Call) -> AnyValue:
+    rows = [spread(arg) for arg in call.args]
+    if any(isinstance(item, Maybe) for row in rows for item in row):
+        return Unknown("how many items are paired is not known")
+    return Known(FoldedList(Known(tuple(items)) for items in zip(*rows, strict=False)))
+
+
+def _map(machine: Machine, call: Call) -> AnyValue:
+    if len(call.args) != 2:
+        return Unknown("it maps over several things")
+    found: list[AnyValue] = []
+    for item in spread(call.args[1]):
+        if isinstance(item, Maybe):
+            found.append(Maybe(item.why, item.places))
+        else:
+            found.append(machine.call(call.args[0], [item], {}, machine.blank, call.frame))
+    return Known(FoldedList(found), (call.place,))
+
+
+def _filter(machine: Machine, call: Call) -> AnyValue:
+    if len(call.args) != 2:
+        raise Raised("TypeError", "filter() takes two arguments")
+    plain = isinstance(call.args[0], Known) and call.args[0].value is None
+    found: list[AnyValue] = []
+    for item in spread(call.args[1]):
+        test = item if plain else machine.call(call.args[0], [item], {}, machine.blank, call.frame)
+        keep = truth(test)
+        if isinstance(item, Maybe) or isinstance(keep, Unknown):
+            found.append(Maybe("whether an item is kept is not known", item.places))
+        elif keep:
+            found.append(item)
+    return Known(FoldedList(found), (call.place,))
+
+
+def _reversed(machine: Machine, call: Call) -> AnyValue:
+    return merged(FoldedList(reversed(spread(call.first()))), call.first())
+
+
+def _names(machine: Machine, call: Call) -> AnyValue:
+    return Known(call.frame.module.names)
+
+
+def _locals(machine: Machine, call: Call) -> AnyValue:
+    at: Frame | None = call.frame
+    while at is not None and at.kind == "comprehension":
+        at = at.parent
+    return Known((at or call.frame).names)
+
+
+def _getattr(machine: Machine, call: Call) -> AnyValue:
+    if len(call.args) < 2 or not isinstance(call.args[1], Known) or not isinstance(call.args[1].value, str):
+        return Unknown("which attribute is taken is not known")
+    from_, name = call.args[0], call.args[1].value
+    if isinstance(from_, Known) and isinstance(from_.value, External) and len(call.args) > 2:
+        return Unknown(f"whether {from_.value.name} has {name} decides it")
+    try:
+        return machine.attribute(from_, name, call.frame)
+    except Raised:
+        if len(call.args) > 2:
+            return call.args[2]
+        raise
+
+
+def _setattr(machine: Machine, call: Call) -> AnyValue:
+    if len(call.args) == 3 and isinstance(call.args[0], Known) and isinstance(call.args[1], Known):
+        held = call.args[0].value
+        if isinstance(held, (Instance, ClassObject, ModuleObject)):
+            machine.write(held.names, call.args[1].value, call.args[2])
+            return Known(None)
+    for arg in call.args[:1]:
+        if isinstance(arg, Known) and isinstance(arg.value, (Instance, ClassObject, ModuleObject)):
+            machine.spoil(Known(arg.value.names), "an unknown attribute is set")
+    return Known(None)
+
+
+def _hasattr(machine: Machine, call: Call) -> AnyValue:
+    if len(call.args) == 2 and isinstance(call.args[0], Known) and isinstance(call.args[1], Known):
+        held, name = call.args[0].value, call.args[1].value
+        if isinstance(held, (Instance, ModuleObject)):
+            try:
+                machine.attribute(call.args[0], name, call.frame)
+            except Raised:
+                return Known(False)
+            return Known(True)
+    return Unknown("whether an object has an attribute decides it")
+
+
+TYPES: dict[str, tuple[type[Any], ...]] = {
+    "builtins.str": (str,),
+    "builtins.int": (int,),
+    "builtins.bool": (bool,),
+    "builtins.float": (float,),
+    "builtins.list": (FoldedList,),
+    "builtins.dict": (FoldedDict,),
+    "builtins.set": (FoldedSet,),
+    "builtins.tuple": (tuple,),
+    "builtins.bytes": (bytes,),
+    "pathlib.Path": (PurePosixPath,),
+    "types.NoneType": (type(None),),
+}
+
+
+def _isinstance(machine: Machine, call: Call) -> AnyValue:
+    if len(call.args) != 2:
+        raise Raised("TypeError", "isinstance() takes two arguments")
+    value, kinds = call.args
+    if isinstance(value, Unknown):
+        return Unknown(value.why, value.places)
+    wanted = spread(kinds) if isinstance(kinds, Known) and isinstance(kinds.value, tuple) else [kinds]
+    found: list[type[Any]] = []
+    for each in wanted:
+        if not isinstance(each, Known) or not isinstance(each.value, External) or each.value.name not in TYPES:
+            return Unknown("what kind of object it is is not known")
+        found += TYPES[each.value.name]
+    if isinstance(value.value, (External, Function, Instance)):
+        return Unknown("what kind of object it is is not known")
+    return merged(isinstance(value.value, tuple(found)), value)
+
+
+def _print(machine: Machine, call: Call) -> AnyValue:
+    return Known(None)
+
+
+def _exec(machine: Machine, call: Call) -> AnyValue:
+    machine.spoil(Known(call.frame.module.names), "code that is read at run time may change it")
+    return Known(None)
+
+
+CALLS: dict[str, Callable[[Machine, Call], AnyValue]] = {
+    "builtins.int": _convert(int),
+    "builtins.float": _convert(float),
+    "builtins.abs": _convert(abs),
+    "builtins.round": _convert(round),
+    "builtins.bool": _bool,
+    "builtins.str": _str,
+    "builtins.list": _listed,
+    "builtins.tuple": _tupled,
+    "builtins.set": _set,
+    "builtins.frozenset": _set,
+    "builtins.dict": _dict,
+    "collections.OrderedDict": _dict,
+    "builtins.len": _len,
+    "builtins.min": _plainly(min),
+    "builtins.max": _plainly(max),
+    "builtins.sum": _plainly(sum),
+    "builtins.sorted": _plainly(sorted),
+    "builtins.range": _plainly(_range),
+    "builtins.any": _any,
+    "builtins.all": _all,
+    "builtins.enumerate": _enumerate,
+    "builtins.zip": _zip,
+    "builtins.map": _map,
+    "builtins.filter": _filter,
+    "builtins.reversed": _reversed,
+    "builtins.globals": _names,
+    "builtins.locals": _locals,
+    "builtins.vars": lambda machine, call: Unknown("it is an object's names") if call.args else _locals(machine, call),
+    "builtins.getattr": _getattr,
+    "builtins.setattr": _setattr,
+    "builtins.hasattr": _hasattr,
+    "builtins.isinstance": _isinstance,
+    "builtins.print": _print,
+    "builtins.exec": _exec,
+    "builtins.open": lambda machine, call: Unknown("it is read from a file"),
+    "builtins.__import__": lambda machine, call: Unknown("what it imports is not followed"),
+    "itertools.chain": lambda machine, call: Known(FoldedList(item for arg in call.args for item in spread(arg))),
+    "typing.cast": lambda machine, call: call.args[1] if len(call.args) > 1 else Unknown("it is cast"),
+    "copy.copy": lambda machine, call: copied(call.first(), False),
+    "copy.deepcopy": lambda machine, call: copied(call.first(), True),
+}
+
+
+def copied(value: AnyValue, deeply: bool) -> AnyValue:
+    """A copy of `value` whose containers are new."""
+    if isinstance(value, Unknown):
+        return value
+    held = value.value
+    if isinstance(held, FoldedList):
+        return merged(FoldedList(copied(item, True) if deeply else item for item in held), value)
+    if isinstance(held, (FoldedDict, FoldedSet)):
+        kind = FoldedDict if isinstance(held, FoldedDict) else FoldedSet
+        made = kind({key: copied(item, True) if deeply else item for key, item in held.items()})
+        made.open = held.open
+        return merged(made, value)
+    if isinstance(held, tuple) and deeply:
+        return merged(tuple(copied(item, True) for item in held), value)
+    return value

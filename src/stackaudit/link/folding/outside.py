@@ -1,0 +1,175 @@
+"""Functions outside of the project: the process's environment, the standard library, Django and what settings use."""
+
+from __future__ import annotations
+
+import ast
+import json
+from collections.abc import Callable
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, TypeAlias
+from urllib.parse import quote, quote_plus, unquote, urljoin
+
+from stackaudit.link.folding import operators
+from stackaudit.link.folding.objects import ROOT, ClassObject, Raised, Unset
+from stackaudit.link.folding.operators import as_plain, merged, noted
+from stackaudit.model.values import AnyValue, Known, Unknown
+
+if TYPE_CHECKING:
+    from stackaudit.link.folding.calls import Call
+    from stackaudit.link.folding.machine import Machine
+
+Handler: TypeAlias = "Callable[[Machine, Call], AnyValue]"
+
+
+def _getenv(machine: Machine, call: Call) -> AnyValue:
+    name = call.get(0, "key")
+    default = call.get(1, "default")
+    if not isinstance(name, Known) or not isinstance(name.value, str):
+        return Unknown(name.why if isinstance(name, Unknown) else "which environment variable is read is not known")
+    return with_default(machine.variable(name.value), name.value, default)
+
+
+def with_default(found: AnyValue, name: str, default: AnyValue | None) -> AnyValue:
+    """The value of a variable, or `default` where it is not set."""
+    unset = isinstance(found, Unset) or (isinstance(found, Known) and found.value is None)
+    if not unset:
+        return found
+    if default is None or (isinstance(default, Known) and default.value is None):
+        return found
+    return noted(default, f"default of env {name}")
+
+
+def _environ_setdefault(machine: Machine, call: Call) -> AnyValue:
+    found = _getenv(machine, call)
+    name = call.get(0, "key")
+    if isinstance(name, Known) and isinstance(name.value, str):
+        machine.write(machine.environ, name.value, found)
+    return found
+
+
+def _environ_pop(machine: Machine, call: Call) -> AnyValue:
+    found = _getenv(machine, call)
+    name = call.get(0, "key")
+    if isinstance(name, Known) and isinstance(name.value, str):
+        machine.write(machine.environ, name.value, Known(None))
+    return found
+
+
+def _environ_update(machine: Machine, call: Call) -> AnyValue:
+    for arg in call.args:
+        if isinstance(arg, Known) and isinstance(arg.value, dict):
+            for key, value in arg.value.items():
+                machine.write(machine.environ, key, value)
+    for key, value in call.keywords.items():
+        machine.write(machine.environ, key, value)
+    return Known(None)
+
+
+def _vcpus(machine: Machine, call: Call) -> AnyValue:
+    return noted(machine.world.vcpus, "the host's vCPUs")
+
+
+def _same(machine: Machine, call: Call) -> AnyValue:
+    """A function that gives back its first argument as far as settings are concerned."""
+    return call.first()
+
+
+def _plain_call(make: Callable[..., Any], *failures: type[Exception]) -> Handler:
+    """A pure function over plain arguments."""
+
+    def apply(machine: Machine, call: Call) -> AnyValue:
+        args: list[Any] = []
+        for arg in call.args:
+            if isinstance(arg, Unset):
+                raised = machine.raised(call.frame, "TypeError", arg)
+                return Unknown(raised.why, raised.places)
+            plain = as_plain(arg)
+            if isinstance(plain, Unknown):
+                return Unknown(plain.why, plain.places)
+            if isinstance(plain, str) and (ROOT in plain or len(plain) > operators.LONGEST):
+                return Unknown("it depends on where the project is installed")
+            args.append(plain)
+        keywords: dict[str, Any] = {}
+        for name, arg in call.keywords.items():
+            plain = as_plain(arg)
+            if isinstance(plain, Unknown):
+                return Unknown(plain.why, plain.places)
+            keywords[name] = plain
+        try:
+            result = make(*args, **keywords)
+        except (TypeError, ValueError, OverflowError, SyntaxError, RecursionError, MemoryError, *failures) as error:
+            kind = "ValueError" if isinstance(error, ValueError) else type(error).__name__
+            raise Raised(kind, f"a function raises {kind}") from None
+        rested = merged(None, *call.args, *call.keywords.values())
+        return operators.of_plain(result, rested.places, rested.note)
+
+    return apply
+
+
+def _new_each_time(name: str) -> Handler:
+    return lambda machine, call: Unknown(f"{name} makes it anew in each process", (call.place,))
+
+
+def _unknown(why: str) -> Handler:
+    return lambda machine, call: Unknown(why, (call.place,))
+
+
+def _strtobool(text: str) -> int:
+    if text.lower() in ("y", "yes", "t", "true", "on", "1"):
+        return 1
+    if text.lower() in ("n", "no", "f", "false", "off", "0"):
+        return 0
+    raise ValueError
+
+
+def _nothing(machine: Machine, call: Call) -> AnyValue:
+    return Known(None)
+
+
+RANDOM = (
+    "secrets.token_urlsafe", "secrets.token_hex", "secrets.token_bytes", "secrets.choice", "uuid.uuid4", "uuid.uuid1",
+    "random.choice", "random.randint", "random.SystemRandom", "os.urandom", "random.random",
+    "django.core.management.utils.get_random_secret_key", "django.utils.crypto.get_random_string",
+)  # fmt: skip
+LAZY = (
+    "gettext_lazy", "gettext", "ugettext_lazy", "ugettext", "gettext_noop", "pgettext_lazy", "ugettext_noop",
+)  # fmt: skip
+MACHINE = (
+    "socket.gethostname", "socket.getfqdn", "platform.node", "platform.system", "getpass.getuser", "os.uname",
+    "os.getuid", "socket.gethostbyname", "socket.gethostbyname_ex", "os.getlogin", "time.time", "os.getpid",
+)  # fmt: skip
+
+CALLS: dict[str, Handler] = {
+    "os.getenv": _getenv,
+    "os.environ.get": _getenv,
+    "os.environ.setdefault": _environ_setdefault,
+    "os.environ.pop": _environ_pop,
+    "os.environ.update": _environ_update,
+    "multiprocessing.cpu_count": _vcpus,
+    "os.cpu_count": _vcpus,
+    "psutil.cpu_count": _vcpus,
+    "os.process_cpu_count": _vcpus,
+    "datetime.timedelta": _plain_call(timedelta),
+    "json.loads": _plain_call(json.loads),
+    "ast.literal_eval": _plain_call(ast.literal_eval),
+    "urllib.parse.quote": _plain_call(quote),
+    "urllib.parse.quote_plus": _plain_call(quote_plus),
+    "urllib.parse.unquote": _plain_call(unquote),
+    "urllib.parse.urljoin": _plain_call(urljoin),
+    "requests.utils.quote": _plain_call(quote),
+    "requests.compat.quote": _plain_call(quote),
+    "distutils.util.strtobool": _plain_call(_strtobool),
+    "setuptools._distutils.util.strtobool": _plain_call(_strtobool),
+    "django.utils.encoding.force_str": _same,
+    "sys.path.insert": _nothing,
+    "sys.path.append": _nothing,
+    "warnings.warn": _nothing,
+    "os.makedirs": _nothing,
+    "mimetypes.add_type": _nothing,
+    **{name: _new_each_time(name.rpartition(".")[2]) for name in RANDOM},
+    **{f"django.utils.translation.{name}": _same for name in LAZY},
+    **{name: _unknown("the machine that it runs on decides it") for name in MACHINE},
+}
+
+CLASSES: dict[str, Callable[[Machine, ClassObject, Known[Any], Call], AnyValue]] = {}
+"""Classes outside of the project whose subclasses are made in a known way, by name."""

@@ -1,0 +1,479 @@
+"""What statements leave behind."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from stackaudit.facts import python as ir
+from stackaudit.link.folding import imports, operators, targets
+from stackaudit.link.folding.journal import FELL, Arm, Exit, join_values
+from stackaudit.link.folding.objects import (
+    ClassObject,
+    External,
+    ExternalResult,
+    Frame,
+    Function,
+    Maybe,
+    Namespace,
+    Raised,
+    Unset,
+    scalar,
+)
+from stackaudit.link.folding.operators import truth
+from stackaudit.model.values import AnyValue, Known, Unknown
+
+if TYPE_CHECKING:
+    from stackaudit.link.folding.machine import Machine
+
+MIXED: Exit = ("mixed", None)
+"""How statements end of which it is not known whether they break or continue a loop."""
+
+HARMLESS = frozenset(
+    {
+        "builtins.print", "sys.path.insert", "sys.path.append", "warnings.warn", "warnings.filterwarnings",
+        "warnings.simplefilter", "sentry_sdk.init", "os.makedirs", "mimetypes.add_type", "logging.basicConfig",
+        "logging.config.dictConfig", "logging.disable", "locale.setlocale", "dotenv.load_dotenv",
+    }
+)  # fmt: skip
+"""Functions that leave their arguments as they are."""
+
+
+def execute(machine: Machine, body: Sequence[ir.Stmt], frame: Frame) -> Exit:
+    """Runs `body` in `frame`; tells how it ends."""
+    for index, statement in enumerate(body):
+        machine.step()
+        if isinstance(statement, ir.If):
+            end = _if(machine, statement, body[index + 1 :], frame)
+            if end is None:
+                continue
+            return end
+        handler = TABLE.get(type(statement))
+        if handler is None:
+            continue
+        try:
+            end = handler(machine, statement, frame)
+        except Raised as raised:
+            if isinstance(statement, (ir.Raise, ir.Return)) or machine.catches(raised.kind):
+                raise
+            _give_up(machine, statement, Unknown(raised.why), frame)
+            continue
+        if end != FELL:
+            return end
+    return FELL
+
+
+def _give_up(machine: Machine, statement: ir.Stmt, why: Unknown, frame: Frame) -> None:
+    """What `statement` binds is unknown, since working it out raises where nothing catches it."""
+    if isinstance(statement, ir.Assign):
+        for target in statement.targets:
+            targets.bind_unknown(machine, target, why, frame)
+    elif isinstance(statement, (ir.AnnAssign, ir.AugAssign)):
+        targets.bind_unknown(machine, statement.target, why, frame)
+    elif isinstance(statement, (ir.Import, ir.ImportFrom)):
+        for alias in statement.names:
+            if alias.name == "*":
+                frame.names.open = frame.names.open or why.why
+            else:
+                name = alias.asname or alias.name.partition(".")[0]
+                machine.write(frame.names, name, why)
+
+
+def jumps(body: Sequence[ir.Stmt]) -> bool:
+    """Whether `body` may end before its end, by `return`, `break`, `continue` or `raise`."""
+    for statement in body:
+        if isinstance(statement, (ir.Return, ir.Raise)):
+            return True
+        if isinstance(statement, ir.Jump) and statement.kind != "pass":
+            return True
+        if isinstance(statement, ir.If) and (jumps(statement.body) or jumps(statement.orelse)):
+            return True
+        if isinstance(statement, (ir.With, ir.For, ir.While)) and jumps(statement.body):
+            return True
+        if isinstance(statement, ir.Try) and (
+            jumps(statement.body)
+            or jumps(statement.orelse)
+            or jumps(statement.finalbody)
+            or any(jumps(handler.body) for handler in statement.handlers)
+        ):
+            return True
+        if isinstance(statement, ir.Match) and any(jumps(case.body) for case in statement.cases):
+            return True
+    return False
+
+
+def _if(machine: Machine, node: ir.If, rest: Sequence[ir.Stmt], frame: Frame) -> Exit | None:
+    """Runs an `if`; None where the statements after it are still to be run."""
+    try:
+        test = machine.evaluate(node.test, frame)
+        decided = truth(test)
+    except Raised as raised:
+        if machine.catches(raised.kind):
+            raise
+        decided = Unknown(raised.why)
+    if isinstance(decided, Unset) and frame.kind == "function":
+        decided = bool(decided.fallback)
+    if not isinstance(decided, Unknown):
+        chosen, other = (node.body, node.orelse) if decided else (node.orelse, node.body)
+        if frame.kind == "module" and not machine.catchers and _only_raises(chosen):
+            return _refuted(machine, node, other, frame)
+        end = machine.execute(chosen, frame)
+        return None if end == FELL else end
+    after: Sequence[ir.Stmt] = rest if jumps(node.body) or jumps(node.orelse) else ()
+
+    def arm(branch: Sequence[ir.Stmt]) -> Callable[[], Exit]:
+        return lambda: machine.execute([*branch, *after], frame)
+
+    alive = machine.either(decided, [arm(node.body), arm(node.orelse)])
+    end = joined_exit(alive, decided, frame)
+    if after or end != FELL:
+        return end
+    return None
+
+
+def _only_raises(body: Sequence[ir.Stmt]) -> bool:
+    return bool(body) and isinstance(body[-1], ir.Raise)
+
+
+def _refuted(machine: Machine, node: ir.If, other: Sequence[ir.Stmt], frame: Frame) -> Exit | None:
+    """An `if` of a module whose chosen branch raises: production starts, so what it tests is not what it seems."""
+    why = Unknown("with its default the settings raise an error, so production sets it", (machine.place(node, frame),))
+    for name in names_in(node.test):
+        held = frame.names.get(name)
+        if isinstance(held, Known) and held.note:
+            machine.write(frame.names, name, why)
+    end = machine.execute(other, frame)
+    return None if end == FELL else end
+
+
+def names_in(node: ir.Expr) -> list[str]:
+    """The names that a test reads, as far as tests are made of the usual parts."""
+    if isinstance(node, ir.Name):
+        return [node.id]
+    if isinstance(node, ir.UnaryOp):
+        return names_in(node.operand)
+    if isinstance(node, ir.BoolOp):
+        return names_in(node.left) + names_in(node.right)
+    if isinstance(node, ir.Compare):
+        return names_in(node.left) + [name for each in node.comparators for name in names_in(each)]
+    return []
+
+
+def joined_exit(arms: Sequence[Arm], why: Unknown, frame: Frame) -> Exit:
+    """How it ends where any of `arms` may have run."""
+    kinds = {arm.exit[0] for arm in arms}
+    returned = [arm.exit[1] for arm in arms if arm.exit[0] == "return" and arm.exit[1] is not None]
+    if kinds == {"return"}:
+        result = returned[0]
+        for value in returned[1:]:
+            result = join_values(result, value, why)
+        return "return", result
+    frame.returned += [(why, value) for value in returned]
+    kinds.discard("return")
+    if len(kinds) == 1:
+        return kinds.pop(), None
+    if kinds <= {"", "continue"}:
+        return FELL
+    return MIXED
+
+
+def _expression(machine: Machine, node: ir.ExprStmt, frame: Frame) -> Exit:
+    value = machine.evaluate(node.value, frame)
+    followed = isinstance(value, Known) and not isinstance(value.value, ExternalResult)
+    if isinstance(node.value, ir.Call) and not followed:
+        name = value.value.name if isinstance(value, Known) else ""
+        if name not in HARMLESS:
+            why = f"the call of {name} may change it" if name else "a call that is not followed may change it"
+            for each in (*node.value.args, *(keyword.value for keyword in node.value.keywords)):
+                if isinstance(each, (ir.Name, ir.Attribute, ir.Subscript)):
+                    machine.spoil(machine.evaluate(each, frame), why)
+    return FELL
+
+
+def _assign(machine: Machine, node: ir.Assign, frame: Frame) -> Exit:
+    value = machine.evaluate(node.value, frame)
+    for target in node.targets:
+        targets.assign(machine, target, value, frame)
+    return FELL
+
+
+def _annotated(machine: Machine, node: ir.AnnAssign, frame: Frame) -> Exit:
+    if node.value is not None:
+        targets.assign(machine, node.target, machine.evaluate(node.value, frame), frame)
+    return FELL
+
+
+def _augmented(machine: Machine, node: ir.AugAssign, frame: Frame) -> Exit:
+    targets.augment(machine, node, frame)
+    return FELL
+
+
+def _return(machine: Machine, node: ir.Return, frame: Frame) -> Exit:
+    return "return", (Known(None) if node.value is None else machine.evaluate(node.value, frame))
+
+
+def _raise(machine: Machine, node: ir.Raise, frame: Frame) -> Exit:
+    why = machine.handled[-1] if machine.handled else "the code raises an error"
+    kind = "Exception"
+    named = node.exc.func if isinstance(node.exc, ir.Call) else node.exc
+    if isinstance(named, (ir.Name, ir.Attribute)):
+        kind = named.id if isinstance(named, ir.Name) else named.attr
+        if not machine.handled:
+            why = f"the code raises {kind}"
+    raise Raised(kind, why)
+
+
+def _delete(machine: Machine, node: ir.Delete, frame: Frame) -> Exit:
+    for target in node.targets:
+        targets.delete(machine, target, frame)
+    return FELL
+
+
+def _jump(machine: Machine, node: ir.Jump, frame: Frame) -> Exit:
+    return FELL if node.kind == "pass" else (node.kind, None)
+
+
+def _scope(machine: Machine, node: ir.Scope, frame: Frame) -> Exit:
+    if node.kind == "global":
+        frame.globals |= set(node.names)
+    return FELL
+
+
+def _for(machine: Machine, node: ir.For, frame: Frame) -> Exit:
+    items = operators.items_of(machine.evaluate(node.iter, frame))
+    if isinstance(items, Unknown):
+        return _any_number(machine, node, items, frame)
+    doubt: Unknown | None = None
+    for item in items:
+        machine.step()
+        each = doubt or (item if isinstance(item, Maybe) else None)
+        held: AnyValue = item
+        if isinstance(item, Maybe):
+            held = item.item if item.item is not None else Unknown(item.why, item.places)
+
+        def arm(held: AnyValue = held) -> Exit:
+            targets.assign(machine, node.target, held, frame)
+            return machine.execute(node.body, frame)
+
+        if each is None:
+            end = arm()
+        elif isinstance(item, Maybe) and item.item is None:
+            end = _any_number(machine, node, each, frame)
+        else:
+            end = joined_exit(machine.either(each, [arm, lambda: FELL]), each, frame)
+        if end[0] == "break":
+            return FELL
+        if end[0] == "return":
+            return end
+        if end == MIXED:
+            doubt = Unknown("whether a loop goes on is not known")
+    return machine.execute(node.orelse, frame) if doubt is None else FELL
+
+
+def _any_number(machine: Machine, node: ir.For | ir.While, why: Unknown, frame: Frame) -> Exit:
+    """Runs a loop of which the number of rounds is unknown."""
+
+    def arm() -> Exit:
+        if isinstance(node, ir.For):
+            targets.assign(machine, node.target, Unknown(why.why, why.places), frame)
+        return machine.execute(node.body, frame)
+
+    ran = machine.journal.run(arm)
+    machine.journal.repeat(ran, why)
+    if ran.exit[0] == "return" and ran.exit[1] is not None:
+        frame.returned.append((why, ran.exit[1]))
+    return FELL
+
+
+def _while(machine: Machine, node: ir.While, frame: Frame) -> Exit:
+    for _ in range(10_000):
+        machine.step()
+        decided = truth(machine.evaluate(node.test, frame))
+        if isinstance(decided, Unknown):
+            return _any_number(machine, node, decided, frame)
+        if not decided:
+            return machine.execute(node.orelse, frame)
+        end = machine.execute(node.body, frame)
+        if end[0] == "break":
+            return FELL
+        if end[0] == "return":
+            return end
+        if end == MIXED:
+            return _any_number(machine, node, Unknown("whether a loop goes on is not known"), frame)
+    machine.exhaust()
+    return FELL
+
+
+def _with(machine: Machine, node: ir.With, frame: Frame) -> Exit:
+    left: list[Callable[[], None]] = []
+    for item in node.items:
+        value = machine.evaluate(item.value, frame)
+        enter = getattr(value.value, "folded_enter", None) if isinstance(value, Known) else None
+        if enter is not None:
+            left.append(enter())
+        if item.target is not None:
+            targets.assign(machine, item.target, Unknown("it is read from a file or a context"), frame)
+    try:
+        return machine.execute(node.body, frame)
+    finally:
+        for leave in reversed(left):
+            leave()
+
+
+def _try(machine: Machine, node: ir.Try, frame: Frame) -> Exit:
+    end = _tried(machine, node, frame)
+    last = machine.execute(node.finalbody, frame)
+    return end if last == FELL else last
+
+
+def _tried(machine: Machine, node: ir.Try, frame: Frame) -> Exit:
+    kinds = tuple(kind for handler in node.handlers for kind in _kinds(handler.type))
+    doubt = imports.doubt(machine, node.body, kinds, frame)
+    before = machine.doubts
+
+    def body() -> Exit:
+        try:
+            with machine.catching(kinds):
+                end = machine.execute(node.body, frame)
+        except Raised as raised:
+            for handler in node.handlers:
+                if machine.is_caught(raised.kind, _kinds(handler.type)):
+                    return _handle(machine, handler, raised.why, frame)
+            raise
+        return machine.execute(node.orelse, frame) if end == FELL else end
+
+    if not node.handlers:
+        return body()
+    others = [handler for handler in node.handlers if not set(_kinds(handler.type)) <= imports.IMPORT_ERRORS]
+    arms: list[Callable[[], Exit]] = [body]
+    first = machine.journal.run(body)
+    if doubt is not None:
+        arms += [_arm(machine, handler, doubt, frame) for handler in node.handlers if imports.catches(handler, _kinds)]
+    elif machine.doubts > before and others and first.exit[0] != "raise":
+        doubt = Unknown(machine.last_doubt)
+        arms += [_arm(machine, handler, doubt, frame) for handler in others]
+    if len(arms) == 1 or doubt is None:
+        return body()
+    return joined_exit(machine.either(doubt, arms), doubt, frame)
+
+
+def _arm(machine: Machine, handler: ir.Handler, why: Unknown, frame: Frame) -> Callable[[], Exit]:
+    return lambda: _handle(machine, handler, why.why, frame)
+
+
+def _handle(machine: Machine, handler: ir.Handler, why: str, frame: Frame) -> Exit:
+    if handler.name is not None:
+        machine.write(frame.names, handler.name, Unknown("it is an error"))
+    machine.handled.append(why)
+    try:
+        return machine.execute(handler.body, frame)
+    finally:
+        machine.handled.pop()
+
+
+def _kinds(node: ir.Expr | None) -> tuple[str, ...]:
+    """The names of the exceptions that a handler catches."""
+    if node is None:
+        return ("BaseException",)
+    if isinstance(node, ir.Tuple):
+        return tuple(kind for each in node.elts for kind in _kinds(each))
+    if isinstance(node, ir.Name):
+        return (node.id,)
+    return (node.attr,) if isinstance(node, ir.Attribute) else ("?",)
+
+
+def _match(machine: Machine, node: ir.Match, frame: Frame) -> Exit:
+    subject = machine.evaluate(node.subject, frame)
+    for index, case in enumerate(node.cases):
+        matched = _matches(machine, subject, case, frame)
+        if matched is True:
+            return machine.execute(case.body, frame)
+        if isinstance(matched, Unknown):
+            rest = node.cases[index:]
+
+            def arm(case: ir.Case) -> Callable[[], Exit]:
+                def run() -> Exit:
+                    for name in case.names:
+                        machine.write(frame.names, name, Unknown("a pattern binds it"))
+                    return machine.execute(case.body, frame)
+
+                return run
+
+            arms: list[Callable[[], Exit]] = [arm(each) for each in rest]
+            return joined_exit(machine.either(matched, [*arms, lambda: FELL]), matched, frame)
+    return FELL
+
+
+def _matches(machine: Machine, subject: AnyValue, case: ir.Case, frame: Frame) -> bool | Unknown:
+    if case.guard is None and not case.values and not case.names:
+        return True
+    if isinstance(subject, Unknown):
+        return subject
+    if case.guard is not None or case.names or not scalar(subject.value):
+        return Unknown("a pattern decides it")
+    for each in case.values:
+        value = machine.evaluate(each, frame)
+        if isinstance(value, Unknown):
+            return value
+        if not isinstance(each, (ir.Constant, ir.Attribute)) or not scalar(value.value):
+            return Unknown("a pattern decides it")
+        if value.value == subject.value:
+            return True
+    return False
+
+
+def _function(machine: Machine, node: ir.FunctionDef, frame: Frame) -> Exit:
+    defaults = {p.name: machine.evaluate(p.default, frame) for p in node.params if p.default is not None}
+    function = Function(node.name, node.params, node.body, frame, defaults)
+    if node.is_async:
+        function.is_odd = f"{node.name}() is asynchronous"
+    for decorator in node.decorators:
+        value = machine.evaluate(decorator.func if isinstance(decorator, ir.Call) else decorator, frame)
+        name = value.value.name if isinstance(value, Known) and isinstance(value.value, External) else ""
+        if name in ("builtins.property", "functools.cached_property", "django.utils.functional.cached_property"):
+            function.is_property = True
+        elif name == "builtins.staticmethod":
+            function.is_static = True
+        elif name == "builtins.classmethod":
+            function.is_class = True
+        elif name not in ("functools.lru_cache", "functools.cache", "typing.overload", "typing.no_type_check"):
+            function.is_odd = f"{node.name}() is decorated"
+    machine.write(frame.names, node.name, Known(function, (machine.place(node, frame),)))
+    return FELL
+
+
+def _class(machine: Machine, node: ir.ClassDef, frame: Frame) -> Exit:
+    bases = tuple(machine.evaluate(base, frame) for base in node.bases)
+    names = Namespace()
+    inner = Frame(frame.module, names, frame, "class")
+    machine.execute(node.body, inner)
+    annotations = {
+        each.target.id: each.annotation
+        for each in node.body
+        if isinstance(each, ir.AnnAssign) and isinstance(each.target, ir.Name)
+    }
+    cls = ClassObject(node.name, bases, names, frame, annotations)
+    machine.write(frame.names, node.name, Known(cls, (machine.place(node, frame),)))
+    return FELL
+
+
+TABLE: dict[type[ir.Node], Callable[[Machine, Any, Frame], Exit]] = {
+    ir.ExprStmt: _expression,
+    ir.Assign: _assign,
+    ir.AugAssign: _augmented,
+    ir.AnnAssign: _annotated,
+    ir.Return: _return,
+    ir.Raise: _raise,
+    ir.Delete: _delete,
+    ir.Jump: _jump,
+    ir.Scope: _scope,
+    ir.Import: imports.plain,
+    ir.ImportFrom: imports.names,
+    ir.For: _for,
+    ir.While: _while,
+    ir.With: _with,
+    ir.Try: _try,
+    ir.Match: _match,
+    ir.FunctionDef: _function,
+    ir.ClassDef: _class,
+}
