@@ -121,41 +121,14 @@ class _Pip:
 
 
 _VALUED = frozenset(
-    {
-        "--cache-dir",
-        "--config-settings",
-        "--constraint",
-        "--extra-index-url",
-        "--find-links",
-        "--global-option",
-        "--index",
-        "--index-strategy",
-        "--index-url",
-        "--link-mode",
-        "--no-binary",
-        "--only-binary",
-        "--override",
-        "--platform",
-        "--prefix",
-        "--progress-bar",
-        "--python",
-        "--python-preference",
-        "--python-version",
-        "--report",
-        "--retries",
-        "--root",
-        "--src",
-        "--target",
-        "--timeout",
-        "--trusted-host",
-        "--wheel-dir",
-        "-c",
-        "-f",
-        "-i",
-        "-t",
-        "-w",
-    }  # fmt: skip
+    """
+    --cache-dir --config-settings --constraint --extra-index-url --find-links --global-option --index
+    --index-strategy --index-url --link-mode --no-binary --only-binary --override --platform --prefix
+    --progress-bar --python --python-preference --python-version --report --retries --root --src --target
+    --timeout --trusted-host --wheel-dir -c -f -i -t -w
+    """.split()
 )
+"""Options of pip and `uv pip` that take the next word."""
 
 
 def _pip(words: Sequence[Word], stage: Stage, place: Place) -> Install:
