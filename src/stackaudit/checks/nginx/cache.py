@@ -60,9 +60,7 @@ def microcache_opportunity(stack: Stack) -> Iterator[Verdict]:
         elif public.value:
             yield Fail(site, {"upstream": proxied.target.address})
         else:
-            yield Unsure(
-                site, "visitors can log in, and nothing tells which pages are the same for everybody"
-            )
+            yield Unsure(site, "visitors can log in, and nothing tells which pages are the same for everybody")
 
 
 def _cache_state(stack: Stack, proxied: Proxied) -> Value[bool]:

@@ -123,7 +123,9 @@ def _matches(expected: Folders, found: Answer, server: Server, path: str) -> Ver
     site = Site(line.place if line else found.level.place, f"{server.title} {title} files of {path}")
     if found.file is None or isinstance(found.file, Unknown):
         return Unsure(site, found.file.why if found.file else "its folder is not told")
-    folder = found.file.value.removesuffix("/css/site.css").removesuffix("css/site.css")
+    folder = found.file.value.removesuffix("/css/site.css")
+    if folder == found.file.value:
+        return Fail(site, {"path": path, "file": found.file.value}, cause="no-slash")
     doubled = path.strip("/").split("/")[-1]
     verdict = expected.compare(folder)
     if isinstance(verdict, Unknown):

@@ -49,15 +49,11 @@ def _judge(nginx: Nginx, server: Server) -> Iterator[Verdict]:
         if type(ours) is type(others):
             yield ours
         else:
-            yield Unsure(
-                site, f"nginx before 1.29.2 takes those of {governing.title}, and its version is not known"
-            )
+            yield Unsure(site, f"nginx before 1.29.2 takes those of {governing.title}, and its version is not known")
     else:
         verdict = next(_verdict(site, theirs))
         if isinstance(verdict, Fail) and isinstance(next(_verdict(site, own)), Pass):
-            step = Step(
-                _place(theirs, governing), f"those of {governing.title}, the socket's default, are in force"
-            )
+            step = Step(_place(theirs, governing), f"those of {governing.title}, the socket's default, are in force")
             verdict = Fail(site, verdict.values, verdict.cause, (step,))
         yield verdict
 
