@@ -1,0 +1,60 @@
+"""Who a command runs for: production or developers."""
+
+from __future__ import annotations
+
+import re
+
+from stackaudit.link.processes.model import Audience
+
+_DEVELOPMENT = re.compile(
+    r"(^|[/._-])(dev|devel|develop|development|local|localdev|debug|tests?|testing|ci|e2e|override|sandbox|devcontainer"
+    r"|demo|examples?|samples?|playground|docs?)(?=$|[/._-])"
+)
+_PRODUCTION = re.compile(
+    r"(^|[/._-])(prod|production|live|deploy|deployment|staging|stage|release|selfhost(ed)?)(?=$|[/._-])"
+)
+_SETTINGS = re.compile(r"(^|[._])(dev|devel|develop|development|local|debug|tests?|testing|ci|docker_dev|dev_docker)$")
+_DEBUG = re.compile(r"debug|(^|[^a-z])dev(el|elopment)?([^a-z]|$)|reload|(^|[^a-z])local([^a-z]|$)|test", re.IGNORECASE)
+
+_OFF = re.compile(r"false|!= *.?true|-z |=+ *.?0|!= *.?1", re.IGNORECASE)
+
+
+def of_path(path: str) -> tuple[Audience, str]:
+    """What a file's path says."""
+    lowered = path.lower()
+    found = _DEVELOPMENT.search(lowered)
+    sure = _PRODUCTION.search(lowered)
+    if sure and (not found or sure.start() > found.start() or "/" in lowered[sure.start() :]):
+        return "production", f"{path} is named for production"
+    if found:
+        return "development", f"{path} is named for development ({found.group(2)})"
+    return "unknown", ""
+
+
+def of_settings(module: str) -> tuple[Audience, str]:
+    """What the name of a settings module says."""
+    if _SETTINGS.search(module):
+        return "development", f"it runs with the settings {module}"
+    if _PRODUCTION.search(module.replace(".", "/").replace("_", "/")):
+        return "production", f"it runs with the settings {module}"
+    return "unknown", ""
+
+
+def of_conditions(conditions: tuple[str, ...]) -> tuple[Audience, str]:
+    """What the conditions around a command say: one that asks for DEBUG is a developer's branch, or the other one."""
+    for condition in conditions:
+        if _DEBUG.search(condition):
+            negated = condition.startswith("not (") or re.search(
+                r"false|!= *.?true|-z |=+ *.?0", condition, re.IGNORECASE
+            )
+            if not negated:
+                return "development", f"it runs only where {condition}"
+    return "unknown", ""
+
+
+def of_profiles(profiles: tuple[str, ...]) -> tuple[Audience, str]:
+    """What a compose service's profiles say."""
+    names = [name for name in profiles if _DEVELOPMENT.search(name.lower()) or name in ("tools", "tool")]
+    if profiles and len(names) == len(profiles):
+        return "development", f"it is in the profile {profiles[0]}"
+    return "unknown", ""
