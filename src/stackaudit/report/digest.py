@@ -139,7 +139,7 @@ def next_step(result: Result) -> str:
         return f"Next: mend {first.rule.id}; `stackaudit rule {first.rule.id}` explains it."
     open_reasons = reasons(result)
     if open_reasons:
-        return f"Nothing to mend. To know more: {one_line(open_reasons[0].why)}."
+        return f"Nothing to mend. The widest unknown: {one_line(open_reasons[0].why)}."
     if result.score.grade == "-":
         return "No rule applies to what was found here."
     return "Nothing to mend."

@@ -17,7 +17,7 @@ from stackaudit.report.digest import (
     passed_by_area,
     reasons,
 )
-from stackaudit.report.plain import costs, counted, kinds, one_line, span, spans, visible, where
+from stackaudit.report.plain import costs, counted, kinds, left_out, one_line, span, spans, visible, where
 
 SHOWN = 5
 """How many findings of a rule are written out; the others are listed by place."""
@@ -86,7 +86,7 @@ def _stack(result: Result) -> Iterator[str]:
     for fact in result.stack.facts:
         yield f"| {escape(fact.label)} | {escape(fact.value)} | {escape(fact.why)} |"
     yield f"| read | {escape(kinds(result.stack.files))} | |"
-    left = ", ".join(f"{number:,} {reason}" for reason, number in result.stack.left_out.items())
+    left = left_out(result.stack.left_out)
     if left:
         yield f"| left out | {escape(left)} | |"
     yield ""
@@ -128,13 +128,15 @@ def _group(group: Group, look: Look) -> Iterator[str]:
 
 
 def _finding(finding: Finding, group: Group) -> Iterator[str]:
-    cost = f" ({escape(costs(finding.cost))})" if finding.cost else ""
     yield f"### {code(where(finding.location))}"
     yield ""
     if finding.location.snippet.strip():
         yield from _excerpt(finding.location)
-    yield f"{prose(finding.message)}{cost}"
+    yield prose(finding.message)
     yield ""
+    if finding.cost:
+        yield f"Costs {escape(costs(finding.cost))}."
+        yield ""
     remarks = [f"- {code(where(each.location))} {prose(each.text)}" for each in finding.related]
     steps = [f"{n}. {code(where(each.location))} {prose(each.text)}" for n, each in enumerate(finding.flow, 1)]
     for lines in (remarks, steps):

@@ -54,8 +54,18 @@ def spans(text: str) -> list[tuple[bool, str]]:
 
 
 def where(location: Location) -> str:
-    """`path:line:column`, made harmless."""
-    return f"{visible(location.path)}:{location.line}:{location.column}"
+    """`path:line:column`, made harmless; a line that starts with two colons would command a runner of GitHub."""
+    path = visible(location.path)
+    return f"{'./' if path.startswith('::') else ''}{path}:{location.line}:{location.column}"
+
+
+def excerpt_of(location: Location) -> tuple[str, str, str]:
+    """The line of a location without its indentation, made harmless: before, inside and after the region."""
+    raw = location.snippet.rstrip("\r\n")
+    first = min(max(location.column - 1, 0), len(raw))
+    last = min(location.end_column - 1, len(raw)) if location.end_line <= location.line else len(raw.rstrip())
+    before, meant, after = raw[:first], raw[first : max(last, first)], raw[max(last, first) :]
+    return visible(before.lstrip()), visible(meant), visible(after.rstrip())
 
 
 def counted(number: int, noun: str, plural: str = "") -> str:
@@ -87,6 +97,12 @@ def kinds(files: Mapping[str, int]) -> str:
     """`83 Python, 12 templates`: what was read, most of it first."""
     order = sorted(files.items(), key=lambda item: (-item[1], item[0]))
     return ", ".join(f"{n:,} {KIND_NAMES.get(kind, visible(kind))}" for kind, n in order if n)
+
+
+def left_out(counts: Mapping[str, int]) -> str:
+    """`34 folders of tests, 1 file that git ignores`: what was not read."""
+    told = {why: re.sub(r"^(file|folder|link)s", r"\1", why) if n == 1 else why for why, n in counts.items()}
+    return ", ".join(f"{n:,} {one_line(told[why])}" for why, n in counts.items() if n)
 
 
 def level_of(severity: Severity) -> str:

@@ -107,7 +107,7 @@ def judged(item: Passed | Open, rules: Rules) -> dict[str, Any]:
 def region(location: Location) -> dict[str, int]:
     """The region of a location; one without a sensible end is a point."""
     line, column = max(location.line, 1), max(location.column, 1)
-    end = max((line, column), (location.end_line, location.end_column))
+    end = max((line, column), (location.end_line, max(location.end_column, 1)))
     return {"startLine": line, "startColumn": column, "endLine": end[0], "endColumn": end[1]}
 
 
@@ -151,7 +151,9 @@ def _physical(location: Location) -> dict[str, Any]:
 
 def _descriptor(outcome: RuleOutcome) -> dict[str, Any]:
     area = outcome.id.partition("/")[0]
-    tags = list(dict.fromkeys((*(tag for tag in outcome.tags if tag == "security"), area, *outcome.tags)))[:MAX_TAGS]
+    # "security" first: it must not fall to the limit, code scanning reads the severity by it.
+    wanted = (*(tag for tag in outcome.tags if tag == "security"), area, *outcome.tags)
+    tags = list(dict.fromkeys(map(one_line, wanted)))[:MAX_TAGS]
     properties: dict[str, Any] = {"precision": outcome.precision, "tags": tags}
     if "security" in tags:
         properties["security-severity"] = _SECURITY[outcome.severity]

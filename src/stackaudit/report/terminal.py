@@ -24,7 +24,7 @@ from stackaudit.report.digest import (
     passed_by_area,
     reasons,
 )
-from stackaudit.report.plain import counted, kinds, number, one_line, span, visible
+from stackaudit.report.plain import counted, kinds, left_out, number, one_line, span, visible
 from stackaudit.report.statistics import table
 from stackaudit.report.terminal_findings import Findings, styled
 
@@ -93,9 +93,8 @@ class _Page:
         stack = self.result.stack
         rows = [(fact.label, one_line(fact.value), one_line(fact.why)) for fact in stack.facts]
         rows.append(("read", kinds(stack.files) or "nothing", ""))
-        left = ", ".join(f"{count:,} {one_line(reason)}" for reason, count in stack.left_out.items() if count)
-        if left:
-            rows.append(("left out", left, ""))
+        if left_out(stack.left_out):
+            rows.append(("left out", left_out(stack.left_out), ""))
         grid = Table.grid(padding=(0, 2, 0, 0))
         grid.add_column(no_wrap=True, style="dim", max_width=22)
         grid.add_column(overflow="fold")

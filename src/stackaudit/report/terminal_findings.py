@@ -11,7 +11,7 @@ from stackaudit.model.result import Finding, Location, Remark
 from stackaudit.model.rule import Severity
 from stackaudit.report import Look
 from stackaudit.report.digest import Group
-from stackaudit.report.plain import costs, counted, one_line, spans, visible, where
+from stackaudit.report.plain import costs, counted, excerpt_of, one_line, spans, visible, where
 
 SHOWN = 3
 """How many findings of one rule are written out; the next ones are listed by place."""
@@ -29,7 +29,6 @@ STYLES: dict[Severity, str] = {
     "low": "bold cyan",
     "info": "bold blue",
 }
-_TAB = 4
 _MARGIN = 4
 
 
@@ -82,12 +81,11 @@ class Findings:
         self.console.print()
 
     def _finding(self, finding: Finding, *, with_fix: bool) -> None:
-        place = Text(where(finding.location), style="bold")
-        if finding.cost is not None:
-            place.append(f"   {costs(finding.cost)}", style="magenta")
-        self._line(place, 2)
+        self._line(Text(where(finding.location), style="bold"), 2)
         self._excerpt(finding.location)
         self._line(styled(finding.message), _MARGIN)
+        if finding.cost is not None:
+            self._line(Text(f"costs {costs(finding.cost)}", style="magenta"), _MARGIN, hang=6)
         shown = len(finding.related) if self.look.verbose else REMARKS
         for remark in finding.related[:shown]:
             self._remark("↳ ", remark)
@@ -152,17 +150,7 @@ def excerpt(location: Location, width: int) -> tuple[str, int, int]:
 
     The indentation goes; a long line is cut left and right with an ellipsis so that the region stays in sight.
     """
-    raw = location.snippet.rstrip("\r\n")
-    first = min(max(location.column - 1, 0), len(raw))
-    last = min(location.end_column - 1, len(raw)) if location.end_line <= location.line else len(raw.rstrip())
-    before, meant, after = (
-        visible(raw[a:b].replace("\t", " " * _TAB)) for a, b in ((0, first), (first, max(last, first)), (last, None))
-    )
-    if last < first:
-        after = visible(raw[first:].replace("\t", " " * _TAB))
-    if not before.strip():
-        before = ""
-    before = before.lstrip() if before else before
+    before, meant, after = excerpt_of(location)
     start = cell_len(before)
     end = start + cell_len(meant)
     text = (before + meant + after).rstrip()

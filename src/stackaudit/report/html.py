@@ -1,0 +1,61 @@
+"""One page that needs nothing else: no script, no request, light and dark."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from stackaudit.model.result import Result
+from stackaudit.report import Look, digest, plain
+
+SHOWN = 20
+"""How many findings of a rule are open at once; the others are folded."""
+
+
+def render(result: Result, look: Look) -> str:
+    """The page. Whatever comes from the audited files is escaped by the template engine."""
+    return (
+        _environment()
+        .get_template("page.html.j2")
+        .render(
+            result=result,
+            look=look,
+            groups=[group for group in digest.groups(result) if group.open],
+            reasons=digest.reasons(result),
+            passed=digest.passed_by_area(result),
+            skipped=digest.not_applicable(result),
+            notifications=digest.ordered_notifications(result),
+            severities=digest.by_severity(digest.open_findings(result)),
+            headline=digest.headline(result),
+            accepted=digest.accepted(result),
+            next_step=digest.next_step(result),
+            shown=SHOWN,
+        )
+    )
+
+
+def _environment() -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters |= {
+        "visible": plain.visible,
+        "one_line": plain.one_line,
+        "paragraphs": plain.paragraphs,
+        "spans": plain.spans,
+        "where": plain.where,
+        "costs": plain.costs,
+        "span": plain.span,
+        "number": plain.number,
+        "kinds": plain.kinds,
+        "left_out": plain.left_out,
+        "excerpt": plain.excerpt_of,
+    }
+    environment.globals["counted"] = plain.counted
+    return environment
