@@ -20,8 +20,8 @@ MAX_DEPTH = 150
 100 indentations. Who walks the facts may recurse six frames for each level within Python's own limit of 1,000."""
 
 BLANK = frozenset(" \t\f\r\n\\#")
-SKIP = re.compile(r"(?:[ \t\f\r\n]++|\#[^\r\n]*+|\\(?:\r\n?|\n))*+").match
-SKIP_BETWEEN_STATEMENTS = re.compile(r"(?:[ \t\f\r\n;]++|\#[^\r\n]*+|\\(?:\r\n?|\n))*+").match
+SKIP = re.compile(r"(?:[ \t\f\r\n]++|\#[^\r\n\0]*+|\\(?:\r\n?|\n))*+").match
+SKIP_BETWEEN_STATEMENTS = re.compile(r"(?:[ \t\f\r\n;]++|\#[^\r\n\0]*+|\\(?:\r\n?|\n))*+").match
 
 Lowering: TypeAlias = "Callable[[Cursor, Any, int], Expr]"
 EXPRESSIONS: dict[type[cst.CSTNode], Lowering] = {}
