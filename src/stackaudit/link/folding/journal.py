@@ -131,7 +131,8 @@ def join_values(left: AnyValue | None, right: AnyValue | None, why: Unknown) -> 
         return left
     if left is None or right is None:
         given = right if left is None else left
-        return Maybe(why.why, why.places, given if isinstance(given, Known) else getattr(given, "item", None))
+        places = given.places if given is not None and given.places else why.places
+        return Maybe(why.why, places, given if isinstance(given, Known) else getattr(given, "item", None))
     if same(left, right):
         return left
     if isinstance(left, Maybe) or isinstance(right, Maybe):
@@ -153,7 +154,7 @@ def join_values(left: AnyValue | None, right: AnyValue | None, why: Unknown) -> 
             return Known(joined, (*left.places, *right.places)[:4])
     if isinstance(left, Unset) and isinstance(right, Unset) and left == right:
         return left
-    return Unknown(why.why, why.places)
+    return Unknown(why.why, (*left.places, *right.places)[:4] or why.places)
 
 
 def _join_content(container: Container, left: Snapshot, right: Snapshot, why: Unknown) -> Snapshot:

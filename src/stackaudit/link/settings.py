@@ -1,0 +1,178 @@
+"""Django's settings as production sees them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from stackaudit.link import settings_choice, settings_classes, settings_sources
+from stackaudit.link.django_defaults import default as django_default
+from stackaudit.link.fold import World, exported, may_be_missing
+from stackaudit.link.folding.machine import Machine
+from stackaudit.link.folding.objects import FoldedDict, Maybe
+from stackaudit.link.folding.operators import of_plain
+from stackaudit.model.source import Place
+from stackaudit.model.values import AnyValue, Known, Unknown, plain
+
+if TYPE_CHECKING:
+    from stackaudit.link.stack import Stack
+
+
+class _Nothing:
+    """Stands for a default that is not given."""
+
+
+NOTHING = _Nothing()
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The settings module of production and what it sets.
+
+    `module` is its dotted name, `path` its file, `why` tells why this one was chosen. `names` are the settings that it
+    leaves behind; `names.open` says why there may be others. `broken` says why nothing is known at all, "" usually.
+    `absent` are the modules that it would import if they were there, with the files that import them. `version` is
+    Django's, None where it is not known.
+    """
+
+    module: str
+    path: str
+    why: str
+    names: FoldedDict = field(default_factory=FoldedDict)
+    broken: str = ""
+    absent: dict[str, str] = field(default_factory=dict)
+    version: tuple[int, ...] | None = None
+
+    def get(self, name: str) -> AnyValue:
+        """The value of a setting; Django's default where it is not set, Known(None) for a name unknown to Django."""
+        if self.broken:
+            return Unknown(self.broken)
+        value = self.names.get(name)
+        if value is None:
+            return Unknown(self.names.open) if self.names.open else self.default(name)
+        if isinstance(value, Maybe):
+            fallback = self.default(name)
+            if value.item is not None and isinstance(fallback, Known) and plain(value.item) == plain(fallback):
+                return value.item
+            return Unknown(value.why, value.places)
+        return value
+
+    def default(self, name: str) -> AnyValue:
+        """Django's default of a setting, Known(None) for a name that Django does not have."""
+        known, value, why = django_default(name, self.version)
+        if why:
+            return Unknown(why)
+        return of_plain(value, (), "Django's default" if known else "not set")
+
+    def at(self, *keys: str | int, default: Any = NOTHING) -> AnyValue:
+        """What lies at a path of keys, as `at("DATABASES", "default", "CONN_MAX_AGE", default=0)`.
+
+        Where a key is missing the value is `default`, or Unknown where none is given.
+        """
+        name, *rest = keys
+        value = self.get(str(name))
+        for key in rest:
+            if isinstance(value, Unknown):
+                return value
+            below = self._below(value, key)
+            if below is None:
+                if isinstance(default, _Nothing):
+                    return Unknown(f"{'.'.join(map(str, keys))} is not set", value.places)
+                return Known(default, value.places, "default")
+            value = below
+        return value
+
+    def _below(self, value: Known[Any], key: str | int) -> AnyValue | None:
+        """The item at `key`, Unknown where it may or may not be there, None where it is missing."""
+        held = value.value
+        if isinstance(held, dict):
+            found = held.get(key)
+            if found is None:
+                reason = getattr(held, "open", "")
+                return Unknown(reason, value.places) if reason else None
+            return Unknown(found.why, found.places) if isinstance(found, Maybe) else found
+        if isinstance(held, (list, tuple)) and isinstance(key, int):
+            passed = held[: key + 1]
+            doubt = next((item for item in passed if isinstance(item, Maybe)), None)
+            if doubt is not None:
+                return Unknown(doubt.why, doubt.places)
+            return held[key] if key < len(held) else None
+        return None
+
+    def is_set(self, name: str) -> bool:
+        """Whether the module sets `name`, or may set it."""
+        return name in self.names
+
+    def is_surely_set(self, name: str) -> bool:
+        """Whether the module sets `name` whatever happens."""
+        return not may_be_missing(self.names.get(name))
+
+    def place(self, name: str) -> Place:
+        """Where `name` was last set; the first line of the module where it is not."""
+        value = self.names.get(name)
+        if value is not None and value.places:
+            return value.places[0]
+        return Place.line(self.path, 1)
+
+    def place_at(self, *keys: str | int) -> Place:
+        """Where the deepest part of a path of keys that exists was set."""
+        best = self.place(str(keys[0]))
+        for end in range(2, len(keys) + 1):
+            value = self.at(*keys[:end])
+            if value.places and not (isinstance(value, Unknown) and value.why.endswith("is not set")):
+                best = value.places[0]
+        return best
+
+
+def resolve(stack: Stack) -> Settings | None:
+    """The settings of production, None where the repository has none."""
+    choice = settings_choice.choose(stack)
+    if choice is None:
+        return None
+    release = stack.packages.django_version
+    version = tuple(release.value.release) if isinstance(release, Known) else None
+    module = stack.modules.by_path.get(choice.path)
+    if choice.broken or module is None:
+        why = choice.broken or f"{choice.module} could not be read"
+        return Settings(choice.module, choice.path, choice.why, broken=why, version=version)
+    machine = Machine(world(stack))
+    target = machine.module(module)
+    target.name = choice.module
+    names = machine.run(target)
+    settings_classes.apply(stack, machine, target)
+    return Settings(
+        choice.module, choice.path, choice.why, exported(names), absent=dict(machine.absent), version=version
+    )
+
+
+def world(stack: Stack) -> World:
+    """What the repository tells to whoever folds its Python."""
+    environment, doubtful = settings_sources.environment(stack)
+    unread = {item.path: item for item in stack.unread("python")}
+
+    def broken(dotted: str) -> str:
+        tail = dotted.replace(".", "/")
+        for path, item in unread.items():
+            stem = path.removesuffix(".py").removesuffix("/__init__")
+            if (stem == tail or stem.endswith(f"/{tail}")) and item.unread is not None:
+                return f"{path} could not be read: {item.unread.text}"
+        return ""
+
+    def exists(path: str) -> bool | None:
+        if path in stack.files or any(known.startswith(f"{path}/") for known in stack.files):
+            return True
+        return False if path.endswith(".py") or path.rpartition("/")[2].startswith(".env") else None
+
+    def installed(top: str) -> bool | None:
+        names = {top, top.replace("_", "-"), f"django-{top.replace('_', '-')}"}
+        return True if any(stack.packages.has(name) for name in names) else None
+
+    return World(
+        environment=environment,
+        find=lambda dotted, near: stack.modules.find(dotted, near),
+        exists=exists,
+        installed=installed,
+        broken=broken,
+        vcpus=stack.host.vcpus,
+        doubtful=doubtful,
+    )
