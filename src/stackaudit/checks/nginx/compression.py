@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -144,9 +145,9 @@ def _types(stack: Stack, text: Text) -> Verdict:
 
 
 def _numbers(text: Text) -> Iterator[Verdict]:
-    for name, cause, fits in (
-        ("gzip_min_length", "min-length", lambda number: number >= 100),
-        ("gzip_comp_level", "level", lambda number: number <= 6),
+    for name, cause, least, most in (
+        ("gzip_min_length", "min-length", 100, sys.maxsize),
+        ("gzip_comp_level", "level", 0, 6),
     ):
         found = text.level.in_force(name)
         if isinstance(found, Known) and found.value.lines:
@@ -156,7 +157,8 @@ def _numbers(text: Text) -> Iterator[Verdict]:
             if isinstance(value, Unknown):
                 yield Unsure(site, value.why)
             elif value.value.isdigit():
-                yield Pass(site) if fits(int(value.value)) else Fail(site, {"number": int(value.value)}, cause=cause)
+                number = int(value.value)
+                yield Pass(site) if least <= number <= most else Fail(site, {"number": number}, cause=cause)
 
 
 def _for_cdn(text: Text) -> Iterator[Verdict]:

@@ -17,8 +17,8 @@ Kind: TypeAlias = Literal["proxy", "files", "return"]
 class Answer:
     """How a path is answered; `level` is the one whose directives are in force.
 
-    `file` is set for "files" (Unknown where its name cannot be told), `target` for "proxy". `fallback` is the answer for
-    files that are not there (the last word of try_files).
+    `file` is set for "files" (Unknown where its name cannot be told), `target` for "proxy". `fallback` is the answer
+    for files that are not there (the last word of try_files).
     """
 
     kind: Kind

@@ -9,6 +9,8 @@ from functools import cached_property
 
 from stackaudit.link.nginx.directives import DEFAULTS, HANDLERS
 from stackaudit.link.nginx.level import Gap, Level, Line
+from stackaudit.link.nginx.version import Version
+from stackaudit.model.source import Place
 from stackaudit.model.values import Known, Unknown, Value
 from stackaudit.model.verdict import Site
 
