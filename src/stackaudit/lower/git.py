@@ -36,8 +36,8 @@ def changed_lines(root: Path, revision: str) -> dict[str, list[tuple[int, int]]]
         )
     start = (_git(root, "merge-base", commit.decode().strip(), "HEAD") or commit).decode().strip()
     diff = _git(
-        root, "diff", "--unified=0", "--no-color", "--no-ext-diff", "--no-textconv", "--relative", "--diff-filter=d",
-        "--src-prefix=a/", "--dst-prefix=b/", start, "--", ".",
+        root, "diff", "--unified=0", "--no-color", "--no-ext-diff", "--no-textconv", "--find-renames", "--relative",
+        "--diff-filter=d", "--src-prefix=a/", "--dst-prefix=b/", start, "--", ".",
     )  # fmt: skip
     new = _git(root, "ls-files", "--others", "--exclude-standard", "-z")
     if diff is None or new is None:
