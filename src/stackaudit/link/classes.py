@@ -119,13 +119,14 @@ class Classes:
             # models.Manager.from_queryset(X), and functions that make a base class of another one
             inner = [self.resolve(module, arg) for arg in base.args]
             if isinstance(base.func, py.Attribute) and base.func.attr == "from_queryset":
-                return self._merged(module, base, inner)
+                return self.merged(module, base)
             known = [item for item in inner if isinstance(item, SourceClass)]
             return known[0] if known else None
         return found
 
-    def _merged(self, module: SourceModule, call: py.Call, queryset: list[SourceClass | str | None]) -> Base:
+    def merged(self, module: SourceModule, call: py.Call) -> SourceClass:
         """`Manager.from_queryset(QuerySet)` as a class: the manager's attributes and the queryset's."""
+        queryset = [self.resolve(module, arg) for arg in call.args[:1]]
         own = self.resolve(module, call.func.value) if isinstance(call.func, py.Attribute) else None
         node = py.ClassDef(call.start, call.end, "FromQuerySet", (), (), (), ())
         merged = SourceClass(f"{module.name}.FromQuerySet", module, node)

@@ -177,6 +177,17 @@ def dotted(expr: py.Expr | None) -> str:
     return ".".join(reversed(parts))
 
 
+def _imported_by(module: SourceModule) -> Iterator[str]:
+    """The dotted names that a file imports absolutely."""
+    for source in (binding.source for bindings in module.names.values() for binding in bindings):
+        if isinstance(source, py.Import):
+            yield from (alias.name for alias in source.names)
+        elif isinstance(source, py.ImportFrom) and not source.level:
+            yield source.module
+            yield from (f"{source.module}.{alias.name}" for alias in source.names)
+    yield from (star.module for star in module.stars if not star.level)
+
+
 class Modules:
     """The Python files of a stack as Python would see them."""
 
@@ -205,6 +216,12 @@ class Modules:
 
     def __iter__(self) -> Iterator[SourceModule]:
         return iter(self.by_path.values())
+
+    def imports(self, name: str) -> bool:
+        """Whether any file imports `name` (dotted) or something from below it, at its top level."""
+        return any(
+            wanted == name or wanted.startswith(name + ".") for module in self for wanted in _imported_by(module)
+        )
 
     def _name(self, path: str) -> str:
         parts = _parts(path)
@@ -286,8 +303,8 @@ class Modules:
                 return None
             if symbol.kind == "external":
                 if symbol.module is None:
-                    return self._external(".".join((symbol.name, *parts[index:])), "")
-                symbol = self._external(f"{symbol.name}.{part}", symbol.module.path)
+                    return self.external(".".join((symbol.name, *parts[index:])), "")
+                symbol = self.external(f"{symbol.name}.{part}", symbol.module.path)
             elif symbol.kind == "module" and symbol.module is not None:
                 symbol = self._member(symbol.module, part, seen)
             elif symbol.kind == "class" and isinstance(symbol.node, py.ClassDef) and symbol.module is not None:
@@ -357,7 +374,7 @@ class Modules:
                 return self._imported(module, binding.source, binding.alias, seen)
             full = binding.alias.name if binding.alias.asname else binding.alias.name.partition(".")[0]
             found = self.find(full, module.path)
-            return Symbol("module", found.name, found) if found else self._external(full, module.path)
+            return Symbol("module", found.name, found) if found else self.external(full, module.path)
         path = dotted(node) if isinstance(node, (py.Name, py.Attribute)) else ""
         if path and path != name.rpartition(".")[2]:
             # `Alias = Original` stands for the original where that is a class, a function or a module.
@@ -369,7 +386,7 @@ class Modules:
     def _imported(self, module: SourceModule, source: py.ImportFrom, alias: py.Alias, seen: _Seen) -> Symbol | None:
         origin = self.origin(module, source)
         if isinstance(origin, str):
-            return self._external(f"{origin}.{alias.name}" if origin else alias.name, module.path)
+            return self.external(f"{origin}.{alias.name}" if origin else alias.name, module.path)
         if origin is module:
             child = self.by_path.get(f"{module.folder}/{alias.name}.py") or self.by_path.get(
                 f"{module.folder}/{alias.name}/__init__.py"
@@ -377,7 +394,7 @@ class Modules:
             return Symbol("module", child.name, child) if child else None
         return self._member(origin, alias.name, seen)
 
-    def _external(self, name: str, near: str) -> Symbol:
+    def external(self, name: str, near: str) -> Symbol:
         """A dotted name that no file carries; a part of it may still be a folder without `__init__.py`."""
         found = self.find(name, near)
         if found is not None:

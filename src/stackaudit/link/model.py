@@ -1,0 +1,148 @@
+"""One model and its parts, as the walk over queries sees them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Literal, TypeAlias
+
+from stackaudit.facts import python as py
+from stackaudit.link.classes import SourceClass
+from stackaudit.model.source import Place
+
+RelationKind: TypeAlias = Literal[
+    "fk", "o2o", "m2m", "reverse_fk", "reverse_o2o", "reverse_m2m", "generic_fk", "generic"
+]
+_MANY = frozenset({"m2m", "reverse_fk", "reverse_m2m", "generic"})
+
+
+@dataclass(eq=False)
+class Field:
+    """A column: `call` is the expression that makes it, `kind` the class of the field ("CharField")."""
+
+    name: str
+    kind: str
+    call: py.Call | None = None
+    owner: SourceClass | None = None
+
+    def keyword(self, name: str) -> py.Expr | None:
+        """The expression given for a keyword of the field."""
+        return keyword(self.call, name) if self.call is not None else None
+
+
+@dataclass(eq=False)
+class Relation(Field):
+    """A relation as an attribute of `model`, from either side.
+
+    `target` is the model it leads to, None where that cannot be told. `remote` is the name of the same relation on the
+    other side ("" where it has none). `field` is the forward field's name in both directions.
+    """
+
+    relation: RelationKind = "fk"
+    model: Model | None = None
+    target: Model | None = None
+    remote: str = ""
+    query_name: str = ""
+    remote_query_name: str = ""
+    null: bool = False
+    to_field: str = ""
+
+    @property
+    def many(self) -> bool:
+        """Whether the attribute is a manager of many rows."""
+        return self.relation in _MANY
+
+    @property
+    def forward(self) -> bool:
+        """Whether the column stands in this model's table."""
+        return self.relation in ("fk", "o2o", "generic_fk")
+
+
+@dataclass(eq=False)
+class ManagerDef:
+    """A manager of a model: its class, or that of the queryset it was made of (`as_manager`)."""
+
+    name: str
+    cls: SourceClass | str | None
+    queryset: SourceClass | str | None = None
+
+
+@dataclass(eq=False)
+class Model:
+    """A model. `label` is "app.Name"; `cls` is None for one that the repository does not define."""
+
+    label: str
+    name: str
+    app: str
+    cls: SourceClass | None = None
+    abstract: bool = False
+    proxy: bool = False
+    is_open: bool = False
+    ordered: bool | None = False
+    pk: str = "id"
+    parents: list[Model] = field(default_factory=list)
+    children: list[Model] = field(default_factory=list)
+    columns: dict[str, Field] = field(default_factory=dict)
+    relations: dict[str, Relation] = field(default_factory=dict)
+    managers: dict[str, ManagerDef] = field(default_factory=dict)
+    default_manager: str = "objects"
+    parent_links: dict[str, Model] = field(default_factory=dict)
+
+    def relation(self, name: str) -> Relation | None:
+        """The relation that `row.<name>` follows, own or of a concrete parent."""
+        found = self.relations.get(name)
+        if found is None:
+            for parent in self.parents:
+                found = parent.relation(name)
+                if found is not None:
+                    break
+        return found
+
+    def by_query_name(self, name: str) -> Relation | None:
+        """The relation that a path of `select_related`, `prefetch_related` or a filter names."""
+        found = self.relation(name)
+        if found is not None:
+            return found
+        for model in self.family():
+            for item in model.relations.values():
+                if item.query_name == name:
+                    return item
+        return None
+
+    def column(self, name: str) -> Field | None:
+        """The column `name`, own or of a concrete parent."""
+        found = self.columns.get(name)
+        if found is None:
+            for parent in self.parents:
+                found = parent.column(name)
+                if found is not None:
+                    break
+        return found
+
+    def attname(self, name: str) -> Relation | None:
+        """The forward relation whose key column is the attribute `name` ("author_id")."""
+        if not name.endswith("_id"):
+            return None
+        found = self.relation(name[:-3])
+        return found if found is not None and found.relation in ("fk", "o2o") else None
+
+    def family(self) -> Iterator[Model]:
+        """The model and its concrete ancestors."""
+        yield self
+        for parent in self.parents:
+            yield from parent.family()
+
+    @property
+    def path(self) -> str:
+        """The file it is defined in, "" for one from another package."""
+        return self.cls.module.path if self.cls is not None else ""
+
+    @property
+    def place(self) -> Place | None:
+        """Where its class stands."""
+        return self.cls.module.place(self.cls.node) if self.cls is not None else None
+
+
+def keyword(call: py.Call, name: str) -> py.Expr | None:
+    """The expression given for the keyword `name` of a call."""
+    return next((item.value for item in call.keywords if item.name == name), None)

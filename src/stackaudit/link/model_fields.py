@@ -1,0 +1,246 @@
+"""Reads columns, relations and managers out of model classes; used by `link.models` alone."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from stackaudit.facts import python as py
+from stackaudit.link.classes import SourceClass
+from stackaudit.link.contrib import CONTRIB, FIELD_KINDS, canonical
+from stackaudit.link.model import Field, ManagerDef, Model, Relation, RelationKind, keyword
+from stackaudit.link.modules import Binding, dotted
+
+if TYPE_CHECKING:
+    from stackaudit.link.models import Models
+
+_REVERSE: dict[str, RelationKind] = {"fk": "reverse_fk", "o2o": "reverse_o2o", "m2m": "reverse_m2m"}
+
+
+class Builder:
+    """Fills the models that were found."""
+
+    def __init__(self, models: Models) -> None:
+        self.models = models
+        self.classes = models.classes
+
+    def build(self, found: list[Model]) -> None:
+        """Fill every model: first what stands in its own class, then the other side of each relation."""
+        for model in found:
+            self._parents(model)
+        for model in found:
+            self._own(model)
+        for name, known in CONTRIB.items():
+            contrib = self.models.of_class(name)
+            if contrib is not None and not known.abstract:
+                self._contrib(contrib, name)
+        for model in self.models:
+            if not model.proxy:
+                for relation in list(model.relations.values()):
+                    self._other_side(model, relation)
+
+    def _parents(self, model: Model) -> None:
+        if model.cls is None:
+            return
+        for base in model.cls.bases:
+            for parent in self._concrete(base):
+                model.parents.append(parent)
+                parent.children.append(model)
+
+    def _concrete(self, base: SourceClass | str | None) -> list[Model]:
+        parent = self.models.of_class(base)
+        if parent is not None and not parent.abstract:
+            return [parent]
+        if isinstance(base, SourceClass):
+            return [found for above in base.bases for found in self._concrete(above)]
+        return []
+
+    def _own(self, model: Model) -> None:
+        assert model.cls is not None
+        inherited = {id(base) for parent in model.parents if parent.cls for base in parent.cls.mro}
+        for base in reversed(model.cls.mro):
+            if isinstance(base, str):
+                if canonical(base) in CONTRIB and CONTRIB[canonical(base)].abstract and id(base) not in inherited:
+                    self._contrib(model, canonical(base))
+            elif base is not None and (base is model.cls or id(base) not in inherited):
+                for name, bound in base.members.items():
+                    self._member(model, base, name, bound[-1])
+        self._managers(model)
+        ordering = self.models.meta(model.cls, "ordering")
+        model.ordered = None if isinstance(ordering, py.Node) else bool(ordering)
+        if ordering is None and model.parents:
+            model.ordered = model.parents[0].ordered
+        if ordering is None and model.is_open:
+            model.ordered = None
+        for parent in model.parents:
+            if not model.proxy:
+                self._parent_link(model, parent)
+
+    def _parent_link(self, model: Model, parent: Model) -> None:
+        explicit = next(
+            (item for item in model.relations.values() if item.relation == "o2o" and item.target is parent), None
+        )
+        if explicit is None:
+            name = f"{parent.name.lower()}_ptr"
+            model.relations[name] = Relation(
+                name, "OneToOneField", relation="o2o", model=model, target=parent, remote=model.name.lower()
+            )
+        model.parent_links[explicit.name if explicit else f"{parent.name.lower()}_ptr"] = parent
+
+    def _member(self, model: Model, owner: SourceClass, name: str, binding: Binding) -> None:
+        if name in model.relations or name in model.columns:
+            model.relations.pop(name, None)
+            model.columns.pop(name, None)
+        call = binding.node
+        if not isinstance(call, py.Call):
+            return
+        kind = self._field_kind(owner, call)
+        if kind in ("fk", "o2o", "m2m", "generic_fk", "generic"):
+            relation = self._relation(model, owner, name, call, kind)
+            model.relations[name] = relation
+            if _is_true(relation.keyword("primary_key")):
+                model.pk = name
+        elif kind:
+            column = Field(name, kind, call, owner)
+            model.columns[name] = column
+            if _is_true(column.keyword("primary_key")):
+                model.pk = name
+
+    def _field_kind(self, owner: SourceClass, call: py.Call) -> str:
+        cls = self.classes.resolve(owner.module, call.func)
+        if isinstance(cls, SourceClass):
+            for base in cls.externals:
+                if canonical(base) in FIELD_KINDS:
+                    return FIELD_KINDS[canonical(base)]
+            return cls.label if any(base.endswith("Field") for base in cls.externals) else ""
+        if isinstance(cls, str):
+            known = FIELD_KINDS.get(canonical(cls))
+            if known is not None:
+                return known
+            last = cls.rpartition(".")[2]
+            return last if last.endswith("Field") else ""
+        return ""
+
+    def _relation(self, model: Model, owner: SourceClass, name: str, call: py.Call, kind: str) -> Relation:
+        target = None
+        wanted = keyword(call, "to") or (call.args[0] if call.args else None)
+        if kind != "generic_fk":
+            if isinstance(wanted, py.Constant) and wanted.value == "self":
+                target = model
+            else:
+                target = self.models.of_expr(owner.module, wanted, model.app)
+                if target is None and isinstance(wanted, py.Constant):
+                    target = self.models.of_expr(owner.module, wanted, self.models.app_of(owner.module))
+        given = keyword(call, "related_name")
+        remote = f"{model.name.lower()}_set" if kind != "o2o" else model.name.lower()
+        query_name = model.name.lower()
+        if isinstance(given, py.Constant) and isinstance(given.value, str):
+            text = given.value.replace("%(class)s", model.name.lower()).replace("%(app_label)s", model.app)
+            text = text.replace("%(model_name)s", model.name.lower())
+            remote = query_name = "" if text.endswith("+") else text
+        elif given is not None:
+            remote = query_name = ""
+        asked = keyword(call, "related_query_name")
+        if isinstance(asked, py.Constant) and isinstance(asked.value, str):
+            query_name = asked.value
+        symmetric = kind == "m2m" and target is model and not _is_false(keyword(call, "symmetrical"))
+        to_field = keyword(call, "to_field")
+        return Relation(
+            name,
+            kind,
+            call,
+            owner,
+            relation=kind,  # type: ignore[arg-type]
+            model=model,
+            target=target,
+            remote="" if symmetric or kind in ("generic", "generic_fk") else remote,
+            query_name=name,
+            remote_query_name=query_name,
+            null=_is_true(keyword(call, "null")),
+            to_field=str(to_field.value) if isinstance(to_field, py.Constant) else "",
+        )
+
+    def _other_side(self, model: Model, relation: Relation) -> None:
+        if relation.relation not in _REVERSE or relation.target is None or not relation.remote or model.abstract:
+            return
+        target = relation.target
+        while target.proxy and target.parents:
+            target = target.parents[0]
+        if relation.remote in target.relations and target.relations[relation.remote].forward:
+            return
+        target.relations.setdefault(
+            relation.remote,
+            Relation(
+                relation.remote,
+                relation.kind,
+                relation.call,
+                relation.owner,
+                relation=_REVERSE[relation.relation],
+                model=target,
+                target=model,
+                remote=relation.name,
+                query_name=relation.remote_query_name or relation.remote,
+                null=True,
+            ),
+        )
+
+    def _contrib(self, model: Model, name: str) -> None:
+        known = CONTRIB[name]
+        for column in known.columns:
+            model.columns.setdefault(column, Field(column, ""))
+        for field, (kind, label, remote, null) in known.relations.items():
+            target = self.models.user if label == "AUTH_USER_MODEL" else self.models.named(label)
+            model.relations.setdefault(
+                field,
+                Relation(
+                    field, "", relation=kind, model=model, target=target, remote=remote, query_name=field, null=null
+                ),
+            )
+
+    def _managers(self, model: Model) -> None:
+        assert model.cls is not None
+        for base in model.cls.mro:
+            if not isinstance(base, SourceClass):
+                continue
+            for name, bound in base.members.items():
+                if name not in model.managers:
+                    manager = self._manager(base, name, bound[-1])
+                    if manager is not None:
+                        model.managers[name] = manager
+        wanted = self.models.meta(model.cls, "default_manager_name")
+        if isinstance(wanted, str):
+            model.default_manager = wanted
+        elif model.managers:
+            model.default_manager = next(iter(model.managers))
+
+    def _manager(self, owner: SourceClass, name: str, binding: Binding) -> ManagerDef | None:
+        call = binding.node
+        if not isinstance(call, py.Call):
+            return None
+        func = call.func
+        if isinstance(func, py.Attribute) and func.attr == "as_manager":
+            return ManagerDef(name, "django.db.models.Manager", self.classes.resolve(owner.module, func.value))
+        if isinstance(func, py.Call) and isinstance(func.func, py.Attribute) and func.func.attr == "from_queryset":
+            merged = self.classes.merged(owner.module, func)
+            return ManagerDef(name, merged)
+        symbol = self.models.modules.resolve(owner.module, dotted(func)) if dotted(func) else None
+        if symbol is not None and symbol.kind == "value" and symbol.module is not None:
+            # BookManager = models.Manager.from_queryset(BookQuerySet)
+            made = symbol.node
+            if isinstance(made, py.Call) and isinstance(made.func, py.Attribute) and made.func.attr == "from_queryset":
+                return ManagerDef(name, self.classes.merged(symbol.module, made))
+            return None
+        cls = self.classes.of(symbol)
+        if isinstance(cls, SourceClass):
+            is_manager = any(base.endswith(("Manager", "ManagerBase")) for base in cls.externals)
+            return ManagerDef(name, cls) if is_manager or (cls.is_open and cls.label.endswith("Manager")) else None
+        if isinstance(cls, str) and cls.endswith("Manager"):
+            return ManagerDef(name, canonical(cls))
+        return None
+
+
+def _is_true(expr: py.Expr | None) -> bool:
+    return isinstance(expr, py.Constant) and expr.value is True
+
+
+def _is_false(expr: py.Expr | None) -> bool:
+    return isinstance(expr, py.Constant) and expr.value is False

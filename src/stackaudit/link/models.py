@@ -1,0 +1,227 @@
+"""The models of a stack: columns, relations from both sides, managers, ordering.
+
+`resolve(stack)` gives `Models`. A `Model` stands for a class that Django would register (or an abstract base). What the
+repository cannot tell (attributes from another package's base class) is absent, and `Model.is_open` says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from stackaudit.facts import python as py
+from stackaudit.link.classes import Classes, SourceClass
+from stackaudit.link.contrib import CONTRIB, MODEL_BASES, PLAIN_BASES, ContribModel, canonical
+from stackaudit.link.model import Field, ManagerDef, Model, Relation
+from stackaudit.link.model_fields import Builder
+from stackaudit.link.modules import Modules, SourceModule, dotted
+
+__all__ = ["Field", "ManagerDef", "Model", "Models", "Relation", "resolve"]
+
+class Models:
+    """All models of a stack."""
+
+    def __init__(self, modules: Modules, auth_user: str = "", classes: Classes | None = None) -> None:
+        self.modules = modules
+        self.classes = classes or Classes(modules)
+        self.by_label: dict[str, Model] = {}
+        self._by_class: dict[SourceClass, Model | None] = {}
+        self._by_name: dict[str, list[Model]] = {}
+        self._contrib: dict[str, Model] = {}
+        self._labels = _app_labels(modules, self.classes)
+        self.auth_user = auth_user or _declared_user(modules) or "auth.User"
+        found = [model for module in modules for model in self._in(module)]
+        for name, known in CONTRIB.items():
+            if not known.abstract and known.label not in self.by_label:
+                self._add_contrib(name, known)
+        Builder(self).build(found)
+
+    def __iter__(self) -> Iterator[Model]:
+        return iter(self.by_label.values())
+
+    def _in(self, module: SourceModule) -> Iterator[Model]:
+        for bound in module.names.values():
+            for binding in bound:
+                if isinstance(binding.node, py.ClassDef) and binding.node.bases:
+                    cls = self.classes.build(module, binding.node)
+                    model = self.of_class(cls)
+                    if model is not None:
+                        yield model
+
+    def of_class(self, cls: SourceClass | str | None) -> Model | None:
+        """The model that a class is, or None."""
+        if isinstance(cls, str):
+            return self._contrib.get(cls)
+        if cls is None:
+            return None
+        if cls not in self._by_class:
+            self._by_class[cls] = None
+            if self._is_model(cls):
+                self._by_class[cls] = self._make(cls)
+        return self._by_class[cls]
+
+    def of_expr(self, module: SourceModule, expr: py.Expr | None, app: str = "") -> Model | None:
+        """The model that an expression names: a class, "app.Model", "Model", `get_user_model()`, AUTH_USER_MODEL."""
+        if isinstance(expr, py.Constant):
+            return self.named(expr.value, app or self.app_of(module)) if isinstance(expr.value, str) else None
+        if isinstance(expr, py.Call):
+            called = dotted(expr.func)
+            if called.rpartition(".")[2] == "get_user_model":
+                return self.user
+            if called.rpartition(".")[2] == "get_model" and expr.args:
+                parts = [arg.value for arg in expr.args[:2] if isinstance(arg, py.Constant)]
+                return self.named(".".join(str(part) for part in parts), app)
+            return None
+        path = dotted(expr)
+        if path.rpartition(".")[2] == "AUTH_USER_MODEL":
+            return self.user
+        if not path:
+            return None
+        symbol = self.modules.resolve(module, path)
+        if symbol is None:
+            return None
+        if symbol.kind == "value" and symbol.module is not None and isinstance(symbol.node, (py.Call, py.Constant)):
+            return self.of_expr(symbol.module, symbol.node)
+        found = self.classes.of(symbol)
+        return self.of_class(found) if found is not None else None
+
+    def named(self, label: str, app: str = "") -> Model | None:
+        """The model of a string target."""
+        if "." not in label:
+            if f"{app}.{label}" in self.by_label:
+                return self.by_label[f"{app}.{label}"]
+            same = self._by_name.get(label.lower(), [])
+            return same[0] if len(same) == 1 else None
+        application, _, name = label.rpartition(".")
+        for wanted in (label, f"{application.rpartition('.')[2]}.{name}"):
+            if wanted in self.by_label:
+                return self.by_label[wanted]
+        lowered = f"{application}.{name}".lower()
+        return next((model for model in self._by_name.get(name.lower(), ()) if model.label.lower() == lowered), None)
+
+    @property
+    def user(self) -> Model | None:
+        """The model that AUTH_USER_MODEL names."""
+        return self.named(self.auth_user)
+
+    def app_of(self, module: SourceModule) -> str:
+        """The label of the application that a module belongs to."""
+        name, best = module.name, ""
+        for package in self._labels:
+            if (name == package or name.startswith(package + ".")) and len(package) > len(best):
+                best = package
+        if best:
+            return self._labels[best]
+        parts = name.split(".")
+        if "models" in parts[1:]:
+            return parts[parts.index("models", 1) - 1]
+        return (parts[-2] if len(parts) > 1 else parts[0]) if not module.is_package else parts[-1]
+
+    def _is_model(self, cls: SourceClass) -> bool:
+        externals = [canonical(name) for name in cls.externals]
+        if any(name in MODEL_BASES or name in CONTRIB for name in externals):
+            return True
+        if not cls.is_open and all(name in PLAIN_BASES for name in externals):
+            return False
+        # A base class of some package that we do not know: fields in the body make it a model.
+        return any(
+            isinstance(binding.node, py.Call)
+            and isinstance(kind := self.classes.resolve(base.module, binding.node.func), str)
+            and canonical(kind).startswith(("django.db.models.", "django.contrib.contenttypes."))
+            and kind.endswith(("Field", "ForeignKey"))
+            for base in cls.mro
+            if isinstance(base, SourceClass)
+            for bound in base.members.values()
+            for binding in bound
+        )
+
+    def _make(self, cls: SourceClass) -> Model:
+        app = self._explicit_label(cls) or self.app_of(cls.module)
+        model = Model(f"{app}.{cls.label}", cls.label, app, cls)
+        model.abstract = self.meta(cls, "abstract", own=True) is True
+        model.proxy = self.meta(cls, "proxy", own=True) is True
+        model.is_open = cls.is_open or any(
+            canonical(name) not in PLAIN_BASES and canonical(name) not in CONTRIB for name in cls.externals
+        )
+        if not model.abstract:
+            self.by_label.setdefault(model.label, model)
+            self._by_name.setdefault(model.name.lower(), []).append(model)
+        return model
+
+    def _explicit_label(self, cls: SourceClass) -> str:
+        found = self.meta(cls, "app_label", own=True)
+        return found if isinstance(found, str) else ""
+
+    def meta(self, cls: SourceClass, option: str, own: bool = False) -> Any:
+        """An option of `class Meta`: a constant, a list's truth for lists and tuples, None where it is not set.
+
+        Options are inherited as Django does: from an abstract parent whose Meta is not replaced, or from `class
+        Meta(Parent.Meta)`. `own` looks at the class's own Meta alone.
+        """
+        for base in (cls,) if own else cls.mro:
+            if not isinstance(base, SourceClass):
+                continue
+            for binding in base.members.get("Meta", ()):
+                if isinstance(binding.node, py.ClassDef):
+                    inner = self.classes.build(base.module, binding.node, f"{base.name}.Meta")
+                    found = inner.find(option)
+                    if found is not None and (not own or found.owner is inner):
+                        return _literal(found.node)
+                    if not own:
+                        return None
+        return None
+
+    def _add_contrib(self, name: str, known: ContribModel) -> None:
+        app, _, label = known.label.partition(".")
+        model = Model(known.label, label, app, ordered=known.ordered, is_open=True)
+        self._contrib[name] = model
+        self.by_label[known.label] = model
+        self._by_name.setdefault(label.lower(), []).append(model)
+
+
+def _literal(node: py.Node | None) -> Any:
+    if isinstance(node, py.Constant):
+        return node.value
+    if isinstance(node, (py.Tuple, py.List)):
+        return bool(node.elts)
+    return node
+
+
+def _app_labels(modules: Modules, classes: Classes) -> dict[str, str]:
+    """Packages with the labels that their AppConfig gives them."""
+    labels: dict[str, str] = {}
+    for module in modules:
+        if not module.path.endswith(("apps.py", "apps/__init__.py", "__init__.py", "config.py")):
+            continue
+        for bound in module.names.values():
+            node = bound[-1].node
+            if isinstance(node, py.ClassDef) and any("Config" in dotted(base) for base in node.bases):
+                members = classes.build(module, node).members
+                name, label = (
+                    _literal(members[key][-1].node) if key in members else None for key in ("name", "label")
+                )
+                package = module.name if module.is_package else module.name.rpartition(".")[0]
+                if isinstance(name, str):
+                    package = name
+                if isinstance(label, str) or isinstance(name, str):
+                    labels[package] = label if isinstance(label, str) else package.rpartition(".")[2]
+    return labels
+
+
+def _declared_user(modules: Modules) -> str:
+    for module in modules:
+        for binding in module.names.get("AUTH_USER_MODEL", ()):
+            if isinstance(binding.node, py.Constant) and isinstance(binding.node.value, str):
+                return binding.node.value
+    return ""
+
+
+def resolve(stack: Any) -> Models:
+    """The models of a stack; AUTH_USER_MODEL comes from its settings where they are known."""
+    user = ""
+    settings = stack.settings
+    if settings is not None:
+        value = settings.get("AUTH_USER_MODEL")
+        found = getattr(value, "value", None)
+        user = found if isinstance(found, str) and found != "auth.User" else ""
+    return Models(stack.modules, user)

@@ -1,0 +1,131 @@
+"""Every place where the code asks the database, and how often: an abstract walk over function bodies.
+
+Rooms: `table` (what each queryset method costs), `loading` (what rows bring with them), `values` (what an expression
+stands for), `walk` (frames, loops, recording), `access` (attributes of rows, evaluation), `rows`, `writes` (methods
+of querysets), `calls`, `expressions`, `statements`, `loops`, `known` (builtins, Django's helpers), `events` (what is
+found), `entries` (where the walk begins).
+
+Entry interface for whoever brings rows from elsewhere (templates, serializers, admin):
+
+    queries = stack.queries                   # the Python code has been walked
+    walk = queries.walk                       # the same walk goes on; new events join queries.events
+    value = queries.entry(module, function)   # call a function or method with unknown arguments: what it returns
+    value = queries.method(cls, "get_queryset")   # call a method on an instance of a class of the repository
+    value = queries.attribute(value, "author", place)             # one step; costs are recorded at place
+
+    with queries.each(value, place, "for book in books") as book:      # a loop; `book` is one element of it
+        queries.follow(book, "author.country.name", place)             # as templates do: callables are called
+        queries.render(book, place)                                    # str(book)
+    with queries.step(place, "{% include 'row.html' %}"):              # a step of the flows of what happens inside
+        ...
+
+`place` is a `model.source.Place`. `follow` returns the value that the path leads to (`values.Value`): a `Rows` may be
+given to `each` again, a `Mapping` is a context (`value.get("books")`). What is not known is `values.UNKNOWN`, and
+following it costs and records nothing. Events say where (`Event.place`), which rows (`Event.origin`), which path
+(`Event.path`) and by which way (`Event.flow`). Events whose `place` lies in a template are the business of
+`template/*`; the checks of the area `orm` leave them alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from stackaudit.facts import python as py
+from stackaudit.link.classes import SourceClass
+from stackaudit.link.models import Models
+from stackaudit.link.modules import SourceModule
+from stackaudit.link.queries import access, calls, entries, loops
+from stackaudit.link.queries.events import Event
+from stackaudit.link.queries.values import UNKNOWN, Const, Function, Instance, Mapping, Method, Rows, Seq, Value
+from stackaudit.link.queries.walk import At, Walk
+
+__all__ = ["Event", "Queries", "Rows", "Value", "resolve"]
+
+
+class Queries:
+    """The walk over a stack and what it found."""
+
+    def __init__(self, models: Models, django: tuple[int, int] = (5, 2)) -> None:
+        self.models = models
+        self.walk = Walk(models, django)
+        entries.walk_all(self.walk)
+
+    @property
+    def events(self) -> list[Event]:
+        """What was found, in the order of the walk."""
+        return self.walk.record.events
+
+    def entry(self, module: SourceModule, function: py.FunctionDef, bound: Value | None = None) -> Value:
+        """What a function returns when it is called with unknown arguments."""
+        self.walk.spent = 0
+        called = Function(module, function, bound)
+        return calls.call(self.walk, called, (), {}, (module, function), function.name)
+
+    def method(self, cls: SourceClass, name: str, instance: Instance | None = None) -> Value:
+        """What a method of a class returns, UNKNOWN where no class of the repository defines it."""
+        found = cls.find(name)
+        if found is None or not isinstance(found.node, py.FunctionDef):
+            return UNKNOWN
+        self.walk.spent = 0
+        bound = instance or Instance(cls)
+        called = Function(found.owner.module, found.node, bound, found.owner)
+        return calls.call(self.walk, called, (), {}, (found.owner.module, found.node), f"{cls.label}.{name}()")
+
+    @contextmanager
+    def each(self, value: Value, place: At, text: str = "the loop", bounded: str = "") -> Iterator[Value]:
+        """Go through a value: a queryset runs its query; the element changes with each turn."""
+        element, _ = loops.enter(self.walk, value, place, text, bounded)
+        try:
+            yield element
+        finally:
+            loops.leave(self.walk)
+
+    def step(self, place: At, text: str, where: str = "") -> Any:
+        """A context manager: what happens inside is reached through this place."""
+        return self.walk.step(place, text, where)
+
+    def follow(self, value: Value, path: str, place: At) -> Value:
+        """The value that a dotted path leads to, as a template follows it; its costs are recorded at `place`."""
+        for part in path.split(".") if path else ():
+            value = self.attribute(value, part, place)
+        return value
+
+    def attribute(self, value: Value, name: str, place: At) -> Value:
+        """One step of a path: key, attribute or index; what can be called is called."""
+        if isinstance(value, Mapping):
+            held = value.get(name)
+            if held is not None:
+                return self.called(held, place)
+        if name.isdecimal() and isinstance(value, (Rows, Seq)):
+            if isinstance(value, Seq) and value.items is not None and int(name) < len(value.items):
+                return value.items[int(name)]
+            if isinstance(value, Rows):
+                value = access.evaluate(self.walk, value, place, "[…]")
+            return loops.picked(self.walk, loops.element_of(value), Const(int(name)))
+        return self.called(calls.attribute(self.walk, value, name, place), place)
+
+    def called(self, value: Value, place: At) -> Value:
+        """A function or method called without arguments; any other value as it is."""
+        if isinstance(value, (Function, Method)):
+            return calls.apply(self.walk, value, (), {}, place)
+        return value
+
+    def render(self, value: Value, place: At) -> None:
+        """Show a value as text: a row's `__str__` is asked, a queryset is evaluated."""
+        if isinstance(value, Rows):
+            access.evaluate(self.walk, value, place)
+        access.as_text(self.walk, value, place)
+
+
+def resolve(stack: Any) -> Queries:
+    """Walk the Python code of a stack."""
+    return Queries(stack.models, _django(stack))
+
+
+def _django(stack: Any) -> tuple[int, int]:
+    packages = stack.packages
+    found = getattr(getattr(packages, "django_version", None), "value", None)
+    release: tuple[int, ...] = getattr(found, "release", ())
+    return (int(release[0]), int(release[1])) if len(release) > 1 else (5, 2)

@@ -1,0 +1,178 @@
+"""What an attribute of a row costs, and what evaluating a queryset costs."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from stackaudit.facts import python as py
+from stackaudit.link.classes import SourceClass
+from stackaudit.link.model import Relation
+from stackaudit.link.queries import calls
+from stackaudit.link.queries.loading import NOTHING, Load
+from stackaudit.link.queries.table import ROW_METHODS
+from stackaudit.link.queries.values import (
+    UNKNOWN,
+    Const,
+    Function,
+    Manager,
+    Method,
+    Other,
+    Related,
+    Row,
+    Rows,
+    Value,
+)
+from stackaudit.link.queries.walk import At, Walk
+
+NEW = "new"
+
+
+def of_row(walk: Walk, row: Row, name: str, at: At) -> Value:
+    """`row.<name>`: a column, a relation, a method, a property or something unknown."""
+    made = next((item for item in row.load.lists if item[0] == name), None)
+    if made is not None:
+        return Rows(made[1], made[2], row.origin, (*row.path, name), row.loop, row.loops, evaluated=True)
+    model = row.model
+    if name in model.parent_links or any(name in parent.parent_links for parent in model.parents):
+        target = model.parent_links.get(name) or model.parents[0]
+        return replace(row, model=target)
+    relation = model.relation(name)
+    if relation is not None:
+        if relation.many:
+            return Related(row, relation, row.loops)
+        return to_one(walk, row, relation, at)
+    if name in row.load.attributes:
+        return Other(row.loops)
+    key = model.attname(name)
+    column = model.column(key.name if key is not None else name)
+    if key is not None or column is not None:
+        _deferred(walk, row, key.name if key is not None else name, name, at)
+        return Other(row.loops)
+    if name in ("pk", "id", model.pk):
+        return Other(row.loops)
+    return of_class(walk, row, model.cls, name, at)
+
+
+def of_class(walk: Walk, row: Row, cls: SourceClass | None, name: str, at: At) -> Value:
+    """A method, property or constant that the class of a row defines, or one of Django's methods."""
+    member = cls.find(name) if cls is not None else None
+    if member is not None:
+        return calls.member(walk, row, member, at)
+    if name in ROW_METHODS:
+        return Method(row, name, row.loops)
+    if name == "__class__":
+        from stackaudit.link.queries.values import ClassRef
+
+        return ClassRef(cls, row.model) if cls is not None else UNKNOWN
+    return Other(row.loops)
+
+
+def _deferred(walk: Walk, row: Row, column: str, name: str, at: At) -> None:
+    load = row.load
+    missing = column in load.deferred or (load.only is not None and column not in load.only and name not in load.only)
+    if name in (row.model.pk, "pk", "id"):
+        return
+    if missing and not load.peers and walk.repeats(row.loop):
+        walk.add("deferred", "fail", at, row.loop, row=replace(row, path=(*row.path, name)), method=name)
+
+
+def to_one(walk: Walk, row: Row, relation: Relation, at: At) -> Value:
+    """The row behind a relation to one row."""
+    load, target = row.load, relation.target
+    loaded = load.to_one(relation.name)
+    if loaded is None and load.every_one and relation.relation in ("fk", "o2o") and not relation.null:
+        loaded = Load(every_one=True)
+    counted = walk.repeats(row.loop)
+    if loaded is not None:
+        if counted:
+            walk.add("forward", "pass", at, row.loop, row=row, relation=relation)
+    elif load.unknown:
+        loaded = Load(unknown=load.unknown)
+        if counted and load.unknown != NEW:
+            walk.add("forward", "unknown", at, row.loop, row=row, relation=relation, why=load.unknown)
+    elif load.peers and relation.relation != "generic_fk":
+        loaded = Load(peers=True)
+        if counted:
+            walk.add("forward", "pass", at, row.loop, row=row, relation=relation)
+    elif counted and relation.name not in load.attributes:
+        _deferred(walk, row, relation.name, relation.name, at)
+        walk.add("forward", "fail", at, row.loop, row=row, relation=relation)
+    if target is None:
+        return Other(row.loops)
+    inner = loaded if loaded is not None else NOTHING
+    if relation.relation in ("o2o", "reverse_o2o") and relation.remote and inner.to_one(relation.remote) is None:
+        inner = inner.with_one(relation.remote, Load(unknown=NEW))
+    return Row(target, inner, row.origin, (*row.path, relation.name), row.loop, row.loops)
+
+
+def related_rows(walk: Walk, manager: Related) -> Rows:
+    """The rows behind a related manager, before any method of it."""
+    row, relation = manager.row, manager.relation
+    target = relation.target
+    load = row.load.to_many(relation.name)
+    if load is not None:
+        return Rows(
+            target, load, row.origin, (*row.path, relation.name), row.loop, manager.loops, via=manager, cached=True
+        )
+    inner = NOTHING
+    if target is not None and target.cls is not None:
+        default = target.managers.get(target.default_manager)
+        if default is not None:
+            inner = calls.base_rows(walk, Manager(target, default)).load
+    if relation.relation == "reverse_fk" and relation.remote:
+        inner = inner.with_one(relation.remote, replace(row.load, unknown=row.load.unknown))
+    return Rows(target, inner, None, (), row.loop, manager.loops, via=manager)
+
+
+def evaluate(walk: Walk, rows: Rows, at: At, method: str = "") -> Rows:
+    """Run the query of lazy rows, where they need one; `method` is what runs it ("" for going through them)."""
+    if rows.evaluated:
+        return rows
+    done = replace(rows, evaluated=True)
+    via = rows.via
+    if rows.cached and via is not None:
+        if walk.repeats(via.row.loop):
+            walk.add("reverse", "pass", at, via.row.loop, row=via.row, relation=via.relation, method=method)
+        return done
+    if via is not None and walk.repeats(via.row.loop):
+        row, relation = via.row, via.relation
+        shown = rows.asked or method
+        if row.load.unknown == NEW:
+            return done
+        if row.load.to_many(relation.name) is not None:
+            walk.add("bypassed", "fail", at, row.loop, row=row, relation=relation, method=shown)
+        elif row.load.unknown:
+            walk.add("reverse", "unknown", at, row.loop, row=row, relation=relation, why=row.load.unknown)
+        else:
+            walk.add("reverse", "fail", at, row.loop, row=row, relation=relation, method=shown)
+        return done
+    ask(walk, rows, at, method or "…")
+    return done
+
+
+def ask(walk: Walk, receiver: Value, at: At, method: str, loops: frozenset[object] = frozenset()) -> None:
+    """A query that is no access of a looped row: it counts where it changes with the turns of a running loop."""
+    taint = receiver.loops | loops
+    secondary = isinstance(receiver, Rows) and receiver.via is not None and receiver.via.row.loop is None
+    loop = walk.repeating(taint)  # type: ignore[arg-type]
+    model = getattr(receiver, "model", None)
+    if loop is not None and not (secondary and receiver.via.row.origin is not None):  # type: ignore[union-attr]
+        walk.add("query", "fail", at, loop, model=model, method=method)
+    elif any(item in taint and item.bounded for item in walk.loops):
+        running = next(item for item in reversed(walk.loops) if item in taint)
+        walk.add("query", "pass", at, running, model=model, method=method, why=running.bounded)
+
+
+def as_text(walk: Walk, value: Value, at: At) -> Value:
+    """`str(value)`: for a row, what its `__str__` asks for."""
+    if isinstance(value, Row):
+        cls = value.model.cls
+        for name in ("__str__", "__unicode__"):
+            member = cls.find(name) if cls is not None else None
+            if member is not None and isinstance(member.node, py.FunctionDef):
+                function = Function(member.owner.module, member.node, value, member.owner)
+                calls.call(walk, function, (), {}, at, f"str({value.model.name.lower()})")
+                return Other(value.loops)
+    elif isinstance(value, (Rows, Related, Manager)):
+        return Other(value.loops)
+    return Const(str(value.value), value.loops) if isinstance(value, Const) else Other(value.loops)

@@ -1,0 +1,433 @@
+"""Calls: of functions of the repository with abstract arguments, of classes, and of what values offer."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from stackaudit.facts import python as py
+from stackaudit.link.classes import Member, SourceClass
+from stackaudit.link.modules import SourceModule, Symbol, dotted
+from stackaudit.link.queries import access, expressions, known, rows, statements
+from stackaudit.link.queries.loading import NEW, NOTHING, Load
+from stackaudit.link.queries.source import text_of
+from stackaudit.link.queries.table import MANAGER_ONLY, method
+from stackaudit.link.queries.values import (
+    UNKNOWN,
+    ClassRef,
+    Const,
+    Function,
+    Instance,
+    Manager,
+    Mapping,
+    Method,
+    ModuleRef,
+    Other,
+    Related,
+    Row,
+    Rows,
+    Seq,
+    Super,
+    Value,
+    join,
+    matters,
+    varying,
+)
+from stackaudit.link.queries.walk import BUDGET, MAX_DEPTH, At, Frame, Walk, place_of
+
+_PROPERTIES = frozenset({"property", "cached_property", "functional.cached_property", "functools.cached_property",
+                         "classproperty", "lazy_attribute"})  # fmt: skip
+_WRAPPERS = frozenset({"staticmethod", "classmethod"})
+_MANAGER_BASES = ("django.db.models.Manager", "django.db.models.manager.Manager")
+_QUERYSET_BASES = ("django.db.models.QuerySet", "django.db.models.query.QuerySet")
+
+
+def decorators(node: py.FunctionDef) -> list[str]:
+    """The dotted names of the decorators of a function."""
+    return [dotted(item.func if isinstance(item, py.Call) else item) for item in node.decorators]
+
+
+def member(walk: Walk, bound: Value, found: Member, at: At) -> Value:
+    """An attribute that a class defines, asked of `bound` (an instance, a row, a manager or the class itself)."""
+    node, module = found.node, found.owner.module
+    if isinstance(node, py.FunctionDef):
+        names = decorators(node)
+        on_class = isinstance(bound, ClassRef)
+        if "staticmethod" in names:
+            return Function(module, node, None, found.owner)
+        if "classmethod" in names:
+            return Function(module, node, bound if on_class else _class_of(walk, bound), found.owner)
+        if on_class:
+            return Function(module, node, None, found.owner)
+        function = Function(module, node, bound, found.owner, loops=bound.loops)
+        if any(name in _PROPERTIES or name.rpartition(".")[2] in _PROPERTIES for name in names):
+            value = call(walk, function, (), {}, at)
+            if isinstance(bound, Instance):
+                bound.attributes.setdefault(found.name, value)
+            return value
+        if any(name.endswith((".setter", ".deleter")) for name in names):
+            return UNKNOWN
+        return function
+    if isinstance(node, py.ClassDef):
+        cls = walk.classes.build(module, node, f"{found.owner.name}.{node.name}")
+        return ClassRef(cls, walk.models.of_class(cls))
+    if node is not None:
+        value = expressions.constant(walk, module, node, found.owner)
+        if isinstance(value, Function) and value.bound is None and not isinstance(value.node, py.Lambda):
+            return replace(value, bound=bound)
+        return value
+    if found.binding.alias is not None:
+        symbol = walk.modules.resolve(module, found.name)
+        return of_symbol(walk, symbol) if symbol is not None else UNKNOWN
+    return UNKNOWN
+
+
+def _class_of(walk: Walk, value: Value) -> Value:
+    if isinstance(value, Row) and value.model.cls is not None:
+        return ClassRef(value.model.cls, value.model)
+    if isinstance(value, Instance):
+        return ClassRef(value.cls, walk.models.of_class(value.cls))
+    return UNKNOWN
+
+
+def of_symbol(walk: Walk, symbol: Symbol | None) -> Value:
+    """What a name stands for, as a value."""
+    if symbol is None:
+        return UNKNOWN
+    if symbol.kind == "class" and isinstance(symbol.node, py.ClassDef):
+        cls = walk.classes.of(symbol)
+        assert isinstance(cls, SourceClass)
+        return ClassRef(cls, walk.models.of_class(cls))
+    if symbol.kind == "function" and isinstance(symbol.node, py.FunctionDef) and symbol.module is not None:
+        return Function(symbol.module, symbol.node)
+    if symbol.kind == "module" and symbol.module is not None:
+        return ModuleRef(symbol.module)
+    if symbol.kind == "external":
+        model = walk.models.of_class(symbol.name)
+        return ClassRef(symbol.name, model) if model is not None else Other(name=symbol.name)
+    if symbol.node is not None and symbol.module is not None:
+        return expressions.constant(walk, symbol.module, symbol.node)
+    return UNKNOWN
+
+
+def attribute(walk: Walk, value: Value, name: str, at: At) -> Value:
+    """`value.<name>`."""
+    match value:
+        case Row():
+            return access.of_row(walk, value, name, at)
+        case Instance():
+            return _of_instance(walk, value, name, at)
+        case ModuleRef():
+            return of_symbol(walk, walk.modules.member(value.module, name))
+        case ClassRef():
+            return _of_class(walk, value, name, at)
+        case Manager() | Rows() | Related():
+            return _of_rows(walk, value, name, at)
+        case Super():
+            return _of_super(walk, value, name, at)
+        case Other():
+            if value.name == "@request" and name == "user":
+                user = walk.models.user
+                return Row(user, Load(unknown="the request's user"), None, (), None, value.loops) if user else UNKNOWN
+            return Other(value.loops, f"{value.name}.{name}" if value.name and value.name[0] != "@" else "")
+        case Seq() | Mapping() | Const():
+            return Method(value, name, value.loops)
+        case _:
+            return Other(value.loops)
+
+
+def _of_instance(walk: Walk, value: Instance, name: str, at: At) -> Value:
+    if name in value.attributes:
+        return value.attributes[name]
+    found = value.cls.find(name)
+    if found is not None and not found.binding.is_nothing:
+        return member(walk, value, found, at)
+    if not value.made:
+        statements.prepare(walk, value)
+        if name in value.attributes:
+            return value.attributes[name]
+    if walk.hooks is not None and walk.hooks.offers(value, name):
+        return Method(Super(value.cls, value, value.loops), name, value.loops)
+    if name == "request":
+        return Other(name="@request")
+    if name == "__class__":
+        return ClassRef(value.cls)
+    return Other(value.loops)
+
+
+def _of_class(walk: Walk, value: ClassRef, name: str, at: At) -> Value:
+    model = value.model
+    if model is not None:
+        if name in model.managers:
+            return Manager(model, model.managers[name], name)
+        if name == "_default_manager" or (name == "objects" and not model.managers):
+            return Manager(model, model.managers.get(model.default_manager), name)
+        if name == "_base_manager":
+            return Manager(model, None, name)
+        for parent in model.parents:
+            if name in parent.managers:
+                return Manager(model, parent.managers[name], name)
+        if name == "objects" and model.is_open:
+            return Manager(model, None, name)
+    if isinstance(value.cls, SourceClass):
+        found = value.cls.find(name)
+        return member(walk, value, found, at) if found is not None else Other(value.loops)
+    return Other(value.loops, f"{value.cls}.{name}")
+
+
+def _of_rows(walk: Walk, value: Manager | Rows | Related, name: str, at: At) -> Value:
+    model = value.relation.target if isinstance(value, Related) else value.model
+    for cls in _classes(walk, value):
+        found = cls.find(name) if isinstance(cls, SourceClass) else None
+        if found is not None:
+            bound: Value = value
+            if isinstance(value, (Manager, Related)) and found.owner.is_a(*_QUERYSET_BASES):
+                bound = base_rows(walk, value)
+            return member(walk, bound, found, at)
+    if name == "model" and model is not None and model.cls is not None:
+        return ClassRef(model.cls, model)
+    if isinstance(value, Related) and name in ("instance",):
+        return value.row
+    if method(name) is None or (isinstance(value, Rows) and name in MANAGER_ONLY):
+        return Other(value.loops)
+    return Method(value, name, value.loops)
+
+
+def _classes(walk: Walk, value: Manager | Rows | Related) -> list[SourceClass | str | None]:
+    if isinstance(value, Rows):
+        return [value.cls] if value.cls is not None else []
+    definition = value.definition if isinstance(value, Manager) else None
+    if isinstance(value, Related) and value.relation.target is not None:
+        definition = value.relation.target.managers.get(value.relation.target.default_manager)
+    return [definition.cls, definition.queryset] if definition is not None else []
+
+
+def _of_super(walk: Walk, value: Super, name: str, at: At) -> Value:
+    bound = value.bound
+    cls: SourceClass | None = value.owner
+    if isinstance(bound, Instance):
+        cls = bound.cls
+    elif isinstance(bound, Row):
+        cls = bound.model.cls
+    elif isinstance(bound, (Manager, Related, Rows)):
+        known_classes = [item for item in _classes(walk, bound) if isinstance(item, SourceClass)]
+        cls = next((item for item in known_classes if value.owner in item.mro), value.owner)
+    found = cls.find(name, after=value.owner) if cls is not None else None
+    if found is not None:
+        return member(walk, bound, found, at)
+    if isinstance(bound, (Manager, Related, Rows, Row, Instance)):
+        return Method(Super(value.owner, bound), name, bound.loops)
+    return UNKNOWN
+
+
+def base_rows(walk: Walk, value: Value) -> Rows:
+    """All rows of a manager: what its `get_queryset` gives."""
+    if isinstance(value, Rows):
+        return value
+    if isinstance(value, Related):
+        return access.related_rows(walk, value)
+    assert isinstance(value, Manager)
+    definition = value.definition
+    plain = Rows(value.model, cls=definition.queryset if definition else None, loops=value.loops)
+    if definition is None:
+        return plain
+    if not isinstance(definition.cls, SourceClass):
+        return plain
+    key = ("base", value.model, definition)
+    if key not in walk.memo:
+        walk.memo[key] = plain
+        found = definition.cls.find("get_queryset") or definition.cls.find("get_query_set")
+        if found is not None and isinstance(found.node, py.FunctionDef):
+            function = Function(found.owner.module, found.node, replace(value, loops=frozenset()), found.owner)
+            made = call(walk, function, (), {}, (found.owner.module, found.node), "get_queryset()")
+            if isinstance(made, Rows):
+                walk.memo[key] = replace(made, evaluated=False, loops=frozenset())
+            elif definition.cls.is_open or not isinstance(made, Rows):
+                walk.memo[key] = replace(plain, load=Load(unknown="its manager's get_queryset() cannot be followed"))
+        queryset = next((base for base in definition.cls.mro[1:] if isinstance(base, SourceClass)
+                         and base.is_a(*_QUERYSET_BASES) and not base.is_a(*_MANAGER_BASES)), None)  # fmt: skip
+        base = walk.memo[key]
+        if queryset is not None and isinstance(base, Rows) and base.cls is None:
+            walk.memo[key] = replace(base, cls=queryset)
+    base = walk.memo[key]
+    assert isinstance(base, Rows)
+    return replace(base, loops=value.loops) if value.loops else base
+
+
+def apply(
+    walk: Walk, value: Value, args: tuple[Value, ...], keywords: dict[str, Value], at: At, text: str = ""
+) -> Value:
+    """Call any value."""
+    match value:
+        case Function():
+            return call(walk, value, args, keywords, at, text)
+        case Method(receiver=Super(bound=bound), name="get_queryset") if isinstance(bound, (Manager, Related)):
+            if isinstance(bound, Related):
+                return base_rows(walk, bound)
+            definition = bound.definition
+            return Rows(bound.model, cls=definition.queryset if definition else None, loops=bound.loops)
+        case Method(receiver=Super(bound=bound)):
+            if isinstance(bound, (Manager, Related, Rows)):
+                return rows.called(walk, bound, value.name, args, keywords, at)
+            return known.inherited(walk, value.receiver, value.name, args, keywords, at)
+        case Method(receiver=receiver):
+            if isinstance(receiver, (Row, Rows, Manager, Related)):
+                made = rows.called(walk, receiver, value.name, args, keywords, at)
+                if isinstance(made, Rows) and made.cls is None and isinstance(receiver, Rows):
+                    return replace(made, cls=receiver.cls)
+                return made
+            return known.of_container(walk, receiver, value.name, args, keywords, at)
+        case ClassRef():
+            return construct(walk, value, args, keywords, at)
+        case Other():
+            return known.external(walk, value.name, args, keywords, at)
+        case Instance():
+            found = value.cls.find("__call__")
+            return apply(walk, member(walk, value, found, at), args, keywords, at) if found is not None else UNKNOWN
+        case _:
+            return walk.unknown(value, *args, *keywords.values())
+
+
+def construct(walk: Walk, value: ClassRef, args: tuple[Value, ...], keywords: dict[str, Value], at: At) -> Value:
+    """`Class(...)`: a new row of a model, or an instance."""
+    loops = frozenset().union(*(arg.loops for arg in args), *(item.loops for item in keywords.values()))
+    if value.model is not None:
+        load = NEW_ROW
+        for key in keywords:
+            if value.model.relation(key) is not None:
+                load = load.with_one(key, NOTHING)
+        return Row(value.model, load, None, (), None, loops)
+    if isinstance(value.cls, SourceClass):
+        if value.cls.is_a(*_QUERYSET_BASES) or value.cls.is_a(*_MANAGER_BASES):
+            model = next((item.model for item in (*args, *keywords.values()) if isinstance(item, ClassRef)), None)
+            return Rows(model, cls=value.cls, loops=loops) if model is not None else UNKNOWN
+        made = Instance(value.cls, {}, loops, made=True)
+        init = value.cls.find("__init__")
+        if init is not None and isinstance(init.node, py.FunctionDef):
+            call(walk, Function(init.owner.module, init.node, made, init.owner), args, keywords, at, value.cls.label)
+        elif value.cls.find("__annotations__") is None:
+            fields = [name for name in value.cls.members if not name.startswith("_")]
+            made.attributes.update(keywords)
+            made.attributes.update(zip(fields, args, strict=False))
+        return made
+    return known.external(walk, value.cls, args, keywords, at)
+
+
+NEW_ROW = NEW
+
+
+def call(
+    walk: Walk, function: Function, args: tuple[Value, ...], keywords: dict[str, Value], at: At, text: str = ""
+) -> Value:
+    """Walk a function with these arguments; what it returns. `at` is where the call stands."""
+    node = function.node
+    loops = function.loops.union(*(arg.loops for arg in args), *(item.loops for item in keywords.values()))
+    if len(walk.frames) > MAX_DEPTH or sum(frame.node is node for frame in walk.frames) > 1 or walk.spent > BUDGET:
+        return Other(loops)
+    env = bind(walk, function, args, keywords)
+    key = (node, function.bound, tuple(env.items()), function.closure, tuple(walk.loops) if matters_any(env) else ())
+    if key in walk.memo:
+        return walk.memo[key]
+    walk.memo[key] = Other(loops)
+    owner = function.owner
+    if isinstance(node, py.Lambda):
+        where = function.closure.where if function.closure else walk.where
+    else:
+        prefix = f"{owner.name}." if owner is not None else f"{function.module.name}."
+        where = f"{prefix}{node.name}"
+    called = None if isinstance(node, py.Lambda) else at
+    frame = Frame(
+        function.module, node, env, where, called, text or _name(at, node), owner, function.bound, function.closure
+    )
+    with walk.inside(frame):
+        if isinstance(node, py.Lambda):
+            result = expressions.evaluate(walk, node.body)
+        else:
+            statements.block(walk, node.body)
+            result = returned(walk, frame, node)
+    result = varying(result, loops & frozenset(walk.loops)) if not matters(result) else result
+    walk.memo[key] = result
+    return result
+
+
+def matters_any(env: dict[str, Value]) -> bool:
+    """Whether an environment holds anything that changes with a loop."""
+    return any(value.loops for value in env.values())
+
+
+def _name(at: At, node: py.FunctionDef | py.Lambda) -> str:
+    if isinstance(at, tuple):
+        text = text_of(at[1])
+        if text:
+            return text
+    return node.name if isinstance(node, py.FunctionDef) else "lambda"
+
+
+def returned(walk: Walk, frame: Frame, node: py.FunctionDef) -> Value:
+    """What a walked function gives: its returns joined, or a generator of what it yields."""
+    if frame.yields:
+        element = frame.yields[0]
+        for item in frame.yields[1:]:
+            element = join(element, item)
+        return Seq(element)
+    if not frame.returns:
+        return Const(None)
+    result = frame.returns[0]
+    for item in frame.returns[1:]:
+        result = join(result, item)
+    return result
+
+
+def bind(walk: Walk, function: Function, args: tuple[Value, ...], keywords: dict[str, Value]) -> dict[str, Value]:
+    """The parameters of a function as names; annotations that name a model give one row."""
+    env: dict[str, Value] = {}
+    node = function.node
+    given = list(args)
+    if function.bound is not None and isinstance(node, py.FunctionDef):
+        given.insert(0, function.bound)
+    elif function.owner is not None and isinstance(node, py.FunctionDef) and not args:
+        given.insert(0, UNKNOWN)
+    left = dict(keywords)
+    for param in node.params:
+        if param.kind == "args":
+            env[param.name] = Seq(UNKNOWN, tuple(given), bounded="its arguments")
+            given = []
+        elif param.kind == "kwargs":
+            env[param.name] = Mapping(UNKNOWN, tuple(left.items()))
+        elif param.kind != "keyword" and given:
+            value = given.pop(0)
+            env[param.name] = _declared(walk, function, param, value)
+        elif param.name in left:
+            env[param.name] = _declared(walk, function, param, left.pop(param.name))
+        else:
+            default: Value = UNKNOWN
+            if param.default is not None:
+                default = expressions.constant(walk, function.module, param.default)
+                if isinstance(default, Const) and not (args or keywords):
+                    default = UNKNOWN
+            env[param.name] = _declared(walk, function, param, default)
+    return env
+
+
+def _declared(walk: Walk, function: Function, param: py.Param, value: Value) -> Value:
+    if isinstance(value, Const) and value.value is not None:
+        return value
+    if not isinstance(value, (Other, Const)) or (isinstance(value, Other) and value.name):
+        return value
+    if param.annotation is not None:
+        declared = known.annotated(walk, function.module, param.annotation, value.loops)
+        if declared is not None:
+            return declared
+    if isinstance(value, Other) and param.name == "request":
+        return Other(value.loops, "@request")
+    return value
+
+
+def module_of(walk: Walk) -> SourceModule:
+    """The module whose code is being walked."""
+    for frame in reversed(walk.frames):
+        if frame.module is not None:
+            return frame.module
+    raise LookupError("no frame has a module")
+
+
+__all__ = ["apply", "attribute", "base_rows", "bind", "call", "construct", "member", "of_symbol", "place_of"]

@@ -1,0 +1,78 @@
+"""Where the walk begins: every function and method of the repository, with arguments that are not known."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from stackaudit.facts import python as py
+from stackaudit.link.classes import SourceClass
+from stackaudit.link.model import Model
+from stackaudit.link.modules import SourceModule
+from stackaudit.link.queries import calls, writes
+from stackaudit.link.queries.loading import Load
+from stackaudit.link.queries.values import ClassRef, Function, Instance, Manager, Row, Rows, Value
+from stackaudit.link.queries.walk import Walk
+
+
+def walk_all(walk: Walk) -> None:
+    """Walk every function and every method once."""
+    walk.signalled = writes.signalled_models(walk)
+    managers = _managers(walk)
+    for module in walk.modules:
+        for node, owner in functions(walk, module):
+            bound = _bound(walk, owner, node, managers) if owner is not None else None
+            walk.spent = 0
+            calls.call(walk, Function(module, node, bound, owner), (), {}, (module, node), node.name)
+
+
+def functions(walk: Walk, module: SourceModule) -> Iterator[tuple[py.FunctionDef, SourceClass | None]]:
+    """The functions at the top level of a module and the methods of its classes."""
+    for bound in module.names.values():
+        for binding in bound:
+            node = binding.node
+            if isinstance(node, py.FunctionDef):
+                yield node, None
+            elif isinstance(node, py.ClassDef):
+                cls = walk.classes.build(module, node)
+                yield from _methods(walk, cls)
+
+
+def _methods(walk: Walk, cls: SourceClass) -> Iterator[tuple[py.FunctionDef, SourceClass]]:
+    for stmt in cls.node.body:
+        if isinstance(stmt, py.FunctionDef):
+            yield stmt, cls
+        elif isinstance(stmt, py.ClassDef) and stmt.name != "Meta":
+            yield from _methods(walk, walk.classes.build(cls.module, stmt, f"{cls.name}.{stmt.name}"))
+
+
+def _managers(walk: Walk) -> dict[SourceClass, Value]:
+    """Manager and queryset classes with the first model that uses them."""
+    found: dict[SourceClass, Value] = {}
+    for model in walk.models:
+        for definition in model.managers.values():
+            for base in definition.cls.mro if isinstance(definition.cls, SourceClass) else ():
+                if isinstance(base, SourceClass):
+                    if base.is_a(*calls._QUERYSET_BASES) and not base.is_a(*calls._MANAGER_BASES):
+                        found.setdefault(base, _some_rows(model, base))
+                    else:
+                        found.setdefault(base, Manager(model, definition, definition.name))
+            for base in definition.queryset.mro if isinstance(definition.queryset, SourceClass) else ():
+                if isinstance(base, SourceClass):
+                    found.setdefault(base, _some_rows(model, base))
+    return found
+
+
+def _some_rows(model: Model, cls: SourceClass) -> Rows:
+    return Rows(model, Load(unknown="the queryset comes from a caller that is not known here"), cls=cls)
+
+
+def _bound(walk: Walk, cls: SourceClass, node: py.FunctionDef, managers: dict[SourceClass, Value]) -> Value | None:
+    names = calls.decorators(node)
+    if "staticmethod" in names:
+        return None
+    model = walk.models.of_class(cls)
+    if "classmethod" in names:
+        return ClassRef(cls, model)
+    if model is not None:
+        return Row(model, Load(unknown="where this row comes from is not known"))
+    return managers.get(cls) or Instance(cls)

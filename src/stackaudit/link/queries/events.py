@@ -1,0 +1,69 @@
+"""What the walk found: queries with the loop that repeats them and the way that leads to them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+from stackaudit.link.model import Model, Relation
+from stackaudit.link.queries.values import Loop, Origin
+from stackaudit.model.source import Place
+from stackaudit.model.verdict import Step
+
+EventKind: TypeAlias = Literal["forward", "reverse", "deferred", "bypassed", "query", "write", "existence", "invariant"]
+Outcome: TypeAlias = Literal["fail", "pass", "unknown"]
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One place that asks the database, or would if the rows did not bring what it reads.
+
+    - `place` is the first access in the frame of the loop (a template line, the call of a method), `query` the place
+      that runs the query; `origin` is the queryset whose rows are looped over, None where it is not one;
+    - `path` is the relation path from those rows ("author", "country"); `relation` its last step;
+    - `method` is the method that runs the query ("get", "filter", "save"), "" for plain access;
+    - `guarded` says that a condition inside the loop stands before it;
+    - `why` completes "unknown, because ..." (unknown) or says why all is well (pass).
+    """
+
+    kind: EventKind
+    outcome: Outcome
+    place: Place
+    query: Place
+    where: str
+    text: str
+    origin: Origin | None = None
+    path: tuple[str, ...] = ()
+    relation: Relation | None = None
+    model: Model | None = None
+    method: str = ""
+    loop: Loop | None = None
+    flow: tuple[Step, ...] = ()
+    guarded: bool = False
+    why: str = ""
+
+
+class Record:
+    """The events of a walk; each is kept once, and what is certain goes before what is not."""
+
+    def __init__(self) -> None:
+        self._events: dict[tuple[object, ...], Event] = {}
+
+    def add(self, event: Event) -> None:
+        """Keep an event, unless the same one is known already."""
+        key = (
+            event.kind,
+            event.place,
+            event.query,
+            event.origin.place if event.origin else None,
+            event.path,
+            event.outcome,
+        )
+        known = self._events.get(key)
+        if known is None or (known.guarded and not event.guarded):
+            self._events[key] = event
+
+    @property
+    def events(self) -> list[Event]:
+        """All events in the order of the walk."""
+        return list(self._events.values())

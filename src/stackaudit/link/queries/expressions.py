@@ -1,0 +1,389 @@
+"""Expressions: what each stands for, and the queries that evaluating it runs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from stackaudit.facts import python as py
+from stackaudit.link.classes import SourceClass
+from stackaudit.link.modules import SourceModule
+from stackaudit.link.queries import access, calls, known, loops, rows
+from stackaudit.link.queries.values import (
+    UNKNOWN,
+    ClassRef,
+    Const,
+    Function,
+    Instance,
+    Manager,
+    Mapping,
+    Method,
+    Other,
+    Related,
+    Row,
+    Rows,
+    Seq,
+    Super,
+    Value,
+    join,
+    matters,
+    varying,
+)
+from stackaudit.link.queries.walk import Frame, Walk
+
+
+def evaluate(walk: Walk, node: py.Expr | None) -> Value:
+    """The value of an expression in the frame on top."""
+    if node is None:
+        return UNKNOWN
+    walk.spent += 1
+    handler = _HANDLERS.get(type(node))
+    return handler(walk, node) if handler is not None else UNKNOWN
+
+
+def constant(walk: Walk, module: SourceModule, node: py.Node, owner: SourceClass | None = None) -> Value:
+    """An expression at the top level of a module or class, evaluated once; it runs no query here."""
+    if isinstance(node, py.Constant):
+        return Const(node.value)
+    if node not in walk.constants:
+        walk.constants[node] = UNKNOWN
+        frame = Frame(module, None, {}, owner.name if owner else module.name, owner=owner)
+        loops_before, walk.loops = walk.loops, []
+        walk.shielded += 1
+        with walk.inside(frame):
+            walk.constants[node] = evaluate(walk, node)  # type: ignore[arg-type]
+        walk.shielded -= 1
+        walk.loops = loops_before
+    return walk.constants[node]
+
+
+def truth(walk: Walk, node: py.Expr) -> Value:
+    """An expression in boolean use: a queryset is evaluated."""
+    value = evaluate(walk, node)
+    if isinstance(value, Rows) and value.kind == "rows":
+        done = access.evaluate(walk, value, walk.at(node), "")
+        _remember(walk, node, done)
+    return value
+
+
+def _remember(walk: Walk, node: py.Expr, value: Value) -> None:
+    """A name whose queryset was evaluated keeps its rows."""
+    if isinstance(node, py.Name) and node.id in walk.frame.env:
+        walk.frame.env[node.id] = value
+
+
+def iterable(walk: Walk, node: py.Expr) -> Value:
+    """An expression that something goes through; a name keeps the rows that were loaded."""
+    value = evaluate(walk, node)
+    if isinstance(value, Rows) and not value.evaluated and isinstance(node, py.Name):
+        _remember(walk, node, replace(value, evaluated=True))
+    return value
+
+
+def _name(walk: Walk, node: py.Name) -> Value:
+    frame: Frame | None = walk.frame
+    while frame is not None:
+        if node.id in frame.env:
+            return frame.env[node.id]
+        frame = frame.closure
+    top = walk.frame
+    if top.owner is not None and top.node is None:
+        found = top.owner.members.get(node.id)
+        if found and found[-1].node is not None and not isinstance(found[-1].node, (py.FunctionDef, py.ClassDef)):
+            return constant(walk, top.owner.module, found[-1].node, top.owner)
+    return calls.of_symbol(walk, walk.modules.resolve(calls.module_of(walk), node.id))
+
+
+def _attribute(walk: Walk, node: py.Attribute) -> Value:
+    return calls.attribute(walk, evaluate(walk, node.value), node.attr, walk.at(node))
+
+
+def _arguments(walk: Walk, node: py.Call) -> tuple[tuple[Value, ...], dict[str, Value]]:
+    args: list[Value] = []
+    for arg in node.args:
+        if isinstance(arg, py.Starred):
+            value = evaluate(walk, arg.value)
+            if isinstance(value, Seq) and value.items is not None:
+                args.extend(value.items)
+            else:
+                args.append(Seq(value.element, None, value.loops) if isinstance(value, Seq) else Other(value.loops))
+        else:
+            args.append(evaluate(walk, arg))
+    keywords: dict[str, Value] = {}
+    for item in node.keywords:
+        value = evaluate(walk, item.value)
+        if item.name is not None:
+            keywords[item.name] = value
+        elif isinstance(value, Mapping):
+            keywords.update((key, held) for key, held in value.items if isinstance(key, str))
+    return tuple(args), keywords
+
+
+def _call(walk: Walk, node: py.Call) -> Value:
+    func = node.func
+    at = walk.at(node)
+    if isinstance(func, py.Name) and func.id == "super":
+        return _super(walk)
+    called = evaluate(walk, func)
+    if isinstance(called, Other) and called.name in known.LAZY_ARGUMENTS:
+        return known.with_function(walk, called.name, node)
+    args, keywords = _arguments(walk, node)
+    if isinstance(called, Function) and isinstance(called.node, py.FunctionDef):
+        value = calls.call(walk, called, args, keywords, at)
+        if isinstance(value, Rows) and value.via is None and isinstance(called.bound, (Rows, Manager)):
+            return replace(value, origin=walk.origin(at))
+        return value
+    value = calls.apply(walk, called, args, keywords, at)
+    if isinstance(func, py.Attribute) and isinstance(called, Method) and isinstance(called.receiver, Seq):
+        known.grown(walk, func, called.receiver, args)
+    return value
+
+
+def _super(walk: Walk) -> Value:
+    frame: Frame | None = walk.frame
+    while frame is not None and (frame.owner is None or frame.bound is None):
+        frame = frame.closure
+    if frame is None or frame.owner is None or frame.bound is None:
+        return UNKNOWN
+    return Super(frame.owner, frame.bound, frame.bound.loops)
+
+
+def _joined(walk: Walk, node: py.JoinedStr) -> Value:
+    found: list[Value] = []
+    for part in node.values:
+        if isinstance(part, py.FormattedValue):
+            value = evaluate(walk, part.value)
+            access.as_text(walk, value, walk.at(part.value))
+            found.append(value)
+            for inner in part.format_spec:
+                evaluate(walk, inner)
+    return walk.unknown(*found)
+
+
+def _binop(walk: Walk, node: py.BinOp) -> Value:
+    left, right = evaluate(walk, node.left), evaluate(walk, node.right)
+    if node.op in ("|", "&") and isinstance(left, Rows):
+        return replace(left, origin=walk.origin(walk.at(node)) if left.via is None else left.origin)
+    if node.op == "+" and isinstance(left, (Seq, Rows)) and isinstance(right, (Seq, Rows)):
+        return _added(left, right)
+    if node.op == "%" and isinstance(left, Const) and isinstance(left.value, str):
+        for item in right.items if isinstance(right, Seq) and right.items is not None else (right,):
+            access.as_text(walk, item, walk.at(node))
+    if node.op == "*" and isinstance(left, Seq):
+        return Seq(left.element, None, left.loops | right.loops)
+    return walk.unknown(left, right)
+
+
+def _added(left: Seq | Rows, right: Seq | Rows) -> Value:
+    if isinstance(left, Seq) and isinstance(right, Seq) and left.items is not None and right.items is not None:
+        return Seq(UNKNOWN, (*left.items, *right.items), left.loops | right.loops)
+    one, other = loops.element_of(left), loops.element_of(right)
+    return Seq(join(one, other), None, left.loops | right.loops)
+
+
+def _boolop(walk: Walk, node: py.BoolOp) -> Value:
+    left = truth(walk, node.left)
+    walk.guard += 1
+    right = evaluate(walk, node.right)
+    walk.guard -= 1
+    if node.op == "or" and isinstance(left, Const) and not left.value:
+        return varying(right, left.loops)
+    return join(left, right)
+
+
+def _unary(walk: Walk, node: py.UnaryOp) -> Value:
+    value = truth(walk, node.operand) if node.op == "not" else evaluate(walk, node.operand)
+    if node.op == "-" and isinstance(value, Const) and isinstance(value.value, (int, float)):
+        return Const(-value.value)
+    return walk.unknown(value)
+
+
+def _compare(walk: Walk, node: py.Compare) -> Value:
+    values = [evaluate(walk, node.left)]
+    for op, right in zip(node.ops, node.comparators, strict=True):
+        value = evaluate(walk, right)
+        if op in ("in", "not in") and isinstance(value, Rows):
+            done = access.evaluate(walk, value, walk.at(right), "")
+            _remember(walk, right, done)
+        values.append(value)
+    return walk.unknown(*values)
+
+
+def _ifexp(walk: Walk, node: py.IfExp) -> Value:
+    truth(walk, node.test)
+    walk.guard += 1
+    body, orelse = evaluate(walk, node.body), evaluate(walk, node.orelse)
+    walk.guard -= 1
+    return join(body, orelse)
+
+
+def _lambda(walk: Walk, node: py.Lambda) -> Value:
+    return Function(calls.module_of(walk), node, None, walk.frame.owner, walk.frame)
+
+
+def _subscript(walk: Walk, node: py.Subscript) -> Value:
+    value, index = evaluate(walk, node.value), None
+    if isinstance(node.index, py.Slice):
+        bounds = [evaluate(walk, part) for part in (node.index.lower, node.index.upper) if part is not None]
+        if isinstance(value, (Rows, Related)):
+            made = calls.base_rows(walk, value)
+            few = isinstance(node.index.upper, py.Constant) and _few(node.index)
+            if made.evaluated or made.cached:
+                return replace(made, bounded="a slice of a few" if few else made.bounded)
+            return replace(
+                made,
+                origin=made.origin if made.via is not None or made.origin is not None else walk.origin(walk.at(node)),
+                bounded="a slice of a few rows" if few else made.bounded,
+                loops=made.loops.union(*(item.loops for item in bounds)),
+            )
+        if isinstance(value, Seq):
+            return replace(value, bounded="a slice of a few") if _few(node.index) else replace(value, items=None,
+                element=loops.element_of(value))  # fmt: skip
+        return walk.unknown(value)
+    index = evaluate(walk, node.index)
+    taint = value.loops | index.loops
+    if isinstance(value, (Rows, Related)):
+        made = calls.base_rows(walk, value)
+        if made.evaluated or made.cached:
+            element = loops.element_of(made)
+            return loops.picked(walk, element, index)
+        access.evaluate(walk, replace(made, loops=taint), walk.at(node), "[…]")
+        return rows._one(made, taint, walk.at(node), walk, "[…]")
+    if isinstance(value, Mapping):
+        if isinstance(index, Const):
+            found = value.get(index.value)
+            if found is not None:
+                return found
+        return loops.picked(walk, value.element, index)
+    if isinstance(value, Seq):
+        if isinstance(index, Const) and isinstance(index.value, int) and value.items is not None:
+            if -len(value.items) <= index.value < len(value.items):
+                return value.items[index.value]
+            return UNKNOWN
+        return loops.picked(walk, loops.element_of(value), index)
+    return walk.unknown(value, index)
+
+
+def _few(index: py.Slice) -> bool:
+    upper = index.upper
+    lower = index.lower
+    if not isinstance(upper, py.Constant) or not isinstance(upper.value, int):
+        return False
+    start = lower.value if isinstance(lower, py.Constant) and isinstance(lower.value, int) else 0
+    return 0 <= upper.value - start <= rows.FEW
+
+
+def _sequence(walk: Walk, node: py.Tuple | py.List | py.Set) -> Value:
+    items: list[Value] = []
+    spread = False
+    for part in node.elts:
+        if isinstance(part, py.Starred):
+            spread = True
+            items.append(loops.element_of(evaluate(walk, part.value)))
+        else:
+            items.append(evaluate(walk, part))
+    taint = frozenset().union(*(item.loops for item in items)) if items else frozenset()
+    if spread:
+        element = items[0]
+        for item in items[1:]:
+            element = join(element, item)
+        return Seq(element, None, taint)
+    return Seq(UNKNOWN, tuple(items), taint)
+
+
+def _dict(walk: Walk, node: py.Dict) -> Value:
+    items: list[tuple[Any, Value]] = []
+    element: Value = UNKNOWN
+    for key, item in zip(node.keys, node.values, strict=True):
+        value = evaluate(walk, item)
+        if key is None:
+            if isinstance(value, Mapping):
+                items.extend(value.items)
+                element = join(element, value.element)
+            continue
+        name = evaluate(walk, key)
+        if isinstance(name, Const):
+            items.append((name.value, value))
+        else:
+            element = join(element, value)
+    return Mapping(element, tuple(items))
+
+
+def _comp(walk: Walk, node: py.Comp) -> Value:
+    frame = walk.frame
+    saved = dict(frame.env)
+    opened = 0
+    bounded = ""
+    for index, generator in enumerate(node.generators):
+        source = iterable(walk, generator.iter)
+        if index == 0:
+            saved.update({k: v for k, v in frame.env.items() if k in saved})
+        element, loop = loops.enter(walk, source, walk.at(generator.iter), "the comprehension")
+        opened += 1
+        bounded = bounded or loop.bounded
+        loops.assign(walk, generator.target, element)
+        for test in generator.ifs:
+            truth(walk, test)
+            walk.guard += 1
+    element = evaluate(walk, node.element)
+    value = evaluate(walk, node.value) if node.kind == "dict" else UNKNOWN
+    for generator in node.generators:
+        walk.guard -= len(generator.ifs)
+    for _ in range(opened):
+        loops.leave(walk)
+    frame.env = saved
+    if node.kind == "dict":
+        return Mapping(value, (), element, frozenset(walk.loops) & (element.loops | value.loops))
+    outer = frozenset(walk.loops) & element.loops
+    return Seq(element, None, outer, bounded if not matters(element) or bounded else "")
+
+
+def _await(walk: Walk, node: py.Await) -> Value:
+    return evaluate(walk, node.value)
+
+
+def _yield(walk: Walk, node: py.Yield) -> Value:
+    value = evaluate(walk, node.value) if node.value is not None else UNKNOWN
+    if node.delegates:
+        if isinstance(value, (Rows, Related)):
+            made = access.evaluate(walk, calls.base_rows(walk, value), walk.at(node))
+            value = loops.element_of(made)
+        else:
+            value = loops.element_of(value)
+    walk.frame.yields.append(value)
+    return UNKNOWN
+
+
+def _named(walk: Walk, node: py.NamedExpr) -> Value:
+    value = evaluate(walk, node.value)
+    loops.assign(walk, node.target, value)
+    return value
+
+
+_HANDLERS: dict[type, Callable[[Walk, Any], Value]] = {
+    py.Name: _name,
+    py.Attribute: _attribute,
+    py.Call: _call,
+    py.Constant: lambda walk, node: Const(node.value),
+    py.JoinedStr: _joined,
+    py.FormattedValue: lambda walk, node: evaluate(walk, node.value),
+    py.BinOp: _binop,
+    py.BoolOp: _boolop,
+    py.UnaryOp: _unary,
+    py.Compare: _compare,
+    py.IfExp: _ifexp,
+    py.Lambda: _lambda,
+    py.Subscript: _subscript,
+    py.Tuple: _sequence,
+    py.List: _sequence,
+    py.Set: _sequence,
+    py.Dict: _dict,
+    py.Comp: _comp,
+    py.Await: _await,
+    py.Yield: _yield,
+    py.NamedExpr: _named,
+    py.Starred: lambda walk, node: evaluate(walk, node.value),
+}
+
+__all__ = ["ClassRef", "Instance", "Row", "constant", "evaluate", "iterable", "truth"]

@@ -1,0 +1,370 @@
+"""Builtins, Django's helpers and the standard library: what they do with rows."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from stackaudit.facts import python as py
+from stackaudit.link.modules import SourceModule, dotted
+from stackaudit.link.queries import access, calls, expressions, loops, rows
+from stackaudit.link.queries.loading import Load
+from stackaudit.link.queries.values import (
+    UNKNOWN,
+    ClassRef,
+    Const,
+    Function,
+    Instance,
+    Manager,
+    Mapping,
+    Other,
+    PrefetchRef,
+    Related,
+    Row,
+    Rows,
+    Seq,
+    Value,
+    join,
+)
+from stackaudit.link.queries.walk import At, Walk, place_of
+
+# Called with a function that is asked once for each element; the function is walked inside the loop.
+LAZY_ARGUMENTS = frozenset({
+    "builtins.map", "builtins.filter", "builtins.sorted", "builtins.min", "builtins.max", "itertools.groupby",
+    "itertools.filterfalse", "itertools.takewhile", "itertools.dropwhile", "functools.reduce",
+})  # fmt: skip
+_SHORTCUTS = ("get_object_or_404", "aget_object_or_404")
+_PREFETCH = ("django.db.models.Prefetch", "django.db.models.query.Prefetch")
+_SAME = frozenset({
+    "builtins.iter", "builtins.reversed", "copy.copy", "copy.deepcopy", "itertools.islice", "builtins.list",
+    "builtins.tuple", "builtins.set", "builtins.frozenset", "builtins.sorted", "tqdm.tqdm", "tqdm",
+    "more_itertools.unique_everseen", "rich.progress.track", "itertools.cycle", "asyncio.gather",
+})  # fmt: skip
+_READ = frozenset({"builtins.list", "builtins.tuple", "builtins.set", "builtins.frozenset", "builtins.sorted",
+                   "builtins.len", "builtins.bool", "builtins.sum", "builtins.any", "builtins.all", "builtins.dict",
+                   "builtins.reversed", "builtins.next", "builtins.iter", "builtins.enumerate"})  # fmt: skip
+_LISTS = ("list", "List", "set", "Set", "Iterable", "Sequence", "Iterator", "Collection", "tuple", "Tuple",
+          "Generator", "AsyncIterable", "frozenset")  # fmt: skip
+_QUERYSETS = ("QuerySet", "BaseManager", "Manager", "RelatedManager", "ManyRelatedManager")
+
+
+def _read(walk: Walk, value: Value, at: At) -> Value:
+    """`value` as something that was gone through: a queryset is loaded."""
+    if isinstance(value, (Related, Manager)):
+        value = calls.base_rows(walk, value)
+    if isinstance(value, Rows):
+        return access.evaluate(walk, value, at)
+    return value
+
+
+def external(walk: Walk, name: str, args: tuple[Value, ...], keywords: dict[str, Value], at: At) -> Value:
+    """A call of something outside the repository, by its dotted name."""
+    hooked = walk.hooks.external(name, args, keywords, at) if walk.hooks is not None else None
+    if hooked is not None:
+        return hooked
+    last = name.rpartition(".")[2]
+    first = args[0] if args else next(iter(keywords.values()), UNKNOWN)
+    unknown = walk.unknown(*args, *keywords.values())
+    if name.startswith("builtins.") or name in _SAME:
+        return _builtin(walk, name, last, first, args, keywords, at, unknown)
+    if name in _PREFETCH:
+        return _prefetch(walk, args, keywords)
+    if last in _SHORTCUTS and name.startswith("django."):
+        return rows.called(walk, _queryset(walk, first), "get", args[1:], keywords, at)
+    if last in ("get_list_or_404", "aget_list_or_404"):
+        found = rows.called(walk, _queryset(walk, first), "filter", args[1:], keywords, at)
+        return _read(walk, found, at)
+    if last in ("prefetch_related_objects", "aprefetch_related_objects") and args:
+        return UNKNOWN
+    if last in ("get_user_model",):
+        user = walk.models.user
+        return ClassRef(user.cls or "django.contrib.auth.models.User", user) if user is not None else UNKNOWN
+    if last == "get_model" and "apps" in name:
+        label = ".".join(str(arg.value) for arg in args if isinstance(arg, Const))
+        model = walk.models.named(label) if "." in label else None
+        return ClassRef(model.cls, model) if model is not None and model.cls is not None else UNKNOWN
+    if last in ("Paginator", "AsyncPaginator"):
+        held = args[0] if args else keywords.get("object_list", UNKNOWN)
+        return Mapping(held, (("@paginator", held),))
+    if name in ("itertools.chain", "itertools.chain.from_iterable"):
+        return _chain(walk, args, at, last == "from_iterable")
+    if name == "typing.cast" and len(args) > 1:
+        return args[1]
+    if name == "collections.defaultdict":
+        return Mapping(Seq(UNKNOWN))
+    if name in ("functools.partial", "django.utils.functional.lazy") and isinstance(first, Function):
+        return first
+    if last in ("sync_to_async", "async_to_sync", "database_sync_to_async") and isinstance(first, Function):
+        return first
+    if last == "cursor" and "connection" in name:
+        return Other(name="@cursor")
+    return unknown
+
+
+def _queryset(walk: Walk, value: Value) -> Value:
+    if isinstance(value, ClassRef) and value.model is not None:
+        return Manager(value.model, value.model.managers.get(value.model.default_manager))
+    return value
+
+
+def _builtin(
+    walk: Walk, name: str, last: str, first: Value, args: tuple[Value, ...], keywords: dict[str, Value], at: At,
+    unknown: Value,
+) -> Value:  # fmt: skip
+    if last == "str" or last == "repr" or last == "format":
+        return access.as_text(walk, first, at)
+    if last in ("print",):
+        for arg in args:
+            access.as_text(walk, arg, at)
+        return UNKNOWN
+    if last == "getattr" and len(args) > 1:
+        return _getattr(walk, args, at)
+    if last == "hasattr" and len(args) > 1 and isinstance(args[1], Const) and isinstance(first, Row):
+        relation = first.model.relation(str(args[1].value))
+        if relation is not None and not relation.many:
+            access.to_one(walk, first, relation, at)
+        return unknown
+    if last == "isinstance" or last == "issubclass" or last == "type":
+        if last == "type" and isinstance(first, (Row, Instance)):
+            return calls._class_of(walk, first)
+        return UNKNOWN
+    if last == "range":
+        return _range(first, unknown, args)
+    if last == "enumerate":
+        held = _read(walk, first, at)
+        element = loops.element_of(held)
+        return Seq(Seq(UNKNOWN, (Other(held.loops), element)), None, held.loops, loops.bound_of(held))
+    if last == "zip":
+        several = [_read(walk, arg, at) for arg in args]
+        bounded = next((loops.bound_of(item) for item in several if loops.bound_of(item)), "")
+        return Seq(Seq(UNKNOWN, tuple(loops.element_of(item) for item in several)), None, unknown.loops, bounded)
+    if last == "next":
+        held = _read(walk, first, at)
+        return loops.picked(walk, loops.element_of(held), Const(0))
+    if last == "dict":
+        return _dict(walk, first, args, keywords)
+    if name in _READ:
+        if last in ("len", "bool") and isinstance(first, Rows) and first.evaluated:
+            return unknown
+        held = _read(walk, first, at)
+        if name in _SAME:
+            if isinstance(held, Rows):
+                return held
+            if isinstance(held, Seq):
+                return held
+            if isinstance(held, Mapping):
+                return Seq(held.key, None, held.loops, loops.bound_of(held))
+            return unknown if args else Seq(UNKNOWN)
+        return unknown
+    if name in _SAME:
+        return _read(walk, first, at) if "copy" not in name else first
+    if last == "super":
+        return UNKNOWN
+    return unknown
+
+
+def _getattr(walk: Walk, args: tuple[Value, ...], at: At) -> Value:
+    if isinstance(args[1], Const) and isinstance(args[1].value, str):
+        found = calls.attribute(walk, args[0], args[1].value, at)
+        return join(found, args[2]) if len(args) > 2 else found
+    return walk.unknown(*args)
+
+
+def _range(first: Value, unknown: Value, args: tuple[Value, ...]) -> Value:
+    if len(args) == 1 and isinstance(first, Const) and isinstance(first.value, int) and first.value <= loops.FEW:
+        return Seq(Other(), None, unknown.loops, "a few turns")
+    return Seq(Other(unknown.loops), None, unknown.loops)
+
+
+def _dict(walk: Walk, first: Value, args: tuple[Value, ...], keywords: dict[str, Value]) -> Value:
+    if isinstance(first, Mapping) and args:
+        return replace(first, items=(*first.items, *keywords.items()))
+    if args:
+        pair = loops.element_of(first)
+        if isinstance(pair, Seq) and pair.items is not None and len(pair.items) == 2:
+            return Mapping(pair.items[1], (), pair.items[0])
+        return Mapping(Other(first.loops))
+    return Mapping(UNKNOWN, tuple(keywords.items()))
+
+
+def _prefetch(walk: Walk, args: tuple[Value, ...], keywords: dict[str, Value]) -> Value:
+    path = args[0] if args else keywords.get("lookup", UNKNOWN)
+    queryset = args[1] if len(args) > 1 else keywords.get("queryset")
+    to_attr = args[2] if len(args) > 2 else keywords.get("to_attr")
+    if not isinstance(path, Const) or not isinstance(path.value, str):
+        return UNKNOWN
+    load = None
+    if isinstance(queryset, (Rows, Manager)):
+        load = calls.base_rows(walk, queryset).load
+    elif queryset is not None and not (isinstance(queryset, Const) and queryset.value is None):
+        load = Load(unknown="the queryset of a Prefetch cannot be followed")
+    name = to_attr.value if isinstance(to_attr, Const) and isinstance(to_attr.value, str) else ""
+    return PrefetchRef(path.value, load, name)
+
+
+def _chain(walk: Walk, args: tuple[Value, ...], at: At, nested: bool) -> Value:
+    held = [_read(walk, arg, at) for arg in args]
+    if nested and held:
+        held = [_read(walk, loops.element_of(held[0]), at)]
+    element: Value = UNKNOWN
+    for item in held:
+        element = join(element, loops.element_of(item))
+    return Seq(element, None, walk.unknown(*args).loops)
+
+
+def with_function(walk: Walk, name: str, node: py.Call) -> Value:
+    """`map`, `sorted(key=...)` and the like: the function is asked for each element."""
+    last = name.rpartition(".")[2]
+    function: py.Expr | None = None
+    source: py.Expr | None = None
+    plain: list[py.Expr] = [arg for arg in node.args if not isinstance(arg, py.Starred)]
+    if last in ("sorted", "min", "max"):
+        source = plain[0] if len(plain) == 1 else None
+    elif last == "groupby":
+        source = plain[0] if plain else None
+        function = plain[1] if len(plain) > 1 else None
+    elif len(plain) > 1:
+        function, source = plain[0], plain[1]
+    for item in node.keywords:
+        if item.name == "key":
+            function = item.value
+    if source is None:
+        values = [expressions.evaluate(walk, arg) for arg in node.args]
+        return walk.unknown(*values)
+    at = walk.at(node)
+    asked = expressions.evaluate(walk, function) if function is not None else UNKNOWN
+    held = expressions.iterable(walk, source)
+    element, loop = loops.enter(walk, held, walk.at(source), f"{last}()")
+    result: Value = UNKNOWN
+    if not isinstance(asked, (Other, Const)):
+        result = calls.apply(walk, asked, (element,), {}, at)
+    elif isinstance(asked, Other) and asked.name == "builtins.str":
+        access.as_text(walk, element, at)
+    elif isinstance(asked, Other) and asked.name == "@attrgetter":
+        result = UNKNOWN
+    loops.leave(walk)
+    held = _evaluated(walk, held)
+    if last == "map":
+        return Seq(result, None, held.loops, loop.bounded)
+    if last == "groupby":
+        return Seq(Seq(UNKNOWN, (result, held)), None, held.loops, loop.bounded)
+    if last in ("min", "max"):
+        return loops.picked(walk, loops.element_of(held), Const(0))
+    return held
+
+
+def _evaluated(walk: Walk, held: Value) -> Value:
+    if isinstance(held, (Related, Manager)):
+        held = calls.base_rows(walk, held)
+    return replace(held, evaluated=True) if isinstance(held, Rows) else held
+
+
+def of_container(
+    walk: Walk, receiver: Value, name: str, args: tuple[Value, ...], keywords: dict[str, Value], at: At
+) -> Value:
+    """Methods of lists, dictionaries, strings and paginators."""
+    if isinstance(receiver, Mapping):
+        held = receiver.get("@paginator")
+        if held is not None:
+            if name in ("page", "get_page", "aget_page"):
+                return held if isinstance(held, Rows) else _read(walk, held, at)
+            return Other()
+        if name == "items":
+            pairs = tuple(Seq(UNKNOWN, (Const(key), value)) for key, value in receiver.items)
+            if pairs and receiver.element == UNKNOWN:
+                return Seq(UNKNOWN, pairs, receiver.loops)
+            return Seq(Seq(UNKNOWN, (receiver.key, receiver.element)), None, receiver.loops)
+        if name == "values":
+            values = tuple(value for _, value in receiver.items)
+            if values and receiver.element == UNKNOWN:
+                return Seq(UNKNOWN, values, receiver.loops)
+            return Seq(receiver.element, None, receiver.loops)
+        if name == "keys":
+            return Seq(receiver.key, None, receiver.loops)
+        if name in ("get", "pop", "setdefault") and args:
+            found = receiver.get(args[0].value) if isinstance(args[0], Const) else None
+            value = found if found is not None else loops.picked(walk, receiver.element, args[0])
+            return join(value, args[1]) if len(args) > 1 else value
+        return receiver if name == "copy" else Other(receiver.loops)
+    if isinstance(receiver, Seq):
+        if name == "pop":
+            return loops.picked(walk, loops.element_of(receiver), args[0] if args else Const(0))
+        return receiver if name == "copy" else Other(receiver.loops)
+    if isinstance(receiver, Const) and isinstance(receiver.value, str):
+        if name == "join" and args:
+            source = args[0]
+            element = loops.element_of(source)
+            access.as_text(walk, element, at)
+        elif name == "format":
+            for arg in (*args, *keywords.values()):
+                access.as_text(walk, arg, at)
+    return walk.unknown(receiver, *args, *keywords.values())
+
+
+def grown(walk: Walk, func: py.Attribute, receiver: Seq, args: tuple[Value, ...]) -> None:
+    """`items.append(x)` and its like: the list holds x from now on."""
+    if func.attr in ("append", "add", "appendleft", "insert") and args:
+        value: Value = args[-1]
+    elif func.attr in ("extend", "update") and args:
+        held = args[0]
+        if isinstance(held, (Rows, Related)):
+            held = access.evaluate(walk, calls.base_rows(walk, held), walk.at(func))
+        value = loops.element_of(held)
+    else:
+        return
+    element = value if receiver.items == () else join(loops.element_of(receiver), value)
+    loops.store(walk, func.value, Seq(element, None, receiver.loops))
+
+
+def inherited(
+    walk: Walk, receiver: Value, name: str, args: tuple[Value, ...], keywords: dict[str, Value], at: At
+) -> Value:
+    """`super().name(...)` where the class behind it lies outside the repository."""
+    bound = getattr(receiver, "bound", UNKNOWN)
+    if walk.hooks is not None and isinstance(bound, Instance):
+        hooked = walk.hooks.inherited(bound, name, args, keywords, at)
+        if hooked is not None:
+            return hooked
+    if isinstance(bound, Row):
+        return rows.called(walk, bound, name, args, keywords, at) if name not in ("save", "delete") else UNKNOWN
+    if isinstance(bound, Instance) and name == "get_queryset":
+        found = bound.attributes.get("queryset") or calls.attribute(walk, bound, "queryset", at)
+        if isinstance(found, (Rows, Manager)):
+            return calls.base_rows(walk, found)
+        model = calls.attribute(walk, bound, "model", at)
+        if isinstance(model, ClassRef) and model.model is not None:
+            return calls.base_rows(walk, _queryset(walk, model))
+    if isinstance(bound, Instance) and name == "get_context_data":
+        return Mapping(UNKNOWN, tuple(keywords.items()))
+    return UNKNOWN
+
+
+def annotated(walk: Walk, module: SourceModule, annotation: py.Expr, taint: frozenset[object]) -> Value | None:
+    """What a parameter annotation promises: one row of a model, rows of one, or nothing that is known here."""
+    if isinstance(annotation, py.BinOp) and annotation.op == "|":
+        return annotated(walk, module, annotation.left, taint) or annotated(walk, module, annotation.right, taint)
+    if isinstance(annotation, py.Subscript):
+        outer = dotted(annotation.value).rpartition(".")[2]
+        inner = annotation.index.elts[0] if isinstance(annotation.index, py.Tuple) else annotation.index
+        if outer in ("Optional", "Annotated", "ClassVar", "Final", "Union"):
+            return annotated(walk, module, inner, taint)
+        if outer in _LISTS or outer in _QUERYSETS:
+            row = annotated(walk, module, inner, taint)
+            if isinstance(row, Row):
+                unknown = Load(unknown="the rows come from a caller that is not known here")
+                return Rows(row.model, unknown, loops=taint, evaluated=outer in _LISTS)  # type: ignore[arg-type]
+        return None
+    if isinstance(annotation, py.Constant) and isinstance(annotation.value, str):
+        name = annotation.value
+        symbol = walk.modules.resolve(module, name) if name.replace(".", "").isidentifier() else None
+        found = walk.classes.of(symbol)
+    else:
+        found = walk.classes.resolve(module, annotation) if dotted(annotation) else None
+    if isinstance(found, str) and found.rpartition(".")[2] in ("HttpRequest", "Request", "WSGIRequest", "ASGIRequest"):
+        return Other(taint, "@request")  # type: ignore[arg-type]
+    model = walk.models.of_class(found)
+    if model is not None:
+        return Row(model, Load(unknown="where this row comes from is not known"), loops=taint)  # type: ignore[arg-type]
+    return None
+
+
+__all__ = ["LAZY_ARGUMENTS", "annotated", "external", "grown", "inherited", "of_container", "place_of", "with_function"]

@@ -1,0 +1,174 @@
+"""Going through things: what a loop hands out, whether it is bounded, what its target is bound to."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from stackaudit.facts import python as py
+from stackaudit.link.queries import access, calls
+from stackaudit.link.queries.loading import NOTHING
+from stackaudit.link.queries.values import (
+    UNKNOWN,
+    ClassRef,
+    Const,
+    Instance,
+    Loop,
+    Manager,
+    Mapping,
+    Other,
+    Related,
+    Row,
+    Rows,
+    Seq,
+    Value,
+    join,
+)
+from stackaudit.link.queries.walk import At, Walk, place_of, turned
+from stackaudit.model.source import Place, Region
+
+FEW = 10
+
+
+def element_of(value: Value) -> Value:
+    """One element of something, before any loop hands it out."""
+    if isinstance(value, Rows):
+        if value.model is None or value.kind != "rows":
+            return Other(value.loops)
+        load = replace(value.load, peers=False) if value.streamed else value.load
+        idle = Loop(value.origin.place, 0, value) if value.origin is not None else _IDLE
+        return Row(value.model, load, value.origin, value.path, value.loop or idle, value.loops)
+    if isinstance(value, Seq):
+        if value.items is not None:
+            if not value.items:
+                return UNKNOWN
+            element = value.items[0]
+            for item in value.items[1:]:
+                element = join(element, item)
+            return element
+        return value.element
+    if isinstance(value, Mapping):
+        return value.key
+    return Other(value.loops)
+
+
+_IDLE = Loop(Place("", Region(1, 1, 1, 1)), 0)
+
+
+def bound_of(value: Value) -> str:
+    """Why few turns are certain, "" where nothing says so."""
+    if isinstance(value, Rows):
+        return value.bounded
+    if isinstance(value, Seq):
+        return value.bounded or ("a list written out" if value.items is not None else "")
+    if isinstance(value, Mapping):
+        return "a dictionary written out" if value.items and value.element == UNKNOWN else ""
+    if isinstance(value, Const):
+        return "a constant"
+    if isinstance(value, Other) and value.name.startswith(("django.conf.settings.", "builtins.range.few")):
+        return "a setting"
+    if isinstance(value, Other) and value.name in ("django.db.connections", "@chunks", "@attempts"):
+        return "batches" if value.name == "@chunks" else "a handful"
+    if isinstance(value, (Instance, ClassRef)):
+        return "an enumeration" if isinstance(value, ClassRef) else ""
+    return ""
+
+
+def enter(walk: Walk, value: Value, at: At, text: str = "the loop", bounded: str = "") -> tuple[Value, Loop]:
+    """Begin a loop over a value: its query runs, and each turn is handed an element. `leave` ends it."""
+    if isinstance(value, (Related, Manager)):
+        value = calls.base_rows(walk, value)
+    if isinstance(value, Rows):
+        value = access.evaluate(walk, value, at)
+    loop = Loop(place_of(at), len(walk.frames), value if isinstance(value, Rows) else None,
+                bounded or bound_of(value), text, walk.guard)  # fmt: skip
+    walk.loops.append(loop)
+    return turned(element_of(value), loop), loop
+
+
+def leave(walk: Walk) -> None:
+    """End the innermost loop."""
+    walk.loops.pop()
+
+
+def picked(walk: Walk, element: Value, index: Value) -> Value:
+    """An element under a key: another one on each turn of the loop that the key changes with."""
+    loop = walk.repeating(index.loops)
+    if loop is not None:
+        return turned(element, loop)
+    if isinstance(element, Row):
+        return replace(element, loop=element.loop if element.loop in walk.loops else None)
+    return element
+
+
+def assign(walk: Walk, target: py.Expr, value: Value) -> None:
+    """Bind a target; assigned relations count as loaded."""
+    env = walk.frame.env
+    if isinstance(target, py.Name):
+        env[target.id] = value
+    elif isinstance(target, (py.Tuple, py.List)):
+        _unpack(walk, target.elts, value)
+    elif isinstance(target, py.Starred):
+        assign(walk, target.value, Seq(element_of(value), None, value.loops))
+    elif isinstance(target, py.Attribute):
+        _assign_attribute(walk, target, value)
+    elif isinstance(target, py.Subscript):
+        _assign_item(walk, target, value)
+
+
+def _unpack(walk: Walk, targets: tuple[py.Expr, ...], value: Value) -> None:
+    items = value.items if isinstance(value, Seq) else None
+    starred = any(isinstance(target, py.Starred) for target in targets)
+    for index, target in enumerate(targets):
+        if items is not None and index < len(items) and not starred:
+            assign(walk, target, items[index])
+        elif isinstance(value, (Seq, Rows)):
+            assign(walk, target, element_of(value))
+        else:
+            assign(walk, target, Other(value.loops))
+
+
+def _assign_attribute(walk: Walk, target: py.Attribute, value: Value) -> None:
+    from stackaudit.link.queries import expressions
+
+    held = expressions.evaluate(walk, target.value) if isinstance(target.value, (py.Name, py.Attribute)) else UNKNOWN
+    if isinstance(held, Instance):
+        before = held.attributes.get(target.attr)
+        held.attributes[target.attr] = value if before is None else join(value, before)
+    elif isinstance(held, Row) and isinstance(target.value, py.Name):
+        load = held.load
+        relation = held.model.relation(target.attr)
+        if relation is not None and not relation.many:
+            load = load.with_one(target.attr, value.load if isinstance(value, Row) else NOTHING)
+        else:
+            load = replace(load, attributes=load.attributes | {target.attr})
+        walk.frame.env[target.value.id] = replace(held, load=load)
+
+
+def _assign_item(walk: Walk, target: py.Subscript, value: Value) -> None:
+    from stackaudit.link.queries import expressions
+
+    held = expressions.evaluate(walk, target.value)
+    key = expressions.evaluate(walk, target.index)
+    if isinstance(held, Mapping):
+        if isinstance(key, Const):
+            others = tuple(item for item in held.items if item[0] != key.value)
+            made: Value = replace(held, items=(*others, (key.value, value)))
+        else:
+            made = replace(held, element=join(held.element, value), key=join(held.key, key))
+        store(walk, target.value, made)
+
+
+def store(walk: Walk, target: py.Expr, value: Value) -> None:
+    """A container that grew: the name or attribute that holds it holds the grown one."""
+    from stackaudit.link.queries import expressions
+
+    if isinstance(target, py.Name):
+        frame = walk.frame
+        while target.id not in frame.env and frame.closure is not None:
+            frame = frame.closure
+        if target.id in frame.env:
+            frame.env[target.id] = value
+    elif isinstance(target, py.Attribute):
+        held = expressions.evaluate(walk, target.value)
+        if isinstance(held, Instance):
+            held.attributes[target.attr] = value

@@ -1,0 +1,190 @@
+"""Methods of querysets, managers and related managers: what they return and what they cost."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from stackaudit.link.model import Model
+from stackaudit.link.queries import access, calls
+from stackaudit.link.queries.loading import NEW, NOTHING, Load, joined, prefetched
+from stackaudit.link.queries.table import METHODS, ROW_METHODS, method, uses_prefetch
+from stackaudit.link.queries.values import (
+    Const,
+    Manager,
+    Mapping,
+    Other,
+    PrefetchRef,
+    Related,
+    Row,
+    Rows,
+    Seq,
+    Value,
+)
+from stackaudit.link.queries.walk import At, Walk
+
+FEW = 5
+_NEVER_KNOWN = "a name in it is not a constant"
+
+
+def called(
+    walk: Walk, receiver: Value, name: str, args: tuple[Value, ...], keywords: dict[str, Value], at: At
+) -> Value:
+    """`receiver.name(...)` for one of Django's own methods."""
+    if isinstance(receiver, Row):
+        return _row_method(walk, receiver, name, args, at)
+    row = method(name, walk.django)
+    loops = receiver.loops.union(*(arg.loops for arg in args), *(value.loops for value in keywords.values()))
+    if row is None or not isinstance(receiver, (Rows, Manager, Related)):
+        return Other(loops)
+    if row.runs == "write":
+        return _write(walk, receiver, name, args, keywords, loops, at)
+    rows = receiver if isinstance(receiver, Rows) else calls.base_rows(walk, receiver)
+    if rows.cached and rows.via is not None and rows.model is not None:
+        kept = uses_prefetch(name, rows.model.ordered)
+        if kept is False or (kept is None and row.on_prefetched == "ordered" and rows.model.ordered is False):
+            rows = replace(rows, cached=False, asked=rows.asked or name)
+    if row.runs == "never":
+        changed = _lazy(rows, row.effect, name, args, keywords)
+        kind = "values" if row.returns == "values" else changed.kind
+        made = replace(changed, kind=kind, loops=loops, evaluated=False)
+        if isinstance(receiver, Rows) and receiver.evaluated and name != "all":
+            made = replace(made, evaluated=False)
+        if rows.via is None or not (rows.cached or rows.path):
+            made = replace(made, origin=walk.origin(at), path=() if made.via is None or not made.cached else made.path)
+        elif not made.cached:
+            made = replace(made, origin=walk.origin(at), path=())
+        return made
+    if row.runs == "both":
+        _written(walk, receiver, name, rows.model, at, loops)
+        return Seq(_one(rows, loops, at, walk, name), (_one(rows, loops, at, walk, name), Other(loops)), loops)
+    rows = replace(rows, loops=loops)
+    if row.returns == "iterator":
+        return replace(rows, streamed=True, load=replace(rows.load, peers=False))
+    if row.returns == "scalar":
+        if not (rows.evaluated and name in ("count", "exists", "contains")):
+            access.evaluate(walk, replace(rows, evaluated=False), at, name)
+        return Other(loops)
+    if not (rows.evaluated and rows.cached):
+        access.evaluate(walk, replace(rows, evaluated=False), at, name)
+    if row.returns == "mapping":
+        element = Row(rows.model, rows.load, rows.origin or walk.origin(at)) if rows.model else Other()
+        return Mapping(varied(element, at, walk, rows), (), Other(), loops)
+    return _one(rows, loops, at, walk, name)
+
+
+def varied(element: Value, at: At, walk: Walk, rows: Rows) -> Value:
+    """A row of many that no loop hands out yet: going through what holds it will."""
+    from stackaudit.link.queries.values import Loop
+    from stackaudit.link.queries.walk import place_of
+
+    if isinstance(element, Row):
+        idle = Loop(place_of(at), 0, rows)
+        return replace(element, loop=idle)
+    return element
+
+
+def _one(rows: Rows, loops: frozenset[object], at: At, walk: Walk, name: str) -> Value:
+    if rows.model is None or rows.kind != "rows":
+        return Other(loops)  # type: ignore[arg-type]
+    if rows.via is not None and walk.repeats(rows.via.row.loop) and (rows.cached or rows.path):
+        via = rows.via
+        return Row(rows.model, rows.load, rows.origin, rows.path, via.row.loop, loops)  # type: ignore[arg-type]
+    return Row(rows.model, rows.load, walk.origin(at, name), (), None, loops)  # type: ignore[arg-type]
+
+
+def _lazy(rows: Rows, effect: str, name: str, args: tuple[Value, ...], keywords: dict[str, Value]) -> Rows:
+    model, load = rows.model, rows.load
+    if not effect or (model is None and effect != "none"):
+        return rows
+    if effect == "none":
+        return replace(rows, bounded="none() holds no rows")
+    if effect == "fetch_mode":
+        peers = any(isinstance(arg, Other) and arg.name.endswith("FETCH_PEERS") for arg in args)
+        return replace(rows, load=replace(load, peers=peers))
+    if effect in ("annotate", "alias"):
+        return replace(rows, load=replace(load, attributes=load.attributes | set(keywords))) if keywords else rows
+    if effect == "union":
+        return rows
+    assert model is not None
+    if effect == "join":
+        return replace(rows, load=_join(load, model, args))
+    if effect == "prefetch":
+        return replace(rows, load=prefetch(load, model, args))
+    names = [arg.value for arg in args if isinstance(arg, Const) and isinstance(arg.value, str)]
+    if len(names) < len(args):
+        return rows
+    plain = frozenset(item for item in names if "__" not in item)
+    if effect == "only":
+        return replace(rows, load=replace(load, only=plain, deferred=frozenset()))
+    if None in (arg.value for arg in args if isinstance(arg, Const)):
+        return replace(rows, load=replace(load, only=None, deferred=frozenset()))
+    return replace(rows, load=replace(load, deferred=load.deferred | plain))
+
+
+def _flat(args: tuple[Value, ...]) -> list[Value]:
+    flat: list[Value] = []
+    for arg in args:
+        if isinstance(arg, Seq) and arg.items is not None:
+            flat.extend(_flat(arg.items))
+        else:
+            flat.append(arg)
+    return flat
+
+
+def _join(load: Load, model: Model, args: tuple[Value, ...]) -> Load:
+    if not args:
+        return replace(load, every_one=True)
+    for arg in _flat(args):
+        if isinstance(arg, Const) and arg.value is None:
+            load = load.without_joins()
+        elif isinstance(arg, Const) and isinstance(arg.value, str):
+            load = joined(load, model, arg.value)
+        else:
+            load = replace(load, unknown=load.unknown or f"select_related() loads more, and {_NEVER_KNOWN}")
+    return load
+
+
+def prefetch(load: Load, model: Model, args: tuple[Value, ...]) -> Load:
+    """What rows bring after `prefetch_related(*args)`."""
+    for arg in _flat(args):
+        if isinstance(arg, PrefetchRef):
+            load = prefetched(load, model, arg.path, arg.load, arg.to_attr)
+        elif isinstance(arg, Const) and arg.value is None:
+            load = load.without_prefetches()
+        elif isinstance(arg, Const) and isinstance(arg.value, str):
+            load = prefetched(load, model, arg.value)
+        else:
+            load = replace(load, unknown=load.unknown or f"prefetch_related() loads more, and {_NEVER_KNOWN}")
+    return load
+
+
+def _write(
+    walk: Walk, receiver: Value, name: str, args: tuple[Value, ...], keywords: dict[str, Value],
+    loops: frozenset[object], at: At,
+) -> Value:  # fmt: skip
+    model = receiver.relation.target if isinstance(receiver, Related) else getattr(receiver, "model", None)
+    _written(walk, receiver, name, model, at, loops)
+    returns = METHODS[name].returns if name in METHODS else METHODS[name[1:]].returns
+    if returns == "row" and isinstance(model, Model):
+        load = NEW
+        for key in keywords:
+            load = load.with_one(key, NOTHING)
+        return Row(model, load, None, (), None, loops)  # type: ignore[arg-type]
+    if returns == "rows_list" and args:
+        return args[0]
+    return Other(loops)  # type: ignore[arg-type]
+
+
+def _written(walk: Walk, receiver: Value, name: str, model: Model | None, at: At, loops: frozenset[object]) -> None:
+    from stackaudit.link.queries import writes
+
+    writes.written(walk, receiver, name.removeprefix("a") if name not in METHODS else name, model, at, loops)
+
+
+def _row_method(walk: Walk, row: Row, name: str, args: tuple[Value, ...], at: At) -> Value:
+    runs = ROW_METHODS.get(name, "never")
+    if runs == "write":
+        _written(walk, row, name, row.model, at, row.loops)
+    elif name in ("refresh_from_db", "arefresh_from_db"):
+        access.ask(walk, Rows(row.model, loops=row.loops), at, name)
+    return Other(row.loops)

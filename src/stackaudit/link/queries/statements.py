@@ -1,0 +1,289 @@
+"""Statements: control flow, loops, bindings."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from stackaudit.facts import python as py
+from stackaudit.link.modules import Symbol
+from stackaudit.link.queries import access, calls, expressions, loops
+from stackaudit.link.queries.loading import Load
+from stackaudit.link.queries.source import text_of
+from stackaudit.link.queries.values import (
+    UNKNOWN,
+    ClassRef,
+    Const,
+    Function,
+    Instance,
+    ModuleRef,
+    Other,
+    Related,
+    Row,
+    Rows,
+    Seq,
+    Value,
+    join,
+)
+from stackaudit.link.queries.walk import Walk
+
+_CHUNKS = ("batch", "chunk", "page_range", "iter_pages")
+_ATTEMPTS = frozenset({"attempt", "attempts", "retry", "retries", "try_number", "_attempt", "tries"})
+
+
+def block(walk: Walk, body: Iterable[py.Stmt]) -> bool:
+    """Walk statements in order; True where the end is never reached."""
+    return any(_statement(walk, stmt) for stmt in body)
+
+
+def _statement(walk: Walk, stmt: py.Stmt) -> bool:
+    walk.spent += 1
+    match stmt:
+        case py.ExprStmt():
+            expressions.evaluate(walk, stmt.value)
+        case py.Assign():
+            value = expressions.evaluate(walk, stmt.value)
+            for target in stmt.targets:
+                loops.assign(walk, target, value)
+        case py.AnnAssign():
+            if stmt.value is not None:
+                loops.assign(walk, stmt.target, expressions.evaluate(walk, stmt.value))
+        case py.AugAssign():
+            _augmented(walk, stmt)
+        case py.Return():
+            walk.frame.returns.append(expressions.evaluate(walk, stmt.value) if stmt.value is not None else Const(None))
+            return True
+        case py.Raise():
+            if stmt.exc is not None:
+                expressions.evaluate(walk, stmt.exc)
+            return True
+        case py.Jump():
+            return stmt.kind != "pass"
+        case py.If():
+            return _if(walk, stmt)
+        case py.For():
+            _for(walk, stmt)
+        case py.While():
+            _while(walk, stmt)
+        case py.With():
+            for item in stmt.items:
+                value = expressions.evaluate(walk, item.value)
+                if item.target is not None:
+                    loops.assign(walk, item.target, value)
+            return block(walk, stmt.body)
+        case py.Try():
+            return _try(walk, stmt)
+        case py.Match():
+            _match(walk, stmt)
+        case py.FunctionDef():
+            module = calls.module_of(walk)
+            walk.frame.env[stmt.name] = Function(module, stmt, None, None, walk.frame)
+        case py.Import() | py.ImportFrom():
+            _import(walk, stmt)
+        case py.Assert():
+            expressions.truth(walk, stmt.test)
+        case py.ClassDef():
+            walk.frame.env[stmt.name] = ClassRef(walk.classes.build(calls.module_of(walk), stmt))
+        case _:
+            pass
+    return False
+
+
+def _augmented(walk: Walk, stmt: py.AugAssign) -> None:
+    value = expressions.evaluate(walk, stmt.value)
+    held = expressions.evaluate(walk, stmt.target)
+    if stmt.op == "+" and isinstance(held, (Seq, Rows)) and isinstance(value, (Seq, Rows, Related)):
+        right = calls.base_rows(walk, value) if isinstance(value, Related) else value
+        if isinstance(right, Rows):
+            right = access.evaluate(walk, right, walk.at(stmt.value))
+        grown = Seq(join(loops.element_of(held), loops.element_of(right)), None, held.loops | right.loops)
+        loops.store(walk, stmt.target, grown)
+    elif stmt.op == "|" and isinstance(held, Rows):
+        return
+    elif isinstance(stmt.target, py.Name):
+        walk.frame.env[stmt.target.id] = walk.unknown(held, value)
+
+
+def _if(walk: Walk, stmt: py.If) -> bool:
+    shield = int("_prefetched_objects_cache" in text_of(stmt.test, 400))
+    walk.shielded += shield
+    value = expressions.truth(walk, stmt.test)
+    frame = walk.frame
+    before = frame.env
+    walk.guard += 1
+    frame.env = dict(before)
+    _narrow(walk, stmt.test, value, True)
+    ended = block(walk, stmt.body)
+    then = frame.env
+    frame.env = dict(before)
+    _narrow(walk, stmt.test, value, False)
+    other_ended = block(walk, stmt.orelse)
+    walk.guard -= 1
+    walk.shielded -= shield
+    if ended and not other_ended:
+        return False
+    if other_ended and not ended:
+        frame.env = then
+        return False
+    frame.env = merged(then, frame.env)
+    return ended and other_ended
+
+
+def _narrow(walk: Walk, test: py.Expr, value: Value, holds: bool) -> None:
+    """`if isinstance(x, Model)` makes x a row of that model."""
+    if not holds or not isinstance(test, py.Call) or not isinstance(test.func, py.Name):
+        return
+    if test.func.id == "isinstance" and len(test.args) == 2 and isinstance(test.args[0], py.Name):
+        held = walk.frame.env.get(test.args[0].id)
+        cls = expressions.evaluate(walk, test.args[1])
+        if isinstance(cls, ClassRef) and cls.model is not None and isinstance(held, Other):
+            walk.frame.env[test.args[0].id] = Row(
+                cls.model, Load(unknown="where this row comes from is not known"), loops=held.loops
+            )
+
+
+def merged(one: dict[str, Value], other: dict[str, Value]) -> dict[str, Value]:
+    """The names after either of two branches."""
+    if one == other:
+        return one
+    env = dict(other)
+    for name, value in one.items():
+        env[name] = join(value, env[name]) if name in env else value
+    return env
+
+
+def _for(walk: Walk, stmt: py.For) -> None:
+    value = expressions.iterable(walk, stmt.iter)
+    bounded = _bound(stmt, value)
+    text = f"for {text_of(stmt.target, 30)} in {text_of(stmt.iter, 50)}"
+    element, _ = loops.enter(walk, value, walk.at(stmt.iter), text, bounded)
+    isolated = walk.isolated
+    walk.isolated = 0
+    frame = walk.frame
+    before = dict(frame.env)
+    loops.assign(walk, stmt.target, element)
+    block(walk, stmt.body)
+    loops.leave(walk)
+    walk.isolated = isolated
+    frame.env = merged(frame.env, before)
+    block(walk, stmt.orelse)
+
+
+def _bound(stmt: py.For, value: Value) -> str:
+    target = stmt.target.id if isinstance(stmt.target, py.Name) else ""
+    if target in _ATTEMPTS:
+        return "attempts"
+    if isinstance(stmt.iter, py.Call):
+        called = text_of(stmt.iter.func).lower()
+        last = called.rpartition(".")[2]
+        if any(word in called for word in _CHUNKS) or (last == "range" and len(stmt.iter.args) == 3):
+            return "batches"
+        if last == "range" and len(stmt.iter.args) == 1:
+            count = stmt.iter.args[0]
+            if isinstance(count, py.Constant) and isinstance(count.value, int) and count.value <= loops.FEW:
+                return "a few turns"
+    if target and any(word in target for word in ("batch", "chunk")):
+        return "batches"
+    if _ends(stmt.body) and not _continues(stmt.body):
+        return "the first turn ends it"
+    return ""
+
+
+def _ends(body: tuple[py.Stmt, ...]) -> bool:
+    return any(
+        isinstance(stmt, (py.Return, py.Raise)) or (isinstance(stmt, py.Jump) and stmt.kind == "break") for stmt in body
+    )
+
+
+def _continues(body: tuple[py.Stmt, ...]) -> bool:
+    for stmt in body:
+        if isinstance(stmt, py.Jump) and stmt.kind == "continue":
+            return True
+        if isinstance(stmt, py.If) and (_continues(stmt.body) or _continues(stmt.orelse)):
+            return True
+        if isinstance(stmt, (py.Try, py.With)) and _continues(stmt.body):
+            return True
+        if isinstance(stmt, py.Try) and any(_continues(handler.body) for handler in stmt.handlers):
+            return True
+    return False
+
+
+def _while(walk: Walk, stmt: py.While) -> None:
+    before = dict(walk.frame.env)
+    expressions.truth(walk, stmt.test)
+    block(walk, stmt.body)
+    walk.frame.env = merged(walk.frame.env, before)
+    block(walk, stmt.orelse)
+
+
+def _try(walk: Walk, stmt: py.Try) -> bool:
+    frame = walk.frame
+    before = dict(frame.env)
+    walk.isolated += 1
+    ended = block(walk, stmt.body)
+    walk.isolated -= 1
+    if not ended:
+        ended = block(walk, stmt.orelse)
+    after, handlers_ended = frame.env, bool(stmt.handlers)
+    walk.guard += 1
+    for handler in stmt.handlers:
+        frame.env = merged(dict(after), before)
+        if handler.name:
+            frame.env[handler.name] = UNKNOWN
+        if not block(walk, handler.body):
+            handlers_ended = False
+            after = merged(after, frame.env)
+    walk.guard -= 1
+    frame.env = after
+    final = block(walk, stmt.finalbody)
+    return final or (ended and (handlers_ended or not stmt.handlers))
+
+
+def _match(walk: Walk, stmt: py.Match) -> None:
+    subject = expressions.evaluate(walk, stmt.subject)
+    frame = walk.frame
+    before = dict(frame.env)
+    after = dict(before)
+    walk.guard += 1
+    for case in stmt.cases:
+        frame.env = dict(before)
+        for name in case.names:
+            frame.env[name] = Other(subject.loops)
+        if case.guard is not None:
+            expressions.truth(walk, case.guard)
+        block(walk, case.body)
+        after = merged(after, frame.env)
+    walk.guard -= 1
+    frame.env = after
+
+
+def _import(walk: Walk, stmt: py.Import | py.ImportFrom) -> None:
+    module = calls.module_of(walk)
+    for alias in stmt.names:
+        if isinstance(stmt, py.Import):
+            name = alias.asname or alias.name.partition(".")[0]
+            full = alias.name if alias.asname else name
+            found = walk.modules.find(full, module.path)
+            walk.frame.env[name] = ModuleRef(found) if found is not None else Other(name=full)
+        elif alias.name != "*":
+            origin = walk.modules.origin(module, stmt)
+            bound = alias.asname or alias.name
+            symbol: Symbol | None
+            if isinstance(origin, str):
+                symbol = walk.modules.external(f"{origin}.{alias.name}", module.path)
+            else:
+                symbol = walk.modules.member(origin, alias.name)
+            walk.frame.env[bound] = calls.of_symbol(walk, symbol)
+
+
+def prepare(walk: Walk, instance: Instance) -> None:
+    """What `__init__` (or a view's `setup`) leaves on an instance whose making is not seen."""
+    instance.made = True
+    walk.shielded += 1
+    before, walk.loops = walk.loops, []
+    for name in ("__init__", "setup"):
+        found = instance.cls.find(name)
+        if found is not None and isinstance(found.node, py.FunctionDef):
+            function = Function(found.owner.module, found.node, instance, found.owner)
+            calls.call(walk, function, (), {}, (found.owner.module, found.node), f"{instance.cls.label}()")
+    walk.loops = before
+    walk.shielded -= 1

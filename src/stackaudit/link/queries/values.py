@@ -1,0 +1,271 @@
+"""What an expression stands for during the walk.
+
+Every value has `loops`: the loops with each turn of which it changes. Values are immutable, but for the attributes of
+an `Instance`; two equal values lead to the same walk.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import Any, TypeAlias
+
+from stackaudit.facts import python as py
+from stackaudit.link.classes import SourceClass
+from stackaudit.link.model import ManagerDef, Model, Relation
+from stackaudit.link.modules import SourceModule
+from stackaudit.link.queries.loading import NOTHING, Load
+from stackaudit.model.source import Place
+
+NO_LOOPS: frozenset[Loop] = frozenset()
+
+
+@dataclass(eq=False, slots=True)
+class Loop:
+    """A loop during its walk.
+
+    `depth` counts the frames below it; `bounded` says why its turns do not count, "" where they do.
+    """
+
+    place: Place
+    depth: int
+    rows: Rows | None = None
+    bounded: str = ""
+    text: str = ""
+    guard: int = 0
+    steps: tuple[tuple[Place, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """The expression that makes a queryset: what a fix changes. `text` is the expression, shortened."""
+
+    place: Place
+    text: str
+    where: str
+    by: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Other:
+    """Anything that does not matter here, or is not known; `name` is the dotted name of an external thing."""
+
+    loops: frozenset[Loop] = NO_LOOPS
+    name: str = ""
+
+
+UNKNOWN = Other()
+
+
+@dataclass(frozen=True, slots=True)
+class Const:
+    """A constant of the source."""
+
+    value: Any
+    loops: frozenset[Loop] = NO_LOOPS
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One row. `loop` is the loop that hands it out, None for a single one; `path` leads to it from `origin`'s rows."""
+
+    model: Model
+    load: Load = NOTHING
+    origin: Origin | None = None
+    path: tuple[str, ...] = ()
+    loop: Loop | None = None
+    loops: frozenset[Loop] = NO_LOOPS
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Many rows: a lazy queryset, or the rows themselves (`evaluated`).
+
+    `kind` is "rows", or "values" where they are dictionaries, tuples or scalars. `bounded` says why there are few of
+    them, "" where nothing says so. `streamed` marks `.iterator()`. Rows behind a relation of one row say so in `via`;
+    `cached` where they were prefetched, `asked` names the method that made a prefetched manager ask again.
+    """
+
+    model: Model | None
+    load: Load = NOTHING
+    origin: Origin | None = None
+    path: tuple[str, ...] = ()
+    loop: Loop | None = None
+    loops: frozenset[Loop] = NO_LOOPS
+    kind: str = "rows"
+    evaluated: bool = False
+    bounded: str = ""
+    streamed: bool = False
+    cls: SourceClass | str | None = None
+    via: Related | None = None
+    cached: bool = False
+    asked: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Manager:
+    """The manager of a model class."""
+
+    model: Model
+    definition: ManagerDef | None
+    name: str = "objects"
+    loops: frozenset[Loop] = NO_LOOPS
+
+
+@dataclass(frozen=True, slots=True)
+class Related:
+    """The manager behind a relation of one row."""
+
+    row: Row
+    relation: Relation
+    loops: frozenset[Loop] = NO_LOOPS
+
+
+@dataclass(frozen=True, slots=True)
+class Seq:
+    """A list, tuple, set or generator; `items` where every element is known, else `element` stands for each."""
+
+    element: Value
+    items: tuple[Value, ...] | None = None
+    loops: frozenset[Loop] = NO_LOOPS
+    bounded: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Mapping:
+    """A dictionary; `items` holds what stands under constant keys, `element` what stands under any other."""
+
+    element: Value
+    items: tuple[tuple[Any, Value], ...] = ()
+    key: Value = UNKNOWN
+    loops: frozenset[Loop] = NO_LOOPS
+
+    def get(self, key: Any) -> Value | None:
+        """The value under a constant key."""
+        return next((value for name, value in reversed(self.items) if name == key), None)
+
+
+@dataclass(frozen=True, slots=True)
+class ClassRef:
+    """A class: of the repository, external by name, and the model that it is."""
+
+    cls: SourceClass | str
+    model: Model | None = None
+    loops: frozenset[Loop] = NO_LOOPS
+
+
+@dataclass(frozen=True, slots=True)
+class Function:
+    """A function or a bound method. `owner` is the class whose body holds it; `closure` the frame it was made in."""
+
+    module: SourceModule
+    node: py.FunctionDef | py.Lambda
+    bound: Value | None = None
+    owner: SourceClass | None = None
+    closure: Any = None
+    loops: frozenset[Loop] = NO_LOOPS
+
+
+@dataclass(frozen=True, slots=True)
+class Method:
+    """A method of Django's on a value: `receiver.name`."""
+
+    receiver: Value
+    name: str
+    loops: frozenset[Loop] = NO_LOOPS
+
+
+@dataclass(eq=False, slots=True)
+class Instance:
+    """An object of a class of the repository; `attributes` are those assigned so far."""
+
+    cls: SourceClass
+    attributes: dict[str, Value] = field(default_factory=dict)
+    loops: frozenset[Loop] = NO_LOOPS
+    made: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Super:
+    """`super()` in a method that `owner` holds."""
+
+    owner: SourceClass
+    bound: Value
+    loops: frozenset[Loop] = NO_LOOPS
+
+
+@dataclass(frozen=True, slots=True)
+class ModuleRef:
+    """A module of the repository."""
+
+    module: SourceModule
+    loops: frozenset[Loop] = NO_LOOPS
+
+
+@dataclass(frozen=True, slots=True)
+class PrefetchRef:
+    """`Prefetch(path, queryset, to_attr)`."""
+
+    path: str
+    load: Load | None = None
+    to_attr: str = ""
+    loops: frozenset[Loop] = NO_LOOPS
+
+
+Value: TypeAlias = (
+    Other | Const | Row | Rows | Manager | Related | Seq | Mapping | ClassRef | Function | Method | Instance | Super
+    | ModuleRef | PrefetchRef
+)  # fmt: skip
+ORM = (Row, Rows, Manager, Related)
+
+
+def varying(value: Value, loops: frozenset[Loop]) -> Value:
+    """`value`, changing with `loops` too."""
+    if not loops or loops <= value.loops:
+        return value
+    if isinstance(value, Instance):
+        return value
+    return replace(value, loops=value.loops | loops)
+
+
+def matters(value: Value) -> bool:
+    """Whether a value holds rows in some form."""
+    if isinstance(value, ORM):
+        return True
+    if isinstance(value, Seq):
+        return matters(value.element) or any(matters(item) for item in value.items or ())
+    if isinstance(value, Mapping):
+        return matters(value.element) or any(matters(item) for _, item in value.items)
+    return isinstance(value, Instance) and bool(value.attributes)
+
+
+def join(one: Value, other: Value) -> Value:
+    """What either of two branches may leave; rows win over what is not known."""
+    if one is other or one == other:
+        return one
+    loops = one.loops | other.loops
+    if isinstance(one, Rows) and isinstance(other, Rows) and one.model is other.model and one.kind == other.kind:
+        return replace(
+            one,
+            load=one.load.merge(other.load),
+            loops=loops,
+            evaluated=one.evaluated or other.evaluated,
+            bounded=one.bounded if other.bounded else "",
+        )
+    if isinstance(one, Row) and isinstance(other, Row) and one.model is other.model:
+        return replace(one, load=one.load.merge(other.load), loops=loops)
+    if isinstance(one, Seq) and isinstance(other, Seq):
+        element = join(one.element, other.element)
+        for item in (*(one.items or ()), *(other.items or ())):
+            element = join(element, item)
+        return Seq(element, None, loops)
+    if isinstance(one, Mapping) and isinstance(other, Mapping):
+        items = dict(one.items)
+        for key, value in other.items:
+            items[key] = join(items[key], value) if key in items else value
+        return Mapping(join(one.element, other.element), tuple(items.items()), join(one.key, other.key), loops)
+    if isinstance(one, Instance) or isinstance(other, Instance):
+        return one if isinstance(one, Instance) else other
+    rank = (matters(one), not isinstance(one, (Other, Const))), (matters(other), not isinstance(other, (Other, Const)))
+    if rank[0] == rank[1] == (False, False):
+        return Other(loops)
+    return varying(one if rank[0] >= rank[1] else other, loops)

@@ -1,0 +1,228 @@
+"""The state of a walk: frames, loops, and what is recorded on the way."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from typing import Any, Protocol, TypeAlias
+
+from stackaudit.facts import python as py
+from stackaudit.link.classes import SourceClass
+from stackaudit.link.model import Model, Relation
+from stackaudit.link.models import Models
+from stackaudit.link.modules import SourceModule
+from stackaudit.link.queries.events import Event, EventKind, Outcome, Record
+from stackaudit.link.queries.source import text_of
+from stackaudit.link.queries.values import UNKNOWN, Instance, Loop, Origin, Row, Rows, Value
+from stackaudit.model.source import Place
+from stackaudit.model.verdict import Step
+
+At: TypeAlias = "Place | tuple[SourceModule, py.Node]"
+
+MAX_DEPTH = 10
+BUDGET = 40_000
+
+
+def place_of(at: At) -> Place:
+    """The place that an `At` stands for."""
+    return at if isinstance(at, Place) else at[0].place(at[1])
+
+
+@dataclass(eq=False, slots=True)
+class Frame:
+    """One function (or module, template, serializer) that is being walked; `called` is where the caller called it."""
+
+    module: SourceModule | None
+    node: py.FunctionDef | py.Lambda | None
+    env: dict[str, Value]
+    where: str
+    called: At | None = None
+    text: str = ""
+    owner: SourceClass | None = None
+    bound: Value | None = None
+    closure: Frame | None = None
+    returns: list[Value] = field(default_factory=list)
+    yields: list[Value] = field(default_factory=list)
+
+
+class Hooks(Protocol):
+    """What knows more about calls that leave the repository: templates that are rendered, inherited views.
+
+    Each method returns None for what it does not know.
+    """
+
+    def external(self, name: str, args: tuple[Value, ...], keywords: dict[str, Value], at: At) -> Value | None:
+        """A call of an external function by its dotted name."""
+
+    def offers(self, instance: Instance, name: str) -> bool:
+        """Whether `inherited` knows the method `name` that an external base class gives to `instance`."""
+
+    def inherited(
+        self, instance: Instance, name: str, args: tuple[Value, ...], keywords: dict[str, Value], at: At
+    ) -> Value | None:
+        """A call of a method that an external base class gives to `instance`."""
+
+
+class Walk:
+    """One walk over the code of a stack."""
+
+    def __init__(self, models: Models, django: tuple[int, int] = (5, 2)) -> None:
+        self.models = models
+        self.modules = models.modules
+        self.classes = models.classes
+        self.django = django
+        self.record = Record()
+        self.frames: list[Frame] = []
+        self.loops: list[Loop] = []
+        self.guard = 0
+        self.shielded = 0
+        self.isolated = 0
+        self.spent = 0
+        self.memo: dict[Any, Value] = {}
+        self.constants: dict[Any, Value] = {}
+        self.signalled: frozenset[Model] = frozenset()
+        self.hooks: Hooks | None = None
+
+    @property
+    def frame(self) -> Frame:
+        """The frame on top."""
+        return self.frames[-1]
+
+    @contextmanager
+    def inside(self, frame: Frame) -> Iterator[Frame]:
+        """Walk something in a frame of its own."""
+        self.frames.append(frame)
+        try:
+            yield frame
+        finally:
+            self.frames.pop()
+
+    @contextmanager
+    def step(self, at: At, text: str, where: str = "") -> Iterator[Frame]:
+        """A frame that is no function: an included template, a nested serializer. It shows as a step of flows."""
+        with self.inside(Frame(None, None, {}, where or self.where, at, text)) as frame:
+            yield frame
+
+    @property
+    def where(self) -> str:
+        """The logical name of the function that is being walked."""
+        return self.frames[-1].where if self.frames else ""
+
+    def at(self, node: py.Node) -> At:
+        """Where a node of the current frame stands."""
+        for frame in reversed(self.frames):
+            if frame.module is not None:
+                return frame.module, node
+        raise LookupError("no frame has a module")
+
+    def repeats(self, loop: Loop | None) -> bool:
+        """Whether a loop is running and has no bound."""
+        return loop is not None and not loop.bounded and loop in self.loops
+
+    def repeating(self, value_loops: frozenset[Loop]) -> Loop | None:
+        """The innermost running loop among `value_loops` that has no bound."""
+        for loop in reversed(self.loops):
+            if loop in value_loops and not loop.bounded:
+                return loop
+        return None
+
+    def origin(self, at: At, by: str = "") -> Origin:
+        """The expression at a place as the origin of rows."""
+        text = text_of(at[1]) if not isinstance(at, Place) else ""
+        return Origin(place_of(at), text, self.where, by)
+
+    def add(
+        self,
+        kind: EventKind,
+        outcome: Outcome,
+        at: At,
+        loop: Loop | None,
+        *,
+        row: Row | None = None,
+        rows: Rows | None = None,
+        relation: Relation | None = None,
+        model: Model | None = None,
+        method: str = "",
+        why: str = "",
+        text: str = "",
+    ) -> None:
+        """Record an event at `at`, which `loop` repeats."""
+        if self.shielded:
+            return
+        query = place_of(at)
+        place, flow, shown = query, [], text or (text_of(at[1]) if not isinstance(at, Place) else "")
+        origin = row.origin if row is not None else rows.origin if rows is not None else None
+        path = row.path if row is not None else rows.path if rows is not None else ()
+        if relation is not None:
+            path = (*path, relation.name)
+        depth = loop.depth if loop is not None else len(self.frames)
+        where = self.where
+        calls = [frame for frame in self.frames[depth:] if frame.called is not None]
+        if calls and calls[0].called is not None:
+            place, where = place_of(calls[0].called), self.frames[depth - 1].where if depth else where
+            shown = calls[0].text or shown
+        if origin is not None:
+            flow.append(Step(origin.place, f"`{origin.text}` loads the rows" if origin.text else "loads the rows"))
+        if loop is not None and loop.place != (origin.place if origin else None):
+            flow.append(Step(loop.place, loop.text or "the loop"))
+        flow.extend(
+            Step(place_of(frame.called), f"`{frame.text}` is asked for each row" if not index else f"`{frame.text}`")
+            for index, frame in enumerate(calls)
+            if frame.called is not None
+        )
+        flow.append(Step(query, self._said(kind, outcome, path, relation, method)))
+        self.record.add(
+            Event(
+                kind, outcome, place, query, where, shown, origin, path, relation,
+                model or (row.model if row is not None else rows.model if rows is not None else None),
+                method, loop, tuple(flow), loop is not None and self.guard > loop.guard, why,
+            )
+        )  # fmt: skip
+
+    @staticmethod
+    def _said(kind: str, outcome: str, path: tuple[str, ...], relation: Relation | None, method: str) -> str:
+        if outcome == "pass":
+            return "no query for each row"
+        if kind == "forward" and relation is not None:
+            target = f" {relation.target.name}" if relation.target is not None else ""
+            return f"`{'.'.join(path)}` is not loaded: one query for each{target}"
+        if kind == "deferred":
+            return f"`{'.'.join(path)}` was left out by only() or defer(): one query for each row"
+        if kind in ("reverse", "bypassed") and relation is not None:
+            called = f".{method}()" if method else ""
+            return f"`{'.'.join(path)}{called}` asks the database for each row"
+        return f"`{method}` runs a query on each turn" if method else "runs a query on each turn"
+
+    def turned(self, value: Value, loop: Loop) -> Value:
+        """An element of something that `loop` goes through."""
+        return turned(value, loop)
+
+    def unknown(self, *values: Value) -> Value:
+        """Something not known that changes as `values` do."""
+        loops = frozenset().union(*(value.loops for value in values)) if values else frozenset()
+        return replace(UNKNOWN, loops=loops) if loops else UNKNOWN
+
+
+def turned(value: Value, loop: Loop) -> Value:
+    """`value` as another one on each turn of `loop`: rows that came from a loop come from this one now."""
+    from stackaudit.link.queries.values import Instance, Mapping, Seq
+
+    if isinstance(value, Instance):
+        return value
+    loops = value.loops | {loop}
+    if isinstance(value, Row):
+        return replace(value, loop=loop if value.loop is not None else None, loops=loops)
+    if isinstance(value, Rows):
+        via = value.via
+        if via is not None and via.row.loop is not None:
+            via = replace(via, row=replace(via.row, loop=loop, loops=via.row.loops | {loop}))
+        return replace(value, loops=loops, via=via, loop=loop if value.loop is not None else None)
+    if isinstance(value, Seq):
+        items = tuple(turned(item, loop) for item in value.items) if value.items is not None else None
+        return replace(value, element=turned(value.element, loop), items=items, loops=loops)
+    if isinstance(value, Mapping):
+        held = tuple((key, turned(item, loop)) for key, item in value.items)
+        element, key = turned(value.element, loop), turned(value.key, loop)
+        return replace(value, element=element, items=held, key=key, loops=loops)
+    return replace(value, loops=loops)

@@ -1,0 +1,110 @@
+"""Writes that a loop repeats, and the reasons for which one write for each row is right."""
+
+from __future__ import annotations
+
+from stackaudit.facts import python as py
+from stackaudit.link.model import Model
+from stackaudit.link.modules import dotted
+from stackaudit.link.queries.values import Loop, Related, Row, Rows, Value
+from stackaudit.link.queries.walk import At, Walk
+
+_BULK = frozenset({"bulk_create", "bulk_update"})
+_OF_ROWS = frozenset({"update", "delete", "add", "remove", "set", "clear"})
+
+
+def written(walk: Walk, receiver: Value, name: str, model: Model | None, at: At, loops: frozenset[object]) -> None:
+    """Record a write; it fails where an unbounded loop runs it again on each turn."""
+    loop = next((item for item in reversed(walk.loops) if not item.bounded), None)
+    taint = receiver.loops | loops
+    if loop is None or not walk.loops or (name in _BULK and not walk.repeating(taint)):  # type: ignore[arg-type]
+        if name in _BULK or (name in _OF_ROWS and isinstance(receiver, (Rows, Related))):
+            walk.add("write", "pass", at, None, model=model, method=name)
+        elif walk.loops and loop is None:
+            walk.add("write", "pass", at, walk.loops[-1], model=model, method=name, why=walk.loops[-1].bounded)
+        return
+    changing = walk.repeating(taint)  # type: ignore[arg-type]
+    if changing is None and name not in ("create", "acreate"):
+        return
+    loop = changing or loop
+    if name in _BULK or "formset" in loop.text or "form" in loop.text.split(".")[0]:
+        return
+    why = justified(walk, receiver, name, model, loop)
+    if why is None:
+        walk.add("write", "unknown", at, loop, model=model, method=name, why=_unclear(model, name))
+    elif why:
+        walk.add("write", "pass", at, loop, model=model, method=name, why=why)
+    else:
+        walk.add("write", "fail", at, loop, model=model, method=name)
+
+
+def _unclear(model: Model | None, name: str) -> str:
+    if model is None:
+        return f"the model whose {name}() is called is not known"
+    return f"{model.name} derives from a class of another package, which may do more in {name}()"
+
+
+def justified(walk: Walk, receiver: Value, name: str, model: Model | None, loop: Loop) -> str | None:
+    """Why one write for each row is right; "" where nothing speaks for it, None where that cannot be told."""
+    if walk.isolated > 0:
+        return "a try block isolates the failure of each row"
+    if model is None:
+        return None
+    hook = {"save": "save", "create": "save", "delete": "delete", "get_or_create": "save", "update_or_create": "save"}
+    called = hook.get(name, "")
+    if name in ("get_or_create",) and "management/commands/" in loop.place.path:
+        return "a command that seeds rows"
+    if called and model.cls is not None and (member := model.cls.find(called)) is not None:
+        return f"{member.owner.label}.{called}() does more than write"
+    if name in ("add", "remove", "set", "clear"):
+        return "" if isinstance(receiver, Related) and receiver.relation.relation in ("m2m", "reverse_m2m") else None
+    if called and model in walk.signalled:
+        return f"a signal handler waits for each {model.name}"
+    if called and any(not parent.abstract for parent in model.parents) and not model.proxy:
+        return "bulk_create() and bulk_update() do not work across the tables of inherited models"
+    for field in model.columns.values():
+        if field.kind in ("FileField", "ImageField") and called:
+            return "a file is stored with each row"
+        if name == "save" and _sets_now(field.keyword("auto_now")):
+            return f"bulk_update() would not set {field.name}"
+    if called and model.is_open and model.cls is not None:
+        return None
+    if isinstance(receiver, Row) and name == "save" and model.cls is None:
+        return None
+    return ""
+
+
+def _sets_now(expr: py.Expr | None) -> bool:
+    return isinstance(expr, py.Constant) and expr.value is True
+
+
+def signalled_models(walk: Walk) -> frozenset[Model]:
+    """Models that a `pre_save`, `post_save`, `pre_delete` or `post_delete` handler names as its sender."""
+    found: set[Model] = set()
+    names = ("pre_save", "post_save", "pre_delete", "post_delete")
+    for module in walk.modules:
+        if not any(name in module.names for name in (*names, "signals", "models", "receiver")):
+            continue
+        for call in _signal_calls(module.facts.body):
+            told = [dotted(arg).rpartition(".")[2] for arg in call.args]
+            told += [dotted(item).rpartition(".")[2] for arg in call.args[:1] for item in getattr(arg, "elts", ())]
+            path = dotted(call.func)
+            if not (any(name in told for name in names) or any(f"{name}.connect" in path for name in names)):
+                continue
+            senders = [item.value for item in call.keywords if item.name == "sender"]
+            models = [walk.models.of_expr(module, sender) for sender in senders]
+            found.update(model for model in models if model is not None)
+    return frozenset(found)
+
+
+def _signal_calls(body: tuple[py.Stmt, ...]) -> list[py.Call]:
+    calls: list[py.Call] = []
+    for stmt in body:
+        if isinstance(stmt, py.FunctionDef):
+            calls += [item for item in stmt.decorators if isinstance(item, py.Call)]
+            if stmt.name in ("ready", "connect_signals", "register_signals"):
+                calls += _signal_calls(stmt.body)
+        elif isinstance(stmt, py.ClassDef):
+            calls += _signal_calls(stmt.body)
+        elif isinstance(stmt, py.ExprStmt) and isinstance(stmt.value, py.Call):
+            calls.append(stmt.value)
+    return calls
