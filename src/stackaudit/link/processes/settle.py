@@ -106,7 +106,7 @@ def _by_company(
             named = sorted(path for path in others if posixpath.dirname(path) == folder)[0]
             if developer:
                 return "development", f"{named} is production's"
-        siblings = [other for path, _, _, other in judged if path.path == launch.path]
+        siblings = [other for path, _, _, other in judged if path.path == launch.path and not other.conditions]
         if any(other.kind in DEVELOPMENT_SERVERS for other in siblings) and (real or launch.source_mounted):
             return "development", f"{launch.path} runs a development server, and production's server is elsewhere"
         if developer and real:
