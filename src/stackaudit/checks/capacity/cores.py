@@ -65,7 +65,7 @@ def _judged(stack: Stack, process: Process) -> Verdict:
         return Fail(site, values)
     if w > 2 * n + 1:
         return Fail(site, values, cause="above-formula")
-    if w < n:
+    if 1 < w < n:
         return Fail(site, values, cause="idle-cores")
     return Pass(site)
 

@@ -31,6 +31,11 @@ NEEDED_BY_STRING: tuple[tuple[str, str], ...] = (
     ("memcache:", "python-memcached pymemcache pylibmc"),
     ("pymemcache:", "pymemcache"),
     ("elasticsearch", "elasticsearch elasticsearch-dsl"),
+    ("haystack.backends.elasticsearch", "elasticsearch"),
+    ("haystack.backends.opensearch", "opensearch-py"),
+    ("haystack.backends.solr", "pysolr"),
+    ("haystack.backends.whoosh", "whoosh"),
+    ("wagtail.search.backends.elasticsearch", "elasticsearch"),
     ("opensearch", "opensearch-py"),
     ("mongodb", "pymongo dnspython"),
     ("django.core.cache.backends.redis", "redis hiredis"),
@@ -59,7 +64,7 @@ NEEDED_BY_STRING: tuple[tuple[str, str], ...] = (
     ("tornado", "tornado"),
     ("pythonjsonlogger", "python-json-logger"),
 )
-"""A text that begins like this -> what Django, Celery or a server then imports by itself."""
+"""A text or an imported module that begins like this -> what Django, Celery or a server then loads by itself."""
 
 NEEDED_BY_NAME: dict[str, str] = {"ImageField": "pillow", "MarkdownField": "markdown"}
 """An attribute or name in the code -> the distribution that Django then demands."""
@@ -73,6 +78,7 @@ HOSTS: dict[str, str] = {
     "certifi": "requests httpx sentry-sdk elasticsearch",
     "channels-redis": "channels",
     "coreapi": "djangorestframework drf-yasg",
+    "cssselect": "lxml pyquery premailer parsel scrapy",
     "cryptography": "pyjwt paramiko django-allauth mozilla-django-oidc pyopenssl social-auth-core authlib pymysql",
     "defusedxml": "djangorestframework-xml python3-saml pysaml2",
     "django-appconf": "django-compressor django-imagekit",
@@ -108,13 +114,16 @@ HOSTS: dict[str, str] = {
     "pycairo": "weasyprint xhtml2pdf",
     "pycurl": "celery kombu",
     "pygments": "djangorestframework markdown django-extensions ipython mistune",
+    "pyjwt": "django-allauth djangorestframework-simplejwt social-auth-core django-oauth-toolkit twilio msal redis",
     "pyopenssl": "requests urllib3 daphne django-extensions social-auth-core",
     "pysocks": "requests urllib3",
     "python-bidi": "xhtml2pdf",
     "python-magic": "django-anymail",
-    "python-memcached": "django",
+    "python3-openid": "django-allauth social-auth-core",
+    "python3-saml": "django-allauth social-auth-core",
     "pyyaml": "django drf-spectacular djangorestframework uvicorn",
     "rcssmin": "django-compressor",
+    "redis": "celery kombu django-redis channels-redis django-rq rq huey dramatiq django-cacheops flower django-q2",
     "requests-oauthlib": "social-auth-core django-allauth",
     "rjsmin": "django-compressor",
     "setproctitle": "gunicorn celery",
@@ -144,12 +153,21 @@ HOSTS: dict[str, str] = {
 STARTED = frozenset(
     """
     awscli circus celery chaussette daphne ddtrace django-extensions dumb-init elastic-apm flower gevent granian
-    gunicorn honcho hypercorn ipython locust meinheld newrelic opentelemetry-distro opentelemetry-instrumentation
+    gunicorn honcho hypercorn ipython libsass locust meinheld newrelic opentelemetry-distro opentelemetry-instrumentation
     prometheus-client pip-tools pudb py-spy scout-apm sentry-sdk setuptools supervisor uv uvicorn uwsgi uwsgitop
     waitress watchdog wheel
     """.split()
 )
 """Distributions that are started rather than imported; that may happen outside the repository."""
+
+DRIVERS = frozenset(
+    """
+    amqp boto3 cx-oracle django-redis elasticsearch hiredis kombu mysql-connector-python mysqlclient opensearch-py oracledb
+    psycopg psycopg-binary psycopg-c psycopg-pool psycopg2 psycopg2-binary pylibmc pymemcache pymongo pymysql
+    python-memcached redis
+    """.split()
+)
+"""Distributions that a URL or a setting which only the environment knows may name."""
 
 CONSTRAINTS = frozenset(
     """

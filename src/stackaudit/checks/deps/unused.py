@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from stackaudit.checks.deps.loaded import (
     CONSTRAINTS,
+    DRIVERS,
     HOSTS,
     NEEDED_BY_NAME,
     NEEDED_BY_STRING,
@@ -54,6 +55,8 @@ def _judge(site: Site, item: Declared, stack: Stack, pulled: Mapping[str, str], 
         return Unsure(site, "nothing imports it, but it may hold the version of what another package pulls in")
     if key in STARTED:
         return Unsure(site, "nothing imports it and no command here starts it; it may be started from outside")
+    if key in DRIVERS:
+        return Unsure(site, "nothing imports it, but a URL that only the environment knows may name it")
     if key in stack.tools.deptry.guessed or key not in MODULES:
         return Unsure(site, "nothing imports a module of its name, but which modules it brings is not known here")
     return Fail(site, {"package": item.fact.name, "path": item.path, "line": item.fact.region.line})
@@ -75,7 +78,9 @@ def _used(item: Declared, found: Uses, packages: Packages) -> bool:
     if any(name in found.names and key == needed for name, needed in NEEDED_BY_NAME.items()):
         return True
     prefixes = [prefix for prefix, names in NEEDED_BY_STRING if key in names.split()]
-    return any(text.startswith(tuple(prefixes)) for text in found.texts) if prefixes else False
+    if not prefixes:
+        return False
+    return any(text.startswith(tuple(prefixes)) for text in (*found.texts, *found.imports))
 
 
 def _guesses(key: str) -> tuple[str, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from stackaudit.link.processes.model import DEVELOPMENT_SERVERS, Process
+from stackaudit.link.processes.model import DEVELOPMENT_SERVERS, Process, together
 from stackaudit.link.stack import Stack
 from stackaudit.model.values import Known, Unknown
 from stackaudit.model.verdict import Fail, Pass, Site, Unsure, Verdict
@@ -20,9 +20,9 @@ def single_worker(stack: Stack) -> Iterator[Verdict]:
         for entry in item.facts.entries
         if entry.value.strip().isdigit() and int(entry.value) > 1
     )
-    for process in stack.processes.production_servers:
-        if process.kind not in DEVELOPMENT_SERVERS:
-            yield _judged(process, documented)
+    servers = [item for item in stack.processes.production_servers if item.kind not in DEVELOPMENT_SERVERS]
+    for process in together(servers):
+        yield _judged(process, documented)
 
 
 def _judged(process: Process, documented: bool) -> Verdict:
