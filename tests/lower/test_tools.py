@@ -24,6 +24,7 @@ from stackaudit.facts.tools import (
     Skipped,
     ToolFacts,
 )
+from stackaudit.lower import tools_audit
 from stackaudit.lower.tools import gather
 from stackaudit.lower.tools_audit import audit, read_audit
 from stackaudit.lower.tools_child import run
@@ -148,6 +149,18 @@ def test_a_service_that_nobody_answers_for(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setenv("PIP_AUDIT_OSV_URL", gone)
     report = audit([pin("django", "5.2.4")], timeout=60)
     assert report == AuditReport(why="pip-audit could not reach its vulnerability service (127.0.0.1)")
+
+
+def test_an_index_that_knows_nothing_is_not_pypi(monkeypatch: pytest.MonkeyPatch) -> None:
+    def ask(pins: list[Pin], **_: object) -> AuditReport:
+        return AuditReport(ran=True, skipped=tuple(Skipped(item.name, tools_audit.ABSENT) for item in pins))
+
+    monkeypatch.setattr(tools_audit, "_ask", ask)
+    few, many = [pin("a", "1"), pin("b", "1")], [pin("a", "1"), pin("b", "1"), pin("c", "1")]
+    assert [item.name for item in audit(few, timeout=9).skipped] == ["a", "b"]
+    assert audit(many, timeout=9) == AuditReport(
+        why="what answers pip-audit for PyPI here knows none of the pinned packages"
+    )
 
 
 def test_the_time_limit_ends_a_slow_service(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,6 +17,7 @@ from packaging.version import InvalidVersion, Version
 from stackaudit.facts.tools import Advisory, Audited, AuditReport, Pin, Skipped
 from stackaudit.lower import tools_child as child
 
+ABSENT = "PyPI does not know this version, so pip-audit skipped it (a private package, or an index in between)"
 SOCKET_TIMEOUT = 15
 """Seconds that pip-audit waits for one answer of its vulnerability service; pip-audit's own default."""
 
@@ -59,6 +60,9 @@ def audit(pins: Sequence[Pin], *, timeout: float, cache_dir: Path | None = None)
         if not report.ran:
             return report
         reports.append(report)
+    absent = [item for report in reports for item in report.skipped if item.why == ABSENT]
+    if len(absent) >= 3 and not any(report.audited for report in reports):
+        return AuditReport(why="what answers pip-audit for PyPI here knows none of the pinned packages")
     return AuditReport(
         ran=True,
         why="",
@@ -172,7 +176,7 @@ def _parse(data: bytes, source: str) -> AuditReport | None:
 
 def _skip_reason(item: _Dependency) -> str:
     if _NOT_FOUND.match(item.skip_reason):
-        return "PyPI does not know this version, so pip-audit skipped it (a private package, or an index in between)"
+        return ABSENT
     return f"pip-audit skipped it: {item.skip_reason}"
 
 

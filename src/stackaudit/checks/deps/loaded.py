@@ -153,27 +153,28 @@ HOSTS: dict[str, str] = {
 STARTED = frozenset(
     """
     awscli circus celery chaussette daphne ddtrace django-extensions dumb-init elastic-apm flower gevent granian
-    gunicorn honcho hypercorn ipython libsass locust meinheld newrelic opentelemetry-distro opentelemetry-instrumentation
-    prometheus-client pip-tools pudb py-spy scout-apm sentry-sdk setuptools supervisor uv uvicorn uwsgi uwsgitop
-    waitress watchdog wheel
+    gunicorn honcho hypercorn ipython libsass locust meinheld newrelic opentelemetry-distro
+    opentelemetry-instrumentation prometheus-client pip-tools pudb py-spy scout-apm sentry-sdk setuptools
+    supervisor uv uvicorn uwsgi uwsgitop waitress watchdog wheel
     """.split()
 )
 """Distributions that are started rather than imported; that may happen outside the repository."""
 
 DRIVERS = frozenset(
     """
-    amqp boto3 cx-oracle django-redis elasticsearch hiredis kombu mysql-connector-python mysqlclient opensearch-py oracledb
-    psycopg psycopg-binary psycopg-c psycopg-pool psycopg2 psycopg2-binary pylibmc pymemcache pymongo pymysql
-    python-memcached redis
+    amqp boto3 cx-oracle django-redis elasticsearch hiredis kombu mysql-connector-python mysqlclient
+    opensearch-py oracledb psycopg psycopg-binary psycopg-c psycopg-pool psycopg2 psycopg2-binary pylibmc
+    pymemcache pymongo pymysql python-memcached redis
     """.split()
 )
 """Distributions that a URL or a setting which only the environment knows may name."""
 
 CONSTRAINTS = frozenset(
     """
-    asgiref certifi cffi charset-normalizer click cryptography dnspython grpcio h11 h2 idna importlib-metadata jinja2
-    markupsafe numpy oauthlib packaging protobuf pyasn1 pycparser pyopenssl python-dateutil pytz requests setuptools six
-    sqlparse starlette tornado typing-extensions tzdata urllib3 virtualenv werkzeug wheel wrapt zipp
+    asgiref certifi cffi charset-normalizer click cryptography dnspython grpcio h11 h2 idna importlib-metadata
+    jinja2 markupsafe numpy oauthlib packaging protobuf pyasn1 pycparser pyopenssl python-dateutil pytz requests
+    setuptools six sqlparse starlette tornado typing-extensions tzdata urllib3 virtualenv werkzeug wheel wrapt
+    zipp
     """.split()
 )
 """Distributions that are often named only to hold the version of what another one pulls in."""
