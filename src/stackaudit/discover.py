@@ -47,7 +47,7 @@ _NGINX_NAME = re.compile(r".*nginx.*|.+\.(conf|vhost|nginx)(\.(template|j2|jinja
 _NGINX_FOLDER = re.compile(r"(.*/)?(sites-(available|enabled)|nginx[^/]*|conf\.d)/([^/]+/)*[^/]+")
 _NGINX_TEXT = re.compile(
     rb"^[ \t]*(server|location|upstream|http|events)\b[^;\n]*\{"
-    rb"|^[ \t]*(proxy_(pass|set_header)|add_header|ssl_protocols|gzip(_types)?|proxy_cache_path)\s[^;]*;",
+    rb"|^[ \t]*(proxy_\w+|add_header|ssl_\w+|gzip(_\w+)?|server_name|uwsgi_pass|limit_req_zone|log_format)\s[^;]*;",
     re.MULTILINE,
 )
 _SUPERVISOR_TEXT = re.compile(rb"^\[(program|supervisord|group):?", re.MULTILINE)

@@ -137,7 +137,7 @@ def test_alias_traversal(live: Any, port: int, tmp_path: Path, location: str, al
         "location /static/ {{ alias {files}/static/; }}",
         "location ~ ^/(static|media)/ {{ root {files}; }}",
         "location /static/ {{ alias {files}/static/; }} location ~ css$ {{ proxy_pass http://127.0.0.1:{upstream}; }}",
-        "location ^~ /static/ {{ alias {files}/static/; }} location ~ css$ {{ proxy_pass http://127.0.0.1:{upstream}; }}",
+        "location ^~ /static/ {{ alias {files}/static/; }} location ~ c {{ proxy_pass http://127.0.0.1:{upstream}; }}",
         "location /static/css/ {{ alias {files}/static/css/; }}",
     ],
 )
@@ -214,14 +214,19 @@ BOTH = "$cookie_sessionid $http_authorization;"
         "proxy_ignore_headers Set-Cookie Cache-Control; proxy_cache_bypass $cookie_sessionid;"
         " proxy_no_cache $cookie_sessionid;",
         f"proxy_ignore_headers Set-Cookie; proxy_cache_bypass {BOTH}",
+        f"proxy_ignore_headers Cache-Control; proxy_cache_bypass {BOTH} proxy_no_cache {BOTH}",
+        f"proxy_ignore_headers Set-Cookie; proxy_cache_bypass {BOTH} proxy_no_cache $upstream_http_set_cookie {BOTH}",
     ],
 )
 def test_cache_leaks_private(live: Any, upstream: Any, port: int, tmp_path: Path, inner: str) -> None:
     http = cached(port, upstream, tmp_path, "proxy_cache_valid 200 1m; " + inner)
     live.start(http, port)
     leaks = False
-    # a page for a session sets its cookie again; one for a token says that it is private
-    for path, first in (("/a?h=Set-Cookie:sessionid=ann", SESSION), ("/b?h=Cache-Control:private", TOKEN)):
+    # a page for a session sets its cookie again; one for a token says that it is private; a first visit gets a cookie
+    private = "Cache-Control:private"
+    visits: list[tuple[str, dict[str, str]]] = [("Set-Cookie:sessionid=ann", SESSION), (private, TOKEN)]
+    for number, (header, first) in enumerate([*visits, ("Set-Cookie:sessionid=new", {})]):
+        path = f"/{number}?h={header}"
         mine = json.loads(live.get(port, path, first).body)
         theirs = json.loads(live.get(port, path).body)
         leaks |= mine["count"] == theirs["count"]
@@ -259,7 +264,7 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
         pytest.skip("openssl is not installed")
     folder = tmp_path_factory.mktemp("tls")
     subprocess.run(
-        f"{openssl} req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=example.org -keyout key.pem -out cert.pem".split(),
+        f"{openssl} req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=a -keyout key.pem -out cert.pem".split(" "),
         check=True, capture_output=True, cwd=folder,
     )  # fmt: skip
     return folder

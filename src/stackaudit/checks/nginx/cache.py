@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from stackaudit.checks.nginx.bypass import Visitors, visitors_told_apart
 from stackaudit.checks.nginx.compression import static_path
 from stackaudit.checks.nginx.django_pages import caches_pages, public_only, session_cookie
-from stackaudit.checks.nginx.shared_levels import once_for_each_place
+from stackaudit.checks.nginx.shared_levels import once_for_each_place, one_for_each_cause
 from stackaudit.link.nginx import Proxied
 from stackaudit.link.nginx.backends import django_locations, pages
 from stackaudit.link.nginx.level import Level
@@ -24,11 +24,15 @@ _PRIVATE = ("set-cookie", "cache-control", "vary")
 
 def cache_leaks_private(stack: Stack) -> Iterator[Verdict]:
     """One site for each location that caches what Django answers."""
-    yield from once_for_each_place(
+    verdicts = once_for_each_place(
         verdict
         for proxied, is_it in django_locations(stack)
         for site in _cached(stack, proxied)
         for verdict in ((site,) if isinstance(site, Unsure) else _leaks(stack, proxied, site, is_it))
+    )
+    yield from one_for_each_cause(
+        (verdict, (verdict.cause, verdict.related)) if isinstance(verdict, Fail) else (verdict, None)
+        for verdict in verdicts
     )
 
 
@@ -131,7 +135,8 @@ def _leaks(stack: Stack, proxied: Proxied, site: Site, is_django: bool | None) -
     both = reads.value & writes.value
     values = {"headers": ", ".join(risky), "cookie": plain_cookie(cookie)}
     if both >= {"cookie", "authorization"}:
-        yield Pass(site)
+        replays = "set-cookie" in {name.lower() for name in risky} and not _keeps_cookies_out(proxied.level, family)
+        yield Fail(site, values, cause="cookie-replayed", related=related) if replays else Pass(site)
     elif is_django is None:
         yield Unsure(site, f"nothing tells whether {proxied.target.address} is the Django application")
     elif "other-cookie" in both:
@@ -144,6 +149,14 @@ def _leaks(stack: Stack, proxied: Proxied, site: Site, is_django: bool | None) -
         yield Unsure(site, f"nothing tells whether the pages below {path} differ by visitor; their headers are ignored")
     else:
         yield Fail(site, values, related=related)
+
+
+def _keeps_cookies_out(level: Level, family: str) -> bool:
+    """Whether an answer that sets a cookie is not stored, or stored without the cookie."""
+    no_cache, hidden = _lines(level, f"{family}_no_cache"), _lines(level, f"{family}_hide_header")
+    return (isinstance(no_cache, Unknown) or any("http_set_cookie" in word for word in no_cache.value[0])) or (
+        isinstance(hidden, Unknown) or "set-cookie" in {word.lower() for word in hidden.value[0]}
+    )
 
 
 def plain_cookie(cookie: Value[str]) -> str:

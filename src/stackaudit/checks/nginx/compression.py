@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from stackaudit.link.nginx.answers import answer
 from stackaudit.link.nginx.backends import django_locations, pages
 from stackaudit.link.nginx.level import Level
-from stackaudit.link.nginx.servers import Server
+from stackaudit.link.nginx.servers import Location, Server
 from stackaudit.link.stack import Stack
 from stackaudit.model.source import Place
 from stackaudit.model.values import Known, Unknown, Value
@@ -75,8 +75,13 @@ def _texts(stack: Stack) -> Iterator[Text]:
         if proxied is not None:
             yield Text(server, proxied.level, is_pages=True)
         static = answer(server, static_path(stack) + "css/site.css")
-        if isinstance(static, Known) and static.value.kind == "files" and static.value.location is not None:
+        if isinstance(static, Known) and static.value.kind == "files" and _is_own(static.value.location):
             yield Text(server, static.value.level, is_pages=False)
+
+
+def _is_own(location: Location | None) -> bool:
+    """Whether a location is there for static files, not for everything."""
+    return location is not None and location.pattern != "/"
 
 
 def static_path(stack: Stack) -> str:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from stackaudit.checks.nginx.shared_levels import once_for_each_place
+from stackaudit.checks.nginx.shared_levels import once_for_each_place, one_for_each_cause
 from stackaudit.link.nginx import Proxied
 from stackaudit.link.nginx.backends import django_locations
 from stackaudit.link.nginx.level import InForce
+from stackaudit.link.nginx.servers import Server
 from stackaudit.link.stack import Stack
-from stackaudit.model.values import Unknown
+from stackaudit.model.values import Known, Unknown, Value
 from stackaudit.model.verdict import Fail, Pass, Site, Step, Unsure, Verdict
 
 _SCHEME = frozenset(
@@ -19,11 +20,22 @@ _SCHEME = frozenset(
 
 def proxy_headers(stack: Stack) -> Iterator[Verdict]:
     """One site for each location that hands requests to Django over HTTP."""
-    yield from once_for_each_place(
-        _judge(proxied, is_it)
-        for proxied, is_it in django_locations(stack)
-        if proxied.target.by == "proxy_pass" and proxied.level is proxied.location.level
-    )
+    proxied = [
+        (item, is_it)
+        for item, is_it in django_locations(stack)
+        if item.target.by == "proxy_pass" and item.level is item.location.level
+    ]
+    verdicts = once_for_each_place(_judge(item, is_it) for item, is_it in proxied)
+    levels = {item.target.line.place: item.level.in_force("proxy_set_header") for item, _ in proxied}
+    yield from one_for_each_cause((verdict, _cause(verdict, levels[verdict.site.place])) for verdict in verdicts)
+
+
+def _cause(verdict: Verdict, found: Value[InForce]) -> object:
+    """What several failures have in common: the lines that are in force, or that there are none."""
+    if not isinstance(verdict, Fail):
+        return None
+    lines = found.value.places if isinstance(found, Known) else ()
+    return (verdict.site.place.path, verdict.cause, verdict.values.get("missing"), lines)
 
 
 def _judge(proxied: Proxied, is_django: bool | None) -> Verdict:
@@ -32,7 +44,7 @@ def _judge(proxied: Proxied, is_django: bool | None) -> Verdict:
     found = proxied.level.in_force("proxy_set_header")
     if isinstance(found, Unknown):
         return Unsure(site, found.why)
-    missing = _missing(found.value)
+    missing = _missing(found.value, proxied.location.server)
     if not missing:
         return Pass(site)
     if found.value.gap is not None:
@@ -48,8 +60,12 @@ def _judge(proxied: Proxied, is_django: bool | None) -> Verdict:
     return Fail(site, values, cause="client-address" if missing == ["X-Forwarded-For"] else "forwarded")
 
 
-def _missing(found: InForce) -> list[str]:
-    """What is not set of Host, X-Forwarded-For (X-Real-IP will do) and X-Forwarded-Proto."""
+def _missing(found: InForce, server: Server) -> list[str]:
+    """What is not set of Host, X-Forwarded-For (X-Real-IP will do) and X-Forwarded-Proto.
+
+    A server that speaks no TLS has no scheme to tell: what a proxy in front of it wrote must pass unchanged. One that
+    listens on a socket file alone has such a proxy, and that one knows the visitor's address.
+    """
     names = {}
     for line in found.lines:
         if line.words:
@@ -60,9 +76,10 @@ def _missing(found: InForce) -> list[str]:
     forwarded_host = names.get("x-forwarded-host")
     if host in ("$proxy_host", "") and not forwarded_host:
         result.append("Host")
-    if not {"x-forwarded-for", "x-real-ip", "forwarded"} & names.keys():
+    behind = all(listen.address.startswith("unix:") for listen in server.listens)
+    if not behind and not {"x-forwarded-for", "x-real-ip", "forwarded"} & names.keys():
         result.append("X-Forwarded-For")
-    if not _SCHEME & names.keys():
+    if server.tls == Known(True) and not _SCHEME & names.keys():
         result.append("X-Forwarded-Proto")
     return result
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
 from stackaudit.model.source import Place
-from stackaudit.model.verdict import Fail, Unsure, Verdict
+from stackaudit.model.verdict import Fail, Step, Unsure, Verdict
 
 
 def once_for_each_place(verdicts: Iterable[Verdict]) -> Iterator[Verdict]:
@@ -16,6 +17,19 @@ def once_for_each_place(verdicts: Iterable[Verdict]) -> Iterator[Verdict]:
         if before is None or _weight(verdict) > _weight(before):
             best[verdict.site.place] = verdict
     yield from best.values()
+
+
+def one_for_each_cause(verdicts: Iterable[tuple[Verdict, object]]) -> Iterator[Verdict]:
+    """Failures of one cause (the second of each pair) as one failure that names the other places."""
+    failures: dict[object, list[Fail]] = {}
+    for verdict, cause in verdicts:
+        if isinstance(verdict, Fail):
+            failures.setdefault(cause, []).append(verdict)
+        else:
+            yield verdict
+    for first, *others in failures.values():
+        also = tuple(Step(other.site.place, "the same holds here") for other in others)
+        yield replace(first, related=(*first.related, *also))
 
 
 def _weight(verdict: Verdict) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import posixpath
 from dataclasses import dataclass
 
+from stackaudit.link.folding.objects import ROOT
 from stackaudit.link.stack import Stack
 from stackaudit.model.source import Place
 from stackaudit.model.values import Known, Unknown, Value
@@ -12,18 +13,22 @@ from stackaudit.model.values import Known, Unknown, Value
 
 @dataclass(frozen=True)
 class Folders:
-    """STATIC_ROOT or MEDIA_ROOT (`name`), and `seen_as`: the folders that nginx may know it by."""
+    """STATIC_ROOT or MEDIA_ROOT (`name`), and `seen_as`: the folders that nginx may know it by.
+
+    `sources` are the folders of STATICFILES_DIRS, which collectstatic copies from.
+    """
 
     name: str
     root: Value[str]
     seen_as: frozenset[str] = frozenset()
     in_containers: bool = False
     places: tuple[Place, ...] = ()
+    sources: tuple[str, ...] = ()
 
     @property
     def shown(self) -> str:
         """For people."""
-        return self.root.value if isinstance(self.root, Known) else "unknown"
+        return self.root.value.replace(ROOT, "<project>") if isinstance(self.root, Known) else "unknown"
 
     def compare(self, folder: str) -> Value[bool]:
         """Whether nginx's `folder` is the one that the setting names; Unknown where paths cannot be compared."""
@@ -33,9 +38,21 @@ class Folders:
             return Known(True)
         if self.in_containers and not self.seen_as:
             return Unknown("nginx runs in a container of its own, and no volume tells which folder it shares")
+        if self.root.value.startswith(ROOT + "/"):
+            return self._compare_below_root(folder)
         if not posixpath.isabs(self.root.value) or not posixpath.isabs(folder):
             return Unknown(f"{self.name} is relative to where the project is installed")
         return Known(False)
+
+    def _compare_below_root(self, folder: str) -> Value[bool]:
+        """The project may be installed anywhere: only the end of the path can be compared."""
+        assert isinstance(self.root, Known)
+        below = self.root.value[len(ROOT) :]
+        if folder.endswith(below):
+            return Known(True)
+        if any(folder.endswith(source[len(ROOT) :]) for source in self.sources if source.startswith(ROOT + "/")):
+            return Known(False)
+        return Unknown(f"{self.name} lies below the project, and nothing tells where that is installed")
 
 
 def folders(stack: Stack, kind: str) -> Folders:
@@ -49,7 +66,17 @@ def folders(stack: Stack, kind: str) -> Folders:
     if not value.value:
         return Folders(name, Unknown(f"{name} is not set"), in_containers=containers, places=value.places)
     root = str(value.value).rstrip("/") or "/"
-    return Folders(name, Known(root, value.places), _shared(stack, root), containers, value.places)
+    sources = _sources(stack) if kind == "STATIC" else ()
+    return Folders(name, Known(root, value.places), _shared(stack, root), containers, value.places, sources)
+
+
+def _sources(stack: Stack) -> tuple[str, ...]:
+    """The folders of STATICFILES_DIRS that are known."""
+    assert stack.settings is not None
+    value = stack.settings.get("STATICFILES_DIRS")
+    if isinstance(value, Unknown) or not isinstance(value.value, (list, tuple)):
+        return ()
+    return tuple(str(item.value).rstrip("/") for item in value.value if isinstance(item, Known))
 
 
 def _shared(stack: Stack, root: str) -> frozenset[str]:
