@@ -46,7 +46,8 @@ Why
 How to mend it
   Write `gzip on;`.
 
-  types: Only HTML. List the types.
+Other ways to fail
+  - types: Only HTML. List the types.
 
 Example: off
   nginx.conf

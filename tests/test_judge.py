@@ -56,7 +56,7 @@ def test_each_verdict_finds_its_room(monkeypatch: pytest.MonkeyPatch) -> None:
     assert seen.outcomes == [
         RuleOutcome(
             id="nginx/sample", title="A sample", severity="medium", precision="high", scoring="gate", status="failed",
-            judged=2, passed=1, failed=1, unknown=1, harm="harm", fix="mend {value}",
+            judged=2, passed=1, failed=1, unknown=1, harm="harm", fix="mend <value>",
         )
     ]  # fmt: skip
 

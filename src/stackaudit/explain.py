@@ -7,7 +7,7 @@ import re
 import textwrap
 from collections.abc import Iterator, Sequence
 
-from stackaudit.model.rule import Rule
+from stackaudit.model.rule import Rule, unfilled
 from stackaudit.report.plain import counted, paragraphs, visible
 
 NARROWEST = 60
@@ -69,14 +69,18 @@ def _page(rule: Rule, width: int, colour: bool) -> Iterator[str]:
     yield from _prose(rule.why, width)
     yield ""
     yield strong("How to mend it")
-    yield from _prose(rule.fix, width)
-    for name, cause in rule.cause.items():
-        if cause.message:
-            yield ""
-            yield from _prose(f"{name}: {cause.message} {cause.fix}".strip(), width)
+    yield from _prose(unfilled(rule.fix), width)
+    causes = {name: cause for name, cause in rule.cause.items() if cause.message}
+    if causes:
+        yield ""
+        yield strong("Other ways to fail")
+        for name, cause in causes.items():
+            severity = f" ({cause.severity})" if cause.severity else ""
+            told = f"{name}{severity}: {unfilled(cause.message)} {unfilled(cause.fix)}"
+            yield from _prose(f"- {told.strip()}", width)
     yield ""
     for example in rule.example:
-        yield strong(f"Example: {visible(example.title)}")
+        yield from map(strong, textwrap.wrap(f"Example: {visible(example.title)}", width))
         for path, text in example.files.items():
             yield f"  {visible(path)}"
             for line in text.strip("\n").splitlines():

@@ -24,7 +24,7 @@ from stackaudit.model.result import (
     RuleOutcome,
     Status,
 )
-from stackaudit.model.rule import SEVERITIES, Cause, Rule, Severity
+from stackaudit.model.rule import SEVERITIES, Cause, Rule, Severity, unfilled
 from stackaudit.model.source import Place, Region
 from stackaudit.model.values import Unknown
 from stackaudit.model.verdict import Fail, Pass, Site, Step, Unsure, Verdict
@@ -112,7 +112,7 @@ def _judge_one(stack: Stack, rule: Rule, snippet: Snippets, judgement: Judgement
         RuleOutcome(
             id=rule.id, title=rule.title, severity=rule.severity, precision=rule.precision, scoring=rule.scoring,
             status=status, judged=counts[Pass] + counts[Fail], passed=counts[Pass], failed=counts[Fail],
-            unknown=counts[Unsure], why=why, harm=rule.why.strip(), fix=rule.fix.strip(),
+            unknown=counts[Unsure], why=why, harm=rule.why.strip(), fix=unfilled(rule.fix),
             references=rule.references, tags=rule.tags,
         )
     )  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import string
 from typing import Any, Literal, TypeAlias
 
 import msgspec
@@ -14,6 +15,12 @@ Need: TypeAlias = Literal[
 ]
 
 SEVERITIES: tuple[Severity, ...] = ("critical", "high", "medium", "low", "info")
+
+
+def unfilled(template: str) -> str:
+    """A message or fix of a rule as it reads before a finding fills it: `{path}` becomes `<path>`, `{{` a brace."""
+    parts = string.Formatter().parse(template.strip())
+    return "".join(text + ("" if field is None else f"<{field.replace('_', ' ')}>") for text, field, _, _ in parts)
 
 
 class Example(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

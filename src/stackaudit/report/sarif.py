@@ -181,7 +181,14 @@ def _help(outcome: RuleOutcome, *, markdown: bool) -> str:
     if outcome.references:
         links: Iterable[str] = (f"- <{each}>" if markdown else f"- {each}" for each in outcome.references)
         parts.append(f"{'## ' if markdown else ''}References\n\n" + "\n".join(links))
-    return visible("\n\n".join(part for part in parts if part), keep="\n")
+    text = visible("\n\n".join(part for part in parts if part), keep="\n")
+    return _as_text(text) if markdown else text
+
+
+def _as_text(markdown: str) -> str:
+    """Words in angle brackets that are neither code nor a link would vanish as unknown HTML."""
+    pieces = re.split(r"(```.*?```|`[^`\n]*`|<https?://[^>\s]*>)", markdown, flags=re.DOTALL)
+    return "".join(piece if number % 2 else piece.replace("<", "&lt;") for number, piece in enumerate(pieces))
 
 
 def _notification(note: Notification, rules: Rules) -> dict[str, Any]:
