@@ -31,8 +31,8 @@ SAMPLE = [
         "conf/global_settings.py", "contrib/admin/options.py", "contrib/admin/templatetags/admin_list.py",
         "contrib/auth/models.py", "core/handlers/asgi.py", "core/validators.py", "db/backends/base/schema.py",
         "db/backends/utils.py", "db/models/base.py", "db/models/fields/related_descriptors.py", "db/models/query.py",
-        "db/models/sql/query.py", "forms/models.py", "template/base.py", "utils/encoding.py", "utils/translation/trans_real.py",
-        "views/debug.py",
+        "db/models/sql/query.py", "forms/models.py", "template/base.py", "utils/encoding.py",
+        "utils/translation/trans_real.py", "views/debug.py",
     )
 ]  # fmt: skip
 
@@ -46,7 +46,7 @@ BINARY = {
 
 
 def op(node: ast.AST) -> str:
-    return BINARY[type(node)]  # type: ignore[index]
+    return BINARY[type(node)]
 
 
 def all_of(nodes: Iterable[Any]) -> Any:
@@ -131,7 +131,7 @@ def constant(value: Any) -> Any:
     return facts.Constant(0, 0, value)
 
 
-def convert(node: Any) -> Any:  # noqa: C901
+def convert(node: Any) -> Any:
     """The facts that Python's own tree stands for, without spans."""
     f = facts
     match node:
@@ -149,7 +149,8 @@ def convert(node: Any) -> Any:  # noqa: C901
             return f.JoinedStr(0, 0, all_of(values))
         case ast.FormattedValue(value, conversion, spec):
             letter = chr(conversion) if conversion != -1 else ""
-            return f.FormattedValue(0, 0, convert(value), letter, all_of(spec.values) if spec else ())
+            parts = spec.values if isinstance(spec, ast.JoinedStr) else ()
+            return f.FormattedValue(0, 0, convert(value), letter, all_of(parts))
         case ast.BinOp(left, operator, right):
             return f.BinOp(0, 0, convert(left), op(operator), convert(right))
         case ast.BoolOp(operator, [first, *rest]):
@@ -284,7 +285,8 @@ SNIPPETS = [
     "try: a;\nexcept B as c: d;\nexcept (E, F): g\nelse: h;\nfinally: i;\n",
     "try: a\nexcept* B: c\n",
     "while a: break\nelse: continue_\n",
-    "async def f():\n  async with a as b, c: pass\n  async for x in y: await z\n  else: return\n  [i async for i in j]\n",
+    "async def f():\n  async with a as b, c: pass\n  async for x in y: await z\n  else: return\n"
+    "  [i async for i in j]\n",
     "with (a as b, c): pass\nwith (a, b): pass\nwith (a): pass\nwith (a).b as (c, d): pass\nwith (yield_): pass\n",
     "def f(a, b: int = 1, /, c=2, *args: d, e, g=3, **kw: h) -> i: pass\n",
     "def f(*, a): pass\ndef g(a, /): pass\ndef h(a, /, *b): pass\ndef i(a, /, *, b): pass\ndef j(**k): pass\n",
@@ -305,9 +307,10 @@ SNIPPETS = [
     "{a: b for c in d if e if f for g in h}\n{a for b in c}\n[a for b in c for d in e if f]\n(a for b in c)\n",
     "def f():\n  yield\n  yield a\n  yield a, b\n  x = yield from c\n  global d, e\n  return *a, b\n",
     "raise\nraise A\nraise A from b\nassert a\nassert a, b\n",
-    "import a\nimport a.b.c as d, e\nfrom . import f\nfrom ..g import h as i, j\nfrom k import (l, m as n,)\nfrom o import *\n"
-    "from ... import p\nfrom .... import q\nimport a . b\n",
-    "0\n0xFF\n0o17\n0b11\n1_000\n00\n1.5\n1e5\n1_0.0_1e1_0\n.5\n5.\n1j\n1e999\n18446744073709551615\n18446744073709551616\n",
+    "import a\nimport a.b.c as d, e\nfrom . import f\nfrom ..g import h as i, j\nfrom k import (l, m as n,)\n"
+    "from o import *\nfrom ... import p\nfrom .... import q\nimport a . b\n",
+    "0\n0xFF\n0o17\n0b11\n1_000\n00\n1.5\n1e5\n1_0.0_1e1_0\n.5\n5.\n1j\n1e999\n18446744073709551615\n"
+    "18446744073709551616\n",
     r"""'a' "b" '''c''' "" '' u'd' R'\n' r"\"" '\'' "\x41\101\u00e9\U0001F600\N{EM DASH}\d\
 e" '\\N' '\777' """
     + "\n",
@@ -328,9 +331,11 @@ f'\
     "if a:\n  pass\nelif b:\n  pass\nelif c:\n  pass\nelse:\n  pass\n",
     "if a:\n  if b: pass\n  elif c: pass\nelse:\n  if d: pass\n",
     "match a:\n  case 1 | 'a' | None | True | -1 | 1+2j | b.c: pass\n  case [d, *_, e]: pass\n  case f, *g: pass\n"
-    "  case {'h': i, j.k: 1, **l}: pass\n  case M(1, n, o=p, q=R()): pass\n  case (s): pass\n  case (t | u) as v if w: pass\n"
+    "  case {'h': i, j.k: 1, **l}: pass\n  case M(1, n, o=p, q=R()): pass\n  case (s): pass\n"
+    "  case (t | u) as v if w: pass\n"
     "  case []: pass\n  case {}: pass\n  case [x]: pass\n  case (y,): pass\n  case _: pass\n",
-    "match (a):\n  case _: pass\nmatch a, b:\n  case _: pass\nmatch = case = type = 1\nmatch[a]\nmatch(a)\nprint(match, case)\n",
+    "match (a):\n  case _: pass\nmatch a, b:\n  case _: pass\nmatch = case = type = 1\nmatch[a]\nmatch(a)\n"
+    "print(match, case)\n",
     "ℌ = ﬁ.ﬀ(ﬃ=1)\nclass ﬂ: pass\n",
     "x = yield_ = (a) + ((b)) . c ( (d) ) [ (e) ]\n",
     "a = (b\n  .c()\n  # comment\n  .d[\n  0 # comment\n  ]\n)\n",
