@@ -14,13 +14,16 @@ from stackaudit.model.rule import Need
 from stackaudit.model.values import Known, Unknown
 
 if TYPE_CHECKING:
+    from stackaudit.link.admin_walk import Changelists
     from stackaudit.link.host import HostSpec
     from stackaudit.link.models import Models
     from stackaudit.link.modules import Modules
     from stackaudit.link.nginx import Nginx
     from stackaudit.link.packages import Packages
+    from stackaudit.link.pages import Pages
     from stackaudit.link.processes import Processes
     from stackaudit.link.queries import Queries
+    from stackaudit.link.serializers_walk import Api
     from stackaudit.link.settings import Settings
 
 _KINDS: dict[Need, tuple[str, ...]] = {
@@ -81,6 +84,27 @@ class Stack:
         from stackaudit.link import queries
 
         return queries.resolve(self)
+
+    @cached_property
+    def pages(self) -> Pages:
+        """The views with their templates."""
+        from stackaudit.link import pages
+
+        return pages.resolve(self)
+
+    @cached_property
+    def api(self) -> Api:
+        """The API views with their serializers."""
+        from stackaudit.link import serializers_walk
+
+        return serializers_walk.resolve(self)
+
+    @cached_property
+    def admin(self) -> Changelists:
+        """The admin's classes with their changelists."""
+        from stackaudit.link import admin_walk
+
+        return admin_walk.resolve(self)
 
     @cached_property
     def nginx(self) -> Nginx:

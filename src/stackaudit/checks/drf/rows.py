@@ -1,0 +1,112 @@
+"""Queries that a serializer runs for each row of a list."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from stackaudit.link.pages_events import REPEATING, Repeat, grouped, inner_place, is_indirect
+from stackaudit.link.queries.events import Event
+from stackaudit.link.serializers_walk import Api
+from stackaudit.link.stack import Stack
+from stackaudit.model.source import Place
+from stackaudit.model.verdict import Fail, Pass, Site, Step, Unsure, Verdict
+
+PAGE = 25
+_WHAT = {
+    "pk": "writes out the keys of",
+    "link": "links to",
+    "string": "writes out str() of",
+    "slug": "reads an attribute of",
+    "nested": "nests",
+    "plain": "reads",
+    "custom": "reads",
+    "method": "reads",
+}
+
+
+def n_plus_one(stack: Stack) -> Iterator[Verdict]:
+    """Fields that read related rows, against what the view's queryset loads."""
+    api = stack.api
+    for listing in api.listings:
+        if listing.why:
+            name = f"{listing.view.cls.name}: list"
+            yield Unsure(Site(listing.view.place, name), listing.why)
+    for repeat in grouped(api.events, lambda event: not _in_method(api, event)):
+        yield _fields(api, repeat)
+
+
+def _in_method(api: Api, event: Event) -> bool:
+    return api.field(event).kind == "method" or is_indirect(event)
+
+
+def _fields(api: Api, repeat: Repeat) -> Verdict:
+    event = repeat.first
+    field = api.field(event)
+    queryset = event.origin.where if event.origin is not None else event.where
+    site = Site(event.place, f"{queryset} > {field.owner.name if field.owner else event.where}.{field.name}")
+    if event.outcome == "pass":
+        return Pass(site)
+    if event.outcome == "unknown":
+        return Unsure(site, event.why)
+    bypassed = all(item.kind == "bypassed" for item in repeat.failing)
+    loads = repeat.loads()
+    origin = event.origin.text if event.origin is not None else ""
+    names = list(dict.fromkeys(api.field(item).name for item in repeat.failing))
+    return Fail(
+        site,
+        {
+            "fields": ", ".join(names[:6]) + (f" and {len(names) - 6} more" if len(names) > 6 else ""),
+            "relation": ", ".join(".".join(path) for path in repeat.paths) or event.method,
+            "does": _WHAT.get(field.kind, "reads"),
+            "queryset": f"`{origin}`" if origin else "the queryset",
+            "loads": loads or ".prefetch_related(...)",
+            "loop": event.loop.text if event.loop is not None else "the list",
+            "method": event.method,
+        },
+        cause="bypassed" if bypassed else "",
+        related=repeat.related(),
+        flow=event.flow,
+        fix=f"Add `{loads}` to `{origin}`." if loads and origin and not bypassed else "",
+        cost=repeat.cost(PAGE, "25 rows in a page"),
+    )
+
+
+def method_field_query(stack: Stack) -> Iterator[Verdict]:
+    """Method fields and properties that ask the database for each row."""
+    api = stack.api
+    found: dict[Place, list[Event]] = {}
+    for event in api.events:
+        if event.kind in REPEATING and _in_method(api, event):
+            found.setdefault(event.place, []).append(event)
+    for events in found.values():
+        yield _method(api, Repeat(events))
+
+
+def _method(api: Api, repeat: Repeat) -> Verdict:
+    event = repeat.first
+    field = api.field(event)
+    place = inner_place(event)
+    owner = field.owner.name if field.owner is not None else event.where
+    site = Site(place, f"{owner}.{field.method or field.name}: {'.'.join(event.path) or event.method}")
+    if event.outcome == "pass":
+        return Pass(site)
+    if event.outcome == "unknown":
+        return Unsure(site, event.why)
+    bypassed = all(item.kind == "bypassed" for item in repeat.failing)
+    loads = repeat.loads()
+    origin = event.origin.text if event.origin is not None else ""
+    declared = Step(field.place, f"the field `{field.name}` of each row")
+    return Fail(
+        site,
+        {
+            "field": field.name,
+            "relation": ", ".join(".".join(path) for path in repeat.paths) or event.method,
+            "queryset": f"`{origin}`" if origin else "the queryset",
+            "method": event.method,
+        },
+        cause="bypassed" if bypassed else "",
+        related=(declared, *repeat.related()),
+        flow=event.flow,
+        fix=f"Add `{loads}` to `{origin}`." if loads and origin and not bypassed else "",
+        cost=repeat.cost(PAGE, "25 rows in a page"),
+    )

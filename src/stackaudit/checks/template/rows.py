@@ -1,0 +1,49 @@
+"""Queries that a template runs for each row of a queryset of its view."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from stackaudit.link.pages_events import PAGE, Repeat, grouped
+from stackaudit.link.stack import Stack
+from stackaudit.model.verdict import Fail, Pass, Site, Unsure, Verdict
+
+
+def n_plus_one(stack: Stack) -> Iterator[Verdict]:
+    """What loops of templates read of each row, against what the view's queryset loads."""
+    pages = stack.pages
+    for repeat in grouped(pages.events, lambda event: True):
+        yield _verdict(repeat, pages.text)
+
+
+def _verdict(repeat: Repeat, text_of) -> Verdict:  # type: ignore[no-untyped-def]
+    event = repeat.first
+    access = text_of(event.place) or event.text or ".".join(event.path) or event.method
+    where = event.origin.where if event.origin is not None else ""
+    loop = event.loop.text if event.loop is not None else ""
+    site = Site(event.place, f"{where or event.where} > {event.place.path}: {access}")
+    if event.outcome == "pass":
+        return Pass(site)
+    if event.outcome == "unknown":
+        return Unsure(site, event.why)
+    cause = "bypassed" if all(item.kind == "bypassed" for item in repeat.failing) else ""
+    cause = cause or ("query" if all(item.kind == "query" for item in repeat.failing) else "")
+    loads = repeat.loads()
+    origin = event.origin.text if event.origin is not None else ""
+    return Fail(
+        site,
+        {
+            "access": access,
+            "loop": loop,
+            "relation": ", ".join(".".join(path) for path in repeat.paths) or event.method,
+            "queryset": origin or "the queryset",
+            "where": where or "the view",
+            "loads": loads,
+            "method": event.method,
+        },
+        cause=cause,
+        related=repeat.related(),
+        flow=event.flow,
+        fix=f"Add `{loads}` to `{origin}` in {where}." if loads and origin and not cause else "",
+        cost=repeat.cost(PAGE, "25 rows on a page"),
+    )

@@ -1,0 +1,205 @@
+"""The admin: which classes show which models, with what columns, filters and form fields.
+
+`Admins(models)` holds an `Admin` for every registered class; inlines are found through the admin that lists them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from stackaudit.facts import python as py
+from stackaudit.link.classes import Classes, Member, SourceClass
+from stackaudit.link.model import Model, keyword
+from stackaudit.link.models import Models
+from stackaudit.link.modules import SourceModule, dotted
+from stackaudit.model.source import Place
+
+ADMIN_BASES = ("ModelAdmin", "TabularInline", "StackedInline", "InlineModelAdmin", "GenericTabularInline")
+_DEEPEST = 8
+
+
+@dataclass(frozen=True)
+class Item:
+    """One entry of an option: a name, or the expression of a callable; `names` are those of a nested tuple."""
+
+    text: str
+    node: py.Expr
+    module: SourceModule
+    names: tuple[str, ...] = ()
+
+    @property
+    def place(self) -> Place:
+        """Where the entry stands."""
+        return self.module.place(self.node)
+
+
+@dataclass
+class Option:
+    """An option of an admin class: its entries, and why some cannot be told ("" where all can be)."""
+
+    member: Member
+    items: list[Item] = field(default_factory=list)
+    open: str = ""
+
+    @property
+    def place(self) -> Place:
+        """Where the value stands."""
+        node = self.member.node
+        assert node is not None
+        return self.member.owner.module.place(node)
+
+    @property
+    def names(self) -> set[str]:
+        """The names among the entries."""
+        return {item.text for item in self.items if item.text}
+
+
+class Admin:
+    """One admin class for one model. `place` is where it is registered or defined."""
+
+    def __init__(self, cls: SourceClass, model: Model | None, classes: Classes) -> None:
+        self.cls = cls
+        self.model = model
+        self.classes = classes
+
+    @property
+    def place(self) -> Place:
+        """The head of the class."""
+        node, module = self.cls.node, self.cls.module
+        head = py.Name(node.start, min(node.start + len("class ") + len(node.name), node.end), node.name)
+        return module.place(head)
+
+    @property
+    def name(self) -> str:
+        """The logical name of the class."""
+        return self.cls.name
+
+    def overrides(self, method: str) -> bool:
+        """Whether the class or a base of the repository defines `method`."""
+        return self.cls.find(method) is not None
+
+    def constant(self, name: str) -> py.Constant | None:
+        """The constant that an option is set to."""
+        found = self.cls.find(name)
+        return found.node if found is not None and isinstance(found.node, py.Constant) else None
+
+    def option(self, name: str) -> Option | None:
+        """The entries of a list-like option; None where no class sets it."""
+        member = self.cls.find(name)
+        if member is None or not isinstance(member.node, py.Node) or isinstance(member.node, py.FunctionDef):
+            return None
+        option = Option(member)
+        self._entries(member.node, member.owner.module, option, member.owner, 0)  # type: ignore[arg-type]
+        return option
+
+    def _entries(self, node: py.Expr, module: SourceModule, option: Option, owner: SourceClass, depth: int) -> None:
+        if depth > _DEEPEST:
+            option.open = "it is too nested to be told"
+        elif isinstance(node, (py.Tuple, py.List, py.Set)):
+            for item in node.elts:
+                if isinstance(item, py.Starred):
+                    self._entries(item.value, module, option, owner, depth + 1)
+                elif isinstance(item, py.Constant):
+                    option.items.append(Item(str(item.value), item, module))
+                elif isinstance(item, (py.Tuple, py.List)):
+                    names = tuple(str(part.value) for part in item.elts if isinstance(part, py.Constant))
+                    parts = tuple(dotted(part).rpartition(".")[2] for part in item.elts if dotted(part))
+                    option.items.append(Item(names[0] if names else "", item, module, names + parts))
+                else:
+                    option.items.append(Item("", item, module))
+        elif isinstance(node, py.BinOp) and node.op == "+":
+            self._entries(node.left, module, option, owner, depth + 1)
+            self._entries(node.right, module, option, owner, depth + 1)
+        elif isinstance(node, py.Call) and dotted(node.func) in ("list", "tuple") and len(node.args) == 1:
+            self._entries(node.args[0], module, option, owner, depth + 1)
+        elif path := dotted(node):
+            self._named(path, module, option, owner, depth)
+        else:
+            option.open = "it is computed"
+
+    def _named(self, path: str, module: SourceModule, option: Option, owner: SourceClass, depth: int) -> None:
+        """A name of the class body, of the module, or an attribute of another class."""
+        head, _, attribute = path.rpartition(".")
+        if not head and path in owner.members and owner.members[path][-1].node is not option.member.node:
+            node = owner.members[path][-1].node
+            if isinstance(node, py.Node):
+                self._entries(node, owner.module, option, owner, depth + 1)  # type: ignore[arg-type]
+                return
+        symbol = self.classes.modules.resolve(module, head) if head else self.classes.modules.resolve(module, path)
+        cls = self.classes.of(symbol) if head else None
+        if isinstance(cls, SourceClass) and (found := cls.find(attribute)) is not None and found.node is not None:
+            self._entries(found.node, found.owner.module, option, found.owner, depth + 1)  # type: ignore[arg-type]
+        elif symbol is not None and symbol.kind == "value" and symbol.node is not None and symbol.module and not head:
+            self._entries(symbol.node, symbol.module, option, owner, depth + 1)  # type: ignore[arg-type]
+        elif path.startswith(("admin.ModelAdmin.", "ModelAdmin.", "UserAdmin.")):
+            pass
+        else:
+            option.open = "it is computed"
+
+    @cached_property
+    def inlines(self) -> list[Admin]:
+        """The inline classes that the admin shows, each with its model."""
+        option = self.option("inlines")
+        found = []
+        for item in option.items if option is not None else ():
+            cls = self.classes.resolve(item.module, item.node)
+            if isinstance(cls, SourceClass):
+                found.append(Admin(cls, None, self.classes))
+        return found
+
+
+class Admins:
+    """Every registered admin class."""
+
+    def __init__(self, models: Models) -> None:
+        self.models = models
+        self.classes = models.classes
+        self.all = list({(admin.cls, id(admin.model)): admin for admin in self._registered()}.values())
+        for admin in self.all:
+            for inline in admin.inlines:
+                member = inline.cls.find("model")
+                if member is not None and isinstance(member.node, py.Node):
+                    inline.model = self.models.of_expr(member.owner.module, member.node)  # type: ignore[arg-type]
+
+    def __iter__(self) -> Iterator[Admin]:
+        return iter(self.all)
+
+    def of(self, model: Model | None) -> Admin | None:
+        """The first admin registered for `model`."""
+        return next((admin for admin in self.all if admin.model is model), None) if model is not None else None
+
+    def is_admin(self, cls: SourceClass | str | None) -> bool:
+        """Whether a class is an admin by the names of what it derives from."""
+        return isinstance(cls, SourceClass) and any(
+            base.rpartition(".")[2].endswith(("Admin", "Inline")) for base in cls.externals
+        )
+
+    def _registered(self) -> Iterator[Admin]:
+        for module in self.models.modules:
+            for stmt in module.facts.body:
+                yield from self._in(module, stmt)
+
+    def _in(self, module: SourceModule, stmt: py.Stmt) -> Iterator[Admin]:
+        if isinstance(stmt, py.ClassDef):
+            for decorator in stmt.decorators:
+                if isinstance(decorator, py.Call) and dotted(decorator.func).rpartition(".")[2] == "register":
+                    cls = self.classes.build(module, stmt)
+                    if self.is_admin(cls):
+                        for arg in decorator.args:
+                            yield Admin(cls, self.models.of_expr(module, arg), self.classes)
+        elif isinstance(stmt, py.ExprStmt) and isinstance(stmt.value, py.Call):
+            call = stmt.value
+            if not dotted(call.func).endswith("register") or not call.args:
+                return
+            second = call.args[1] if len(call.args) > 1 else keyword(call, "admin_class")
+            cls = self.classes.resolve(module, second)
+            if isinstance(cls, SourceClass) and self.is_admin(cls):
+                first = call.args[0]
+                models = first.elts if isinstance(first, (py.List, py.Tuple)) else (first,)
+                for model in models:
+                    yield Admin(cls, self.models.of_expr(module, model), self.classes)
+        elif isinstance(stmt, (py.If, py.Try)):
+            for inner in (*stmt.body, *stmt.orelse):
+                yield from self._in(module, inner)

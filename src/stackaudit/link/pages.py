@@ -1,0 +1,277 @@
+"""Pages: views with the templates that they render, walked together.
+
+`resolve(stack)` gives `Pages`. `events` are those of the query walk whose place lies in a template: what a template asks
+of the rows that its view puts into the context.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from stackaudit.facts import python as py
+from stackaudit.link.classes import SourceClass
+from stackaudit.link.model import Model
+from stackaudit.link.models import Models
+from stackaudit.link.modules import SourceModule
+from stackaudit.link.pages_files import Templates
+from stackaudit.link.pages_render import Renderer
+from stackaudit.link.pages_views import Views, kind_of
+from stackaudit.link.queries import calls
+from stackaudit.link.queries.entries import functions
+from stackaudit.link.queries.events import Event
+from stackaudit.link.queries.values import UNKNOWN, Const, Function, Instance, Mapping, Other, Row, Seq, Value
+from stackaudit.link.queries.walk import At, Walk
+from stackaudit.model.source import Place
+
+if TYPE_CHECKING:
+    from stackaudit.link.stack import Stack
+
+_LOADED = "stackaudit.template:"
+_RESPONSES = ("TemplateResponse", "SimpleTemplateResponse")
+_RENDERING = frozenset({"render", "render_to_string", "render_to_response", "TemplateResponse", "get_template"} | {
+    "SimpleTemplateResponse", "select_template", "render_template",
+})  # fmt: skip
+_LEVELS = 3
+
+
+class PageHooks:
+    """What the walk does not know of itself: rendering a template, and what generic views inherit."""
+
+    def __init__(self, walk: Walk, templates: Templates, processors: tuple[Function, ...] = ()) -> None:
+        self.walk = walk
+        self.renderer = Renderer(walk, templates)
+        self.views = Views(walk)
+        self.processors = processors
+        self._common: dict[str, Value] | None = None
+        walk.hooks = self
+
+    def external(self, name: str, args: tuple[Value, ...], keywords: dict[str, Value], at: At) -> Value | None:
+        """Rendering by Django's functions."""
+        last = name.rpartition(".")[2]
+        if name.startswith(_LOADED):
+            if last == "render":
+                context = args[0] if args else keywords.get("context", UNKNOWN)
+                self.render((name[len(_LOADED) : -len(".render")],), context, at)
+            return UNKNOWN
+        if not name.startswith("django.") and "jinja" not in name:
+            return None
+        if last in ("get_template", "select_template") and args:
+            found = _names(args[0])
+            return Other(name=_LOADED + found[0]) if found else UNKNOWN
+        if last in ("render", *_RESPONSES) and ("shortcuts" in name or "response" in name):
+            first = 0 if last == "SimpleTemplateResponse" else 1
+            template = keywords.get("template_name") or keywords.get("template") or _at(args, first)
+            self.render(_names(template), keywords.get("context") or _at(args, first + 1), at)
+            return UNKNOWN
+        if last in ("render_to_string", "render_to_response"):
+            template = keywords.get("template_name") or _at(args, 0)
+            self.render(_names(template), keywords.get("context") or _at(args, 1), at)
+            return UNKNOWN
+        return None
+
+    def offers(self, instance: Instance, name: str) -> bool:
+        """Whether Django gives the method to a generic view."""
+        from stackaudit.link.pages_views import INHERITED
+
+        return name in INHERITED and kind_of(instance.cls) is not None
+
+    def inherited(
+        self, instance: Instance, name: str, args: tuple[Value, ...], keywords: dict[str, Value], at: At
+    ) -> Value | None:
+        """A method of Django's generic views."""
+        value = self.views.inherited(instance, name, args, keywords, at)
+        if value is None:
+            return None
+        if name == "render_to_response":
+            context = args[0] if args else keywords.get("context", UNKNOWN)
+            self.page(instance, context, at)
+        elif name in ("get", "dispatch"):
+            self.page(instance, self.views.ask(instance, "get_context_data", at), at)
+        return value
+
+    def constructed(self, cls: SourceClass, args: tuple[Value, ...], keywords: dict[str, Value], at: At) -> None:
+        """Nothing that templates care for."""
+
+    def page(self, view: Instance, context: Value, at: At) -> None:
+        """Render the template of a view."""
+        kind = kind_of(view.cls)
+        if kind is not None:
+            self.render(tuple(self.views.names(view, kind, at)), context, at)
+
+    def render(self, names: tuple[str, ...], context: Value, at: At) -> None:
+        """Render the first of the templates that exists."""
+        held = {str(key): value for key, value in context.items} if isinstance(context, Mapping) else {}
+        for name in names:
+            if self.renderer.render(name, {**self.common, **held}, at, f'render "{name}"'):
+                return
+
+    @property
+    def common(self) -> dict[str, Value]:
+        """What every page's context holds: the request, its user and what the context processors add."""
+        if self._common is None:
+            request = Other(name="@request")
+            self._common = {"request": request}
+            user = self.walk.models.user
+            if user is not None:
+                self._common["user"] = Row(user)
+            for function in self.processors:
+                place: At = (function.module, function.node)
+                value = calls.apply(self.walk, function, (request,), {}, place)
+                if isinstance(value, Mapping):
+                    self._common |= {str(key): held for key, held in value.items}
+        return self._common
+
+
+class Pages:
+    """The pages of a stack."""
+
+    def __init__(self, models: Models, templates: Templates, processors: tuple[Function, ...], walk: Walk) -> None:
+        self.models = models
+        self.templates = templates
+        self.walk = walk
+        self.hooks = PageHooks(walk, templates, processors)
+        self._walk()
+
+    @cached_property
+    def events(self) -> list[Event]:
+        """What the templates ask the database for, in the order of the walk."""
+        held = self.templates.by_path
+        return [
+            event for event in self.walk.record.events if event.place.path in held or event.query.path in held
+        ]
+
+    def text(self, place: Place) -> str:
+        """The expression of a template that stands at `place`, "" where none does."""
+        return self.hooks.renderer.texts.get(place, "")
+
+    @property
+    def rendered(self) -> set[str]:
+        """The templates that some view was seen to render, also through others."""
+        return self.hooks.renderer.rendered
+
+    def _walk(self) -> None:
+        wanted = self._rendering_names()
+        for module in self.models.modules:
+            for node, owner in functions(self.walk, module):
+                if node.name in wanted and not _is_property(node):
+                    self._function(module, node, owner)
+        for cls in self._view_classes():
+            self._view(cls)
+
+    def _function(self, module: SourceModule, node: py.FunctionDef, owner: SourceClass | None) -> None:
+        bound: Value | None = None
+        if owner is not None:
+            model = self.models.of_class(owner)
+            if kind_of(owner) is not None:
+                return
+            bound = Row(model) if model is not None else Instance(owner)
+        self.walk.spent = 0
+        calls.call(self.walk, Function(module, node, bound, owner), (), {}, (module, node), node.name)
+
+    def _view_classes(self) -> Iterator[SourceClass]:
+        for module in self.models.modules:
+            for bound in module.names.values():
+                for binding in bound:
+                    if isinstance(binding.node, py.ClassDef) and binding.node.bases:
+                        cls = self.models.classes.build(module, binding.node)
+                        if kind_of(cls) is not None and self.models.of_class(cls) is None:
+                            yield cls
+
+    def _view(self, cls: SourceClass) -> None:
+        """What a request to the view does: its own `get` and `post`, or Django's."""
+        place: At = (cls.module, py.Name(cls.node.start, cls.node.start + 5, cls.label))
+        for name in ("get", "post"):
+            view = Instance(cls, {"request": Other(name="@request"), "kwargs": Mapping(UNKNOWN)})
+            self.walk.spent = 0
+            own = cls.find(name)
+            if own is not None and isinstance(own.node, py.FunctionDef):
+                args = (Other(name="@request"),)
+                q_args = args if len(own.node.params) > 1 else ()
+                calls.apply(self.walk, calls.member(self.walk, view, own, place), q_args, {}, place)
+            elif name == "get":
+                self.hooks.inherited(view, "get", (), {}, place)
+
+    def _rendering_names(self) -> set[str]:
+        """The names of functions that render a template, or call one that does, over a few levels."""
+        called: dict[str, set[str]] = {}
+        for module in self.models.modules:
+            for node, _ in functions(self.walk, module):
+                called.setdefault(node.name, set()).update(_called_names(node))
+        wanted = {name for name, names in called.items() if names & _RENDERING}
+        for _ in range(_LEVELS - 1):
+            wanted |= {name for name, names in called.items() if names & (wanted - _RENDERING - {"get", "save", "send"})}
+        return wanted
+
+
+def _called_names(node: object) -> Iterator[str]:
+    stack = [node]
+    while stack:
+        item = stack.pop()
+        if isinstance(item, py.Call):
+            func = item.func
+            if isinstance(func, py.Attribute):
+                yield func.attr
+            elif isinstance(func, py.Name):
+                yield func.id
+        if isinstance(item, py.Node) or hasattr(item, "__struct_fields__"):
+            stack.extend(getattr(item, name) for name in item.__struct_fields__)  # type: ignore[attr-defined]
+        elif isinstance(item, tuple):
+            stack.extend(item)
+
+
+def _is_property(node: py.FunctionDef) -> bool:
+    return any("property" in name for name in calls.decorators(node))
+
+
+def _names(value: Value) -> tuple[str, ...]:
+    if isinstance(value, Const):
+        return (value.value,) if isinstance(value.value, str) else ()
+    if isinstance(value, Seq):
+        return tuple(name for item in value.items or () for name in _names(item))
+    return ()
+
+
+def _at(args: tuple[Value, ...], index: int) -> Value:
+    return args[index] if index < len(args) else UNKNOWN
+
+
+def processors(stack: Stack) -> Iterator[tuple[str, Function]]:
+    """The project's own context processors, by their dotted names, in the order of the settings."""
+    settings = stack.settings
+    value = settings.get("TEMPLATES") if settings is not None else None
+    for engine in _items(value):
+        options = getattr(engine, "value", None)
+        inner = options.get("OPTIONS") if isinstance(options, dict) else None
+        held = getattr(inner, "value", None)
+        for item in _items(held.get("context_processors") if isinstance(held, dict) else None):
+            name = getattr(item, "value", None)
+            if isinstance(name, str):
+                module_name, _, function = name.rpartition(".")
+                module = stack.modules.find(module_name)
+                symbol = stack.modules.member(module, function) if module is not None else None
+                if symbol is not None and isinstance(symbol.node, py.FunctionDef) and symbol.module is not None:
+                    yield name, Function(symbol.module, symbol.node)
+
+
+def _items(value: object) -> list[object]:
+    held = getattr(value, "value", None)
+    return list(held) if isinstance(held, (list, tuple)) else []
+
+
+def fresh_walk(stack: Stack) -> Walk:
+    """A walk of its own over the stack's models, for the Django version that the stack runs on."""
+    queries = stack.queries
+    walk = Walk(stack.models, queries.walk.django)
+    walk.signalled = queries.walk.signalled
+    return walk
+
+
+def resolve(stack: Stack) -> Pages:
+    """Walk every view of a stack with its templates."""
+    templates = Templates(stack.of_kind("template"), stack.modules)
+    return Pages(stack.models, templates, tuple(item for _, item in processors(stack)), fresh_walk(stack))
+
+
+__all__ = ["Model", "PageHooks", "Pages", "fresh_walk", "processors", "resolve"]

@@ -1,0 +1,111 @@
+"""Queries that repeat for each row of a page, a serializer or a changelist, one for each root cause.
+
+A root cause is a queryset (or, where its rows come from elsewhere, a loop) whose rows lack something that is read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+
+from stackaudit.link.queries.events import Event
+from stackaudit.model.source import Place
+from stackaudit.model.verdict import Cost, Step
+
+REPEATING = ("forward", "reverse", "deferred", "bypassed", "query")
+PAGE = 25
+
+
+@dataclass
+class Repeat:
+    """The accesses that one queryset's rows get: `events` in the order of the walk."""
+
+    events: list[Event] = field(default_factory=list)
+
+    @property
+    def failing(self) -> list[Event]:
+        """The accesses that ask the database for each row, the certain ones first."""
+        found = [event for event in self.events if event.outcome == "fail"]
+        return sorted(found, key=lambda event: event.guarded)
+
+    @property
+    def first(self) -> Event:
+        """The access that the verdict stands at."""
+        failing = [event for event in self.events if event.outcome == "fail"]
+        unsure = [event for event in self.events if event.outcome == "unknown"]
+        return (failing or unsure or self.events)[0]
+
+    @property
+    def paths(self) -> list[tuple[str, ...]]:
+        """The relation paths that are not loaded, each once, without those that another one goes through."""
+        found = list(dict.fromkeys(event.path for event in self.failing if event.path))
+        return [path for path in found if not any(other != path and other[: len(path)] == path for other in found)]
+
+    @property
+    def many(self) -> set[tuple[str, ...]]:
+        """The paths that lead to many rows."""
+        return {event.path for event in self.events if event.relation is not None and event.relation.many}
+
+    def loads(self) -> str:
+        """The calls that load what is missing: `.select_related("a__b").prefetch_related("c")`."""
+        joins, prefetches = [], []
+        many = self.many
+        for path in self.paths:
+            generic = any(
+                event.path[: len(path)] == path and event.relation is not None and event.relation.relation == "generic_fk"
+                for event in self.failing
+            )
+            through = generic or any(path[:length] in many for length in range(1, len(path) + 1))
+            (prefetches if through else joins).append(f'"{"__".join(path)}"')
+        calls = f".select_related({', '.join(joins)})" if joins else ""
+        return calls + (f".prefetch_related({', '.join(prefetches)})" if prefetches else "")
+
+    def related(self) -> tuple[Step, ...]:
+        """The queryset, then the other accesses."""
+        steps = []
+        first = self.first
+        if first.origin is not None:
+            text = f"`{first.origin.text}` " if first.origin.text else ""
+            steps.append(Step(first.origin.place, f"{text}loads the rows"))
+        places = {first.place}
+        for event in self.failing:
+            for place in (event.place, event.query):
+                if place not in places and len(steps) < 12:
+                    places.add(place)
+                    what = ".".join(event.path) or event.method
+                    steps.append(Step(place, f"reads `{what}` too" if place is event.place else f"asks for `{what}`"))
+        return tuple(steps)
+
+    def cost(self, rows: int, assumed: str) -> Cost:
+        """What a request with `rows` rows costs."""
+        distinct = {(event.path, event.method if not event.path else "") for event in self.failing}
+        return Cost(max(len(distinct), 1) * rows, rows, assumed)
+
+
+def grouped(events: Iterable[Event], accept: Callable[[Event], bool]) -> list[Repeat]:
+    """The events that `accept` wants, by root cause, in the order of the walk."""
+    found: dict[tuple[Place, Place | None], Repeat] = {}
+    for event in events:
+        if event.kind in REPEATING and accept(event):
+            found.setdefault(cause_of(event), Repeat()).events.append(event)
+    return list(found.values())
+
+
+def cause_of(event: Event) -> tuple[Place, Place | None]:
+    """What tells one root cause from another."""
+    if event.origin is not None and event.path:
+        return event.origin.place, None
+    return (event.loop.place if event.loop is not None else event.place), event.query
+
+
+def inner_place(event: Event) -> Place:
+    """The access inside the method that the loop calls for each row; the place of the query where it calls none."""
+    calls = len(event.flow) - 1
+    calls -= event.origin is not None
+    calls -= event.loop is not None and event.loop.place != (event.origin.place if event.origin else None)
+    return event.flow[-calls].place if calls > 1 else event.query
+
+
+def is_indirect(event: Event) -> bool:
+    """Whether a method or property of the repository stands between the loop's row and the query."""
+    return event.query != event.place

@@ -1,0 +1,531 @@
+"""Walks a template with the values of its context, as Django or Jinja2 would render it.
+
+Each access to a row goes through the query walk with the place of the expression, so that a loop over a queryset and
+what its body reads meet in one walk, through includes, blocks and tags.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+
+from stackaudit.facts import template as t
+from stackaudit.link import pages_walk as q
+from stackaudit.link.pages_files import Library, TemplateFile, Templates
+from stackaudit.link.queries.values import (
+    UNKNOWN,
+    Const,
+    Function,
+    Mapping,
+    Method,
+    Other,
+    Row,
+    Rows,
+    Seq,
+    Value,
+    join,
+)
+from stackaudit.link.queries.walk import At, Walk
+from stackaudit.model.source import Place, Region
+
+DEEPEST = 12
+"""How many templates may include each other; deeper ones are not walked."""
+
+_SAME = frozenset(
+    {"safe", "default", "default_if_none", "dictsort", "dictsortreversed", "list", "sort", "sorted", "reverse", "batch"}
+    | {"force_escape", "escape", "e", "unique", "select", "reject"}
+)
+_ONE = frozenset({"first", "last", "random"})
+_PER_ITEM = frozenset({"dictsort", "dictsortreversed", "sort", "groupby", "map", "sum", "selectattr", "rejectattr"})
+_COUNTS = frozenset({"length", "length_is", "count"})
+_QUIET = frozenset({"csrf_token", "load", "now", "static", "trans", "translate", "get_static_prefix", "verbatim", "debug"})
+
+
+@dataclass
+class Scope:
+    """The context: the innermost dictionary last. `macros` are those that the template defines or imports."""
+
+    layers: list[dict[str, Value]]
+    macros: dict[str, tuple[TemplateFile, t.Macro]] = field(default_factory=dict)
+
+    def get(self, name: str) -> Value | None:
+        """The value of a name, None where the context has none."""
+        for layer in reversed(self.layers):
+            if name in layer:
+                return layer[name]
+        return None
+
+    def flat(self) -> dict[str, Value]:
+        """All names as one dictionary."""
+        return {name: value for layer in self.layers for name, value in layer.items()}
+
+    @contextmanager
+    def pushed(self, names: dict[str, Value]) -> Iterator[None]:
+        """Names that hold for a while."""
+        self.layers.append(dict(names))
+        try:
+            yield
+        finally:
+            self.layers.pop()
+
+
+@dataclass
+class _Chain:
+    """A template and those it extends: for each block its definitions, the most derived first."""
+
+    root: TemplateFile
+    blocks: dict[str, list[tuple[TemplateFile, t.Block]]]
+
+
+class Renderer:
+    """Renders templates in a walk. `notes` collects why parts of templates could not be followed."""
+
+    def __init__(self, walk: Walk, templates: Templates) -> None:
+        self.walk = walk
+        self.templates = templates
+        self.depth = 0
+        self.open: list[str] = []
+        self.rendered: set[str] = set()
+        self.texts: dict[Place, str] = {}
+
+    def render(self, name: str, context: dict[str, Value], at: At, text: str = "") -> bool:
+        """Render the template `name`, called at `at`; False where no file has that name."""
+        files = self.templates.find(name)
+        if self.depth >= DEEPEST or not files:
+            return bool(files)
+        file = files[0]
+        if file.path in self.open and self.open.count(file.path) > 1:
+            return True
+        self.rendered.add(file.path)
+        self.depth += 1
+        self.open.append(file.path)
+        try:
+            with self.walk.step(at, text or f'render "{name}"', file.path):
+                _File(self, self.chain(file), Scope([{}, context])).root()
+        finally:
+            self.open.pop()
+            self.depth -= 1
+        return True
+
+    def chain(self, file: TemplateFile) -> _Chain:
+        """Follow `extends` to the root."""
+        seen = [file]
+        while True:
+            parent = self.parent(seen[-1])
+            if parent is None or parent in seen or len(seen) > DEEPEST:
+                break
+            seen.append(parent)
+        blocks: dict[str, list[tuple[TemplateFile, t.Block]]] = {}
+        for item in seen:
+            for name, block in item.blocks.items():
+                blocks.setdefault(name, []).append((item, block))
+        for item in seen:
+            self.rendered.add(item.path)
+        return _Chain(seen[-1], blocks)
+
+    def parent(self, file: TemplateFile) -> TemplateFile | None:
+        """The template that `file` extends, None where it extends none or one that cannot be told."""
+        for node in file.tree.nodes:
+            if isinstance(node, t.Extends):
+                names = [node.template]
+                if isinstance(node.template, t.Filtered):
+                    names = [arg for item in node.template.filters for arg in item.args]
+                for name in names:
+                    if isinstance(name, t.Literal) and isinstance(name.value, str):
+                        target = name.value
+                        if target.startswith("./"):
+                            target = file.path.rpartition("/")[0] + target[1:]
+                        found = [item for item in self.templates.find(target) if item is not file]
+                        return found[0] if found else None
+        return None
+
+
+class _File:
+    """One template being rendered, with its parents and blocks."""
+
+    def __init__(self, renderer: Renderer, chain: _Chain, scope: Scope) -> None:
+        self.renderer = renderer
+        self.walk = renderer.walk
+        self.chain = chain
+        self.scope = scope
+        self.file = chain.root
+        self.blocks: list[tuple[str, int]] = []
+
+    def root(self) -> None:
+        self.nodes(self.chain.root.tree.nodes)
+
+    def at(self, region: Region) -> Place:
+        return Place(self.file.path, region)
+
+    def nodes(self, nodes: tuple[t.Node, ...]) -> None:
+        for node in nodes:
+            self.node(node)
+
+    def node(self, node: t.Node) -> None:
+        match node:
+            case t.Output():
+                value = self.value(node.value)
+                if isinstance(value, Row):
+                    q.text(self.walk, value, self.at(node.value.region))
+            case t.For():
+                self.loop(node)
+            case t.If():
+                self.condition(node)
+            case t.With():
+                with self.scope.pushed({item.name: self.value(item.value) for item in node.bindings}):
+                    self.nodes(node.body)
+            case t.Bind():
+                self.bind(node.targets, self.value(node.value))
+            case t.Include():
+                self.include(node)
+            case t.Block():
+                self.block(node)
+            case t.Regroup():
+                self.regroup(node)
+            case t.Cache():
+                for arg in node.args:
+                    self.value(arg)
+                with q.guarded(self.walk):
+                    self.nodes(node.body)
+            case t.Tag():
+                self.tag(node)
+            case t.Macro():
+                self.scope.macros[node.name] = (self.file, node)
+            case t.Import():
+                self.imported(node)
+            case t.Extends():
+                pass
+
+    # Tags
+
+    def bind(self, targets: tuple[str, ...], value: Value) -> None:
+        if len(targets) == 1:
+            self.scope.layers[-1][targets[0]] = value
+            return
+        items = value.items if isinstance(value, Seq) and value.items is not None else None
+        for index, name in enumerate(targets):
+            if items is not None and len(items) == len(targets):
+                self.scope.layers[-1][name] = items[index]
+            elif isinstance(value, Seq):
+                self.scope.layers[-1][name] = value.element
+            else:
+                self.scope.layers[-1][name] = Other(value.loops)
+
+    def loop(self, node: t.For) -> None:
+        source = self.value(node.iter)
+        place = self.at(node.iter.region)
+        text = f"{{% for {', '.join(node.targets)} in {self.text(node.iter)} %}}"
+        with q.each(self.walk, source, place, text) as element, self.scope.pushed({"forloop": UNKNOWN, "loop": UNKNOWN}):
+            self.bind(node.targets, element)
+            if node.test is not None:
+                self.value(node.test)
+            self.nodes(node.body)
+        if isinstance(node.iter, t.Path) and isinstance(source, Rows):
+            self.evaluated(node.iter, source)
+        with q.guarded(self.walk):
+            self.nodes(node.empty)
+
+    def evaluated(self, path: t.Path, rows: Rows) -> None:
+        """A queryset that the context holds keeps its rows once somebody went through them."""
+        if path.parts:
+            return
+        for layer in reversed(self.scope.layers):
+            if path.name in layer:
+                layer[path.name] = replace(rows, evaluated=True)
+                return
+
+    def condition(self, node: t.If) -> None:
+        for index, branch in enumerate(node.branches):
+            if branch.test is not None:
+                value = self.value(branch.test)
+                if isinstance(value, Rows) and not value.evaluated:
+                    rows = q.run(self.walk, value, self.at(branch.test.region))
+                    if isinstance(branch.test, t.Path) and isinstance(rows, Rows):
+                        self.evaluated(branch.test, rows)
+            known = self.known(branch.test) if index == 0 else None
+            if known is False:
+                continue
+            with q.guarded(self.walk):
+                self.nodes(branch.body)
+            if known is True:
+                return
+
+    def known(self, test: t.Expr | None) -> bool | None:
+        """Whether a test is certain: a flag that was passed on as a constant."""
+        if isinstance(test, t.Path) and not test.parts:
+            value = self.scope.get(test.name)
+            if isinstance(value, Const):
+                return bool(value.value)
+        return None
+
+    def include(self, node: t.Include) -> None:
+        extra = {item.name: self.value(item.value) for item in node.bindings}
+        context = extra if node.only else {**self.scope.flat(), **extra}
+        for name in self.names(node.template):
+            if name.startswith("./"):
+                name = self.file.path.rpartition("/")[0] + name[1:]
+            if self.renderer.render(name, context, self.at(node.region), f'{{% include "{name}" %}}'):
+                return
+
+    def names(self, expr: t.Expr) -> list[str]:
+        """The names that a template expression may mean."""
+        if isinstance(expr, t.Operation) and expr.op == "list":
+            return [name for item in expr.operands for name in self.names(item)]
+        value = self.value(expr)
+        if isinstance(value, Const) and isinstance(value.value, str):
+            return [value.value]
+        if isinstance(value, Seq):
+            return [item.value for item in value.items or () if isinstance(item, Const) and isinstance(item.value, str)]
+        return []
+
+    def block(self, node: t.Block) -> None:
+        self.definition(node.name, 0, node)
+
+    def definition(self, name: str, index: int, own: t.Block | None = None) -> None:
+        """Render the definition of a block that stands at `index`, the most derived being 0."""
+        found = self.chain.blocks.get(name, [])
+        if index >= len(found) or (name, index) in self.blocks:
+            if own is not None and not found:
+                self.nodes(own.body)
+            return
+        file, block = found[index]
+        before = self.file
+        self.file = file
+        self.blocks.append((name, index))
+        with self.scope.pushed({}):
+            self.nodes(block.body)
+        self.blocks.pop()
+        self.file = before
+
+    def above(self) -> None:
+        """`{{ block.super }}` and Jinja2's `super()`."""
+        if self.blocks:
+            name, index = self.blocks[-1]
+            self.definition(name, index + 1)
+
+    def regroup(self, node: t.Regroup) -> None:
+        source = self.value(node.value)
+        place = self.at(node.value.region)
+        with q.each(self.walk, source, place, f"{{% regroup {self.text(node.value)} %}}") as element:
+            grouper = self.follow(element, (node.by.name, *node.by.parts), self.at(node.by.region))
+        inside = replace(source, evaluated=True) if isinstance(source, Rows) else source
+        group = Mapping(UNKNOWN, (("grouper", grouper), ("list", inside)))
+        self.scope.layers[-1][node.target] = Seq(group)
+
+    def tag(self, node: t.Tag) -> None:
+        if node.name in _QUIET:
+            return
+        library = self.renderer.templates.tag(node.name, self.file)
+        args = tuple(self.value(arg) for arg in node.args)
+        keywords = {item.name: self.value(item.value) for item in node.keywords}
+        if node.name in ("url", "firstof", "cycle", "ifchanged", "querystring") and library is None:
+            for arg, value in zip(node.args, args, strict=True):
+                if isinstance(value, Row) and node.name != "ifchanged":
+                    q.text(self.walk, value, self.at(arg.region))
+        outcome: Value = UNKNOWN
+        if library is not None and library.kind in ("simple", "inclusion"):
+            outcome = self.library(library, args, keywords, node.region)
+            if library.kind == "inclusion":
+                self.inclusion(library, outcome, node.region)
+                outcome = UNKNOWN
+        if node.target:
+            self.scope.layers[-1][node.target] = outcome
+        elif isinstance(outcome, Row):
+            q.text(self.walk, outcome, self.at(node.region))
+        if node.body:
+            with self.scope.pushed({item.name: keywords[item.name] for item in node.keywords}):
+                self.nodes(node.body)
+
+    def library(self, library: Library, args: tuple[Value, ...], keywords: dict[str, Value], region: Region) -> Value:
+        if library.takes_context:
+            context = Mapping(UNKNOWN, tuple(self.scope.flat().items()))
+            args = (context, *args)
+        function = Function(library.module, library.function)
+        return q.call(self.walk, function, args, keywords, self.at(region), f"{{% {library.name} %}}")
+
+    def inclusion(self, library: Library, outcome: Value, region: Region) -> None:
+        if library.template and isinstance(outcome, Mapping):
+            context = {str(name): value for name, value in outcome.items}
+            self.renderer.render(library.template, context, self.at(region), f"{{% {library.name} %}}")
+
+    def imported(self, node: t.Import) -> None:
+        if not (isinstance(node.template, t.Literal) and isinstance(node.template.value, str)):
+            return
+        for file in self.renderer.templates.find(node.template.value)[:1]:
+            macros = {item.name: item for item in file.tree.nodes if isinstance(item, t.Macro)}
+            for name, alias in node.names:
+                if name in macros:
+                    self.scope.macros[alias] = (file, macros[name])
+            if node.target:
+                for name, macro in macros.items():
+                    self.scope.macros[f"{node.target}.{name}"] = (file, macro)
+
+    # Expressions
+
+    def text(self, expr: t.Expr) -> str:
+        """An expression as one would write it."""
+        if isinstance(expr, t.Path):
+            return ".".join((expr.name, *expr.parts))
+        if isinstance(expr, t.Filtered):
+            return self.text(expr.value) + "".join(f"|{item.name}" for item in expr.filters)
+        if isinstance(expr, t.Literal):
+            return f'"{expr.value}"' if isinstance(expr.value, str) else str(expr.value)
+        if isinstance(expr, t.Call):
+            return f"{self.text(expr.func)}(…)"
+        return "…"
+
+    def value(self, expr: t.Expr) -> Value:
+        """The value of an expression; what it reads is recorded on the way."""
+        match expr:
+            case t.Path():
+                if expr.name == "block" and expr.parts == ("super",):
+                    self.above()
+                    return UNKNOWN
+                base = self.scope.get(expr.name)
+                if base is None:
+                    return UNKNOWN
+                place = self.at(expr.region)
+                self.renderer.texts[place] = self.text(expr)
+                return self.follow(base, expr.parts, place, self.is_django)
+            case t.Literal():
+                return Const(expr.value)
+            case t.Filtered():
+                return self.filtered(expr)
+            case t.Follow():
+                return self.follow(self.value(expr.value), expr.parts, self.at(expr.region), self.is_django)
+            case t.Call():
+                return self.called(expr)
+            case t.Operation():
+                return self.operation(expr)
+        return UNKNOWN
+
+    @property
+    def is_django(self) -> bool:
+        return self.file.tree.language == "django"
+
+    def operation(self, expr: t.Operation) -> Value:
+        values = [self.value(operand) for operand in expr.operands]
+        if expr.op == "list":
+            return Seq(UNKNOWN, tuple(values))
+        if expr.op in ("and", "or"):
+            for operand, value in zip(expr.operands, values, strict=True):
+                if isinstance(value, Rows) and not value.evaluated:
+                    q.run(self.walk, value, self.at(operand.region))
+            return values[-1] if values else UNKNOWN
+        if expr.op == "if" and len(values) == 3:
+            return join(values[1], values[2])
+        if expr.op == "slice" and values:
+            return q.sliced(self.walk, values[0], values[1], values[2], self.at(expr.region))
+        if expr.op == "[]" and len(values) == 2:
+            if isinstance(values[0], Mapping) and isinstance(values[1], Const):
+                return values[0].get(values[1].value) or values[0].element
+            return values[0].element if isinstance(values[0], (Mapping, Seq)) else UNKNOWN
+        loops = frozenset().union(*(value.loops for value in values))
+        return Other(loops)
+
+    def follow(self, value: Value, parts: tuple[str, ...], at: Place, calls: bool = True) -> Value:
+        """Lookups: a key, an attribute (called where it can be), an index."""
+        for index, part in enumerate(parts):
+            if isinstance(value, Mapping) and (found := value.get(part)) is not None:
+                value = found
+            elif part.isdigit():
+                value = q.item(self.walk, value, Const(int(part)), at)
+            else:
+                value = q.attribute(self.walk, value, part, at)
+            if calls:
+                value = self.auto(value, at, ".".join(parts[: index + 1]))
+        return self.auto(value, at, "") if calls and not parts else value
+
+    def auto(self, value: Value, at: Place, text: str) -> Value:
+        """What Django makes of a callable: its outcome, unless it changes data."""
+        if isinstance(value, Method) and value.name in ("delete", "save", "update", "create", "clear", "add", "set"):
+            return UNKNOWN
+        if isinstance(value, (Function, Method)):
+            return q.call(self.walk, value, (), {}, at, f"{text}()" if text else "")
+        return value
+
+    def filtered(self, expr: t.Filtered) -> Value:
+        value = self.value(expr.value)
+        for item in expr.filters:
+            value = self.filter(expr, value, item)
+        return value
+
+    def filter(self, expr: t.Filtered, value: Value, item: t.Filter) -> Value:
+        args = tuple(self.value(arg) for arg in item.args)
+        keywords = {keyword.name: self.value(keyword.value) for keyword in item.keywords}
+        place = self.at(expr.region)
+        library = self.renderer.templates.tag("|" + item.name, self.file)
+        if library is not None:
+            return q.call(
+                self.walk, Function(library.module, library.function), (value, *args), keywords, place, f"|{item.name}"
+            )
+        if item.name == "slice" and self.is_django:
+            return self.slice(value, item, place)
+        if item.name in _PER_ITEM:
+            self.per_item(value, item, args, place)
+        if item.name in _COUNTS:
+            if isinstance(value, Rows) and not value.evaluated:
+                rows = q.run(self.walk, value, place)
+                if isinstance(expr.value, t.Path) and isinstance(rows, Rows):
+                    self.evaluated(expr.value, rows)
+            return Other(value.loops)
+        if item.name in _ONE:
+            return q.item(self.walk, value, Const(0), place)
+        if item.name in ("default", "default_if_none") and args:
+            return join(value, args[0])
+        if item.name in ("dictsort", "dictsortreversed") and isinstance(value, Rows):
+            return q.run(self.walk, value, place)
+        if item.name in _SAME:
+            return value
+        if item.name in ("join", "unordered_list"):
+            with q.each(self.walk, value, place, f"{self.text(expr.value)}|{item.name}") as element:
+                if isinstance(element, Row):
+                    q.text(self.walk, element, place)
+            return UNKNOWN
+        if isinstance(value, Row):
+            q.text(self.walk, value, place)
+        return Other(value.loops)
+
+    def per_item(self, value: Value, item: t.Filter, args: tuple[Value, ...], place: Place) -> None:
+        """Filters that read an attribute of every item."""
+        name = args[0] if args else None
+        for keyword in item.keywords:
+            if keyword.name == "attribute":
+                name = self.value(keyword.value)
+        if isinstance(name, Const) and isinstance(name.value, str) and isinstance(value, (Rows, Seq)):
+            with q.each(self.walk, value, place, f"|{item.name}") as element:
+                self.follow(element, tuple(name.value.split(".")), place)
+
+    def slice(self, value: Value, item: t.Filter, place: Place) -> Value:
+        literal = item.args[0] if item.args else None
+        if not (isinstance(literal, t.Literal) and isinstance(literal.value, (str, int))):
+            return value
+        parts = str(literal.value).split(":")
+        bounds = [Const(int(part)) if part.lstrip("-").isdigit() else Const(None) for part in parts]
+        lower, upper = (Const(None), bounds[0]) if len(bounds) == 1 else (bounds[0], bounds[1])
+        return q.sliced(self.walk, value, lower, upper, place)
+
+    def called(self, expr: t.Call) -> Value:
+        name = self.text(expr.func)
+        args = tuple(self.value(arg) for arg in expr.args)
+        keywords = {item.name: self.value(item.value) for item in expr.keywords}
+        if name == "super":
+            self.above()
+            return UNKNOWN
+        if name in self.scope.macros:
+            file, macro = self.scope.macros[name]
+            if len(self.renderer.open) < DEEPEST and (file.path, macro.name) not in self.renderer.open:  # type: ignore[comparison-overlap]
+                bound = dict(zip(macro.params, args, strict=False)) | keywords
+                self.renderer.open.append(file.path)
+                before, self.file = self.file, file
+                with self.scope.pushed({**dict.fromkeys(macro.params, UNKNOWN), **bound}):
+                    with self.walk.step(Place(before.path, expr.region), f"{name}()", file.path):
+                        self.nodes(macro.body)
+                self.file = before
+                self.renderer.open.pop()
+            return UNKNOWN
+        func = self.value(expr.func)
+        if isinstance(func, (Function, Method)):
+            return q.call(self.walk, func, args, keywords, self.at(expr.region), f"{name}()")
+        return Other(frozenset().union(*(arg.loops for arg in args)) if args else frozenset())

@@ -1,0 +1,189 @@
+"""Class-based generic views: what Django's own classes do where a project's class leaves it to them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from stackaudit.facts import python as py
+from stackaudit.link import pages_walk as q
+from stackaudit.link.classes import SourceClass
+from stackaudit.link.model import Model
+from stackaudit.link.queries import calls
+from stackaudit.link.queries.values import (
+    UNKNOWN,
+    ClassRef,
+    Const,
+    Instance,
+    Manager,
+    Mapping,
+    Other,
+    Row,
+    Rows,
+    Seq,
+    Value,
+)
+from stackaudit.link.queries.walk import At, Walk
+
+_LIST = frozenset({"ListView", "BaseListView", "MultipleObjectMixin", "ArchiveIndexView", "YearArchiveView"} | {
+    "MonthArchiveView", "WeekArchiveView", "DayArchiveView", "TodayArchiveView", "FilterView", "SingleTableView",
+    "SingleTableMixin", "ListFilterView",
+})  # fmt: skip
+_DETAIL = frozenset({"DetailView", "BaseDetailView", "SingleObjectMixin", "UpdateView", "DeleteView", "DateDetailView"})
+_OTHER = frozenset({"TemplateView", "FormView", "CreateView", "View", "ContextMixin", "TemplateResponseMixin"} | {
+    "RedirectView", "LoginView", "PasswordChangeView",
+})  # fmt: skip
+_SUFFIX = {"DetailView": "_detail", "UpdateView": "_form", "CreateView": "_form", "DeleteView": "_confirm_delete",
+           "ArchiveIndexView": "_archive"}  # fmt: skip
+INHERITED = frozenset(
+    {"get_queryset", "get_context_data", "get_object", "render_to_response", "get_template_names", "get", "post"}
+    | {"paginate_queryset", "dispatch", "get_form", "form_valid", "form_invalid", "get_context_object_name"}
+)
+
+
+@dataclass(frozen=True)
+class Kind:
+    """Which of Django's views a class is: "list", "detail" or "other"."""
+
+    name: str
+    suffix: str
+
+
+def kind_of(cls: SourceClass) -> Kind | None:
+    """What kind of generic view a class is, None where it is no view of Django's."""
+    labels = [base.rpartition(".")[2] for base in cls.externals if "rest_framework" not in base]
+    found = next((item for item in labels if item in _LIST | _DETAIL | _OTHER), None)
+    if found is None:
+        return None
+    if any(item in _LIST for item in labels):
+        return Kind("list", next((_SUFFIX[item] for item in labels if item in _SUFFIX), "_list"))
+    if any(item in _DETAIL for item in labels):
+        return Kind("detail", next((_SUFFIX[item] for item in labels if item in _SUFFIX), "_detail"))
+    return Kind("other", next((_SUFFIX[item] for item in labels if item in _SUFFIX), ""))
+
+
+class Views:
+    """Runs what a generic view inherits."""
+
+    def __init__(self, walk: Walk) -> None:
+        self.walk = walk
+
+    def model(self, view: Instance, at: At) -> Model | None:
+        """The model of a view: `model`, or that of its queryset."""
+        found = view.cls.find("model")
+        value = calls.attribute(self.walk, view, "model", at) if found is not None else UNKNOWN
+        if isinstance(value, ClassRef):
+            return value.model
+        if view.cls.find("queryset") is not None:
+            rows = calls.attribute(self.walk, view, "queryset", at)
+            if isinstance(rows, Rows):
+                return rows.model
+        return None
+
+    def inherited(self, view: Instance, name: str, args: tuple[Value, ...], keywords: dict[str, Value], at: At) -> Value | None:
+        """A method that the class leaves to Django; None where this is none of those known here."""
+        kind = kind_of(view.cls)
+        if kind is None or name not in INHERITED:
+            return None
+        if name == "get_queryset":
+            return self.queryset(view, at)
+        if name == "get_object":
+            rows = self.ask(view, "get_queryset", at)
+            if isinstance(rows, Rows) and rows.model is not None:
+                return Row(rows.model, rows.load, rows.origin)
+            return UNKNOWN
+        if name == "get_context_data":
+            return self.context(view, kind, keywords, at)
+        if name == "paginate_queryset" and args:
+            return Seq(UNKNOWN, (UNKNOWN, args[0], args[0], UNKNOWN))
+        if name == "get_template_names":
+            return Seq(UNKNOWN, tuple(Const(item) for item in self.names(view, kind, at)))
+        if name in ("get", "dispatch") and kind.name in ("list", "detail"):
+            attribute, method = ("object_list", "get_queryset") if kind.name == "list" else ("object", "get_object")
+            view.attributes[attribute] = self.ask(view, method, at)
+        return UNKNOWN
+
+    def ask(self, view: Instance, name: str, at: At, keywords: dict[str, Value] | None = None) -> Value:
+        """Call a method of the view, its own or Django's."""
+        found = view.cls.find(name)
+        if found is not None and isinstance(found.node, py.FunctionDef):
+            return q.call(self.walk, calls.member(self.walk, view, found, at), (), keywords or {}, at, f"{name}()")
+        return self.inherited(view, name, (), keywords or {}, at) or UNKNOWN
+
+    def queryset(self, view: Instance, at: At) -> Value:
+        """`get_queryset()` of Django's mixins."""
+        if view.cls.find("queryset") is not None:
+            value = calls.attribute(self.walk, view, "queryset", at)
+            if isinstance(value, (Rows, Manager)):
+                return calls.base_rows(self.walk, value)
+            if not (isinstance(value, Const) and value.value is None):
+                return value
+        model = self.model(view, at)
+        if model is None:
+            return UNKNOWN
+        manager = Manager(model, model.managers.get(model.default_manager), model.default_manager)
+        rows = calls.base_rows(self.walk, manager)
+        found = view.cls.find("model")
+        if found is not None and found.node is not None:
+            return _with_origin(self.walk, rows, (found.owner.module, found.node), f"{model.name}.{manager.name}.all()")
+        return rows
+
+    def context(self, view: Instance, kind: Kind, keywords: dict[str, Value], at: At) -> Mapping:
+        """`get_context_data()` of Django's mixins."""
+        items: dict[str, Value] = {"view": view, "form": UNKNOWN}
+        named = view.cls.find("context_object_name")
+        given = calls.attribute(self.walk, view, "context_object_name", at) if named is not None else UNKNOWN
+        name = given.value if isinstance(given, Const) and isinstance(given.value, str) else ""
+        if kind.name == "list":
+            rows = keywords.get("object_list") or view.attributes.get("object_list") or self.ask(view, "get_queryset", at)
+            items |= {"object_list": rows, "page_obj": rows, "paginator": UNKNOWN, "is_paginated": UNKNOWN}
+            if isinstance(rows, Rows) and rows.model is not None:
+                name = name or f"{rows.model.name.lower()}_list"
+            if name:
+                items[name] = rows
+        elif kind.name == "detail":
+            row = view.attributes.get("object") or self.ask(view, "get_object", at)
+            items["object"] = row
+            if isinstance(row, Row):
+                items[name or row.model.name.lower()] = row
+            elif name:
+                items[name] = row
+        extra = calls.attribute(self.walk, view, "extra_context", at) if view.cls.find("extra_context") else UNKNOWN
+        if isinstance(extra, Mapping):
+            items |= {str(key): value for key, value in extra.items}
+        items |= keywords
+        return Mapping(UNKNOWN, tuple(items.items()))
+
+    def names(self, view: Instance, kind: Kind, at: At) -> list[str]:
+        """The template names of a view, the most specific first."""
+        method = view.cls.find("get_template_names")
+        if method is not None and isinstance(method.node, py.FunctionDef):
+            value = self.ask(view, "get_template_names", at)
+            items = value.items or () if isinstance(value, Seq) else (value,)
+            return [item.value for item in items if isinstance(item, Const) and isinstance(item.value, str)]
+        found = []
+        if view.cls.find("template_name") is not None:
+            value = calls.attribute(self.walk, view, "template_name", at)
+            if isinstance(value, Const) and isinstance(value.value, str):
+                found.append(value.value)
+        model = self.model(view, at)
+        if model is None and kind.name in ("list", "detail"):
+            rows = view.attributes.get("object_list") or view.attributes.get("object")
+            model = rows.model if isinstance(rows, (Rows, Row)) else None
+        if model is not None and kind.suffix:
+            suffix = kind.suffix
+            if view.cls.find("template_name_suffix") is not None:
+                value = calls.attribute(self.walk, view, "template_name_suffix", at)
+                if isinstance(value, Const) and isinstance(value.value, str):
+                    suffix = value.value
+            found.append(f"{model.app}/{model.name.lower()}{suffix}.html")
+        return found
+
+
+def _with_origin(walk: Walk, rows: Rows, at: At, text: str) -> Rows:
+    from dataclasses import replace
+
+    origin = walk.origin(at)
+    return replace(rows, origin=replace(origin, text=text))
+
+
+__all__ = ["Kind", "Other", "Views", "kind_of"]

@@ -1,0 +1,189 @@
+"""API views of Django REST framework: which rows they list, through which serializer, in pages or not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from stackaudit.facts import python as py
+from stackaudit.link.classes import Base, Member, SourceClass
+from stackaudit.link.modules import dotted
+from stackaudit.link.serializers import Serializers, Shape
+from stackaudit.model.source import Place
+
+LISTS = frozenset({"ListAPIView", "ListCreateAPIView", "ModelViewSet", "ReadOnlyModelViewSet", "ListModelMixin"})
+VIEWS = LISTS | {
+    "APIView", "GenericAPIView", "ViewSet", "GenericViewSet", "RetrieveAPIView", "RetrieveUpdateAPIView",
+    "RetrieveUpdateDestroyAPIView", "RetrieveDestroyAPIView", "CreateAPIView", "UpdateAPIView", "DestroyAPIView",
+    "RetrieveModelMixin", "CreateModelMixin",
+}  # fmt: skip
+
+
+@dataclass(eq=False)
+class ApiView:
+    """One view or viewset. `lists` says whether it has the stock `list` action of a mixin."""
+
+    cls: SourceClass
+    lists: bool
+
+    @property
+    def place(self) -> Place:
+        """The head of the class."""
+        node = self.cls.node
+        return self.cls.module.place(py.Name(node.start, min(node.start + 6 + len(node.name), node.end), node.name))
+
+    def member(self, name: str) -> Member | None:
+        """An attribute that the class or a base of the repository sets."""
+        return self.cls.find(name)
+
+    @property
+    def own_list(self) -> Member | None:
+        """A `list` or `get` method of the repository's own."""
+        member = self.cls.find("list")
+        return member if member is not None and isinstance(member.node, py.FunctionDef) else None
+
+
+class ApiViews:
+    """Every API view of a stack that is not a base of another one."""
+
+    def __init__(self, serializers: Serializers) -> None:
+        self.serializers = serializers
+        self.classes = serializers.classes
+        found = list(self._found())
+        bases = {base for view in found for base in view.cls.mro[1:]}
+        self.all = [view for view in found if view.cls not in bases or self._is_used(view)]
+
+    def __iter__(self) -> Iterator[ApiView]:
+        return iter(self.all)
+
+    def _is_used(self, view: ApiView) -> bool:
+        """Whether a base class of other views is one of its own: it says what it serves."""
+        has_rows = view.cls.find("queryset") or view.cls.find("get_queryset")
+        return bool(has_rows and (view.cls.find("serializer_class") or view.cls.find("get_serializer_class")))
+
+    def _found(self) -> Iterator[ApiView]:
+        for module in self.serializers.models.modules:
+            for bound in module.names.values():
+                for binding in bound:
+                    if isinstance(binding.node, py.ClassDef) and binding.node.bases:
+                        cls = self.classes.build(module, binding.node)
+                        labels = {label_of(base) for base in cls.mro[1:]}
+                        if labels & VIEWS:
+                            yield ApiView(cls, bool(labels & LISTS))
+
+    def shapes(self, view: ApiView, action: str = "list") -> tuple[list[Shape], str]:
+        """The serializers of an action, and why some cannot be told ("" where all can be)."""
+        method = view.cls.find("get_serializer_class")
+        if method is not None and isinstance(method.node, py.FunctionDef):
+            reader = _Chosen(self, view, action)
+            reader.body(method.node.body, method.owner)
+            return reader.shapes, reader.open
+        member = view.cls.find("serializer_class")
+        if member is None or not isinstance(member.node, py.Node):
+            return [], "it names no serializer_class"
+        cls = self.classes.resolve(member.owner.module, member.node)  # type: ignore[arg-type]
+        if isinstance(cls, SourceClass):
+            return [self.serializers.shape(cls)], ""
+        return [], "its serializer_class cannot be told"
+
+
+class _Chosen:
+    """The classes that `get_serializer_class` may return for one action."""
+
+    def __init__(self, views: ApiViews, view: ApiView, action: str) -> None:
+        self.views = views
+        self.view = view
+        self.action = action
+        self.shapes: list[Shape] = []
+        self.open = ""
+        self.assigned: dict[str, py.Expr] = {}
+
+    def body(self, body: tuple[py.Stmt, ...], owner: SourceClass) -> bool:
+        """Read statements; True where they always return."""
+        for stmt in body:
+            if isinstance(stmt, py.Return):
+                self.returned(stmt.value, owner)
+                return True
+            if isinstance(stmt, py.Assign) and isinstance(stmt.targets[0], py.Name):
+                self.assigned[stmt.targets[0].id] = stmt.value
+            if isinstance(stmt, py.If):
+                known = self.decides(stmt.test)
+                first = known is not False and self.body(stmt.body, owner)
+                second = known is not True and self.body(stmt.orelse, owner)
+                if (known is True and first) or (known is False and second) or (known is None and first and second):
+                    return True
+            if isinstance(stmt, py.Match):
+                for case in stmt.cases:
+                    self.body(case.body, owner)
+            if isinstance(stmt, (py.Try, py.With)) and self.body(stmt.body, owner):
+                return True
+        return False
+
+    def decides(self, test: py.Expr) -> bool | None:
+        """Whether a test on `self.action` or the method holds for this action, None where that cannot be told."""
+        if isinstance(test, py.UnaryOp) and test.op == "not":
+            inner = self.decides(test.operand)
+            return None if inner is None else not inner
+        if isinstance(test, py.BoolOp):
+            sides = (self.decides(test.left), self.decides(test.right))
+            if test.op == "and":
+                return False if False in sides else True if sides == (True, True) else None
+            return True if True in sides else False if sides == (False, False) else None
+        if not isinstance(test, py.Compare) or len(test.ops) != 1:
+            return None
+        subject = dotted(test.left)
+        actual = {"self.action": self.action, "self.request.method": "GET"}.get(subject)
+        other = test.comparators[0]
+        if actual is None:
+            return None
+        if isinstance(other, (py.Tuple, py.List, py.Set)):
+            values = [item.value if isinstance(item, py.Constant) else None for item in other.elts]
+        elif isinstance(other, py.Constant):
+            values = [other.value]
+        else:
+            return None
+        if test.ops[0] in ("==", "in"):
+            return actual in values
+        return actual not in values if test.ops[0] in ("!=", "not in") else None
+
+    def returned(self, value: py.Expr | None, owner: SourceClass) -> None:
+        if isinstance(value, py.IfExp):
+            known = self.decides(value.test)
+            if known is not False:
+                self.returned(value.body, owner)
+            if known is not True:
+                self.returned(value.orelse, owner)
+            return
+        if isinstance(value, py.Name) and value.id in self.assigned:
+            value = self.assigned[value.id]
+        path = dotted(value)
+        member = None
+        if path.startswith("self.") and path.count(".") == 1:
+            member = self.view.cls.find(path[5:])
+        elif (
+            isinstance(value, py.Call)
+            and isinstance(value.func, py.Attribute)
+            and value.func.attr == "get_serializer_class"
+        ):
+            above = self.view.cls.find("get_serializer_class", after=owner)
+            if above is not None and isinstance(above.node, py.FunctionDef):
+                self.body(above.node.body, above.owner)
+                return
+            member = self.view.cls.find("serializer_class")
+        if member is not None and isinstance(member.node, py.Node):
+            found = self.views.classes.resolve(member.owner.module, member.node)  # type: ignore[arg-type]
+        else:
+            found = self.views.classes.resolve(owner.module, value)
+        if isinstance(found, SourceClass):
+            shape = self.views.serializers.shape(found)
+            if shape not in self.shapes:
+                self.shapes.append(shape)
+        else:
+            self.open = self.open or "get_serializer_class returns what cannot be told"
+
+
+def label_of(base: Base) -> str:
+    """The name of a class without its module."""
+    if isinstance(base, SourceClass):
+        return base.label
+    return (base or "").rpartition(".")[2]
