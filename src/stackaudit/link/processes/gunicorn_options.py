@@ -96,7 +96,7 @@ SETTINGS: tuple[Option, ...] = (
     Option("nworkers_changed", (), type="hook"),
     Option("on_exit", (), type="hook"),
     Option("ssl_context", (), type="hook"),
-    Option("proxy_protocol", ("--proxy-protocol",), takes="optional", default="off"),
+    Option("proxy_protocol", ("--proxy-protocol",), takes="optional", const="auto", default="off"),
     Option("proxy_allow_ips", ("--proxy-allow-from",), type="names", default=("127.0.0.1", "::1")),
     Option("protocol", ("--protocol",), default="http"),
     Option("uwsgi_allow_ips", ("--uwsgi-allow-from",), type="names", default=("127.0.0.1", "::1")),

@@ -18,7 +18,8 @@ Type: TypeAlias = Literal["text", "int", "bool", "list", "names", "dict", "hook"
 class Option:
     """An option. `takes` tells how the command line gives it: "off" is a flag that sets False.
 
-    `type` tells what a configuration file or the command line makes of its value; `default` is that of the program.
+    `type` tells what a configuration file or the command line makes of its value; `default` is that of the
+    program, `const` what a flag gives that stands without its optional value.
     """
 
     name: str
@@ -26,6 +27,7 @@ class Option:
     takes: Takes = "value"
     type: Type = "text"
     default: Any = None
+    const: Any = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +93,7 @@ def parse(
             continue
         given: AnyValue
         if option.takes in ("flag", "off") or (option.takes == "optional" and attached is None):
-            given = Known(option.takes != "off", (argument.place,))
+            given = Known(option.const if option.takes != "off" else False, (argument.place,))
         elif attached is not None:
             given = Known(attached, (argument.place,), value.note)
         elif index < len(arguments):
