@@ -31,6 +31,7 @@ class Settings:
 
     `module` is its dotted name, `path` its file, `why` tells why this one was chosen. `names` are the settings that it
     leaves behind; `names.open` says why there may be others. `broken` says why nothing is known at all, "" usually.
+    `doubt` says why it may not be production's module, "" where nothing speaks against it.
     `absent` are the modules that it would import if they were there, with the files that import them. `version` is
     Django's, None where it is not known.
     """
@@ -40,6 +41,7 @@ class Settings:
     why: str
     names: FoldedDict = field(default_factory=FoldedDict)
     broken: str = ""
+    doubt: str = ""
     absent: dict[str, str] = field(default_factory=dict)
     version: tuple[int, ...] | None = None
 
@@ -141,7 +143,13 @@ def resolve(stack: Stack) -> Settings | None:
     names = machine.run(target)
     settings_classes.apply(stack, machine, target)
     return Settings(
-        choice.module, choice.path, choice.why, exported(names), absent=dict(machine.absent), version=version
+        choice.module,
+        choice.path,
+        choice.why,
+        exported(names),
+        doubt=choice.doubt,
+        absent=dict(machine.absent),
+        version=version,
     )
 
 

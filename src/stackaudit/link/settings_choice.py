@@ -42,12 +42,16 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """The file that was chosen, or why it cannot be read; `why` is a sentence without a full stop."""
+    """The file that was chosen; `why` is a sentence without a full stop.
+
+    `broken` says why it cannot be read, `doubt` why it may not be production's.
+    """
 
     module: str
     path: str
     why: str
     broken: str = ""
+    doubt: str = ""
 
 
 def choose(stack: Stack) -> Choice | None:
@@ -68,7 +72,10 @@ def choose(stack: Stack) -> Choice | None:
         why = candidate.why
         if missing and missing[0].weight > 40:
             why += f"; {missing[0].module} ({missing[0].why}) is not in the repository"
-        return Choice(found.module, found.path, why, found.broken)
+        doubt = ""
+        if DEVELOPMENT.search(found.module.rpartition(".")[2]):
+            doubt = f"{found.module} is for development by its name, and the repository names no other for production"
+        return Choice(found.module, found.path, why, found.broken, doubt)
     return None
 
 

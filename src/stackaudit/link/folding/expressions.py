@@ -300,6 +300,8 @@ def _dict(machine: Machine, node: ir.Dict, frame: Frame) -> AnyValue:
             lay_over(found, machine.evaluate(value, frame))
             continue
         name, held = machine.evaluate(key, frame), machine.evaluate(value, frame)
+        if not held.places:
+            held = operators.placed(held, machine.place(value, frame))
         plain = key_of(name)
         if isinstance(plain, Unknown):
             blur(found, plain.why)

@@ -67,6 +67,16 @@ def noted(value: AnyValue, note: str) -> AnyValue:
     return Known(value.value, value.places, f"{value.note}; {note}" if value.note else note)
 
 
+def placed(value: AnyValue, place: Place) -> AnyValue:
+    """`value`, of which `place` has the last word."""
+    places = (place, *(each for each in value.places[:3] if each != place))
+    if isinstance(value, Unset):
+        return Unset(value.why, places, value.variable, value.fallback)
+    if isinstance(value, Unknown):
+        return Unknown(value.why, places)
+    return Known(value.value, places, value.note)
+
+
 def truth(value: AnyValue) -> bool | Unknown:
     """Whether `value` counts as true."""
     if isinstance(value, Unset):

@@ -16,10 +16,8 @@ from stackaudit.link.folding.objects import (
     Maybe,
     ModuleObject,
     Raised,
-    Unset,
     key_of,
 )
-from stackaudit.model.source import Place
 from stackaudit.model.values import AnyValue, Known, Unknown
 
 if TYPE_CHECKING:
@@ -31,7 +29,7 @@ def assign(machine: Machine, target: ir.Expr, value: AnyValue, frame: Frame) -> 
     if isinstance(target, ir.Name):
         names = frame.module.names if target.id in frame.globals else frame.names
         if frame.kind in ("module", "class"):
-            value = placed(value, machine.place(target, frame))
+            value = operators.placed(value, machine.place(target, frame))
         machine.write(names, target.id, value)
     elif isinstance(target, (ir.Tuple, ir.List)):
         _unpack(machine, target.elts, value, frame)
@@ -43,16 +41,6 @@ def assign(machine: Machine, target: ir.Expr, value: AnyValue, frame: Frame) -> 
             machine.write(owner.value.names, target.attr, value)
     elif isinstance(target, ir.Subscript):
         _assign_item(machine, target, value, frame)
-
-
-def placed(value: AnyValue, place: Place) -> AnyValue:
-    """`value`, of which `place` has the last word."""
-    places = (place, *(each for each in value.places[:3] if each != place))
-    if isinstance(value, Unset):
-        return Unset(value.why, places, value.variable, value.fallback)
-    if isinstance(value, Unknown):
-        return Unknown(value.why, places)
-    return Known(value.value, places, value.note)
 
 
 def _assign_item(machine: Machine, target: ir.Subscript, value: AnyValue, frame: Frame) -> None:
@@ -72,7 +60,7 @@ def _assign_item(machine: Machine, target: ir.Subscript, value: AnyValue, frame:
             machine.journal.touch(held)
             containers.blur(held, key.why)
         else:
-            machine.write(held, key, placed(value, machine.place(target, frame)))
+            machine.write(held, key, operators.placed(value, machine.place(target, frame)))
     elif isinstance(held, FoldedList):
         machine.journal.touch(held)
         passed = held[: key + 1] if isinstance(key, int) and key >= 0 else list(held)

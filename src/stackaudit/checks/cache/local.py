@@ -1,0 +1,116 @@
+"""Caches that live in one process."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from stackaudit.link.cache_uses import Uses, uses
+from stackaudit.link.settings import Settings
+from stackaudit.link.settings_servers import process_count, servers
+from stackaudit.link.stack import Stack
+from stackaudit.model.values import AnyValue, Known, Unknown
+from stackaudit.model.verdict import Fail, Pass, Site, Step, Unsure, Verdict
+
+LOCAL = "django.core.cache.backends.locmem.LocMemCache"
+DUMMY = "django.core.cache.backends.dummy.DummyCache"
+FILES = "django.core.cache.backends.filebased.FileBasedCache"
+SESSIONS = "django.contrib.sessions.backends."
+
+
+def backend(settings: Settings, alias: str) -> AnyValue:
+    """The backend of a cache; an alias that CACHES does not hold is unknown."""
+    return settings.at("CACHES", alias, "BACKEND")
+
+
+def local_memory_multiprocess(stack: Stack) -> Iterator[Verdict]:
+    """The default cache is shared by all processes, where something uses it."""
+    settings = stack.settings
+    if settings is None or not servers(stack):
+        return
+    found = uses(stack)
+    if not found.anything:
+        return
+    value = backend(settings, "default")
+    site = Site(settings.place_at("CACHES", "default", "BACKEND"), "CACHES.default")
+    if settings.doubt:
+        yield Unsure(site, settings.doubt)
+    elif isinstance(value, Unknown):
+        yield Unsure(site, value.why)
+    elif value.value not in (LOCAL, DUMMY, FILES):
+        yield Pass(site)
+    else:
+        yield _judged(stack, site, value, found)
+
+
+def _judged(stack: Stack, site: Site, value: Known[str], found: Uses) -> Verdict:
+    note = f" ({value.note})" if value.note else ""
+    used = Step(found.first, f"the cache is used here ({found.what})")
+    values = {"note": note, "count": "", "use": found.what}
+    if value.value == DUMMY:
+        return Fail(site, values, cause="dummy", related=(used,))
+    count = process_count(stack)
+    if isinstance(count, Unknown):
+        return Unsure(site, count.why)
+    if count.value < 2:
+        return Pass(site)
+    values["count"] = str(count.value)
+    if value.value == FILES:
+        return Pass(site) if not _is_spread(stack) else Fail(site, values, cause="files", related=(used,))
+    server = servers(stack)[0]
+    shared = Step(server.setting_place("workers"), f"{count.value} processes share nothing ({server.name})")
+    if found.counter is not None:
+        values["use"] = found.counter_what
+        step = Step(found.counter, f"{found.counter_what} counts or locks through the cache")
+        return Fail(site, values, cause="counter", related=(step, shared))
+    return Fail(site, values, related=(used, shared))
+
+
+def _is_spread(stack: Stack) -> bool:
+    """Whether the servers run on several machines or containers."""
+    replicas = [server.replicas for server in servers(stack)]
+    return any(isinstance(each, Known) and each.value > 1 for each in replicas)
+
+
+def session_in_local_cache(stack: Stack) -> Iterator[Verdict]:
+    """Sessions that live in a cache live in one that all processes share."""
+    settings = stack.settings
+    if settings is None or not settings.is_set("SESSION_ENGINE"):
+        return
+    engine = settings.get("SESSION_ENGINE")
+    site = Site(settings.place("SESSION_ENGINE"), "SESSION_ENGINE")
+    if settings.doubt:
+        yield Unsure(site, settings.doubt)
+        return
+    if isinstance(engine, Unknown):
+        yield Unsure(site, engine.why)
+        return
+    kind = str(engine.value).removeprefix(SESSIONS)
+    if kind not in ("cache", "cached_db"):
+        yield Pass(site)
+        return
+    alias = settings.get("SESSION_CACHE_ALIAS")
+    if isinstance(alias, Unknown):
+        yield Unsure(site, alias.why)
+        return
+    value = backend(settings, str(alias.value))
+    if isinstance(value, Unknown):
+        yield Unsure(site, value.why)
+        return
+    yield _session(stack, site, kind, str(alias.value), value)
+
+
+def _session(stack: Stack, site: Site, kind: str, alias: str, value: Known[str]) -> Verdict:
+    note = f" ({value.note})" if value.note else ""
+    values = {"alias": alias, "note": note, "count": ""}
+    related = tuple(Step(place, f"the cache {alias}") for place in value.places[:1])
+    if value.value == DUMMY and kind == "cache":
+        return Fail(site, values, cause="dummy", related=related)
+    if value.value != LOCAL:
+        return Pass(site)
+    count = process_count(stack)
+    if isinstance(count, Unknown):
+        return Unsure(site, count.why)
+    if count.value < 2:
+        return Pass(site)
+    values["count"] = str(count.value)
+    return Fail(site, values, cause="stale" if kind == "cached_db" else "", related=related)

@@ -1,0 +1,59 @@
+"""SQLite behind several processes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from stackaudit.link.settings import Settings
+from stackaudit.link.settings_servers import databases, process_count, servers
+from stackaudit.link.stack import Stack
+from stackaudit.model.values import Known, Unknown
+from stackaudit.model.verdict import Fail, Pass, Site, Step, Unsure, Verdict
+
+
+def sqlite_multiworker(stack: Stack) -> Iterator[Verdict]:
+    """Several processes do not write to one SQLite file, unless it is tuned for that."""
+    settings = stack.settings
+    if settings is None or not servers(stack):
+        return
+    found = databases(settings)
+    if isinstance(found, Unknown):
+        yield Unsure(Site(settings.place("DATABASES"), "DATABASES"), found.why)
+        return
+    for alias, _ in found:
+        yield _judged(stack, settings, alias)
+
+
+def _judged(stack: Stack, settings: Settings, alias: str) -> Verdict:
+    engine = settings.at("DATABASES", alias, "ENGINE", default="")
+    site = Site(settings.place_at("DATABASES", alias, "ENGINE"), f"DATABASES.{alias}")
+    if settings.doubt:
+        return Unsure(site, settings.doubt)
+    if isinstance(engine, Unknown):
+        return Unsure(site, engine.why)
+    if not str(engine.value).endswith(("sqlite3", "spatialite")):
+        return Pass(site)
+    name = settings.at("DATABASES", alias, "NAME", default="")
+    if isinstance(name, Known) and str(name.value) == ":memory:":
+        return Pass(site)
+    mode = settings.at("DATABASES", alias, "OPTIONS", "transaction_mode", default="")
+    commands = settings.at("DATABASES", alias, "OPTIONS", "init_command", default="")
+    if isinstance(mode, Known) and str(mode.value).upper() in ("IMMEDIATE", "EXCLUSIVE"):
+        return Pass(site)
+    if isinstance(commands, Known) and "wal" in str(commands.value).lower():
+        return Pass(site)
+    count = process_count(stack)
+    if isinstance(count, Unknown):
+        return Unsure(site, count.why)
+    if count.value < 2:
+        return Pass(site)
+    for part in (mode, commands):
+        if isinstance(part, Unknown):
+            return Unsure(site, part.why)
+    server = servers(stack)[0]
+    step = Step(server.setting_place("workers"), f"{count.value} processes share the file ({server.name})")
+    default = "default of env" in engine.note
+    return Fail(
+        site, {"alias": alias, "count": count.value, "note": engine.note},
+        cause="by-default" if default else "", related=(step,),
+    )  # fmt: skip
