@@ -22,8 +22,8 @@ Entry interface for whoever brings rows from elsewhere (templates, serializers, 
 `place` is a `model.source.Place`. `follow` returns the value that the path leads to (`values.Value`): a `Rows` may be
 given to `each` again, a `Mapping` is a context (`value.get("books")`). What is not known is `values.UNKNOWN`, and
 following it costs and records nothing. Events say where (`Event.place`), which rows (`Event.origin`), which path
-(`Event.path`) and by which way (`Event.flow`). Events whose `place` lies in a template are the business of
-`template/*`; the checks of the area `orm` leave them alone.
+(`Event.path`) and by which way (`Event.flow`). Walk inside `with queries.reporting("drf"):` and the events carry that
+area; the checks of `orm` judge only those of the Python code's own walk (area "orm").
 """
 
 from __future__ import annotations
@@ -81,6 +81,15 @@ class Queries:
             yield element
         finally:
             loops.leave(self.walk)
+
+    @contextmanager
+    def reporting(self, area: str) -> Iterator[None]:
+        """What is walked inside is the business of another area of rules ("template", "drf", "admin")."""
+        before, self.walk.area = self.walk.area, area
+        try:
+            yield
+        finally:
+            self.walk.area = before
 
     def step(self, place: At, text: str, where: str = "") -> Any:
         """A context manager: what happens inside is reached through this place."""

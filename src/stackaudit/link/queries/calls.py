@@ -105,7 +105,9 @@ def of_symbol(walk: Walk, symbol: Symbol | None) -> Value:
         model = walk.models.of_class(symbol.name)
         return ClassRef(symbol.name, model) if model is not None else Other(name=symbol.name)
     if symbol.node is not None and symbol.module is not None:
-        return expressions.constant(walk, symbol.module, symbol.node)
+        value = expressions.constant(walk, symbol.module, symbol.node)
+        bound = symbol.module.names.get(symbol.name.rpartition(".")[2], ())
+        return UNKNOWN if isinstance(value, Const) and len(bound) != 1 else value
     return UNKNOWN
 
 
@@ -300,6 +302,8 @@ def construct(walk: Walk, value: ClassRef, args: tuple[Value, ...], keywords: di
         if value.cls.is_a(*_QUERYSET_BASES) or value.cls.is_a(*_MANAGER_BASES):
             model = next((item.model for item in (*args, *keywords.values()) if isinstance(item, ClassRef)), None)
             return Rows(model, cls=value.cls, loops=loops) if model is not None else UNKNOWN
+        if walk.hooks is not None:
+            walk.hooks.constructed(value.cls, args, keywords, at)
         made = Instance(value.cls, {}, loops, made=True)
         init = value.cls.find("__init__")
         if init is not None and isinstance(init.node, py.FunctionDef):

@@ -23,6 +23,8 @@ class Event:
     - `path` is the relation path from those rows ("author", "country"); `relation` its last step;
     - `method` is the method that runs the query ("get", "filter", "save"), "" for plain access;
     - `guarded` says that a condition inside the loop stands before it;
+    - `area` is the area of rules that answers for it: that of whoever walked ("orm" for the Python code itself);
+    - `below` counts the calls between the loop and the query;
     - `why` completes "unknown, because ..." (unknown) or says why all is well (pass).
     """
 
@@ -41,6 +43,8 @@ class Event:
     flow: tuple[Step, ...] = ()
     guarded: bool = False
     why: str = ""
+    area: str = "orm"
+    below: int = 0
 
 
 class Record:

@@ -9,7 +9,7 @@ from typing import Any
 from stackaudit.facts import python as py
 from stackaudit.link.classes import SourceClass
 from stackaudit.link.modules import SourceModule
-from stackaudit.link.queries import access, calls, known, loops, rows
+from stackaudit.link.queries import access, calls, existence, known, loops, rows
 from stackaudit.link.queries.values import (
     UNKNOWN,
     ClassRef,
@@ -60,6 +60,7 @@ def constant(walk: Walk, module: SourceModule, node: py.Node, owner: SourceClass
 
 def truth(walk: Walk, node: py.Expr) -> Value:
     """An expression in boolean use: a queryset is evaluated."""
+    existence.tested(walk, node)
     value = evaluate(walk, node)
     if isinstance(value, Rows) and value.kind == "rows":
         done = access.evaluate(walk, value, walk.at(node), "")
@@ -194,12 +195,15 @@ def _boolop(walk: Walk, node: py.BoolOp) -> Value:
 
 def _unary(walk: Walk, node: py.UnaryOp) -> Value:
     value = truth(walk, node.operand) if node.op == "not" else evaluate(walk, node.operand)
+    if node.op == "not" and isinstance(value, Const):
+        return Const(not value.value)
     if node.op == "-" and isinstance(value, Const) and isinstance(value.value, (int, float)):
         return Const(-value.value)
     return walk.unknown(value)
 
 
 def _compare(walk: Walk, node: py.Compare) -> Value:
+    existence.compared(walk, node)
     values = [evaluate(walk, node.left)]
     for op, right in zip(node.ops, node.comparators, strict=True):
         value = evaluate(walk, right)
@@ -211,7 +215,9 @@ def _compare(walk: Walk, node: py.Compare) -> Value:
 
 
 def _ifexp(walk: Walk, node: py.IfExp) -> Value:
-    truth(walk, node.test)
+    test = truth(walk, node.test)
+    if isinstance(test, Const):
+        return evaluate(walk, node.body if test.value else node.orelse)
     walk.guard += 1
     body, orelse = evaluate(walk, node.body), evaluate(walk, node.orelse)
     walk.guard -= 1
@@ -240,7 +246,7 @@ def _subscript(walk: Walk, node: py.Subscript) -> Value:
         if isinstance(value, Seq):
             return replace(value, bounded="a slice of a few") if _few(node.index) else replace(value, items=None,
                 element=loops.element_of(value))  # fmt: skip
-        return walk.unknown(value)
+        return walk.unknown(value, *bounds)
     index = evaluate(walk, node.index)
     taint = value.loops | index.loops
     if isinstance(value, (Rows, Related)):

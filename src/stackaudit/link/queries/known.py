@@ -120,9 +120,11 @@ def _builtin(
         return _getattr(walk, args, at)
     if last == "hasattr" and len(args) > 1 and isinstance(args[1], Const) and isinstance(first, Row):
         relation = first.model.relation(str(args[1].value))
-        if relation is not None and not relation.many:
-            access.to_one(walk, first, relation, at)
-        return unknown
+        if relation is not None:
+            if not relation.many:
+                access.to_one(walk, first, relation, at)
+            return unknown
+        return _has(walk, first, str(args[1].value), unknown)
     if last == "isinstance" or last == "issubclass" or last == "type":
         if last == "type" and isinstance(first, (Row, Instance)):
             return calls._class_of(walk, first)
@@ -160,6 +162,18 @@ def _builtin(
     if last == "super":
         return UNKNOWN
     return unknown
+
+
+def _has(walk: Walk, row: Row, name: str, unknown: Value) -> Value:
+    """Whether a row has an attribute that is no column: an annotation that its queryset adds, or does not."""
+    made = {item[0] for item in row.load.lists} | row.load.attributes
+    if name in made:
+        return Const(True)
+    model = row.model
+    own = model.column(name) is not None or model.attname(name) is not None
+    if own or model.is_open or row.load.unknown or model.cls is None or model.cls.find(name) is not None:
+        return unknown
+    return Const(False)
 
 
 def _getattr(walk: Walk, args: tuple[Value, ...], at: At) -> Value:

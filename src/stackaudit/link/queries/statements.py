@@ -109,6 +109,8 @@ def _if(walk: Walk, stmt: py.If) -> bool:
     value = expressions.truth(walk, stmt.test)
     frame = walk.frame
     before = frame.env
+    if isinstance(value, Const) and not shield:
+        return block(walk, stmt.body if value.value else stmt.orelse)
     walk.guard += 1
     frame.env = dict(before)
     _narrow(walk, stmt.test, value, True)

@@ -63,6 +63,9 @@ class Hooks(Protocol):
     ) -> Value | None:
         """A call of a method that an external base class gives to `instance`."""
 
+    def constructed(self, cls: SourceClass, args: tuple[Value, ...], keywords: dict[str, Value], at: At) -> None:
+        """An object of a class of the repository is made."""
+
 
 class Walk:
     """One walk over the code of a stack."""
@@ -76,6 +79,7 @@ class Walk:
         self.frames: list[Frame] = []
         self.loops: list[Loop] = []
         self.guard = 0
+        self.area = "orm"
         self.shielded = 0
         self.isolated = 0
         self.spent = 0
@@ -177,6 +181,7 @@ class Walk:
                 kind, outcome, place, query, where, shown, origin, path, relation,
                 model or (row.model if row is not None else rows.model if rows is not None else None),
                 method, loop, tuple(flow), loop is not None and self.guard > loop.guard, why,
+                self.area, len(calls),
             )
         )  # fmt: skip
 

@@ -26,6 +26,9 @@ def written(walk: Walk, receiver: Value, name: str, model: Model | None, at: At,
     if changing is None and name not in ("create", "acreate"):
         return
     loop = changing or loop
+    below = sum(frame.called is not None for frame in walk.frames[loop.depth :])
+    if below > 1:
+        return  # too far below the loop to say that one statement could do it
     if name in _BULK or "formset" in loop.text or "form" in loop.text.split(".")[0]:
         return
     why = justified(walk, receiver, name, model, loop)

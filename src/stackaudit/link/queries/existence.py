@@ -1,0 +1,90 @@
+"""Counts that only say whether there is anything at all."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from stackaudit.facts import python as py
+from stackaudit.link.queries import calls, expressions
+from stackaudit.link.queries.source import text_of
+from stackaudit.link.queries.values import Manager, Other, Related, Rows
+from stackaudit.link.queries.walk import Walk
+
+_ANY = {(">", 0), ("!=", 0), (">=", 1)}
+_NONE = {("==", 0), ("<", 1), ("<=", 0)}
+_TURNED = {"<": ">", ">": "<", "<=": ">=", ">=": "<=", "==": "==", "!=": "!="}
+
+
+def compared(walk: Walk, node: py.Compare) -> None:
+    """Record `x.count() > 0` and its like."""
+    if len(node.ops) != 1:
+        return
+    left, op, right = node.left, node.ops[0], node.comparators[0]
+    if isinstance(left, py.Constant):
+        left, right, op = right, left, _TURNED.get(op, "")
+    call = _count(left)
+    if call is None or not isinstance(right, py.Constant) or isinstance(right.value, bool):
+        return
+    if (op, right.value) in _ANY or (op, right.value) in _NONE:
+        _judge(walk, node, call, (op, right.value) in _NONE)
+
+
+def tested(walk: Walk, node: py.Expr) -> None:
+    """Record `if x.count():`."""
+    call = _count(node)
+    if call is not None:
+        _judge(walk, node, call, False)
+
+
+def _count(node: py.Expr) -> py.Call | None:
+    while isinstance(node, py.Await):
+        node = node.value
+    if isinstance(node, py.Call) and not node.args and not node.keywords and isinstance(node.func, py.Attribute):
+        return node if node.func.attr in ("count", "acount") else None
+    return None
+
+
+def _judge(walk: Walk, node: py.Expr, call: py.Call, negated: bool) -> None:
+    assert isinstance(call.func, py.Attribute)
+    asked = call.func.value
+    value = expressions.evaluate(walk, asked)
+    at = walk.at(node)
+    if isinstance(value, Other):
+        why = f"what `{text_of(asked, 60)}` is cannot be told"
+        walk.add("existence", "unknown", at, None, why=why)
+        return
+    if not isinstance(value, (Rows, Manager, Related)):
+        return
+    rows = calls.base_rows(walk, value)
+    wanted = "aexists" if call.func.attr == "acount" else "exists"
+    written = f"{'not ' if negated else ''}{'await ' if wanted == 'aexists' else ''}{text_of(asked, 60)}.{wanted}()"
+    free = rows.evaluated or rows.cached or rows.kind != "rows"
+    if free or (isinstance(asked, py.Name) and _gone_through(walk, asked.id)):
+        walk.add("existence", "pass", at, None, rows=rows, why="the rows are loaded anyway")
+    else:
+        walk.add("existence", "fail", at, None, rows=rows, method=written)
+
+
+def _gone_through(walk: Walk, name: str) -> bool:
+    """Whether the function goes through the rows of `name` somewhere, so that they are loaded anyway."""
+    node = walk.frame.node
+    return node is not None and any(_loops_over(part, name) for part in _nodes(node))
+
+
+def _loops_over(node: py.Node, name: str) -> bool:
+    if isinstance(node, (py.For, py.Comprehension)):
+        return isinstance(node.iter, py.Name) and node.iter.id == name
+    if isinstance(node, py.Call) and isinstance(node.func, py.Name) and node.func.id in ("list", "tuple", "len"):
+        return any(isinstance(arg, py.Name) and arg.id == name for arg in node.args)
+    return False
+
+
+def _nodes(node: py.Node) -> Iterator[py.Node]:
+    pending: list[object] = [node]
+    while pending:
+        item = pending.pop()
+        if isinstance(item, tuple):
+            pending.extend(item)
+        elif isinstance(item, py.Node):
+            yield item
+            pending.extend(getattr(item, field) for field in item.__struct_fields__)
