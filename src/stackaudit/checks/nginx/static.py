@@ -42,7 +42,7 @@ def static_path_mismatch(stack: Stack) -> Iterator[Verdict]:
             continue
         for server in stack.nginx.servers:
             found = answer(server, path.value + "css/site.css")
-            if isinstance(found, Known) and found.value.kind == "files" and found.value.location is not None:
+            if isinstance(found, Known) and found.value.kind == "files" and not _is_root(found.value):
                 verdicts.append(_matches(folders(stack, kind), found.value, server, path.value))
     yield from once_for_each_place(verdicts)
 

@@ -36,10 +36,10 @@ class Folders:
             return self.root
         if folder in self.seen_as or folder == self.root.value:
             return Known(True)
-        if self.in_containers and not self.seen_as:
-            return Unknown("nginx runs in a container of its own, and no volume tells which folder it shares")
         if self.root.value.startswith(ROOT + "/"):
             return self._compare_below_root(folder)
+        if self.in_containers and not self.seen_as:
+            return Unknown("nginx runs in a container of its own, and no volume tells which folder it shares")
         if not posixpath.isabs(self.root.value) or not posixpath.isabs(folder):
             return Unknown(f"{self.name} is relative to where the project is installed")
         return Known(False)
@@ -50,7 +50,8 @@ class Folders:
         below = self.root.value[len(ROOT) :]
         if folder.endswith(below):
             return Known(True)
-        if any(folder.endswith(source[len(ROOT) :]) for source in self.sources if source.startswith(ROOT + "/")):
+        sources = [source[len(ROOT) :] for source in self.sources if source.startswith(ROOT + "/")]
+        if not self.in_containers and any(folder.endswith(source) for source in sources):
             return Known(False)
         return Unknown(f"{self.name} lies below the project, and nothing tells where that is installed")
 
@@ -92,8 +93,12 @@ def _shared(stack: Stack, root: str) -> frozenset[str]:
                 for service in file.facts.services:
                     for mount in service.mounts:
                         inside = mount.target.rstrip("/")
-                        if service.name != unit.name and mount.source.text == volume and _is_below(root, inside):
+                        if service.name == unit.name or mount.source.text != volume:
+                            continue
+                        if _is_below(root, inside):
                             result.add(posixpath.normpath(target + root[len(inside) :]))
+                        elif root.startswith(ROOT + "/") and inside.endswith(root[len(ROOT) :]):
+                            result.add(target)
     return frozenset(result)
 
 
