@@ -138,9 +138,7 @@ class Pages:
     def events(self) -> list[Event]:
         """What the templates ask the database for, in the order of the walk."""
         held = self.templates.by_path
-        return [
-            event for event in self.walk.record.events if event.place.path in held or event.query.path in held
-        ]
+        return [event for event in self.walk.record.events if event.place.path in held or event.query.path in held]
 
     def text(self, place: Place) -> str:
         """The expression of a template that stands at `place`, "" where none does."""
@@ -201,7 +199,9 @@ class Pages:
                 called.setdefault(node.name, set()).update(_called_names(node))
         wanted = {name for name, names in called.items() if names & _RENDERING}
         for _ in range(_LEVELS - 1):
-            wanted |= {name for name, names in called.items() if names & (wanted - _RENDERING - {"get", "save", "send"})}
+            wanted |= {
+                name for name, names in called.items() if names & (wanted - _RENDERING - {"get", "save", "send"})
+            }
         return wanted
 
 

@@ -52,7 +52,9 @@ class Repeat:
         many = self.many
         for path in self.paths:
             generic = any(
-                event.path[: len(path)] == path and event.relation is not None and event.relation.relation == "generic_fk"
+                event.path[: len(path)] == path
+                and event.relation is not None
+                and event.relation.relation == "generic_fk"
                 for event in self.failing
             )
             through = generic or any(path[:length] in many for length in range(1, len(path) + 1))

@@ -39,7 +39,9 @@ _SAME = frozenset(
 _ONE = frozenset({"first", "last", "random"})
 _PER_ITEM = frozenset({"dictsort", "dictsortreversed", "sort", "groupby", "map", "sum", "selectattr", "rejectattr"})
 _COUNTS = frozenset({"length", "length_is", "count"})
-_QUIET = frozenset({"csrf_token", "load", "now", "static", "trans", "translate", "get_static_prefix", "verbatim", "debug"})
+_QUIET = frozenset(
+    {"csrf_token", "load", "now", "static", "trans", "translate", "get_static_prefix", "verbatim", "debug"}
+)
 
 
 @dataclass
@@ -216,7 +218,10 @@ class _File:
         source = self.value(node.iter)
         place = self.at(node.iter.region)
         text = f"{{% for {', '.join(node.targets)} in {self.text(node.iter)} %}}"
-        with q.each(self.walk, source, place, text) as element, self.scope.pushed({"forloop": UNKNOWN, "loop": UNKNOWN}):
+        with (
+            q.each(self.walk, source, place, text) as element,
+            self.scope.pushed({"forloop": UNKNOWN, "loop": UNKNOWN}),
+        ):
             self.bind(node.targets, element)
             if node.test is not None:
                 self.value(node.test)

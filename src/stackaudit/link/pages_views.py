@@ -79,7 +79,9 @@ class Views:
                 return rows.model
         return None
 
-    def inherited(self, view: Instance, name: str, args: tuple[Value, ...], keywords: dict[str, Value], at: At) -> Value | None:
+    def inherited(
+        self, view: Instance, name: str, args: tuple[Value, ...], keywords: dict[str, Value], at: At
+    ) -> Value | None:
         """A method that the class leaves to Django; None where this is none of those known here."""
         kind = kind_of(view.cls)
         if kind is None or name not in INHERITED:
@@ -134,7 +136,9 @@ class Views:
         given = calls.attribute(self.walk, view, "context_object_name", at) if named is not None else UNKNOWN
         name = given.value if isinstance(given, Const) and isinstance(given.value, str) else ""
         if kind.name == "list":
-            rows = keywords.get("object_list") or view.attributes.get("object_list") or self.ask(view, "get_queryset", at)
+            rows = (
+                keywords.get("object_list") or view.attributes.get("object_list") or self.ask(view, "get_queryset", at)
+            )
             items |= {"object_list": rows, "page_obj": rows, "paginator": UNKNOWN, "is_paginated": UNKNOWN}
             if isinstance(rows, Rows) and rows.model is not None:
                 name = name or f"{rows.model.name.lower()}_list"

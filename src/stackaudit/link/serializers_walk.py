@@ -97,7 +97,12 @@ class ApiHooks(PageHooks):
         """`SomeSerializer(rows, many=True)`."""
         many = keywords.get("many")
         held = args[0] if args else keywords.get("instance")
-        if held is not None and isinstance(many, Const) and many.value is True and self.api.serializers.is_serializer(cls):
+        if (
+            held is not None
+            and isinstance(many, Const)
+            and many.value is True
+            and self.api.serializers.is_serializer(cls)
+        ):
             self.api.serialize(self.api.serializers.shape(cls), held, at, None)
 
 
@@ -151,7 +156,9 @@ class Api:
             self.walk.spent = 0
             instance = self.instance(view, name)
             function = Function(owner.module, node, instance, owner)
-            calls.call(self.walk, function, (Other(name="@request"),), {}, (owner.module, node), f"{view.cls.label}.{name}")
+            calls.call(
+                self.walk, function, (Other(name="@request"),), {}, (owner.module, node), f"{view.cls.label}.{name}"
+            )
         if view.lists and view.own_list is None:
             self.walk.spent = 0
             self.stock_list(view, self.instance(view, "list"))
@@ -216,7 +223,9 @@ class Api:
         own = shape.to_representation
         serializer = Instance(shape.cls) if shape.cls is not None else None
         if serializer is not None:
-            serializer.attributes |= {"context": Mapping(Other(name="@request"), (("request", Other(name="@request")),))}
+            serializer.attributes |= {
+                "context": Mapping(Other(name="@request"), (("request", Other(name="@request")),))
+            }
             serializer.attributes["instance"] = row
         stock = True
         if own is not None and serializer is not None:
@@ -251,7 +260,9 @@ class Api:
             if member is not None:
                 if item.many:
                     with q.each(self.walk, value, place, f"`{item.name}` of each row") as element:
-                        q.call(self.walk, calls.member(self.walk, field, member, place), (element,), {}, place, item.name)
+                        q.call(
+                            self.walk, calls.member(self.walk, field, member, place), (element,), {}, place, item.name
+                        )
                 else:
                     q.call(self.walk, calls.member(self.walk, field, member, place), (value,), {}, place, item.name)
         elif item.kind != "unknown":

@@ -1,0 +1,231 @@
+"""Changelists: the rows of each admin class, walked column by column.
+
+What Django joins by itself is measured (5.2, 6.0 and 6.1): without `list_select_related`, a foreign key among the columns
+makes Django call a bare `select_related()`, which follows every foreign key that is not null; from 6.1 on it names
+exactly the columns that are foreign keys. `list_select_related = ()` switches this off.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from stackaudit.facts import python as py
+from stackaudit.link import pages_walk as q
+from stackaudit.link.admin import Admin, Admins, Item
+from stackaudit.link.model import Model
+from stackaudit.link.pages import PageHooks, fresh_walk
+from stackaudit.link.pages_files import Templates
+from stackaudit.link.queries import calls, expressions
+from stackaudit.link.queries.events import Event
+from stackaudit.link.queries.loading import joined
+from stackaudit.link.queries.values import (
+    UNKNOWN,
+    Const,
+    Function,
+    Instance,
+    Manager,
+    Mapping,
+    Other,
+    Related,
+    Row,
+    Rows,
+    Value,
+)
+from stackaudit.link.queries.walk import At, Walk
+from stackaudit.model.source import Place
+
+if TYPE_CHECKING:
+    from stackaudit.link.stack import Stack
+
+_ADMIN = frozenset({"get_queryset", "get_list_display", "get_list_select_related"})
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column of a changelist; `admin` is the class that shows it."""
+
+    name: str
+    admin: Admin
+    place: Place
+
+
+@dataclass(frozen=True)
+class Changelist:
+    """A changelist that was walked; `why` says why its columns or rows cannot be told ("" where they can be)."""
+
+    admin: Admin
+    why: str = ""
+
+
+class AdminHooks(PageHooks):
+    """What the walk does not know of itself: the methods of ModelAdmin."""
+
+    def __init__(self, lists: Changelists, walk: Walk, templates: Templates) -> None:
+        super().__init__(walk, templates)
+        self.lists = lists
+
+    def offers(self, instance: Instance, name: str) -> bool:
+        """Whether Django gives the method to an admin class."""
+        return (name in _ADMIN and instance in self.lists.instances) or super().offers(instance, name)
+
+    def inherited(
+        self, instance: Instance, name: str, args: tuple[Value, ...], keywords: dict[str, Value], at: At
+    ) -> Value | None:
+        """`super().get_queryset(request)` and its like."""
+        admin = self.lists.instances.get(instance)
+        if admin is None:
+            return super().inherited(instance, name, args, keywords, at)
+        if name == "get_queryset" and admin.model is not None:
+            return self.lists.all_rows(admin.model, admin.place)
+        return UNKNOWN
+
+
+class Changelists:
+    """The changelists of a stack's admin."""
+
+    def __init__(self, admins: Admins, walk: Walk, templates: Templates) -> None:
+        self.admins = admins
+        self.walk = walk
+        self.instances: dict[Instance, Admin] = {}
+        self.columns: dict[Place, Column] = {}
+        self.lists: list[Changelist] = []
+        self.hooks = AdminHooks(self, walk, templates)
+        for admin in admins:
+            if admin.model is not None:
+                self.lists.append(Changelist(admin, self._list(admin, admin.model)))
+
+    @cached_property
+    def events(self) -> list[Event]:
+        """What the columns ask the database for, in the order of the walk."""
+        return [event for event in self.walk.record.events if event.place in self.columns]
+
+    def column(self, event: Event) -> Column:
+        """The column that an event of `events` belongs to."""
+        return self.columns[event.place]
+
+    def all_rows(self, model: Model, place: Place) -> Rows:
+        """What ModelAdmin's own `get_queryset` gives."""
+        manager = Manager(model, model.managers.get(model.default_manager), model.default_manager)
+        rows = calls.base_rows(self.walk, manager)
+        origin = self.walk.origin(place)
+        return replace(rows, origin=replace(origin, text=f"{model.name}.{model.default_manager}.all()"))
+
+    def _list(self, admin: Admin, model: Model) -> str:
+        """Walk one changelist; why it cannot be told, "" where it can be."""
+        if admin.overrides("get_list_display"):
+            return "get_list_display() decides the columns"
+        instance = Instance(
+            admin.cls, {"request": Other(name="@request"), "model": calls.ClassRef(model.cls or "", model)}
+        )
+        self.instances[instance] = admin
+        place = admin.place
+        self.walk.spent = 0
+        columns = admin.option("list_display")
+        with self.walk.step(place, f"{admin.cls.label} lists its rows", admin.name):
+            rows = self._rows(admin, instance, model)
+            if not isinstance(rows, Rows) or rows.model is None:
+                return "its get_queryset() cannot be followed"
+            rows = self._joined(admin, rows, model)
+            if isinstance(rows, str):
+                return rows
+            with q.each(self.walk, rows, place, f"the changelist of {model.name}") as row:
+                for item in columns.items if columns is not None else ():
+                    self._column(admin, instance, item, row)
+                if columns is None:
+                    self._shown(admin, "__str__", place, row)
+                elif not self._has_no_actions(admin) and "__str__" not in columns.names and self.walk.django >= (5, 2):
+                    self._shown(admin, "__str__", columns.place, row)
+        return f"list_display: {columns.open}" if columns is not None and columns.open else ""
+
+    def _has_no_actions(self, admin: Admin) -> bool:
+        actions = admin.constant("actions")
+        return actions is not None and actions.value is None
+
+    def _rows(self, admin: Admin, instance: Instance, model: Model) -> Value:
+        found = admin.cls.find("get_queryset") or admin.cls.find("queryset")
+        if found is None or not isinstance(found.node, py.FunctionDef):
+            return self.all_rows(model, admin.place)
+        request = (Other(name="@request"),)
+        made = q.call(self.walk, calls.member(self.walk, instance, found, admin.place), request, {}, admin.place, "")
+        return calls.base_rows(self.walk, made) if isinstance(made, (Manager, Related)) else made
+
+    def _joined(self, admin: Admin, rows: Rows, model: Model) -> Rows | str:
+        """What `list_select_related` and Django itself join."""
+        if admin.overrides("get_list_select_related"):
+            return "get_list_select_related() decides what is joined"
+        # Django adds nothing where the queryset joins something already.
+        constant = admin.constant("list_select_related")
+        if constant is not None and constant.value is True:
+            return replace(rows, load=replace(rows.load, every_one=True))
+        option = admin.option("list_select_related") if constant is None else None
+        if option is not None:
+            if option.open:
+                return f"list_select_related: {option.open}"
+            load = rows.load
+            for item in option.items:
+                load = joined(load, model, item.text)
+            return replace(rows, load=load)
+        if rows.load.joined or rows.load.every_one:
+            return rows
+        columns = admin.option("list_display")
+        foreign = [
+            item.text
+            for item in (columns.items if columns is not None else ())
+            if (relation := model.relation(item.text)) is not None and relation.relation in ("fk", "o2o")
+            and admin.cls.find(item.text) is None
+        ]  # fmt: skip
+        if not foreign:
+            return rows
+        if self.walk.django >= (6, 1):
+            load = rows.load
+            for name in foreign:
+                load = joined(load, model, name)
+            return replace(rows, load=load)
+        return replace(rows, load=replace(rows.load, every_one=True))
+
+    def _column(self, admin: Admin, instance: Instance, item: Item, row: Value) -> None:
+        place = item.place
+        self.columns.setdefault(place, Column(item.text or "…", admin, place))
+        if not item.text:
+            value = self._callable(item)
+            if value is not None:
+                shown = q.call(self.walk, value, (row,), {}, place, "the column of each row")
+                q.text(self.walk, shown, place)
+            return
+        found = admin.cls.find(item.text)
+        if found is not None:
+            method = calls.member(self.walk, instance, found, place)
+            if isinstance(method, Function):
+                shown = q.call(self.walk, method, (row,), {}, place, f"{item.text}(…)")
+                q.text(self.walk, shown, place)
+            return
+        self._shown(admin, item.text, place, row)
+
+    def _callable(self, item: Item) -> Value | None:
+        value = expressions.constant(self.walk, item.module, item.node)
+        return value if isinstance(value, Function) else None
+
+    def _shown(self, admin: Admin, name: str, place: Place, row: Value) -> None:
+        """An attribute of the row as a column: `__str__`, a field, a property, a method, a path with `__`."""
+        self.columns.setdefault(place, Column(name, admin, place))
+        if name == "__str__":
+            q.text(self.walk, row, place)
+            return
+        value = row
+        parts = name.split("__") if not name.startswith("__") else [name]
+        for part in parts:
+            value = q.attribute(self.walk, value, part, place)
+            if type(value).__name__ in ("Function", "Method"):
+                value = q.call(self.walk, value, (), {}, place, f"{part}()")
+        if isinstance(value, Row):
+            q.text(self.walk, value, place)
+
+
+def resolve(stack: Stack) -> Changelists:
+    """Walk every changelist of a stack."""
+    return Changelists(Admins(stack.models), fresh_walk(stack), stack.pages.templates)
+
+
+__all__ = ["Changelist", "Changelists", "Column", "Const", "Mapping", "resolve"]
