@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from stackaudit.model.result import Finding, Location, Notification, Result, RuleOutcome
+from stackaudit.model.result import Finding, Location, Notification, Remark, Result, RuleOutcome
 from stackaudit.model.rule import SEVERITIES, Severity
 from stackaudit.report.plain import counted, one_line
 
@@ -60,6 +60,17 @@ def groups(result: Result) -> list[Group]:
     return sorted(
         found, key=lambda each: (not each.open, SEVERITIES.index(each.severity), -len(each.open), each.rule.id)
     )
+
+
+def beside(finding: Finding) -> tuple[Remark, ...]:
+    """The related places that the finding's flow does not pass anyway, each line once."""
+    told = {(step.location.path, step.location.line) for step in finding.flow}
+    kept: dict[tuple[str, int, str], Remark] = {}
+    for remark in finding.related:
+        here = (remark.location.path, remark.location.line)
+        if here not in told:
+            kept.setdefault((*here, remark.text), remark)
+    return tuple(kept.values())
 
 
 def open_findings(result: Result) -> list[Finding]:

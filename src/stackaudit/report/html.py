@@ -45,6 +45,7 @@ def _environment() -> Environment:
         keep_trailing_newline=True,
     )
     environment.filters |= {
+        "beside": digest.beside,
         "visible": plain.visible,
         "one_line": plain.one_line,
         "paragraphs": plain.paragraphs,

@@ -10,6 +10,7 @@ from stackaudit.report import Look
 from stackaudit.report.digest import (
     Group,
     accepted,
+    beside,
     groups,
     headline,
     not_applicable,
@@ -137,7 +138,7 @@ def _finding(finding: Finding, group: Group) -> Iterator[str]:
     if finding.cost:
         yield f"Costs {escape(costs(finding.cost))}."
         yield ""
-    remarks = [f"- {code(where(each.location))} {prose(each.text)}" for each in finding.related]
+    remarks = [f"- {code(where(each.location))} {prose(each.text)}" for each in beside(finding)]
     steps = [f"{n}. {code(where(each.location))} {prose(each.text)}" for n, each in enumerate(finding.flow, 1)]
     for lines in (remarks, steps):
         if lines:

@@ -10,7 +10,7 @@ from rich.text import Text
 from stackaudit.model.result import Finding, Location, Remark
 from stackaudit.model.rule import Severity
 from stackaudit.report import Look
-from stackaudit.report.digest import Group
+from stackaudit.report.digest import Group, beside
 from stackaudit.report.plain import costs, counted, excerpt_of, one_line, spans, visible, where
 
 SHOWN = 3
@@ -86,11 +86,12 @@ class Findings:
         self._line(styled(finding.message), _MARGIN)
         if finding.cost is not None:
             self._line(Text(f"costs {costs(finding.cost)}", style="magenta"), _MARGIN, hang=6)
-        shown = len(finding.related) if self.look.verbose else REMARKS
-        for remark in finding.related[:shown]:
+        related = beside(finding)
+        shown = len(related) if self.look.verbose or len(related) == REMARKS + 1 else REMARKS
+        for remark in related[:shown]:
             self._remark("↳ ", remark)
-        if len(finding.related) > shown:
-            self._line(Text(f"↳ and {counted(len(finding.related) - shown, 'more place')}", style="dim"), _MARGIN)
+        if len(related) > shown:
+            self._line(Text(f"↳ and {counted(len(related) - shown, 'more place')}", style="dim"), _MARGIN)
         self._flow(finding)
         if with_fix:
             self._fix(finding.fix)
