@@ -58,13 +58,13 @@ def installs(files: Iterable[FileFacts]) -> tuple[Install, ...]:
     named = [item for item in images if PRODUCTION.search(item.path)]
     found: list[Install] = []
     for item in named or images:
-        for stage in _reached(item.facts.stages):
+        for stage in reached(item.facts.stages):
             for command in stage.runs:
                 found += [one for step in command.steps for one in _of_step(step, stage, item.path)]
     return tuple(found)
 
 
-def _reached(stages: Sequence[Stage]) -> list[Stage]:
+def reached(stages: Sequence[Stage]) -> list[Stage]:
     """The stages that the last one is built from or copies from; a stage that only tests is not among them."""
     if not stages:
         return []
