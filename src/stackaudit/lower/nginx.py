@@ -24,6 +24,9 @@ from stackaudit.model.source import Region
 DEEPEST = 64
 """How deep blocks may nest; nginx's own contexts nest six deep, locations rarely more than three."""
 
+NOTES = 20
+"""How many oddities of one file are told."""
+
 _ESCAPE = re.compile(r"\\([\"'\\trn])")
 _ESCAPED = {"t": "\t", "r": "\r", "n": "\n"}
 
@@ -37,7 +40,7 @@ def lower(data: bytes, path: str) -> Nginx:
     mended = mend(masked)
     reader = _Reader(text, masked, mended)
     directives = reader.read()
-    return Nginx(tuple(directives), tuple(masked.notes))
+    return Nginx(tuple(directives), tuple(dict.fromkeys(masked.notes))[:NOTES])
 
 
 @dataclass

@@ -26,7 +26,7 @@ def tls_protocols(stack: Stack) -> Iterator[Verdict]:
 
 def _judge(nginx: Nginx, server: Server) -> Iterator[Verdict]:
     tls = server.tls
-    if isinstance(tls, Known) and not tls.value:
+    if server.level.directive is None or (isinstance(tls, Known) and not tls.value):
         return
     own = server.level.all_words("ssl_protocols", nginx.version)
     site = Site(_place(own, server), f"{server.title} ssl_protocols")
