@@ -85,9 +85,9 @@ def _found(stack: Stack) -> Iterator[tuple[Place, str]]:
                 if isinstance(item, Known) and str(item.value).startswith(MIDDLEWARE):
                     yield (item.places or (settings.place("MIDDLEWARE"),))[0], str(item.value).rpartition(".")[2]
     for item in stack.of_kind("template"):
-        for node in page_nodes(item.facts.nodes):
-            if isinstance(node, page.Cache):
-                yield Place(item.path, node.region), "{% cache %}"
+        for part in page_nodes(item.facts.nodes):
+            if isinstance(part, page.Cache):
+                yield Place(item.path, part.region), "{% cache %}"
 
 
 def page_nodes(body: tuple[page.Node, ...]) -> Iterator[page.Node]:

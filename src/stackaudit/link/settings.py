@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from stackaudit.link import settings_choice, settings_classes, settings_sources
@@ -137,7 +137,7 @@ def resolve(stack: Stack) -> Settings | None:
     if choice.broken or module is None:
         why = choice.broken or f"{choice.module} could not be read"
         return Settings(choice.module, choice.path, choice.why, broken=why, version=version)
-    machine = Machine(world(stack))
+    machine = Machine(replace(world(stack), django=version))
     target = machine.module(module)
     target.name = choice.module
     names = machine.run(target)

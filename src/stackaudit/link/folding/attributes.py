@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from stackaudit.facts import python as ir
+from stackaudit.link.django_defaults import default
 from stackaudit.link.folding import operators, paths
 from stackaudit.link.folding.objects import (
     ROOT,
     Bound,
     ClassObject,
     External,
-    ExternalResult,
     FoldedDict,
     FoldedList,
     FoldedSet,
@@ -25,6 +26,7 @@ from stackaudit.link.folding.objects import (
     Raised,
     Unset,
     key_of,
+    scalar,
 )
 from stackaudit.link.folding.operators import merged
 from stackaudit.model.values import AnyValue, Known, Unknown
@@ -73,7 +75,6 @@ CONSTANTS: dict[str, Any] = {
     "string.ascii_uppercase": "ABCDEFGHIJKLMNOPQRSTUVWXYZ",
     "string.digits": "0123456789",
     "math.inf": float("inf"),
-    "django.conf.global_settings.LANGUAGE_CODE": "en-us",
     "django.contrib.messages.constants.DEBUG": 10,
     "django.contrib.messages.constants.INFO": 20,
     "django.contrib.messages.constants.SUCCESS": 25,
@@ -81,6 +82,9 @@ CONSTANTS: dict[str, Any] = {
     "django.contrib.messages.constants.ERROR": 40,
 }
 """Attributes of modules outside of the project with a value that never differs in production."""
+
+
+GLOBAL_SETTINGS = "django.conf.global_settings."
 
 
 def get(machine: Machine, value: AnyValue, name: str, node: ir.Node, frame: Frame) -> AnyValue:
@@ -107,8 +111,6 @@ def get(machine: Machine, value: AnyValue, name: str, node: ir.Node, frame: Fram
     for kind, names in METHODS.items():
         if isinstance(held, kind) and name in names:
             return Known(Method(value, name), value.places)
-    if isinstance(held, ExternalResult) and held.name == "urllib.parse.urlparse":
-        return Unknown("a part of the address is used", value.places)
     if held is None:
         raise Raised("AttributeError", f"None has no attribute {name}")
     return Unknown(f"the attribute {name} of an object decides it", value.places)
@@ -118,6 +120,10 @@ def external(machine: Machine, dotted: str) -> AnyValue:
     """A name outside of the project."""
     if dotted in CONSTANTS:
         return Known(CONSTANTS[dotted])
+    if dotted.startswith(GLOBAL_SETTINGS):
+        known, value, why = default(dotted.removeprefix(GLOBAL_SETTINGS), machine.world.django)
+        if known:
+            return Unknown(why) if why else operators.of_plain(value, (), "Django's default")
     if dotted == "environs.env":
         return machine.call(Known(External("environs.Env")), [], {}, ir.Constant(0, 0, None), machine.nowhere)
     return Known(External(dotted))
@@ -151,10 +157,32 @@ def _of_class(machine: Machine, value: Known[Any], name: str, node: ir.Node, fra
                 continue
             return Unknown(f"{cls.name} takes {name} from {each.name}", value.places)
         if name in each.names:
-            return bind(machine, each.names[name], value, node, frame)
+            found = each.names[name]
+            if isinstance(held, ClassObject) and _is_enum(cls) and isinstance(found, Known) and scalar(found.value):
+                return Known(EnumMember(cls.name, name, found), found.places)
+            return bind(machine, found, value, node, frame)
     if isinstance(held, Instance) and held.names.open:
         return Unknown(held.names.open)
     raise Raised("AttributeError", f"{cls.name} has no attribute {name}")
+
+
+def _is_enum(cls: ClassObject) -> bool:
+    return any(isinstance(each, External) and each.name.startswith("enum.") for each in cls.ancestry())
+
+
+@dataclass(frozen=True, slots=True)
+class EnumMember:
+    """A member of an enumeration of the project."""
+
+    kind: str
+    name: str
+    member: Known[Any]
+
+    def folded_attribute(self, machine: Machine, owner: Known[Any], name: str) -> AnyValue:
+        """`member.name`."""
+        if name == "value":
+            return self.member
+        return Known(self.name, owner.places) if name == "name" else Unknown("a member of an enumeration decides it")
 
 
 def bind(machine: Machine, found: AnyValue, owner: Known[Any], node: ir.Node, frame: Frame) -> AnyValue:
@@ -201,6 +229,8 @@ def item(machine: Machine, value: AnyValue, index: AnyValue, frame: Frame) -> An
         return machine.required(str(plain), frame)
     if held == External("sys.argv"):
         return Known(External("sys.argv[]"))
+    if held == External("sys.modules") and plain == frame.module.name:
+        return Known(frame.module)
     if isinstance(held, Method) and held.name == "parents":
         return paths.parents(held.owner, plain)
     if isinstance(held, (FoldedList, tuple)):

@@ -252,9 +252,12 @@ def _setattr(machine: Machine, call: Call) -> AnyValue:
         if isinstance(held, (Instance, ClassObject, ModuleObject)):
             machine.write(held.names, call.args[1].value, call.args[2])
             return Known(None)
+    why = "an attribute of an object is set, which may be the module itself"
     for arg in call.args[:1]:
         if isinstance(arg, Known) and isinstance(arg.value, (Instance, ClassObject, ModuleObject)):
-            machine.spoil(Known(arg.value.names), "an unknown attribute is set")
+            machine.spoil(Known(arg.value.names), why)
+        elif isinstance(arg, Unknown):
+            machine.spoil(Known(call.frame.module.names), why)
     return Known(None)
 
 

@@ -26,6 +26,7 @@ from stackaudit.link.folding.objects import (
     Namespace,
     Raised,
 )
+from stackaudit.link.folding.operators import noted
 from stackaudit.model.source import Place
 from stackaudit.model.values import AnyValue, Known, Unknown
 
@@ -139,6 +140,8 @@ def call_function(
     result: AnyValue = value if end == "return" and value is not None else Known(None)
     for why, early in frame.returned:
         result = join_values(early, result, why)
+    for note in frame.assumed[:2]:
+        result = noted(result, note)
     return result
 
 

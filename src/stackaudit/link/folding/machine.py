@@ -82,7 +82,7 @@ class World:
     of the file that imports it; `exists(path)` tells whether a path below the root is there, None where that is not
     known; `installed(name)` the same of a distribution's top-level module; `broken(dotted)` why a module of the project
     could not be read; `vcpus` is the host's number of processors; `doubtful` maps environment variables that a file
-    sets which may not be production's to a sentence.
+    sets which may not be production's to a sentence; `django` is Django's version.
     """
 
     environment: Mapping[str, AnyValue] = field(default_factory=dict)
@@ -91,6 +91,7 @@ class World:
     installed: Callable[[str], bool | None] = lambda name: None
     broken: Callable[[str], str] = lambda dotted: ""
     vcpus: AnyValue = NO_VCPUS
+    django: tuple[int, ...] | None = None
     doubtful: Mapping[str, str] = field(default_factory=dict)
 
 

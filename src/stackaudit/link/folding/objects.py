@@ -7,6 +7,7 @@ shared by reference as Python's are, and each can say that it may hold more than
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import date, timedelta
 from pathlib import PurePosixPath
 from typing import Any, TypeAlias
 
@@ -120,6 +121,7 @@ class Frame:
     parent: Frame | None = None
     kind: str = "module"
     returned: list[tuple[Unknown, AnyValue]] = field(default_factory=list)
+    assumed: list[str] = field(default_factory=list)
     globals: frozenset[str] = frozenset()
 
 
@@ -239,7 +241,7 @@ def export(value: AnyValue, depth: int = 0) -> AnyValue:
     if isinstance(value, Unknown):
         return value
     held = value.value
-    if scalar(held):
+    if scalar(held) or isinstance(held, (timedelta, date)):
         return value
     if depth > 20:
         return Unknown("it is nested too deeply", value.places)

@@ -5,12 +5,13 @@ from __future__ import annotations
 import ast
 import json
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, TypeAlias
-from urllib.parse import quote, quote_plus, unquote, urljoin
+from urllib.parse import quote, quote_plus, unquote, urljoin, urlparse
 
 from stackaudit.link.folding import operators
-from stackaudit.link.folding.objects import ROOT, ClassObject, Raised, Unset
+from stackaudit.link.folding.objects import ROOT, ClassObject, FoldedList, Maybe, Method, Namespace, Raised, Unset
 from stackaudit.link.folding.operators import as_plain, merged, noted
 from stackaudit.model.values import AnyValue, Known, Unknown
 
@@ -122,8 +123,60 @@ def _strtobool(text: str) -> int:
     raise ValueError
 
 
+def _djp(machine: Machine, call: Call) -> AnyValue:
+    """`djp.settings(globals())`: plugins that are installed add apps, middleware and settings of their own."""
+    why = "plugins of djp may add to it"
+    for arg in call.args:
+        if isinstance(arg, Known) and isinstance(arg.value, Namespace):
+            for name in ("INSTALLED_APPS", "MIDDLEWARE"):
+                held = arg.value.get(name)
+                if isinstance(held, Known) and isinstance(held.value, FoldedList):
+                    machine.journal.touch(held.value)
+                    held.value.append(Maybe(why))
+    return Known(None)
+
+
 def _nothing(machine: Machine, call: Call) -> AnyValue:
     return Known(None)
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """What `urlparse` gives for a known address."""
+
+    text: str
+    source: Known[Any]
+
+    def folded_attribute(self, machine: Machine, owner: Known[Any], name: str) -> AnyValue:
+        """`address.name`."""
+        parts = urlparse(self.text)
+        if name in ("scheme", "netloc", "path", "params", "query", "fragment"):
+            return merged(getattr(parts, name), self.source)
+        try:
+            if name in ("hostname", "port", "username", "password"):
+                return merged(getattr(parts, name), self.source)
+        except ValueError:
+            raise Raised("ValueError", "a part of an address is odd") from None
+        return Known(Method(owner, name), owner.places)
+
+    def folded_method(self, machine: Machine, owner: Known[Any], name: str, call: Call) -> AnyValue:
+        """`address.name(...)`."""
+        if name == "geturl":
+            return merged(urlparse(self.text).geturl(), self.source)
+        return Unknown("a part of an address decides it", owner.places)
+
+
+def _urlparse(machine: Machine, call: Call) -> AnyValue:
+    value = call.first()
+    if isinstance(value, Unknown):
+        return Unknown(value.why, value.places)
+    if not isinstance(value.value, str) or ROOT in value.value or len(call.args) > 1 or call.keywords:
+        return Unknown("an address is taken apart", value.places)
+    try:
+        urlparse(value.value)
+    except ValueError:
+        raise Raised("ValueError", "an address cannot be read") from None
+    return Known(Address(value.value, value), value.places)
 
 
 RANDOM = (
@@ -152,6 +205,7 @@ CALLS: dict[str, Handler] = {
     "datetime.timedelta": _plain_call(timedelta),
     "json.loads": _plain_call(json.loads),
     "ast.literal_eval": _plain_call(ast.literal_eval),
+    "urllib.parse.urlparse": _urlparse,
     "urllib.parse.quote": _plain_call(quote),
     "urllib.parse.quote_plus": _plain_call(quote_plus),
     "urllib.parse.unquote": _plain_call(unquote),
@@ -161,6 +215,7 @@ CALLS: dict[str, Handler] = {
     "distutils.util.strtobool": _plain_call(_strtobool),
     "setuptools._distutils.util.strtobool": _plain_call(_strtobool),
     "django.utils.encoding.force_str": _same,
+    "djp.settings": _djp,
     "sys.path.insert": _nothing,
     "sys.path.append": _nothing,
     "warnings.warn": _nothing,

@@ -112,6 +112,7 @@ def _if(machine: Machine, node: ir.If, rest: Sequence[ir.Stmt], frame: Frame) ->
             raise
         decided = Unknown(raised.why)
     if isinstance(decided, Unset) and frame.kind == "function":
+        frame.assumed.append(f"default of env {decided.variable}")
         decided = bool(decided.fallback)
     if not isinstance(decided, Unknown):
         chosen, other = (node.body, node.orelse) if decided else (node.orelse, node.body)
