@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from stackaudit.checks.deps.loaded import Uses, uses
 from stackaudit.facts.distributions import MODULES
@@ -34,7 +34,7 @@ def is_tool(key: str) -> bool:
 
 
 def dev_in_production(stack: Stack) -> Iterator[Verdict]:
-    """One verdict for each file that production installs, and one for each image that installs a group for development.
+    """One verdict for each file that production installs, and for each image that installs a group for development.
 
     A tool that the code itself imports is no tool there. Where one flat file is all there is and nothing says that
     production installs it, a tool in it is unknown.
@@ -43,22 +43,26 @@ def dev_in_production(stack: Stack) -> Iterator[Verdict]:
     suspects = [item for item in packages.direct if is_tool(item.fact.key)]
     found = uses(stack) if suspects else None
     tools = [item for item in suspects if found is None or not _imported(item, found)]
-    flat = _flat(packages)
-    for item in tools:
-        site = Site(item.place, item.fact.key)
-        if flat:
-            yield Unsure(site, f"{item.path} is the only list of packages, and nothing tells what production installs")
-        else:
-            yield Fail(
-                site,
-                {"package": item.fact.name, "path": item.path, "why": packages.why or "it is what production installs"},
-            )
-    guilty = {item.path for item in tools}
     for path in packages.production:
-        if path not in guilty:
+        listed = [item for item in tools if item.path == path]
+        if not listed:
             yield Pass(Site(_first(stack, path), path))
-    for install in packages.installs:
-        yield from _groups(install, stack)
+        elif _flat(packages):
+            why = f"{path} is the only list of packages, and nothing tells what production installs"
+            yield Unsure(Site(listed[0].place, path), why)
+        else:
+            names, related = _named(listed)
+            yield Fail(Site(listed[0].place, path), {"path": path, **names}, related=related[1:])
+    yield from _images(stack)
+
+
+def _named(tools: Sequence[Declared]) -> tuple[dict[str, str], tuple[Step, ...]]:
+    """The names of tools for a sentence, and where they are listed."""
+    names = sorted({item.fact.name for item in tools}, key=str.lower)
+    shown = ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")
+    counted = "a tool" if len(names) == 1 else f"{len(names)} tools"
+    related = tuple(Step(item.place, f"{item.fact.name} is for development") for item in tools[:12])
+    return {"tools": counted, "packages": shown}, related
 
 
 def _imported(item: Declared, found: Uses) -> bool:
@@ -87,38 +91,46 @@ def _first(stack: Stack, path: str) -> Place:
     return Place(path, Region(1, 1, 1, 1))
 
 
-def _groups(install: Install, stack: Stack) -> Iterator[Verdict]:
-    """What an image installs beyond the main dependencies."""
+def _images(stack: Stack) -> Iterator[Verdict]:
+    """One verdict for each image that installs a file or a group for development."""
+    by_image: dict[str, list[tuple[Install, list[Declared]]]] = {}
+    for install in stack.packages.installs:
+        by_image.setdefault(install.place.path, []).append((install, _development(install, stack)))
+    clean = [path for path, found in by_image.items() if not any(tools for _, tools in found)]
+    for path, found in by_image.items():
+        guilty = [(install, tools) for install, tools in found if tools]
+        if not guilty:
+            continue
+        install, tools = guilty[0]
+        site = Site(install.place, path)
+        if clean:
+            yield Unsure(
+                site, f"{clean[0]} leaves the tools of development out, and which image is for production is open"
+            )
+            continue
+        names, related = _named(tools)
+        others = tuple(Step(other.place, "and so does this") for other, _ in guilty[1:])
+        yield Fail(site, {**names, "option": _option(install)}, cause="installed", related=(*others, *related))
+
+
+def _development(install: Install, stack: Stack) -> list[Declared]:
+    """The tools that an image installs beyond the main dependencies."""
     packages = stack.packages
-    names = {item.fact.group for items in packages.development.values() for item in items}
+    development = [item for items in packages.development.values() for item in items]
+    names = {item.fact.group for item in development}
     taken = {name for name in (*install.groups, *install.extras) if _INSTALLS_DEV.fullmatch(name)}
     if install.every:
         taken |= {name for name in names if _INSTALLS_DEV.fullmatch(name)}
     if install.tool == "uv" and install.defaults:
         taken |= {name for name in _defaults(packages, stack) if name in names}
-    taken -= set(install.without)
-    tools = [item for items in packages.development.values() for item in items if item.fact.group in taken - {""}]
-    for written in install.files:
-        if DEVELOPMENT.search(written):
-            tools += [
-                item
-                for items in packages.development.values()
-                for item in items
-                if item.path.endswith(written.lstrip("./")) and not item.fact.group
-            ]
-    tools = [item for item in tools if is_tool(item.fact.key)]
-    if not tools:
-        return
-    named = sorted({item.fact.name for item in tools})
-    values = {
-        "count": len(named),
-        "packages": ", ".join(named[:3]) + (f" and {len(named) - 3} more" if len(named) > 3 else ""),
-        "option": _option(install),
-    }
-    related = tuple(Step(item.place, f"{item.fact.name} is for development") for item in tools[:5])
-    yield Fail(
-        Site(install.place, f"{install.tool} installs for development"), values, cause="installed", related=related
-    )
+    taken -= {"", *install.without}
+    files = [written.lstrip("./") for written in install.files if DEVELOPMENT.search(written)]
+    tools = [
+        item
+        for item in development
+        if item.fact.group in taken or (not item.fact.group and any(item.path.endswith(path) for path in files))
+    ]
+    return [item for item in tools if is_tool(item.fact.key)]
 
 
 def _defaults(packages: Packages, stack: Stack) -> tuple[str, ...]:

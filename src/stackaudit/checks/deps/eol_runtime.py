@@ -105,10 +105,17 @@ def _needed(django: tuple[int, ...]) -> tuple[int, ...]:
 
 def _runtimes(stack: Stack) -> Iterator[Runtime]:
     yield from _django(stack)
+    images = list(_images(stack))
+    yield from images
+    told = any(item.product == "Python" for item in images)
     for path, python in stack.packages.runtimes:
         name = path.rpartition("/")[2]
-        if name in ("runtime.txt", ".python-version", ".tool-versions", "Pipfile") and not DEVELOPMENT.search(path):
+        # Where an image brings the Python, .python-version is that of the developers' machines.
+        if name == "runtime.txt" or (name in (".python-version", ".tool-versions", "Pipfile") and not told):
             yield Runtime("Python", python.wanted, Site(Place(path, python.region), "Python"))
+
+
+def _images(stack: Stack) -> Iterator[Runtime]:
     for item in stack.of_kind("dockerfile", "compose"):
         if DEVELOPMENT.search(item.path):
             continue
