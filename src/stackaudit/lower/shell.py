@@ -6,7 +6,7 @@ import re
 
 from stackaudit.facts.commands import Command, Condition, Script, Step, Word
 from stackaudit.facts.files import Note, UnreadableError
-from stackaudit.lower.located import Located, decode, line_starts
+from stackaudit.lower.located import Located, aligned, decode, line_starts
 from stackaudit.lower.masks import Mask, masked
 from stackaudit.lower.shellgrammar import ASSIGNS, Draft, Parser, assignment
 from stackaudit.model.source import Region
@@ -119,6 +119,9 @@ def quoted_text(word: Word, source: Located) -> Located | None:
         return None
     start = starts[region.line - 1] + region.column - 1
     end = starts[region.end_line - 1] + region.end_column - 1
+    if source.offsets is None and start >= source.base:
+        found = aligned(word.text, source.text, starts, start - source.base, end - source.base)
+        return Located(word.text, starts, start, [offset + source.base for offset in found.offsets or ()])
     inside = range(start, max(start + 1, end))
     offsets = []
     room = len(inside) - len(word.text)

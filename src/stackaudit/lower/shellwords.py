@@ -129,6 +129,7 @@ class Reader:
             length += len(piece)
         if self.index == start:  # nothing else reads this character, and an endless loop would
             self.index += 1
+        self.index = min(self.index, size)
         word = Word("".join(parts), tuple(holes), self.source.region(start, self.index))
         return Token(start, self.index, "", word, bare)
 
