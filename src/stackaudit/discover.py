@@ -46,7 +46,7 @@ _KINDS = tuple((re.compile(pattern), kind) for pattern, kind in _NAMES)
 _NGINX_NAME = re.compile(r".*nginx.*|.+\.(conf|vhost|nginx)(\.(template|j2|jinja2?|tpl|tmpl|erb|dist|sample|example))?")
 _NGINX_FOLDER = re.compile(r"(.*/)?(sites-(available|enabled)|nginx[^/]*|conf\.d)/([^/]+/)*[^/]+")
 _NGINX_TEXT = re.compile(
-    rb"^[ \t]*(server|location|upstream|http|events)\b[^;\n]*\{"
+    rb"^[ \t]*((server|http|events)[ \t\r]*(\{|$)|(location|upstream)\s[^;\n]*(\{|$))"
     rb"|^[ \t]*(proxy_\w+|add_header|ssl_\w+|gzip(_\w+)?|server_name|uwsgi_pass|limit_req_zone|log_format)\s[^;]*;",
     re.MULTILINE,
 )

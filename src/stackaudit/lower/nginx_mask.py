@@ -88,7 +88,7 @@ def mask(text: str) -> Masked:
         masked.conditions.append(Span(condition.start, len(text), condition.text))
     for condition in twice:
         result = _without_second_opening(result, condition)
-    masked.text = _NOT_NGINX.sub(LETTER, result)
+    masked.text = _NOT_NGINX.sub(LETTER, result).replace("${", LETTER * 2)
     return masked
 
 
