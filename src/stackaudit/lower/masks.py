@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from stackaudit.lower.located import HOLE
 
-_TAG = re.compile(r"\{%.*?%\}|\{\{.*?\}\}|\{#.*?#\}", re.DOTALL)
+_TAG = re.compile(r"\{%.{0,400}?%\}|\{\{.{0,200}?\}\}|\{#.{0,2000}?#\}", re.DOTALL)
 _WORD = re.compile(r"\{%[-+]?\s*(\w+)\s*(.*?)\s*[-+]?%\}", re.DOTALL)
 
 
