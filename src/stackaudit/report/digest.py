@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from stackaudit.model.result import Finding, Location, Notification, Remark, Result, RuleOutcome
 from stackaudit.model.rule import SEVERITIES, Severity
-from stackaudit.report.plain import counted, one_line
+from stackaudit.report.plain import counted, kinds, left_out, one_line
 
 
 @dataclass(frozen=True)
@@ -60,6 +60,16 @@ def groups(result: Result) -> list[Group]:
     return sorted(
         found, key=lambda each: (not each.open, SEVERITIES.index(each.severity), -len(each.open), each.rule.id)
     )
+
+
+def header(result: Result) -> list[tuple[str, str, str]]:
+    """What was found and chosen as (label, value, why), each once; a why that only repeats the value is left out."""
+    rows = [(one_line(fact.label), one_line(fact.value), one_line(fact.why)) for fact in result.stack.facts]
+    rows = [(label, value, "" if value.startswith(why) else why) for label, value, why in rows]
+    rows.append(("read", kinds(result.stack.files) or "nothing", ""))
+    if left_out(result.stack.left_out):
+        rows.append(("left out", left_out(result.stack.left_out), ""))
+    return list(dict.fromkeys(rows))
 
 
 def beside(finding: Finding) -> tuple[Remark, ...]:
@@ -139,7 +149,11 @@ def headline(result: Result) -> str:
     findings = open_findings(result)
     if not findings:
         return "no findings"
-    counts = ", ".join(f"{number:,} {severity}" for severity, number in by_severity(findings).items())
+    severities = by_severity(findings)
+    if len(severities) == 1:
+        (severity,) = severities
+        return f"{counted(len(findings), 'finding')} ({'all ' if len(findings) > 1 else ''}{severity})"
+    counts = ", ".join(f"{number:,} {severity}" for severity, number in severities.items())
     return f"{counted(len(findings), 'finding')} ({counts})"
 
 

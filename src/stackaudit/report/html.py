@@ -27,6 +27,7 @@ def render(result: Result, look: Look) -> str:
             skipped=digest.not_applicable(result),
             notifications=digest.ordered_notifications(result),
             severities=digest.by_severity(digest.open_findings(result)),
+            header=digest.header(result),
             headline=digest.headline(result),
             accepted=digest.accepted(result),
             next_step=digest.next_step(result),
@@ -54,8 +55,6 @@ def _environment() -> Environment:
         "costs": plain.costs,
         "span": plain.span,
         "number": plain.number,
-        "kinds": plain.kinds,
-        "left_out": plain.left_out,
         "excerpt": plain.excerpt_of,
     }
     environment.globals["counted"] = plain.counted

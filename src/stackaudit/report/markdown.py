@@ -12,13 +12,14 @@ from stackaudit.report.digest import (
     accepted,
     beside,
     groups,
+    header,
     headline,
     not_applicable,
     ordered_notifications,
     passed_by_area,
     reasons,
 )
-from stackaudit.report.plain import costs, counted, kinds, left_out, one_line, span, spans, visible, where
+from stackaudit.report.plain import costs, counted, one_line, span, spans, visible, where
 
 SHOWN = 5
 """How many findings of a rule are written out; the others are listed by place."""
@@ -84,12 +85,8 @@ def _sentence(result: Result) -> str:
 def _stack(result: Result) -> Iterator[str]:
     yield "| found | | because |"
     yield "|---|---|---|"
-    for fact in result.stack.facts:
-        yield f"| {escape(fact.label)} | {escape(fact.value)} | {escape(fact.why)} |"
-    yield f"| read | {escape(kinds(result.stack.files))} | |"
-    left = left_out(result.stack.left_out)
-    if left:
-        yield f"| left out | {escape(left)} | |"
+    for row in header(result):
+        yield "| " + " | ".join(map(escape, row)) + " |"
     yield ""
 
 

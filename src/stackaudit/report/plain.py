@@ -13,7 +13,7 @@ from stackaudit.model.rule import Severity
 _REORDERING = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
 KIND_NAMES = {
-    "python": "Python", "template": "templates", "nginx": "nginx", "procfile": "Procfile", "systemd": "systemd",
+    "python": "Python", "nginx": "nginx", "procfile": "Procfile", "systemd": "systemd",
     "dockerfile": "Dockerfile", "compose": "compose", "supervisor": "supervisor", "shell": "shell",
     "requirements": "requirements", "pyproject": "pyproject", "pipfile": "Pipfile", "setupcfg": "setup.cfg",
     "lock": "lock", "dotenv": ".env", "runtime": "runtime",
@@ -96,7 +96,8 @@ def costs(cost: QueryCost) -> str:
 def kinds(files: Mapping[str, int]) -> str:
     """`83 Python, 12 templates`: what was read, most of it first."""
     order = sorted(files.items(), key=lambda item: (-item[1], item[0]))
-    return ", ".join(f"{n:,} {KIND_NAMES.get(kind, visible(kind))}" for kind, n in order if n)
+    names = {**KIND_NAMES, "template": "template" if files.get("template") == 1 else "templates"}
+    return ", ".join(f"{n:,} {names.get(kind, visible(kind))}" for kind, n in order if n)
 
 
 def left_out(counts: Mapping[str, int]) -> str:

@@ -17,6 +17,7 @@ from stackaudit.report.digest import (
     Reason,
     accepted,
     groups,
+    header,
     headline,
     next_step,
     not_applicable,
@@ -24,7 +25,7 @@ from stackaudit.report.digest import (
     passed_by_area,
     reasons,
 )
-from stackaudit.report.plain import counted, kinds, left_out, number, one_line, span, visible
+from stackaudit.report.plain import counted, number, one_line, span, visible
 from stackaudit.report.statistics import table
 from stackaudit.report.terminal_findings import Findings, styled
 
@@ -90,19 +91,14 @@ class _Page:
         title.append_text(version)
         self.console.print(title)
         self.console.print(Rule(style="dim"))
-        stack = self.result.stack
-        rows = [(fact.label, one_line(fact.value), one_line(fact.why)) for fact in stack.facts]
-        rows.append(("read", kinds(stack.files) or "nothing", ""))
-        if left_out(stack.left_out):
-            rows.append(("left out", left_out(stack.left_out), ""))
         grid = Table.grid(padding=(0, 2, 0, 0))
         grid.add_column(no_wrap=True, style="dim", max_width=22)
         grid.add_column(overflow="fold")
-        for label, value, why in rows:
+        for label, value, why in header(self.result):
             told = Text(value)
             if why:
                 told.append(f"  {why}", style="dim")
-            grid.add_row(one_line(label), told)
+            grid.add_row(label, told)
         self.console.print(Padding(grid, (0, 0, 1, INDENT)))
 
     def score(self) -> None:
@@ -182,7 +178,7 @@ class _Page:
             self.reason(reason)
         if len(found) > len(shown):
             rest = sum(reason.count for reason in found[len(shown) :])
-            told = f"and {counted(rest, 'place')} more for {counted(len(found) - len(shown), 'reason')} (--verbose)"
+            told = f"and {counted(rest, 'more place')} for {counted(len(found) - len(shown), 'reason')} (--verbose)"
             self.bullet(Text(told, style="dim"))
         self.console.print()
 
