@@ -2,7 +2,8 @@
 
 from stackaudit.checks.deps.dev_in_production import dev_in_production
 from stackaudit.checks.deps.eol_runtime import eol_runtime
+from stackaudit.checks.deps.superseded import superseded
 from stackaudit.checks.deps.unused import unused
 from stackaudit.checks.deps.vulnerability import vulnerability
 
-__all__ = ["dev_in_production", "eol_runtime", "unused", "vulnerability"]
+__all__ = ["dev_in_production", "eol_runtime", "superseded", "unused", "vulnerability"]
