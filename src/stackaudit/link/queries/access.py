@@ -79,6 +79,11 @@ def _deferred(walk: Walk, row: Row, column: str, name: str, at: At) -> None:
 def to_one(walk: Walk, row: Row, relation: Relation, at: At) -> Value:
     """The row behind a relation to one row."""
     load, target = row.load, relation.target
+    if row.parent is not None and row.link == relation.name:
+        if walk.repeats(row.loop):
+            walk.add("forward", "pass", at, row.loop, row=row, relation=relation)
+        known = row.parent
+        return known if known.loop is None or known.loop in walk.loops else replace(known, loop=row.loop)
     loaded = load.to_one(relation.name)
     if loaded is None and load.every_one and relation.relation in ("fk", "o2o") and not relation.null:
         loaded = Load(every_one=True)

@@ -9,7 +9,6 @@ from stackaudit.link.classes import Member, SourceClass
 from stackaudit.link.modules import SourceModule, Symbol, dotted
 from stackaudit.link.queries import access, expressions, known, rows, statements
 from stackaudit.link.queries.loading import NEW, NOTHING, Load
-from stackaudit.link.queries.source import text_of
 from stackaudit.link.queries.table import MANAGER_ONLY, method
 from stackaudit.link.queries.values import (
     UNKNOWN,
@@ -17,6 +16,7 @@ from stackaudit.link.queries.values import (
     Const,
     Function,
     Instance,
+    Loop,
     Manager,
     Mapping,
     Method,
@@ -304,7 +304,17 @@ def construct(walk: Walk, value: ClassRef, args: tuple[Value, ...], keywords: di
             return Rows(model, cls=value.cls, loops=loops) if model is not None else UNKNOWN
         if walk.hooks is not None:
             walk.hooks.constructed(value.cls, args, keywords, at)
+        active = frozenset(loop for loop in walk.loops if not loop.bounded)
+        key: tuple[object, ...] | None = None
+        if not loops & active:
+            given = [(name, settled(item, active)) for name, item in keywords.items()]
+            key = ("made", value.cls, tuple(settled(arg, active) for arg in args), tuple(given))
+            known_one = walk.memo.get(key)
+            if known_one is not None:
+                return known_one
         made = Instance(value.cls, {}, loops, made=True)
+        if key is not None:
+            walk.memo[key] = made
         init = value.cls.find("__init__")
         if init is not None and isinstance(init.node, py.FunctionDef):
             call(walk, Function(init.owner.module, init.node, made, init.owner), args, keywords, at, value.cls.label)
@@ -327,8 +337,10 @@ def call(
     loops = function.loops.union(*(arg.loops for arg in args), *(item.loops for item in keywords.values()))
     if len(walk.frames) > MAX_DEPTH or sum(frame.node is node for frame in walk.frames) > 1 or walk.spent > BUDGET:
         return Other(loops)
-    env = bind(walk, function, args, keywords)
-    key = (node, function.bound, tuple(env.items()), function.closure, tuple(walk.loops) if matters_any(env) else ())
+    active = frozenset(loop for loop in walk.loops if not loop.bounded)
+    env = {name: settled(value, active) for name, value in bind(walk, function, args, keywords).items()}
+    bound = settled(function.bound, active) if function.bound is not None else None
+    key = (node, bound, tuple(env.items()), function.closure, tuple(walk.loops) if matters_any(env) else ())
     if key in walk.memo:
         return walk.memo[key]
     walk.memo[key] = Other(loops)
@@ -339,9 +351,7 @@ def call(
         prefix = f"{owner.name}." if owner is not None else f"{function.module.name}."
         where = f"{prefix}{node.name}"
     called = None if isinstance(node, py.Lambda) else at
-    frame = Frame(
-        function.module, node, env, where, called, text or _name(at, node), owner, function.bound, function.closure
-    )
+    frame = Frame(function.module, node, env, where, called, text, owner, bound, function.closure)
     with walk.inside(frame):
         if isinstance(node, py.Lambda):
             result = expressions.evaluate(walk, node.body)
@@ -353,17 +363,27 @@ def call(
     return result
 
 
+_SINGLE = Load(unknown="where this row comes from is not known")
+
+
+def settled(value: Value, active: frozenset[Loop]) -> Value:
+    """An argument without what no longer matters: loops that ended, and where a single row came from."""
+    if isinstance(value, Row):
+        if value.loop is None or value.loop not in active:
+            load = value.load
+            if load.unknown and load.unknown != NEW_ROW.unknown and not load.one and not load.many:
+                load = _SINGLE
+            if value.loop is None:
+                return Row(value.model, load, None, (), None, value.loops & active)
+        return value
+    if isinstance(value, (Other, Const)) and value.loops:
+        return replace(value, loops=value.loops & active)
+    return value
+
+
 def matters_any(env: dict[str, Value]) -> bool:
     """Whether an environment holds anything that changes with a loop."""
     return any(value.loops for value in env.values())
-
-
-def _name(at: At, node: py.FunctionDef | py.Lambda) -> str:
-    if isinstance(at, tuple):
-        text = text_of(at[1])
-        if text:
-            return text
-    return node.name if isinstance(node, py.FunctionDef) else "lambda"
 
 
 def returned(walk: Walk, frame: Frame, node: py.FunctionDef) -> Value:

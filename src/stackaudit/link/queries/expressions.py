@@ -136,6 +136,8 @@ def _call(walk: Walk, node: py.Call) -> Value:
             return replace(value, origin=walk.origin(at))
         return value
     value = calls.apply(walk, called, args, keywords, at)
+    if isinstance(called, Other) and called.name.rpartition(".")[2] in known.PREFETCHERS and node.args:
+        known.prefetch_later(walk, node.args[0], args[1:])
     if isinstance(func, py.Attribute) and isinstance(called, Method) and isinstance(called.receiver, Seq):
         known.grown(walk, func, called.receiver, args)
     return value

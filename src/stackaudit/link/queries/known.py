@@ -32,6 +32,7 @@ LAZY_ARGUMENTS = frozenset({
     "builtins.map", "builtins.filter", "builtins.sorted", "builtins.min", "builtins.max", "itertools.groupby",
     "itertools.filterfalse", "itertools.takewhile", "itertools.dropwhile", "functools.reduce",
 })  # fmt: skip
+PREFETCHERS = frozenset({"prefetch_related_objects", "aprefetch_related_objects"})
 _SHORTCUTS = ("get_object_or_404", "aget_object_or_404")
 _PREFETCH = ("django.db.models.Prefetch", "django.db.models.query.Prefetch")
 _SAME = frozenset({
@@ -73,7 +74,7 @@ def external(walk: Walk, name: str, args: tuple[Value, ...], keywords: dict[str,
     if last in ("get_list_or_404", "aget_list_or_404"):
         found = rows.called(walk, _queryset(walk, first), "filter", args[1:], keywords, at)
         return _read(walk, found, at)
-    if last in ("prefetch_related_objects", "aprefetch_related_objects") and args:
+    if last in PREFETCHERS:
         return UNKNOWN
     if last in ("get_user_model",):
         user = walk.models.user
@@ -312,6 +313,24 @@ def of_container(
             for arg in (*args, *keywords.values()):
                 access.as_text(walk, arg, at)
     return walk.unknown(receiver, *args, *keywords.values())
+
+
+def prefetch_later(walk: Walk, target: py.Expr, paths: tuple[Value, ...]) -> None:
+    """`prefetch_related_objects(rows, *paths)`: what holds the rows holds them with the relations from now on."""
+    if isinstance(target, (py.List, py.Tuple)):
+        for item in target.elts:
+            prefetch_later(walk, item, paths)
+    elif isinstance(target, (py.Name, py.Attribute)):
+        loops.store(walk, target, _prefetched(expressions.evaluate(walk, target), paths))
+
+
+def _prefetched(value: Value, paths: tuple[Value, ...]) -> Value:
+    if isinstance(value, (Row, Rows)) and value.model is not None:
+        return replace(value, load=rows.prefetch(value.load, value.model, paths))
+    if isinstance(value, Seq):
+        items = tuple(_prefetched(item, paths) for item in value.items) if value.items is not None else None
+        return replace(value, element=_prefetched(value.element, paths), items=items)
+    return value
 
 
 def grown(walk: Walk, func: py.Attribute, receiver: Seq, args: tuple[Value, ...]) -> None:

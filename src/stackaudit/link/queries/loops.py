@@ -36,7 +36,11 @@ def element_of(value: Value) -> Value:
             return Other(value.loops)
         load = replace(value.load, peers=False) if value.streamed else value.load
         idle = Loop(value.origin.place, 0, value) if value.origin is not None else _IDLE
-        return Row(value.model, load, value.origin, value.path, value.loop or idle, value.loops)
+        row = Row(value.model, load, value.origin, value.path, value.loop or idle, value.loops)
+        via = value.via
+        if via is not None and via.relation.relation in ("reverse_fk", "reverse_o2o") and via.relation.remote:
+            return replace(row, parent=via.row, link=via.relation.remote)
+        return row
     if isinstance(value, Seq):
         if value.items is not None:
             if not value.items:

@@ -104,7 +104,7 @@ def _augmented(walk: Walk, stmt: py.AugAssign) -> None:
 
 
 def _if(walk: Walk, stmt: py.If) -> bool:
-    shield = int("_prefetched_objects_cache" in text_of(stmt.test, 400))
+    shield = int(_asks_cache(walk, stmt))
     walk.shielded += shield
     value = expressions.truth(walk, stmt.test)
     frame = walk.frame
@@ -128,6 +128,13 @@ def _if(walk: Walk, stmt: py.If) -> bool:
         return False
     frame.env = merged(then, frame.env)
     return ended and other_ended
+
+
+def _asks_cache(walk: Walk, stmt: py.If) -> bool:
+    """Whether a condition looks into `_prefetched_objects_cache`, the idiom that guards a query."""
+    if stmt not in walk.guards:
+        walk.guards[stmt] = "_prefetched_objects_cache" in text_of(stmt.test, 400)
+    return walk.guards[stmt]
 
 
 def _narrow(walk: Walk, test: py.Expr, value: Value, holds: bool) -> None:

@@ -66,7 +66,10 @@ class Const:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One row. `loop` is the loop that hands it out, None for a single one; `path` leads to it from `origin`'s rows."""
+    """One row. `loop` is the loop that hands it out, None for a single one; `path` leads to it from `origin`'s rows.
+
+    `parent` is the row whose related manager gave it, where the row knows it; `link` the attribute that leads back.
+    """
 
     model: Model
     load: Load = NOTHING
@@ -74,6 +77,8 @@ class Row:
     path: tuple[str, ...] = ()
     loop: Loop | None = None
     loops: frozenset[Loop] = NO_LOOPS
+    parent: Row | None = None
+    link: str = ""
 
 
 @dataclass(frozen=True, slots=True)

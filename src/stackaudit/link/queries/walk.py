@@ -29,6 +29,14 @@ def place_of(at: At) -> Place:
     return at if isinstance(at, Place) else at[0].place(at[1])
 
 
+def shown(at: At | None, node: py.Node | None, text: str) -> str:
+    """How a call is shown: as it was given, as it is written, or by the name of what is called."""
+    if text or at is None:
+        return text
+    written = text_of(at[1]) if isinstance(at, tuple) else ""
+    return written or getattr(node, "name", "") or "lambda"
+
+
 @dataclass(eq=False, slots=True)
 class Frame:
     """One function (or module, template, serializer) that is being walked; `called` is where the caller called it."""
@@ -83,6 +91,7 @@ class Walk:
         self.shielded = 0
         self.isolated = 0
         self.spent = 0
+        self.guards: dict[py.If, bool] = {}
         self.memo: dict[Any, Value] = {}
         self.constants: dict[Any, Value] = {}
         self.signalled: frozenset[Model] = frozenset()
@@ -155,7 +164,7 @@ class Walk:
         if self.shielded:
             return
         query = place_of(at)
-        place, flow, shown = query, [], text or (text_of(at[1]) if not isinstance(at, Place) else "")
+        place, flow, said = query, [], text or (text_of(at[1]) if not isinstance(at, Place) else "")
         origin = row.origin if row is not None else rows.origin if rows is not None else None
         path = row.path if row is not None else rows.path if rows is not None else ()
         if relation is not None:
@@ -165,20 +174,23 @@ class Walk:
         calls = [frame for frame in self.frames[depth:] if frame.called is not None]
         if calls and calls[0].called is not None:
             place, where = place_of(calls[0].called), self.frames[depth - 1].where if depth else where
-            shown = calls[0].text or shown
+            said = shown(calls[0].called, calls[0].node, calls[0].text) or said
         if origin is not None:
             flow.append(Step(origin.place, f"`{origin.text}` loads the rows" if origin.text else "loads the rows"))
         if loop is not None and loop.place != (origin.place if origin else None):
             flow.append(Step(loop.place, loop.text or "the loop"))
         flow.extend(
-            Step(place_of(frame.called), f"`{frame.text}` is asked for each row" if not index else f"`{frame.text}`")
+            Step(
+                place_of(frame.called),
+                f"`{shown(frame.called, frame.node, frame.text)}`" + ("" if index else " is asked for each row"),
+            )
             for index, frame in enumerate(calls)
             if frame.called is not None
         )
         flow.append(Step(query, self._said(kind, outcome, path, relation, method)))
         self.record.add(
             Event(
-                kind, outcome, place, query, where, shown, origin, path, relation,
+                kind, outcome, place, query, where, said, origin, path, relation,
                 model or (row.model if row is not None else rows.model if rows is not None else None),
                 method, loop, tuple(flow), loop is not None and self.guard > loop.guard, why,
                 self.area, len(calls),

@@ -1,0 +1,79 @@
+"""What the walk says of a program beside what real Django does with it."""
+
+from __future__ import annotations
+
+import atexit
+import json
+import subprocess
+import sys
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from stackaudit.facts.files import FileFacts
+from stackaudit.link.models import Models
+from stackaudit.link.modules import Modules
+from stackaudit.link.queries import Queries
+from stackaudit.lower.python import lower
+
+PROJECT = Path(__file__).parent / "project"
+COUNTED = frozenset({"forward", "deferred", "reverse", "bypassed", "query", "write"})
+HEAD = """from django.db.models import Count, Prefetch, prefetch_related_objects
+from django.shortcuts import get_object_or_404
+
+from shop.models import Author, Book, Chapter, Country, Note, Profile, Publisher, Tag
+"""
+
+
+@cache
+def server() -> subprocess.Popen[str]:
+    process = subprocess.Popen(
+        [sys.executable, "server.py"], cwd=PROJECT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    atexit.register(process.kill)
+    return process
+
+
+def ask(program: str, name: str, *sizes: int) -> dict[str, Any]:
+    process = server()
+    assert process.stdin is not None
+    assert process.stdout is not None
+    process.stdin.write(json.dumps({"program": HEAD + program, "name": name, "sizes": sizes}) + "\n")
+    process.stdin.flush()
+    answer: dict[str, Any] = json.loads(process.stdout.readline())
+    return answer
+
+
+def grows(program: str, name: str) -> bool:
+    """Whether a function of the program runs more queries when there is more data."""
+    answer = ask(program, name, 8, 12)
+    assert "error" not in answer, answer
+    few, many = answer["counts"]
+    return bool(many > few)
+
+
+@cache
+def _models() -> FileFacts:
+    path = "shop/models.py"
+    return FileFacts(path, "python", facts=lower((PROJECT / path).read_bytes(), path))
+
+
+def walked(program: str, django: tuple[int, int] = (5, 2)) -> Queries:
+    text = (HEAD + program).encode()
+    files = [
+        FileFacts("shop/__init__.py", "python", facts=lower(b"", "shop/__init__.py")),
+        _models(),
+        FileFacts("shop/views.py", "python", facts=lower(text, "shop/views.py")),
+    ]
+    return Queries(Models(Modules(files)), django)
+
+
+def verdicts(program: str) -> dict[str, str]:
+    """For each function of the program "fail", "unknown" or "pass"."""
+    found: dict[str, str] = {}
+    rank = {"pass": 0, "unknown": 1, "fail": 2}
+    for event in walked(program).events:
+        if event.kind in COUNTED and event.place.path == "shop/views.py":
+            name = event.where.rpartition(".")[2]
+            found[name] = max(found.get(name, "pass"), event.outcome, key=lambda outcome: rank[outcome])
+    return found

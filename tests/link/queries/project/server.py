@@ -1,0 +1,76 @@
+"""Runs programs on real Django and an SQLite database in memory; one JSON document for each line, in and out."""
+
+import io
+import json
+import sys
+from contextlib import redirect_stdout
+
+import django
+from django.apps import apps
+from django.conf import settings
+
+settings.configure(
+    INSTALLED_APPS=["django.contrib.contenttypes", "shop"],
+    DATABASES={"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}},
+    DEFAULT_AUTO_FIELD="django.db.models.BigAutoField",
+    USE_TZ=True,
+)
+django.setup()
+
+from django.contrib.contenttypes.models import ContentType  # noqa: E402
+from django.db import connection, transaction  # noqa: E402
+from django.test.utils import CaptureQueriesContext  # noqa: E402
+from shop import models  # noqa: E402
+
+with connection.schema_editor() as editor:
+    for table in (ContentType, *apps.get_app_config("shop").get_models()):
+        editor.create_model(table)
+for table in apps.get_app_config("shop").get_models():
+    ContentType.objects.get_for_model(table)
+
+
+class Undo(Exception):
+    pass
+
+
+def fill(size):
+    tags = [models.Tag.objects.create(name=f"tag {number}") for number in range(size // 2)]
+    first = None
+    for number in range(size):
+        country = models.Country.objects.create(name=f"country {number}")
+        author = models.Author.objects.create(name=f"author {number}", country=country, mentor=first)
+        models.Profile.objects.create(author=author, text="x")
+        publisher = models.Publisher.objects.create(name=f"publisher {number}")
+        for part in range(size // 4 + 1):
+            book = models.Book.objects.create(
+                title=f"book {number}.{part}", author=author, publisher=publisher, editor=first or author
+            )
+            book.tags.add(*tags)
+            for chapter in range(size // 4):
+                models.Chapter.objects.create(book=book, title=f"chapter {chapter}")
+            models.Note.objects.create(about=book, text="x")
+        first = first or author
+
+
+def measure(program, name, size):
+    """Queries that `name()` of the program runs with `size` authors."""
+    space = {}
+    exec(compile(program, "program", "exec"), space)
+    try:
+        with transaction.atomic():
+            fill(size)
+            with CaptureQueriesContext(connection) as seen, redirect_stdout(io.StringIO()):
+                space[name]()
+            count = sum(not query["sql"].startswith(("SAVEPOINT", "RELEASE", "BEGIN", "COMMIT")) for query in seen)
+            raise Undo
+    except Undo:
+        return count
+
+
+for line in sys.stdin:
+    asked = json.loads(line)
+    try:
+        answer = {"counts": [measure(asked["program"], asked["name"], size) for size in asked["sizes"]]}
+    except Exception as error:
+        answer = {"error": f"{type(error).__name__}: {error}"}
+    print(json.dumps(answer), flush=True)

@@ -1,0 +1,421 @@
+def grows_attribute():
+    for book in Book.objects.all():
+        print(book.author.name)
+
+
+def grows_pk_of_relation():
+    return [book.author.pk for book in Book.objects.all()]
+
+
+def flat_key():
+    return [book.author_id for book in Book.objects.all()]
+
+
+def grows_is_none():
+    return [book.author is None for book in Book.objects.all()]
+
+
+def grows_equality():
+    author = Author.objects.first()
+    return [book.author == author for book in Book.objects.all()]
+
+
+def flat_key_equality():
+    author = Author.objects.first()
+    return [book.author_id == author.pk for book in Book.objects.all()]
+
+
+def flat_select_related():
+    return [book.author.name for book in Book.objects.select_related("author")]
+
+
+def grows_second_step():
+    return [book.author.country.name for book in Book.objects.select_related("author")]
+
+
+def flat_second_step():
+    return [book.author.country.name for book in Book.objects.select_related("author__country")]
+
+
+def flat_bare_select_related():
+    return [book.author.country.name for book in Book.objects.select_related()]
+
+
+def grows_bare_select_related_of_nullable():
+    return [book.editor.name for book in Book.objects.select_related()]
+
+
+def grows_reset():
+    return [book.author.name for book in Book.objects.select_related("author").select_related(None)]
+
+
+def grows_only():
+    return [book.price for book in Book.objects.only("title")]
+
+
+def flat_only():
+    return [book.title for book in Book.objects.only("title")]
+
+
+def grows_defer():
+    return [book.price for book in Book.objects.defer("price")]
+
+
+def grows_only_key():
+    return [book.author_id for book in Book.objects.only("title")]
+
+
+def grows_any():
+    return any(book.author.name == "nobody" for book in Book.objects.all())
+
+
+def grows_sorted():
+    return sorted(Book.objects.all(), key=lambda book: book.author.name)
+
+
+def grows_map():
+    return list(map(lambda book: book.author.name, Book.objects.all()))
+
+
+def grows_zip():
+    return [book.author.name for book, number in zip(Book.objects.all(), range(1000))]
+
+
+def grows_enumerate():
+    return [(number, book.author.name) for number, book in enumerate(Book.objects.all())]
+
+
+def grows_dict():
+    return {book.pk: book.author.name for book in Book.objects.all()}
+
+
+def flat_slice():
+    return [book.author.name for book in Book.objects.all()[:3]]
+
+
+def grows_has_one_to_one():
+    return [hasattr(author, "profile") for author in Author.objects.all()]
+
+
+def grows_reverse_one_to_one():
+    return [author.profile.text for author in Author.objects.all()]
+
+
+def flat_reverse_one_to_one():
+    return [author.profile.text for author in Author.objects.select_related("profile")]
+
+
+def flat_prefetched_foreign_key():
+    return [book.author.name for book in Book.objects.prefetch_related("author")]
+
+
+def flat_prefetched_objects():
+    books = list(Book.objects.all())
+    prefetch_related_objects(books, "author")
+    return [book.author.name for book in books]
+
+
+def flat_known_parent():
+    author = Author.objects.first()
+    return [book.author.name for book in author.books.all()]
+
+
+def flat_known_parent_filtered():
+    author = Author.objects.first()
+    return [book.author.name for book in author.books.filter(title__gt="")]
+
+
+def flat_parent_after_prefetch():
+    return [book.author.name for author in Author.objects.prefetch_related("books") for book in author.books.all()]
+
+
+def flat_union_of_conditions():
+    books = Book.objects.select_related("author").filter(price=1) | Book.objects.filter(price=2)
+    return [book.author.name for book in books]
+
+
+def grows_union_of_conditions():
+    books = Book.objects.filter(price=1) | Book.objects.select_related("author").filter(price=2)
+    return [book.author.name for book in books]
+
+
+def flat_break():
+    for book in Book.objects.all():
+        print(book.author.name)
+        break
+
+
+def flat_single_rows():
+    book = Book.objects.first()
+    return book.author.name, Book.objects.latest("pk").author.name, Book.objects.all()[0].author.name
+
+
+def flat_assigned():
+    author = Author.objects.first()
+    for book in Book.objects.all():
+        book.author = author
+        print(book.author.name)
+
+
+def grows_many_to_many():
+    return [[tag.name for tag in book.tags.all()] for book in Book.objects.all()]
+
+
+def flat_many_to_many():
+    return [[tag.name for tag in book.tags.all()] for book in Book.objects.prefetch_related("tags")]
+
+
+def grows_count():
+    return [author.books.count() for author in Author.objects.all()]
+
+
+def flat_prefetched_count():
+    return [author.books.count() for author in Author.objects.prefetch_related("books")]
+
+
+def flat_annotated_count():
+    return [author.number for author in Author.objects.annotate(number=Count("books"))]
+
+
+def grows_filter_of_prefetched():
+    return [list(book.tags.filter(name="x")) for book in Book.objects.prefetch_related("tags")]
+
+
+def flat_lazy_filter():
+    return [book.tags.filter(name="x") for book in Book.objects.prefetch_related("tags")]
+
+
+def grows_first_of_prefetched():
+    return [book.tags.first() for book in Book.objects.prefetch_related("tags")]
+
+
+def flat_first_of_prefetched_and_ordered():
+    return [book.chapter_set.first() for book in Book.objects.prefetch_related("chapter_set")]
+
+
+def grows_last_of_prefetched_and_ordered():
+    return [book.chapter_set.last() for book in Book.objects.prefetch_related("chapter_set")]
+
+
+def flat_prefetched_to_attr():
+    wanted = Prefetch("books", queryset=Book.objects.filter(price=1), to_attr="cheap")
+    return [[book.title for book in author.cheap] for author in Author.objects.prefetch_related(wanted)]
+
+
+def grows_prefetched_to_attr():
+    wanted = Prefetch("books", queryset=Book.objects.filter(price=1), to_attr="cheap")
+    return [[book.publisher.name for book in author.cheap] for author in Author.objects.prefetch_related(wanted)]
+
+
+def flat_prefetched_queryset():
+    wanted = Prefetch("books", queryset=Book.objects.select_related("publisher"))
+    return [[book.publisher.name for book in author.books.all()] for author in Author.objects.prefetch_related(wanted)]
+
+
+def grows_second_level():
+    authors = Author.objects.prefetch_related("books")
+    return [[tag.name for tag in book.tags.all()] for author in authors for book in author.books.all()]
+
+
+def flat_second_level():
+    authors = Author.objects.prefetch_related("books__tags")
+    return [[tag.name for tag in book.tags.all()] for author in authors for book in author.books.all()]
+
+
+def flat_indices_of_prefetched():
+    for book in Book.objects.prefetch_related("tags"):
+        tags = book.tags.all()
+        print(tags[0], tags[:2], len(tags), list(reversed(tags)), book.tags.exists())
+
+
+def grows_property():
+    return [book.by for book in Book.objects.all()]
+
+
+def flat_property():
+    return [book.by for book in Book.objects.with_author()]
+
+
+def grows_method():
+    return [book.tag_names() for book in Book.objects.shown()]
+
+
+def flat_method():
+    return [book.tag_names() for book in Book.objects.shown().prefetch_related("tags")]
+
+
+def grows_text():
+    return [str(book) for book in Book.objects.all()]
+
+
+def grows_format():
+    return [f"{book}" for book in Book.objects.all()]
+
+
+def flat_text():
+    return [str(book) for book in Book.objects.select_related("author")]
+
+
+def grows_text_of_related():
+    return [f"{book.author}" for book in Book.objects.select_related("author")]
+
+
+def flat_manager():
+    return [book.publisher.name for book in Book.published.all()]
+
+
+def grows_default_manager():
+    return [book.publisher.name for book in Book.objects.all()]
+
+
+def grows_join():
+    return ", ".join(book.author.name for book in Book.objects.all())
+
+
+def helper(book):
+    return book.author.name
+
+
+def grows_helper():
+    for book in Book.objects.all():
+        helper(book)
+
+
+def flat_helper():
+    for book in Book.objects.select_related("author"):
+        helper(book)
+
+
+def generated():
+    for book in Book.objects.all():
+        yield book
+
+
+def grows_generator():
+    return [book.author.name for book in generated()]
+
+
+def grows_collected():
+    books = []
+    for book in Book.objects.all():
+        books.append(book)
+    return [book.author.name for book in books]
+
+
+def grows_get():
+    return [Book.objects.get(pk=pk) for pk in Book.objects.values_list("pk", flat=True)]
+
+
+def flat_in_bulk():
+    found = Book.objects.in_bulk()
+    return [found[pk].title for pk in list(found)]
+
+
+def grows_in_bulk():
+    found = Book.objects.in_bulk()
+    return [found[pk].author.name for pk in Book.objects.values_list("pk", flat=True)]
+
+
+def grows_exists():
+    return [name for name in Tag.objects.values_list("name") if Book.objects.filter(title=name).exists()] + [
+        author for author in Author.objects.all() if Book.objects.filter(author=author).exists()
+    ]
+
+
+def flat_values():
+    return [(title, name) for title, name in Book.objects.values_list("title", "author__name")]
+
+
+def flat_iterator():
+    return [book.author.name for book in Book.objects.select_related("author").iterator()]
+
+
+def grows_iterator():
+    return [book.author.name for book in Book.objects.iterator()]
+
+
+def grows_generic():
+    return [note.about.title for note in Note.objects.all()]
+
+
+def flat_generic():
+    return [note.about.title for note in Note.objects.prefetch_related("about")]
+
+
+def grows_generic_relation():
+    return [list(book.notes.all()) for book in Book.objects.all()]
+
+
+def grows_save():
+    for book in Book.objects.all():
+        book.price = 2
+        book.save()
+
+
+def flat_bulk_update():
+    books = list(Book.objects.all())
+    for book in books:
+        book.price = 2
+    Book.objects.bulk_update(books, ["price"])
+
+
+def grows_create():
+    for author in Author.objects.all():
+        Tag.objects.create(name=author.name)
+
+
+def flat_bulk_create():
+    Tag.objects.bulk_create([Tag(name=author.name) for author in Author.objects.all()])
+
+
+def flat_second_loop():
+    books = Book.objects.select_related("author")
+    for book in books:
+        print(book.title)
+    for book in books:
+        print(book.author.name)
+
+
+def flat_new_rows():
+    return [Book(author=author).author.name for author in Author.objects.all()]
+
+
+def grows_refresh():
+    for book in Book.objects.all():
+        book.refresh_from_db()
+
+
+def grows_nested():
+    for author in Author.objects.prefetch_related("books"):
+        for book in author.books.all():
+            print(book.publisher.name)
+
+
+def grows_while_popping():
+    books = list(Book.objects.all())
+    for _ in range(len(books)):
+        print(books.pop().title)
+    for book in Book.objects.filter(price=1):
+        if book.title:
+            print(book.author.name)
+
+
+def flat_constant_list():
+    return [Book.objects.filter(title=title).first() for title in ("a", "b", "c")]
+
+
+def flat_discarded():
+    books = Book.objects.all()
+    books.select_related("author")
+    return [book.title for book in books]
+
+
+def grows_discarded():
+    books = Book.objects.all()
+    books.select_related("author")
+    return [book.author.name for book in books]
+
+
+def grows_membership():
+    author = Author.objects.first()
+    return [book for book in Book.objects.all() if author in Author.objects.filter(books=book)]

@@ -1,0 +1,149 @@
+"""Small programs made at random: where the walk commits itself, real Django agrees.
+
+`STACKAUDIT_PROGRAMS` says how many programs are tried (150 by default).
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+sys.path.insert(0, str(Path(__file__).parent))
+import oracle
+
+MODELS = {
+    "Book": {
+        "one": {"author": "Author", "publisher": "Publisher", "editor": "Author"},
+        "many": {"tags": "Tag", "chapter_set": "Chapter"},
+        "text": "title",
+    },
+    "Author": {
+        "one": {"country": "Country", "mentor": "Author", "profile": "Profile"},
+        "many": {"books": "Book", "pupils": "Author"},
+        "text": "name",
+    },
+    "Chapter": {"one": {"book": "Book"}, "many": {}, "text": "title"},
+    "Country": {"one": {}, "many": {"author_set": "Author"}, "text": "name"},
+    "Profile": {"one": {"author": "Author"}, "many": {}, "text": "text"},
+    "Publisher": {"one": {}, "many": {"book_set": "Book"}, "text": "name"},
+    "Tag": {"one": {}, "many": {"book_set": "Book"}, "text": "name"},
+}
+ONE = ["{row}.{one}", "{row}.{one}.pk", "str({row}.{one})", "{row}.{one} is None", "getattr({row}, '{one}', None)",
+       "helper({row}.{one})"]  # fmt: skip
+MANY = ["list({row}.{many}.all())", "{row}.{many}.count()", "{row}.{many}.all()[:2]", "{row}.{many}.filter(pk__gt=0)",
+        "list({row}.{many}.filter(pk__gt=0))", "{row}.{many}.first()", "[part.pk for part in {row}.{many}.all()]",
+        "list({row}.{many}.order_by('pk'))", "{row}.{many}.exists()", "bool({row}.{many}.all())",
+        "len({row}.{many}.all())", "list({row}.{many}.values_list('pk'))", "sorted(part.pk for part in {row}.{many}.all())",
+        "sum(1 for part in {row}.{many}.all())"]  # fmt: skip
+LOOPS = [
+    "for row in {rows}:\n        {access}",
+    "return [{access} for row in {rows}]",
+    "return sorted({rows}, key=lambda row: str({access}))",
+    "for number, row in enumerate({rows}):\n        {access}",
+    "found = list({rows})\n    for row in found:\n        {access}",
+    "found = {rows}\n    for row in found:\n        row.pk\n    for row in found:\n        {access}",
+    "return dict((row.pk, {access}) for row in {rows})",
+    "return any([{access}] and False for row in {rows})",
+    "for row in reversed({rows}):\n        {access}",
+    "def ask(row):\n        return {access}\n    return list(map(ask, {rows}))",
+    "for row in {rows}[:2]:\n        {access}",
+    "for row in {rows}:\n        {access}\n        break",
+    "for row in {rows}:\n        if row.pk:\n            {access}",
+    "rows = []\n    for row in {rows}:\n        rows.append(row)\n    return [{access} for row in rows]",
+    "try:\n        for row in {rows}:\n            {access}\n    except ZeroDivisionError:\n        pass",
+]
+
+
+@st.composite
+def paths(draw: st.DrawFn, model: str, many: bool) -> str:
+    """A path that select_related (or prefetch_related, with `many`) takes."""
+    parts: list[str] = []
+    for _ in range(draw(st.integers(1, 2))):
+        known = MODELS[model]
+        choices = dict(known["one"]) | (dict(known["many"]) if many else {})  # type: ignore[arg-type]
+        if not choices:
+            break
+        name = draw(st.sampled_from(sorted(choices)))
+        parts.append(name)
+        model = choices[name]
+    return "__".join(parts)
+
+
+@st.composite
+def querysets(draw: st.DrawFn, model: str) -> str:
+    text = f"{model}.objects.order_by('pk')"
+    for _ in range(draw(st.integers(0, 3))):
+        kind = draw(st.sampled_from(["join", "prefetch", "filter", "annotate", "all", "Prefetch", "exclude"]))
+        if kind == "join" and MODELS[model]["one"]:
+            text += f'.select_related("{draw(paths(model, False))}")'
+        elif kind == "prefetch":
+            path = draw(paths(model, True))
+            text += f'.prefetch_related("{path}")' if path else ""
+        elif kind == "Prefetch" and MODELS[model]["many"]:
+            name, target = draw(st.sampled_from(sorted(MODELS[model]["many"].items())))  # type: ignore[attr-defined]
+            inner = f"{target}.objects.all()"
+            if MODELS[target]["one"] and draw(st.booleans()):
+                inner = f'{target}.objects.select_related("{draw(paths(target, False))}")'
+            if name not in text:
+                text += f'.prefetch_related(Prefetch("{name}", queryset={inner}))'
+        elif kind == "filter":
+            text += ".filter(pk__gt=0)"
+        elif kind == "exclude":
+            text += ".exclude(pk=0)"
+        elif kind == "annotate":
+            text += '.annotate(number=Count("pk"))'
+        elif kind == "all":
+            text += ".all()"
+    return text
+
+
+@st.composite
+def accesses(draw: st.DrawFn, model: str, row: str = "row", depth: int = 0) -> str:
+    known = MODELS[model]
+    if known["many"] and (not known["one"] or draw(st.booleans())):
+        name, target = draw(st.sampled_from(sorted(known["many"].items())))  # type: ignore[attr-defined]
+        if depth == 0 and draw(st.booleans()):
+            inner = draw(accesses(target, "part", 1))
+            return f"[{inner} for part in {row}.{name}.all()]"
+        return draw(st.sampled_from(MANY)).format(row=row, many=name)
+    if not known["one"]:
+        return f"{row}.{known['text']}"
+    name, target = draw(st.sampled_from(sorted(known["one"].items())))  # type: ignore[attr-defined]
+    if draw(st.booleans()) and MODELS[target]["one"] and name not in ("mentor", "editor"):
+        step = draw(st.sampled_from(sorted(MODELS[target]["one"])))
+        return f"{row}.{name}.{step}"
+    return draw(st.sampled_from(ONE)).format(row=row, one=name)
+
+
+@st.composite
+def programs(draw: st.DrawFn) -> str:
+    model = draw(st.sampled_from(["Book", "Author", "Chapter", "Tag", "Publisher"]))
+    rows = draw(querysets(model))
+    access = draw(accesses(model))
+    if draw(st.integers(0, 3)) == 0:
+        access = f"({access}, {draw(accesses(model))})"
+    loop = draw(st.sampled_from(LOOPS))
+    return f"def helper(thing):\n    return str(thing)\n\n\ndef program():\n    {loop.format(rows=rows, access=access)}\n"
+
+
+@given(programs())
+@settings(
+    max_examples=int(os.environ.get("STACKAUDIT_PROGRAMS", "150")),
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+    print_blob=False,
+)
+def test_programs(program: str) -> None:
+    said = oracle.verdicts(program).get("program", "pass")
+    if said == "unknown":
+        return
+    answer = oracle.ask(program, "program", 4, 8)
+    if "error" in answer:
+        assert "Error" in answer["error"] or "Exist" in answer["error"], answer
+        return
+    few, many = answer["counts"]
+    assert (said, few, many) == ("fail" if many > few else "pass", few, many), program
