@@ -9,9 +9,9 @@ import pytest
 
 from stackaudit.config import Config, ConfigError
 from stackaudit.facts.files import FileFacts
-from stackaudit.model.result import Finding, Location, Notification, Open, RuleOutcome, Waived
+from stackaudit.model.result import Finding, Location, Notification, Open, Result, RuleOutcome, Waived
 from stackaudit.model.source import Waiver
-from stackaudit.waivers import Accepted, Baseline, baseline_of, mark, read_baseline, settle
+from stackaudit.waivers import Accepted, Baseline, baseline_of, mark, narrow, read_baseline, settle
 
 WORDS = frozenset({"orm", "orm/a", "orm/b", "nginx", "nginx/gzip", "speed"})
 
@@ -192,3 +192,28 @@ def test_a_broken_baseline_is_a_configuration_error(tmp_path: Path, text: str) -
         read_baseline(tmp_path / "b.json")
     with pytest.raises(ConfigError, match=r"c\.json: there is no such baseline; write one with: stackaudit baseline"):
         read_baseline(tmp_path / "c.json")
+
+
+def test_only_what_touches_a_changed_line_is_kept_and_the_rest_is_told(shop: Result) -> None:
+    def kept(changed: dict[str, list[tuple[int, int]]]) -> list[tuple[str, int]]:
+        result = narrow(shop, changed, "main")
+        gone = len(shop.findings) - len(result.findings)
+        expected = [f"{gone} findings on lines that did not change since main left out"] if gone > 1 else []
+        assert [note.text for note in result.notifications[len(shop.notifications) :]] == expected
+        assert result.score == shop.score
+        return [(each.location.path, each.location.line) for each in result.findings]
+
+    assert kept({}) == []
+    assert kept({"shop/views.py": [(80, 90)], "config/settings/production.py": [(1, 11), (13, 99)]}) == [
+        ("shop/views.py", 88)
+    ]
+    # The queryset is a related place of the template's finding.
+    assert kept({"shop/views.py": [(33, 33)]}) == [("shop/templates/shop/order_list.html", 14)]
+    everything = {each.location.path: [(1, 1 << 30)] for each in shop.findings}
+    assert narrow(shop, everything, "main") is shop
+
+
+@pytest.fixture
+def shop() -> Result:
+    path = Path(__file__).parent / "fixtures" / "results" / "shop.json"
+    return msgspec.json.decode(path.read_bytes(), type=Result)
