@@ -73,7 +73,9 @@ def choose(stack: Stack) -> Choice | None:
         if missing and missing[0].weight > 40:
             why += f"; {missing[0].module} ({missing[0].why}) is not in the repository"
         doubt = ""
-        if DEVELOPMENT.search(found.module.rpartition(".")[2]):
+        if missing and missing[0].weight > 90:
+            doubt = f"{missing[0].module}, which production uses ({missing[0].why}), is not in the repository"
+        elif DEVELOPMENT.search(found.module.rpartition(".")[2]):
             doubt = f"{found.module} is for development by its name, and the repository names no other for production"
         return Choice(found.module, found.path, why, found.broken, doubt)
     return None
@@ -90,11 +92,40 @@ def locate(stack: Stack, name: str, near: str) -> Choice | None:
     if module is not None:
         return Choice(name, module.path, "")
     tail = name.replace(".", "/")
+    copied = _copied(stack, f"{tail}.py")
+    if copied is not None:
+        return Choice(name, copied.path, "")
     for item in stack.unread("python"):
         stem = item.path.removesuffix(".py").removesuffix("/__init__")
         if (stem == tail or stem.endswith(f"/{tail}")) and item.unread is not None:
             line = f", line {item.unread.line}" if item.unread.line else ""
             return Choice(name, item.path, "", f"{item.path} could not be read: {item.unread.text}{line}")
+    return None
+
+
+def _copied(stack: Stack, target: str) -> SourceModule | None:
+    """The file that a Dockerfile copies (COPY, or `cp` in RUN) to where the module lies in the image."""
+    for item in stack.of_kind("dockerfile"):
+        folder = item.path.rpartition("/")[0]
+        for stage in item.facts.stages:
+            pairs = [
+                (copy.sources[0].text, copy.target.text)
+                for copy in stage.copies
+                if not copy.stage and len(copy.sources) == 1
+            ]
+            pairs += [
+                (step.words[-2].text, step.words[-1].text)
+                for command in stage.runs
+                for step in command.steps
+                if len(step.words) > 2 and step.words[0].text in ("cp", "mv")
+            ]
+            for origin, goal in pairs:
+                if not f"/{goal}".endswith(f"/{target}"):
+                    continue
+                source = origin.removeprefix("./")
+                for path in (source, f"{folder}/{source}" if folder else source):
+                    if path in stack.modules.by_path:
+                        return stack.modules.by_path[path]
     return None
 
 

@@ -88,10 +88,11 @@ def _reuse(stack: Stack, settings: Settings, alias: str, site: Site, wsgi: list[
     age = settings.at("DATABASES", alias, "CONN_MAX_AGE", default=0)
     host = settings.at("DATABASES", alias, "HOST", default="")
     held = pool(settings, alias)
-    if isinstance(host, Known) and (not host.value or str(host.value).startswith("/")):
-        return None
     if settings.doubt:
         return Unsure(site, settings.doubt)
+    if isinstance(host, Known) and (not host.value or str(host.value).startswith("/")):
+        near = Unsure(site, f"HOST is empty only by default ({host.note})")
+        return near if "default of env" in host.note and not _is_kept(age) else None
     if isinstance(held, Known) and held.value:
         return Pass(site)
     if isinstance(age, Unknown):
@@ -116,6 +117,10 @@ def _reuse(stack: Stack, settings: Settings, alias: str, site: Site, wsgi: list[
     related = (Step(keeping[0].place, f"{keeping[0].name} serves these settings"),)
     values = {"alias": alias, "host": host.value, "server": keeping[0].kind}
     return Fail(site, values, related=related)
+
+
+def _is_kept(age: AnyValue) -> bool:
+    return isinstance(age, Known) and age.value != 0
 
 
 def _is_cooperative(server: Process) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from stackaudit.link.folding.objects import Unset
@@ -9,6 +10,19 @@ from stackaudit.link.settings_servers import told
 from stackaudit.link.stack import Stack
 from stackaudit.model.values import Unknown
 from stackaudit.model.verdict import Fail, Pass, Site, Unsure, Verdict
+
+_DEFAULT = re.compile(r"default of env (\w+)")
+_OFF = frozenset({"", "0", "false", "no", "off", "n", "f"})
+
+
+def _documented_off(stack: Stack, note: str) -> bool:
+    """Whether an example of a .env file turns off what is on by default only."""
+    found = _DEFAULT.search(note)
+    return found is not None and any(
+        entry.name == found[1] and entry.value.strip().lower() in _OFF
+        for item in stack.of_kind("dotenv")
+        for entry in item.facts.entries
+    )
 
 
 def debug_true(stack: Stack) -> Iterator[Verdict]:
@@ -34,6 +48,8 @@ def debug_true(stack: Stack) -> Iterator[Verdict]:
         yield Unsure(site, value.why)
     elif not value.value:
         yield Pass(site)
+    elif _documented_off(stack, value.note):
+        yield Fail(site, {"value": told(value), "module": settings.module}, cause="documented-off")
     elif isinstance(value.value, str):
         yield Fail(site, {"value": told(value), "module": settings.module}, cause="text")
     else:

@@ -139,10 +139,11 @@ def _only_raises(body: Sequence[ir.Stmt]) -> bool:
 def _refuted(machine: Machine, node: ir.If, other: Sequence[ir.Stmt], frame: Frame) -> Exit | None:
     """An `if` of a module whose chosen branch raises: production starts, so what it tests is not what it seems."""
     why = Unknown("with its default the settings raise an error, so production sets it", (machine.place(node, frame),))
-    for name in names_in(node.test):
-        held = frame.names.get(name)
-        if isinstance(held, Known) and held.note:
-            machine.write(frame.names, name, why)
+    held = {name: frame.names.get(name) for name in names_in(node.test)}
+    assumed = {name: value for name, value in held.items() if isinstance(value, Known) and value.note}
+    texts = {name: value for name, value in assumed.items() if not isinstance(value.value, bool)}
+    for name in texts or assumed:  # `if not DEBUG and not SECRET_KEY`: the switch is right and the text is missing
+        machine.write(frame.names, name, why)
     end = machine.execute(other, frame)
     return None if end == FELL else end
 
