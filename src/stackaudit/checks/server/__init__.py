@@ -1,8 +1,20 @@
 """Rules on what serves the site: gunicorn, uvicorn and whatever starts them."""
 
 from stackaudit.checks.server.development import development_server
+from stackaudit.checks.server.interface import interface_mismatch
+from stackaudit.checks.server.limits import max_requests_jitter, timeout_does_not_bound_requests
+from stackaudit.checks.server.signals import signals_not_delivered
 from stackaudit.checks.server.unknown import unknown_setting
 from stackaudit.checks.server.worker_classes import worker_class_removed
 from stackaudit.checks.server.workers import single_worker
 
-__all__ = ["development_server", "single_worker", "unknown_setting", "worker_class_removed"]
+__all__ = [
+    "development_server",
+    "interface_mismatch",
+    "max_requests_jitter",
+    "signals_not_delivered",
+    "single_worker",
+    "timeout_does_not_bound_requests",
+    "unknown_setting",
+    "worker_class_removed",
+]

@@ -12,7 +12,7 @@ from stackaudit.link.processes import gunicorn, launches, servers
 from stackaudit.link.processes.environment import Environment
 from stackaudit.link.processes.follow import Follower, Frame, Invocation
 from stackaudit.link.processes.images import Tree, joined
-from stackaudit.link.processes.launches import Launch
+from stackaudit.link.processes.launches import Launch, default_shell
 from stackaudit.link.processes.model import Origin, Process, Processes
 from stackaudit.link.processes.options import Argument, Given, Parsed
 from stackaudit.link.processes.programs import text_of
@@ -58,7 +58,7 @@ class _Resolver:
 
     def launch(self, launch: Launch) -> None:
         """Follows one launch and notes its processes."""
-        follower = Follower(self.tree, self.scripts, launch.image, launch.home)
+        follower = Follower(self.tree, self.scripts, launch.image, launch.home, default_shell(launch))
         self._start(follower, launch)
         if launch.image_name:
             self.services[f"{launch.path} {launch.service}"] = launch.image_name
@@ -138,7 +138,8 @@ class _Resolver:
             cpus=launch.cpus,
             memory=launch.memory,
             conditions=invocation.conditions,
-            shell_waits=invocation.shell_waits,
+            shell=invocation.shell,
+            supervised=invocation.supervised,
             background=invocation.background,
             piped=invocation.piped,
         )
@@ -247,7 +248,9 @@ def _interface(kind: str, settings: dict[str, AnyValue]) -> str:
     if kind == "gunicorn":
         value = settings["worker_class"]
         text = str(value.value) if isinstance(value, Known) else ""
-        return "asgi" if "uvicorn" in text.lower() or text == "asgi" or "hypercorn" in text.lower() else "wsgi"
+        if "uvicorn" in text.lower() or text == "asgi" or "hypercorn" in text.lower():
+            return "asgi"
+        return "wsgi" if "." not in text or text.startswith("gunicorn.workers.") else ""
     if kind == "granian":
         value = settings.get("interface", Known("rsgi"))
         text = str(value.value) if isinstance(value, Known) else ""

@@ -18,19 +18,27 @@ from stackaudit.model.values import Known, Unknown
 
 DEPTH = 12
 FOUND = 200
+SIGNALLING = frozenset({"dumb-init"})
+"""Wrappers that pass a signal on to every process of their session, not only to their child."""
+_TERM = frozenset({"TERM", "SIGTERM", "EXIT", "INT"})
 _SHELLS = frozenset({"sh", "bash", "ash", "dash", "zsh", "ksh"})
 _S6 = re.compile(r"(^|/)(s6-rc\.d|services\.d)/[^/]+/run$")
 
 
 @dataclass(frozen=True)
 class Invocation:
-    """A program as it is started. `directory` is the folder it starts in, as its machine names it."""
+    """A program as it is started. `directory` is the folder it starts in, as its machine names it.
+
+    `shell` is the shell that waits for it, "" where it takes the place of what starts it, "?" where nobody knows.
+    `supervised`: something stands before it that passes signals on.
+    """
 
     program: Program
     environment: Environment
     directory: str | None
     conditions: tuple[str, ...]
-    shell_waits: bool
+    shell: str
+    supervised: bool
     background: bool
     piped: bool
     more: str = ""
@@ -38,14 +46,21 @@ class Invocation:
 
 @dataclass
 class Frame:
-    """Where a step runs: the file of its words, the variables, the arguments, the folder."""
+    """Where a step runs: the file of its words, the variables, the arguments, the folder.
+
+    `shell` is the shell that reads the step ("" for an argument vector), `text` says that it reads the text of `-c`,
+    `outer` is the shell that waits for that one.
+    """
 
     path: str
     environment: Environment
     arguments: tuple[Argument, ...] | None
     directory: str | None
     conditions: tuple[str, ...] = ()
-    script: bool = False
+    shell: str = ""
+    outer: str = ""
+    text: bool = False
+    supervised: bool = False
     background: bool = False
     piped: bool = False
     depth: int = 0
@@ -53,16 +68,24 @@ class Frame:
     ended: bool = False
 
 
+def interpreter(script: Script) -> str:
+    """The shell that runs a script, by its first line."""
+    return base(script.interpreter.split()[-1]) if script.interpreter else "sh"
+
+
 class Follower:
     """Follows commands of one service. `image` tells where its files come from, `home` the folder that relative paths
     of a service without a container start from.
     """
 
-    def __init__(self, tree: Tree, scripts: dict[str, Script], image: Image | None, home: str) -> None:
+    def __init__(
+        self, tree: Tree, scripts: dict[str, Script], image: Image | None, home: str, default_shell: str = "sh"
+    ) -> None:
         self.tree = tree
         self.scripts = scripts
         self.image = image
         self.home = home
+        self.default_shell = default_shell
         self.found: list[Invocation] = []
         self.opaque: list[str] = []
 
@@ -90,8 +113,7 @@ class Follower:
             if extra:
                 self.arguments(extra, frame)
         elif command.shell:
-            alone = len([step for step in command.steps if step.words]) == 1
-            frame.script = not alone
+            frame.shell, frame.text = self.default_shell, True
             self.steps(command.steps, frame)
         else:
             self.arguments(self.vector(command, extra, frame), frame)
@@ -103,14 +125,18 @@ class Follower:
         for step in steps:
             if step.function:
                 frame.functions[step.function] = (*frame.functions.get(step.function, ()), step)
+        if any(_traps(step) for step in steps):
+            frame.supervised = True
         for step in steps:
             if frame.ended:
                 return
             if not step.function:
-                self.step(step, frame)
+                self.step(step, frame, last=step is steps[-1])
 
-    def step(self, step: Step, frame: Frame) -> None:
-        """Follows one step, if its conditions allow."""
+    def step(self, step: Step, frame: Frame, last: bool = False) -> None:
+        """Follows one step, if its conditions allow. bash becomes the last command of `bash -c text`, dash does not
+        (measured with bash 5.2 and dash 0.5.12).
+        """
         open_: list[str] = []
         for condition in step.conditions:
             held = decide(condition, frame.environment, frame.arguments)
@@ -145,31 +171,37 @@ class Follower:
                 return
             case "source" | ".":
                 if len(words) > 1 and (found := self.script(text_of(words[1]), frame)) is not None:
-                    inner = Frame(found, environment, frame.arguments, frame.directory, conditions, True)
-                    inner.depth, inner.functions = frame.depth + 1, frame.functions
+                    inner = self.inside(frame, found, environment, frame.arguments, conditions)
                     self.steps(self.scripts[found].steps, inner)
                 return
         if name in frame.functions and frame.depth < DEPTH:
-            inner = Frame(frame.path, environment, words[1:], frame.directory, conditions, True)
-            inner.depth, inner.functions = frame.depth + 1, dict(frame.functions)
+            inner = self.inside(frame, frame.path, environment, words[1:], conditions)
+            inner.functions = dict(frame.functions)
             body = inner.functions.pop(name)
             self.steps(tuple(_outside(item) for item in body), inner)
             return
-        inner = Frame(
-            frame.path,
-            environment,
-            frame.arguments,
-            frame.directory,
-            conditions,
-            frame.script and not step.replaces,
-            frame.background or step.background,
-            frame.piped or step.piped,
-            frame.depth,
-            frame.functions,
-        )
+        inner = self.inside(frame, frame.path, environment, frame.arguments, conditions)
+        becomes = step.replaces or (last and frame.text and frame.shell == "bash" and not step.background)
+        inner.shell, inner.outer = "", frame.outer if becomes else frame.outer or frame.shell
+        inner.background, inner.piped = frame.background or step.background, frame.piped or step.piped
+        inner.depth = frame.depth
         self.arguments(words, inner)
         if step.replaces and not open_:
             frame.ended = True
+
+    def inside(
+        self,
+        frame: Frame,
+        path: str,
+        environment: Environment,
+        arguments: tuple[Argument, ...] | None,
+        conditions: tuple[str, ...],
+    ) -> Frame:
+        """A frame one deeper, with the same shells around it."""
+        inner = Frame(path, environment, arguments, frame.directory, conditions, frame.shell, frame.outer, frame.text)
+        inner.supervised, inner.background, inner.piped = frame.supervised, frame.background, frame.piped
+        inner.depth, inner.functions = frame.depth + 1, frame.functions
+        return inner
 
     def assign(self, step: Step, frame: Frame, doubtful: bool) -> None:
         """Sets variables; under an open condition what was set before may still stand."""
@@ -196,9 +228,8 @@ class Follower:
             environment = environment.copy()
             for name, value, place in found.variables:
                 environment.values[name] = Known(value, (place,))
-        inner = Frame(frame.path, environment, None, frame.directory, frame.conditions, frame.script)
-        inner.background, inner.piped, inner.depth = frame.background, frame.piped, frame.depth + 1
-        inner.functions = frame.functions
+        inner = self.inside(frame, frame.path, environment, None, frame.conditions)
+        inner.supervised = frame.supervised or bool(SIGNALLING & set(found.wrappers))
         if found.kind:
             self.add(found, inner)
             return
@@ -208,14 +239,15 @@ class Follower:
             return
         if text_of(found.word) == "/init" and (services := self.supervised()):
             for service in services:
-                own = Frame(service, environment.copy(), (), frame.directory, frame.conditions, True)
-                own.depth = frame.depth + 1
+                own = self.inside(frame, service, environment.copy(), (), frame.conditions)
+                own.supervised = True
                 self.steps(self.scripts[service].steps, own)
             return
         path = self.script(text_of(found.word), frame) if "/" in text_of(found.word) or "." in name else None
         if path is not None:
             before = len(self.found)
-            inner.arguments, inner.path, inner.script = found.arguments, path, True
+            inner.arguments, inner.path = found.arguments, path
+            inner.shell, inner.text = interpreter(self.scripts[path]), False
             self.steps(self.scripts[path].steps, inner)
             if len(self.found) > before:
                 return
@@ -230,7 +262,7 @@ class Follower:
         for index, argument in enumerate(found.arguments):
             if argument.inner:
                 frame.arguments, frame.path = found.arguments[index + 2 :], argument.place.path
-                frame.script = len([item for item in argument.inner if item.words]) > 1
+                frame.shell, frame.text = base(text_of(found.word)), True
                 self.steps(argument.inner, frame)
                 return
         rest = found.arguments
@@ -238,7 +270,8 @@ class Follower:
             rest = rest[1:]
         path = self.script(text_of(rest[0]), frame) if rest else None
         if path is not None:
-            frame.arguments, frame.path, frame.script = rest[1:], path, True
+            frame.arguments, frame.path = rest[1:], path
+            frame.shell, frame.text = base(text_of(found.word)), False
             self.steps(self.scripts[path].steps, frame)
         elif rest:
             self.opaque.append(text_of(rest[0]) or "a shell's text")
@@ -266,7 +299,8 @@ class Follower:
                 frame.environment.copy(),
                 frame.directory,
                 frame.conditions,
-                frame.script,
+                frame.outer,
+                frame.supervised,
                 frame.background,
                 frame.piped,
                 more,
@@ -277,3 +311,8 @@ class Follower:
 def _outside(step: Step) -> Step:
     """The step of a function's body, as a step to run."""
     return msgspec.structs.replace(step, function="")
+
+
+def _traps(step: Step) -> bool:
+    """Whether a script catches the signal that ends it, and so may pass it on."""
+    return bool(step.words) and step.words[0].text == "trap" and bool(_TERM & {word.text for word in step.words})

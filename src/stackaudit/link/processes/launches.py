@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import posixpath
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
@@ -165,6 +166,21 @@ def dockerfiles(stack: Stack, tree: Tree) -> Iterator[Launch]:
         if facts.stages:
             image = Image(item.path, facts, len(facts.stages) - 1, context_of(item.path, facts, tree))
             yield from_image(Launch("dockerfile", item.path, "", Environment(), own_command=False), image)
+
+
+_DASH = re.compile(r"(^|/)(python|debian|ubuntu|pypy|buildpack-deps|uv)(:|$)|slim|bookworm|bullseye|trixie|jammy|noble")
+_BASH = re.compile(r"(^|/)(centos|fedora|rockylinux|almalinux|amazonlinux|oraclelinux|ubi\d)")
+
+
+def default_shell(launch: Launch) -> str:
+    """What /bin/sh is where the launch runs: "sh" (dash), "bash", "?" where nobody knows."""
+    if launch.kind != "dockerfile" and (launch.image is None or launch.image.file is None):
+        return "sh"
+    chain = launch.image.chain() if launch.image is not None else []
+    name = chain[-1].image.text if chain else ""
+    if "alpine" in name or not name:
+        return "?"
+    return "bash" if _BASH.search(name) else "sh" if _DASH.search(name) else "?"
 
 
 def from_image(launch: Launch, image: Image) -> Launch:

@@ -46,8 +46,9 @@ class Process:
     command line, `name` a logical name ("docker-compose.yml web: gunicorn"). `audience` is who it runs for, `why` tells
     why. `settings` are the effective ones, `given` who gave what, the weakest first. `config_path` is the configuration
     file that is read, "" where none is. `cpus`, `memory` (bytes) are limits; Known(None) where there is none.
-    `conditions` are the conditions of the script around it that nobody could decide. `script` says that a shell waits
-    for it (no `exec`).
+    `conditions` are the conditions of the script around it that nobody could decide. `shell` is
+    the shell that waits for it ("" where there is none, "?" where nobody knows), `supervised` says that something
+    before it passes signals on.
     """
 
     kind: str
@@ -70,7 +71,8 @@ class Process:
     cpus: AnyValue = field(default_factory=lambda: Known(None))
     memory: AnyValue = field(default_factory=lambda: Known(None))
     conditions: tuple[str, ...] = ()
-    shell_waits: bool = False
+    shell: str = ""
+    supervised: bool = False
     background: bool = False
     piped: bool = False
 
