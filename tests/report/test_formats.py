@@ -73,6 +73,7 @@ def test_no_line_is_wider_than_the_terminal(shop: Result, hostile: Result, width
 def test_colours_change_nothing_but_colours(shop: Result) -> None:
     colours = render("terminal", shop, Look(colour=True))
     assert "\x1b[" in colours
+    assert "\x1b[1;32mfix \x1b[0m" in colours  # only the word, not the sentence after it
     plain = re.sub(r"\x1b\[[0-9;]*m", "", colours)
     assert [line.rstrip() for line in plain.splitlines()] == render("terminal", shop, Look()).splitlines()
 

@@ -83,7 +83,7 @@ class _Page:
         self.closing()
 
     def header(self) -> None:
-        title = Text("stackaudit", style="bold")
+        title = Text().append("stackaudit", style="bold")
         if self.look.name:
             title.append(f"  {one_line(self.look.name)}", style="bold cyan")
         version = Text(self.result.version, style="dim")
@@ -116,7 +116,7 @@ class _Page:
                 told = f"   up to {number(ceiling)} if {counted(unknown, 'unknown place')} turned out right"
                 line.append(told, style="dim")
         self.console.print(line)
-        what = Text(headline(self.result), style="bold" if self.result.findings else "")
+        what = Text().append(headline(self.result), style="bold" if self.result.findings else "")
         if accepted(self.result):
             what.append(f"; {accepted(self.result)}", style="dim")
         self.console.print(Padding(what, (0, 0, 0, INDENT + 5)))
@@ -183,7 +183,7 @@ class _Page:
         self.console.print()
 
     def reason(self, reason: Reason) -> None:
-        told = Text(f"{reason.count:>4}  ", style="magenta")
+        told = Text().append(f"{reason.count:>4}  ", style="magenta")
         told.append_text(styled(reason.why))
         self.console.print(Padding(_hang(told, 6, self.width - INDENT), (0, 0, 0, INDENT)))
         places = list(dict.fromkeys(f"{visible(place.path)}:{place.line}" for place in reason.places))
@@ -200,7 +200,7 @@ class _Page:
         self.heading("Notes", counted(len(notes), "notification") + " from reading and judging")
         shown = notes if self.look.verbose else notes[:LISTED]
         for note in shown:
-            line = Text(f"{note.level}: ", style=LEVEL_STYLE[note.level])
+            line = Text().append(f"{note.level}: ", style=LEVEL_STYLE[note.level])
             if note.path:
                 line.append(f"{visible(note.path)}{f':{note.line}' if note.line else ''}: ")
             line.append_text(styled(note.text))
@@ -221,7 +221,7 @@ class _Page:
         self.console.print(styled(next_step(self.result), base="bold"))
 
     def heading(self, word: str, rest: str) -> None:
-        line = Text(word, style="bold")
+        line = Text().append(word, style="bold")
         line.append(f"  {rest}", style="dim")
         self.console.print(line)
 
@@ -235,7 +235,7 @@ def _bar(area: AreaScore, width: int) -> Text:
     solid = int(floor / 100 * width)
     half = max(int(ceiling / 100 * width) - solid, 0)
     style = "green" if floor >= 80 else "yellow" if floor >= 60 else "red"
-    bar = Text("█" * solid, style=style)
+    bar = Text().append("█" * solid, style=style)
     bar.append("▒" * half, style=style)
     bar.append("░" * (width - solid - half), style="dim")
     return bar

@@ -104,7 +104,7 @@ class Findings:
             self._remark(f"{'└' if step == last else '│'} {step} ", remark)
 
     def _remark(self, lead: str, remark: Remark) -> None:
-        line = Text(lead, style="dim")
+        line = Text().append(lead, style="dim")
         line.append(f"{visible(remark.location.path)}:{remark.location.line}", style="blue")
         line.append("  ")
         line.append_text(styled(remark.text))
@@ -112,7 +112,7 @@ class Findings:
 
     def _fix(self, fix: str) -> None:
         if fix.strip():
-            self._line(Text("fix ", style="bold green").append_text(styled(fix)), _MARGIN, hang=4)
+            self._line(Text().append("fix ", style="bold green").append_text(styled(fix)), _MARGIN, hang=4)
 
     def _folded(self, findings: tuple[Finding, ...], group: Group) -> None:
         self._line(Text(f"{len(findings):,} more", style="bold"), 2)
@@ -134,9 +134,11 @@ class Findings:
         if not text.strip():
             return
         gutter = f"{location.line} │ "
-        self._line(Text(gutter, style="dim").append(text, style=""), _MARGIN)
+        self._line(Text().append(gutter, style="dim").append(text), _MARGIN)
         blank = " " * (len(gutter) - 2) + "│ "
-        marks = Text(blank, style="dim").append(" " * start).append("^" * max(end - start, 1), style="bold red")
+        marks = (
+            Text().append(blank, style="dim").append(" " * start).append("^" * max(end - start, 1), style="bold red")
+        )
         self._line(marks, _MARGIN)
 
     def _line(self, text: Text, indent: int, hang: int = 0) -> None:
