@@ -41,9 +41,26 @@ def test_a_container_has_what_it_is_given(tmp_path: Path) -> None:
     (tmp_path / "cpu.max").write_text("100000 100000\n")
     (tmp_path / "memory.max").write_text("536870912\n")
     host = tomli.loads(table(tmp_path, tmp_path, tmp_path))["host"]
-    assert (host["vcpus"], host["memory"], host["services"]) == (1, "512MiB", [])
+    assert (host["vcpus"], host["memory"]) == (1, "512MiB")
+    assert "services" not in host
+
+
+def test_control_groups_of_version_1(tmp_path: Path) -> None:
+    (tmp_path / "meminfo").write_text("MemTotal:        4028440 kB\n")
+    for folder, files in {
+        "cpu": {"cpu.cfs_quota_us": "-1", "cpu.cfs_period_us": "100000"},
+        "memory": {"memory.limit_in_bytes": "9223372036854771712"},
+    }.items():
+        (tmp_path / folder).mkdir()
+        for name, text in files.items():
+            (tmp_path / folder / name).write_text(text + "\n")
+    assert tomli.loads(table(tmp_path, tmp_path, tmp_path))["host"]["memory"] == "3934MiB"
+    (tmp_path / "cpu" / "cpu.cfs_quota_us").write_text("100000\n")
+    (tmp_path / "memory" / "memory.limit_in_bytes").write_text("1073741824\n")
+    host = tomli.loads(table(tmp_path, tmp_path, tmp_path))["host"]
+    assert (host["vcpus"], host["memory"]) == (1, "1024MiB")
 
 
 def test_what_cannot_be_found_out_is_left_to_a_person(tmp_path: Path) -> None:
     host = tomli.loads(table(tmp_path, tmp_path, tmp_path))["host"]
-    assert set(host) == {"vcpus", "disk", "services"}
+    assert set(host) == {"vcpus", "disk"}

@@ -20,6 +20,7 @@ _SERVICES = {
     "rabbitmq": r"beam\.smp",
     "pgbouncer": r"pgbouncer",
     "elasticsearch": r"elasticsearch|opensearch",
+    "nginx": r"nginx",
 }
 _WEB = re.compile(rb"(^|/|\0)(gunicorn|uvicorn|hypercorn|granian|uwsgi|daphne)(\0|:|\s)")
 
@@ -33,7 +34,8 @@ def table(proc: Path = PROC, cgroup: Path = CGROUP, disk: Path = Path("/")) -> s
     processes = list(_processes(proc))
     found = sorted({service for command, _ in processes if (service := _service(command))})
     names = ", ".join(f'"{name}"' for name in found)
-    lines.append(f"services = [{names}]   # what else runs on this machine")
+    # None seen is not none there: a container does not see its neighbours.
+    lines.append(f"services = [{names}]" if found else '# services = ["postgres", "redis"]   # what else runs here')
     worker = _worker_memory(processes)
     lines.append(
         f'worker-memory = "{worker // 2**20}MiB"   # measured: mean PSS of the web workers that run here'
@@ -51,8 +53,10 @@ def table(proc: Path = PROC, cgroup: Path = CGROUP, disk: Path = Path("/")) -> s
 def _cores(cgroup: Path) -> int:
     """The cores that may be used: affinity, and the quota of a container."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    quota = _text(cgroup / "cpu.max").split()
-    if len(quota) == 2 and quota[0].isdecimal() and int(quota[1]):
+    quota = _text(cgroup / "cpu.max").split() or [
+        _text(cgroup / "cpu" / name).strip() for name in ("cpu.cfs_quota_us", "cpu.cfs_period_us")
+    ]
+    if len(quota) == 2 and all(each.isdecimal() for each in quota) and int(quota[1]):
         cores = min(cores, max(1, round(int(quota[0]) / int(quota[1]))))
     return cores
 
@@ -61,9 +65,11 @@ def _memory(proc: Path, cgroup: Path) -> int:
     """Bytes of memory: the machine's, or a container's limit where that is lower; 0 where nothing tells."""
     total = re.search(r"^MemTotal:\s+(\d+) kB", _text(proc / "meminfo"), re.MULTILINE)
     sizes = [int(total[1]) * 1024] if total else []
-    limit = _text(cgroup / "memory.max").strip()
-    if limit.isdecimal():
-        sizes.append(int(limit))
+    # Version 2 writes "max" where there is no limit, version 1 a number beyond any memory.
+    for limit in (cgroup / "memory.max", cgroup / "memory" / "memory.limit_in_bytes"):
+        text = _text(limit).strip()
+        if text.isdecimal():
+            sizes.append(int(text))
     return min(sizes, default=0)
 
 
