@@ -32,7 +32,7 @@ def test_pyproject(tmp_path: Path) -> None:
         ('fail_on = "high"', "unknown key `fail_on`; did you mean `fail-on`?"),
         ("[host]\nvcpu = 2", "unknown key `vcpu` in [host]; did you mean `vcpus`?"),
         ("[host]\nvcpus = 'two'", "`host.vcpus`: Expected `int | null`, got `str`"),
-        ('fail-on = "hihg"', "`fail-on`: Invalid enum value 'hihg'"),
+        ('fail-on = "hihg"', "`fail-on`: `hihg` is none of critical, high, medium, low, never; did you mean `high`?"),
         ("a = ", "this is not TOML that can be read: Invalid value (at end of document)"),
         ("zzzzzz = 1", "unknown key `zzzzzz`; known keys: baseline, deptry-report, exclude"),
     ],

@@ -6,7 +6,7 @@ import difflib
 import re
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias, get_args
 
 import msgspec
 import tomli
@@ -14,6 +14,7 @@ import tomli
 FILE_NAMES = ("stackaudit.toml", ".stackaudit.toml", "pyproject.toml")
 
 FailOn: TypeAlias = Literal["critical", "high", "medium", "low", "never"]
+FAIL_ON: tuple[FailOn, ...] = get_args(FailOn)
 
 
 class ConfigError(Exception):
@@ -146,6 +147,9 @@ def _explain(text: str, kind: type[Any]) -> str:
     if unknown is None:
         path = re.search(r" - at `\$\.?(.*)`", text)
         plain = re.sub(r" - at `.*`", "", text)
+        if word := re.fullmatch(r"Invalid enum value '(.*)'", plain):
+            near = difflib.get_close_matches(word[1], FAIL_ON, 1, 0.5)
+            plain = f"`{word[1]}` is none of {', '.join(FAIL_ON)}" + (f"; did you mean `{near[0]}`?" if near else "")
         return f"`{path[1]}`: {plain}" if path and path[1] else plain
     key, table = unknown[1], unknown[2] or ""
     known = _keys(kind, table)

@@ -183,6 +183,10 @@ def test_host_prints_a_table_that_the_configuration_accepts(run: Run, project: P
             "stackaudit: `ngimx` is no rule, area or tag; did you mean `nginx`\\?\n",
         ),
         (["scan", "broken"], "stackaudit: broken/stackaudit.toml: unknown key `slect`; did you mean `select`\\?\n"),
+        (
+            ["scan", "gate"],
+            "stackaudit: gate/stackaudit.toml: `fail-on`: `hgh` is none of .*; did you mean `high`\\?\n",
+        ),
         (["scan", "shop", "--config", "no.toml"], "stackaudit: no.toml: there is no such configuration file\n"),
         (["scan", "shop", "--host", "no.toml"], "stackaudit: no.toml: there is no such host file .*\n"),
         (
@@ -222,6 +226,8 @@ def test_mistakes_give_2_and_one_line_with_the_way_out(
 ) -> None:
     (tmp_path / "void").mkdir()
     (tmp_path / "broken").mkdir()
+    (tmp_path / "gate").mkdir()
+    (tmp_path / "gate" / "stackaudit.toml").write_text('fail-on = "hgh"\n')
     (tmp_path / "broken" / "stackaudit.toml").write_text('slect = ["orm"]\n')
     done = run(*words)
     assert (done.returncode, done.stdout) == (2, "")

@@ -55,6 +55,7 @@ def test_scores_and_counts() -> None:
     assert plain.left_out({"folders of tests": 34, "files that git ignores": 1}) == (
         "34 folders of tests, 1 file that git ignores"
     )
+    assert plain.left_out({"links that lead out of the repository": 1}) == "1 link that leads out of the repository"
     cost = QueryCost(queries=101, rows=100, assumed="a page", milliseconds=50.5)
     assert plain.costs(cost) == "101 queries for 100 rows, 50.5 ms (a page)"
 

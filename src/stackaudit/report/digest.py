@@ -166,7 +166,8 @@ def next_step(result: Result) -> str:
     if open_reasons:
         return f"Nothing to mend. The widest unknown: {one_line(open_reasons[0].why)}."
     if result.score.grade == "-":
-        return "No rule applies to what was found here."
+        whys = ", ".join(list(not_applicable(result))[:3])
+        return f"No rule applies to what was found here{f': {one_line(whys)}' if whys else ''}."
     return "Nothing to mend."
 
 

@@ -102,8 +102,11 @@ def kinds(files: Mapping[str, int]) -> str:
 
 def left_out(counts: Mapping[str, int]) -> str:
     """`34 folders of tests, 1 file that git ignores`: what was not read."""
-    told = {why: re.sub(r"^(file|folder|link)s", r"\1", why) if n == 1 else why for why, n in counts.items()}
-    return ", ".join(f"{n:,} {one_line(told[why])}" for why, n in counts.items() if n)
+    return ", ".join(f"{n:,} {one_line(_singular(why) if n == 1 else why)}" for why, n in counts.items() if n)
+
+
+def _singular(why: str) -> str:
+    return re.sub(r"^(\w+ that lead)\b", r"\1s", re.sub(r"^(file|folder|link)s\b", r"\1", why))
 
 
 def level_of(severity: Severity) -> str:
