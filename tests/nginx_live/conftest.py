@@ -51,12 +51,16 @@ class Reply:
 class _Stub(BaseHTTPRequestHandler):
     """Echoes what it was sent as JSON; `?h=Name:value` asks for a response header, `?long` for a long body."""
 
+    protocol_version = "HTTP/1.1"
+    timeout = 5
+
     def do_GET(self) -> None:
         split = urlsplit(self.path)
         seen: list[dict[str, object]] = self.server.seen  # type: ignore[attr-defined]
         record: dict[str, object] = {
             "path": self.path,
             "version": self.request_version,
+            "peer": self.client_address[1],
             "headers": [list(item) for item in self.headers.items()],
         }
         seen.append(record)

@@ -2,20 +2,30 @@
 
 from stackaudit.checks.nginx.alias import alias_traversal
 from stackaudit.checks.nginx.cache import cache_leaks_private, cache_never_stores, microcache_opportunity
+from stackaudit.checks.nginx.cache_key import cache_key_omits_host
 from stackaudit.checks.nginx.compression import compression_gaps, compression_off
+from stackaudit.checks.nginx.headers import add_header_inheritance
+from stackaudit.checks.nginx.keepalive import upstream_keepalive_off
 from stackaudit.checks.nginx.proxying import proxy_headers
+from stackaudit.checks.nginx.shadows import regex_shadows_static
 from stackaudit.checks.nginx.static import static_path_mismatch, static_served_by_app
 from stackaudit.checks.nginx.tls import tls_protocols
+from stackaudit.checks.nginx.websocket import websocket_upgrade
 
 __all__ = [
+    "add_header_inheritance",
     "alias_traversal",
+    "cache_key_omits_host",
     "cache_leaks_private",
     "cache_never_stores",
     "compression_gaps",
     "compression_off",
     "microcache_opportunity",
     "proxy_headers",
+    "regex_shadows_static",
     "static_path_mismatch",
     "static_served_by_app",
     "tls_protocols",
+    "upstream_keepalive_off",
+    "websocket_upgrade",
 ]

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 from stackaudit.checks.nginx.shared_levels import once_for_each_place
-from stackaudit.link.nginx.servers import Location
+from stackaudit.link.nginx.servers import Location, Server
 from stackaudit.link.stack import Stack
 from stackaudit.model.verdict import Fail, Pass, Site, Step, Unsure, Verdict
 
@@ -40,8 +40,16 @@ def _judge(location: Location, stack: Stack) -> Iterator[Verdict]:
             yield Fail(site, values, related=related, fix=f"Write location {location.pattern}/ {{ alias {alias}; }}")
         elif _TO_A_FILE.search(alias) and _TO_A_FILE.search(location.pattern):
             yield Pass(site)
+        elif alias.rpartition("/")[0] in _served(location.server):
+            yield Pass(site)  # the folders beside it are served anyway
         else:
             yield Fail(site, {"path": location.pattern, "alias": alias}, cause="siblings", related=related)
+
+
+def _served(server: Server) -> set[str]:
+    """The folders that a server's aliases open to everybody."""
+    lines = [line for location in server.every_location for line in location.level.lines.get("alias", [])]
+    return {line.words[0].text.rstrip("/") for line in lines if line.words}
 
 
 def _of_regex(location: Location, alias: str, site: Site, related: tuple[Step, ...]) -> Verdict:

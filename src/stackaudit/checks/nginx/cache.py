@@ -30,10 +30,7 @@ def cache_leaks_private(stack: Stack) -> Iterator[Verdict]:
         for site in _cached(stack, proxied)
         for verdict in ((site,) if isinstance(site, Unsure) else _leaks(stack, proxied, site, is_it))
     )
-    yield from one_for_each_cause(
-        (verdict, (verdict.cause, verdict.related)) if isinstance(verdict, Fail) else (verdict, None)
-        for verdict in verdicts
-    )
+    yield from one_for_each_cause(verdicts, lambda fail: (fail.cause, fail.related))
 
 
 def cache_never_stores(stack: Stack) -> Iterator[Verdict]:

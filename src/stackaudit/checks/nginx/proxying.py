@@ -27,15 +27,13 @@ def proxy_headers(stack: Stack) -> Iterator[Verdict]:
     ]
     verdicts = once_for_each_place(_judge(item, is_it) for item, is_it in proxied)
     levels = {item.target.line.place: item.level.in_force("proxy_set_header") for item, _ in proxied}
-    yield from one_for_each_cause((verdict, _cause(verdict, levels[verdict.site.place])) for verdict in verdicts)
+    yield from one_for_each_cause(verdicts, lambda fail: _cause(fail, levels[fail.site.place]))
 
 
-def _cause(verdict: Verdict, found: Value[InForce]) -> object:
+def _cause(fail: Fail, found: Value[InForce]) -> object:
     """What several failures have in common: the lines that are in force, or that there are none."""
-    if not isinstance(verdict, Fail):
-        return None
     lines = found.value.places if isinstance(found, Known) else ()
-    return (verdict.site.place.path, verdict.cause, verdict.values.get("missing"), lines)
+    return (fail.site.place.path, fail.cause, fail.values.get("missing"), lines)
 
 
 def _judge(proxied: Proxied, is_django: bool | None) -> Verdict:

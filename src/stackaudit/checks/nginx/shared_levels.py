@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 
 from stackaudit.model.source import Place
@@ -19,12 +19,12 @@ def once_for_each_place(verdicts: Iterable[Verdict]) -> Iterator[Verdict]:
     yield from best.values()
 
 
-def one_for_each_cause(verdicts: Iterable[tuple[Verdict, object]]) -> Iterator[Verdict]:
-    """Failures of one cause (the second of each pair) as one failure that names the other places."""
+def one_for_each_cause(verdicts: Iterable[Verdict], cause: Callable[[Fail], object]) -> Iterator[Verdict]:
+    """Failures with the same `cause` as one failure that names the other places."""
     failures: dict[object, list[Fail]] = {}
-    for verdict, cause in verdicts:
+    for verdict in verdicts:
         if isinstance(verdict, Fail):
-            failures.setdefault(cause, []).append(verdict)
+            failures.setdefault(cause(verdict), []).append(verdict)
         else:
             yield verdict
     for first, *others in failures.values():

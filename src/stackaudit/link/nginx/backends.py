@@ -33,13 +33,11 @@ def is_django(stack: Stack, target: Target) -> bool | None:
     the one that answers "/".
     """
     nginx = stack.nginx
-    labels = " ".join((target.address, *nginx.addresses(target)))
-    hosts = {address.rpartition(":")[0] or address for address in nginx.addresses(target)} | {target.host}
-    if hosts & _services(stack):
-        return True
-    if target.by in ("fastcgi_pass", "grpc_pass", "memcached_pass") or _OTHER.search(labels):
-        return False
-    if target.by == "uwsgi_pass" or _DJANGO.search(labels):
+    named = _by_name(stack, target)
+    if named is not None:
+        return named
+    own = set(nginx.addresses(target))
+    if any(own & set(nginx.addresses(other.target)) and _by_name(stack, other.target) for other in nginx.proxied):
         return True
     others = {proxied.target.address for proxied in nginx.proxied if not _OTHER.search(proxied.target.address)}
     if others == {target.address}:
@@ -51,6 +49,18 @@ def is_django(stack: Stack, target: Target) -> bool | None:
             if end.target is not None and end.target.address == target.address:
                 return True
     return None
+
+
+def _by_name(stack: Stack, target: Target) -> bool | None:
+    """What the names of a target and of the servers behind it tell."""
+    addresses = stack.nginx.addresses(target)
+    hosts = {address.rpartition(":")[0] or address for address in addresses} | {target.host}
+    if hosts & _services(stack):
+        return True
+    labels = " ".join((target.address, *addresses))
+    if target.by in ("fastcgi_pass", "grpc_pass", "memcached_pass") or _OTHER.search(labels):
+        return False
+    return True if target.by == "uwsgi_pass" or _DJANGO.search(labels) else None
 
 
 def django_locations(stack: Stack, server: Server | None = None) -> Iterator[tuple[Proxied, bool | None]]:
