@@ -34,7 +34,7 @@ class Progress:
             sys.stderr.flush()
 
     def tell(self, what: str, done: int, total: int) -> None:
-        """Draw `what` with `done` of `total` (no number where total is below 2)."""
+        """Draw `what` with `done` of `total` (no numbers where nothing is done yet or there is only one thing)."""
         if not self.shown:
             return
         now = time.monotonic()
@@ -42,6 +42,6 @@ class Progress:
             return
         self.what, self.last = what, now
         width = shutil.get_terminal_size().columns
-        told = f"{what} {done:,} of {total:,}" if total > 1 else f"{what} ..."
+        told = f"{what} {done:,} of {total:,}" if done and total > 1 else f"{what} ..."
         sys.stderr.write(f"\r\x1b[K{told[: width - 1]}")
         sys.stderr.flush()
