@@ -47,7 +47,15 @@ def _judged(stack: Stack, process: Process) -> Verdict:
     if isinstance(processes, Unknown):
         return Unsure(site, f"the number of workers is not known: {processes.why}")
     n, w = cores.value, processes.value
-    values = {"workers": w, "cores": n, "counted": counted, "kind": process.kind, "most": 2 * n + 1, "io": 4 * n}
+    values = {
+        "workers": w,
+        "cores": "1 core" if n == 1 else f"{n} cores",
+        "n": n,
+        "counted": counted,
+        "kind": process.kind,
+        "most": 2 * n + 1,
+        "io": 4 * n,
+    }
     kind = _concurrency(process)
     if isinstance(kind, Unknown):
         return Unsure(site, f"the worker class is not known: {kind.why}")

@@ -1,17 +1,21 @@
 """Rules on what serves the site: gunicorn, uvicorn and whatever starts them."""
 
+from stackaudit.checks.server.cpu_count import cpu_count_in_container
 from stackaudit.checks.server.development import development_server
 from stackaudit.checks.server.interface import interface_mismatch
 from stackaudit.checks.server.limits import max_requests_jitter, timeout_does_not_bound_requests
+from stackaudit.checks.server.shadowed import setting_shadowed
 from stackaudit.checks.server.signals import signals_not_delivered
 from stackaudit.checks.server.unknown import unknown_setting
 from stackaudit.checks.server.worker_classes import worker_class_removed
 from stackaudit.checks.server.workers import single_worker
 
 __all__ = [
+    "cpu_count_in_container",
     "development_server",
     "interface_mismatch",
     "max_requests_jitter",
+    "setting_shadowed",
     "signals_not_delivered",
     "single_worker",
     "timeout_does_not_bound_requests",

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from packaging.version import Version
 
+from stackaudit.link.processes.gunicorn import BY_NAME
 from stackaudit.link.processes.model import Process, together
 from stackaudit.link.stack import Stack
 from stackaudit.model.values import Known, Unknown
@@ -72,6 +73,6 @@ def _timeout(process: Process) -> Verdict:
         return Fail(site, values, cause="never")
     if name in ("sync", "gunicorn.workers.sync.SyncWorker"):
         return Fail(site, values, cause="long") if timeout.value > LONG else Pass(site)
-    if process.given.get("timeout"):
+    if process.given.get("timeout") and timeout.value != BY_NAME["timeout"].default:
         return Fail(site, values)
     return Pass(site)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from stackaudit.facts.services import Uwsgi
@@ -18,7 +18,7 @@ from stackaudit.link.processes.options import Argument, Given, Parsed
 from stackaudit.link.processes.programs import text_of
 from stackaudit.link.processes.settle import settled
 from stackaudit.model.source import Place
-from stackaudit.model.values import AnyValue, Known, Unknown, Value
+from stackaudit.model.values import AnyValue, Known, Unknown, Value, plain
 
 if TYPE_CHECKING:
     from stackaudit.link.stack import Stack
@@ -90,13 +90,16 @@ class _Resolver:
     def _process(self, follower: Follower, launch: Launch, invocation: Invocation) -> Process:
         kind = invocation.program.kind
         config_path = ""
+        config_growth: Mapping[str, gunicorn.Growth] = {}
         unknown: tuple[Argument, ...] = ()
         given: dict[str, tuple[Given, ...]] = {}
         app: AnyValue | None = None
         parsed = Parsed()
         environment = invocation.environment
         if kind == "gunicorn":
-            resolved, config_path = self._gunicorn(follower, launch, invocation)
+            resolved, config = self._gunicorn(follower, launch, invocation)
+            config_path = config.path if isinstance(config, gunicorn.ConfigFile) else ""
+            config_growth = config.growth if isinstance(config, gunicorn.ConfigFile) else {}
             settings, given, app, parsed = resolved.settings, resolved.given, resolved.app, resolved.parsed
             unknown = (*parsed.unknown, *resolved.environment_arguments.unknown)
             environment = _with_raw_env(environment, settings["raw_env"])
@@ -138,6 +141,7 @@ class _Resolver:
             cpus=launch.cpus,
             memory=launch.memory,
             conditions=invocation.conditions,
+            growth=_growth_of(kind, given, config_growth, settings),
             shell=invocation.shell,
             supervised=invocation.supervised,
             background=invocation.background,
@@ -146,13 +150,13 @@ class _Resolver:
 
     # gunicorn
 
-    def _gunicorn(self, follower: Follower, launch: Launch, invocation: Invocation) -> tuple[gunicorn.Resolved, str]:
+    def _gunicorn(
+        self, follower: Follower, launch: Launch, invocation: Invocation
+    ) -> tuple[gunicorn.Resolved, gunicorn.ConfigFile | Unknown | None]:
         line = gunicorn.command_line(invocation.program.arguments)
         from_environment = gunicorn.environment_arguments(invocation.environment)
         config = self._config(follower, launch, invocation, line, from_environment)
-        path = config.path if isinstance(config, gunicorn.ConfigFile) else ""
-        platform = launch.platform
-        return gunicorn.resolve(line, from_environment, invocation.environment, config, platform), path
+        return gunicorn.resolve(line, from_environment, invocation.environment, config, launch.platform), config
 
     def _config(
         self, follower: Follower, launch: Launch, invocation: Invocation, line: Parsed, from_environment: Parsed
@@ -212,15 +216,28 @@ class _Resolver:
             return Unknown(f"{path} could not be read: {why}")
         key = (path, repr(sorted(environment.values.items(), key=lambda pair: pair[0])))
         if key not in self.folded:
-            world = World(
-                environment=environment.values,
-                find=self.stack.modules.find,
-                exists=lambda name: name in self.tree.paths or None,
-                vcpus=self.stack.host.vcpus,
-            )
-            names = fold_file(item.facts, path, world)
-            self.folded[key] = gunicorn.ConfigFile(path, names, names.open)
+            names = fold_file(item.facts, path, self._world(environment, self.stack.host.vcpus))
+            self.folded[key] = gunicorn.ConfigFile(path, names, names.open, self._growth(path, environment))
         return self.folded[key]
+
+    def _world(self, environment: Environment, vcpus: AnyValue) -> World:
+        return World(
+            environment=environment.values,
+            find=self.stack.modules.find,
+            exists=lambda name: name in self.tree.paths or None,
+            vcpus=vcpus,
+        )
+
+    def _growth(self, path: str, environment: Environment) -> dict[str, gunicorn.Growth]:
+        """Which names follow the number of processors: the file is folded for small and for very large machines."""
+        facts = self.stack.files[path].facts
+        few, many, most = (fold_file(facts, path, self._world(environment, Known(number))) for number in (2, 512, 4096))
+        growth: dict[str, gunicorn.Growth] = {}
+        for name in gunicorn.BY_NAME:
+            values = [plain(item) for names in (few, many, most) if isinstance(item := names.get(name), Known)]
+            if len(values) == 3 and values[0] != values[1]:
+                growth[name] = "unbounded" if values[1] != values[2] else "capped"
+        return growth
 
     # uWSGI
 
@@ -261,6 +278,25 @@ def _interface(kind: str, settings: dict[str, AnyValue]) -> str:
     if kind in ("uwsgi", "runserver", "runserver_plus"):
         return "wsgi"
     return servers.SERVERS[kind].interface if kind in servers.SERVERS else ""
+
+
+def _growth_of(
+    kind: str,
+    given: Mapping[str, tuple[Given, ...]],
+    config: Mapping[str, gunicorn.Growth],
+    settings: Mapping[str, AnyValue],
+) -> dict[str, str]:
+    """The settings of a process that follow the number of processors: in its configuration, by $(nproc), by default."""
+    found: dict[str, str] = {}
+    for name in ("workers", "threads"):
+        layers = given.get(name, ())
+        if layers and isinstance(layers[-1].value, Unknown) and "nproc" in layers[-1].value.why:
+            found[name] = "unbounded"
+        elif name in config and layers and layers[-1].source not in (gunicorn.COMMAND_LINE, gunicorn.CMD_ARGS):
+            found[name] = config[name]
+    if kind == "celery-worker" and not given.get("concurrency") and not given.get("autoscale"):
+        found["concurrency"] = "unbounded"
+    return found
 
 
 def _with_raw_env(environment: Environment, raw: AnyValue) -> Environment:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Literal, TypeAlias
 
 from stackaudit.link.processes.environment import Environment
 from stackaudit.link.processes.gunicorn_options import SETTINGS
@@ -23,13 +24,20 @@ CONCURRENCY = "WEB_CONCURRENCY"
 DEFAULT = "gunicorn's default"
 
 
+Growth: TypeAlias = Literal["capped", "unbounded"]
+
+
 @dataclass(frozen=True)
 class ConfigFile:
-    """A folded configuration file. `names` are its names; `open` is why others may be set ("" where not)."""
+    """A folded configuration file. `names` are its names; `open` is why others may be set ("" where not).
+
+    `growth` tells which of them follow the number of processors that Python sees.
+    """
 
     path: str
     names: Mapping[str, AnyValue] = field(default_factory=dict)
     open: str = ""
+    growth: Mapping[str, Growth] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

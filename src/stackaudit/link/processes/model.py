@@ -48,7 +48,7 @@ class Process:
     file that is read, "" where none is. `cpus`, `memory` (bytes) are limits; Known(None) where there is none.
     `conditions` are the conditions of the script around it that nobody could decide. `shell` is
     the shell that waits for it ("" where there is none, "?" where nobody knows), `supervised` says that something
-    before it passes signals on.
+    before it passes signals on. `growth` maps settings that follow the number of processors to "capped" or "unbounded".
     """
 
     kind: str
@@ -75,6 +75,7 @@ class Process:
     supervised: bool = False
     background: bool = False
     piped: bool = False
+    growth: Mapping[str, str] = field(default_factory=dict)
 
     def setting(self, name: str) -> AnyValue:
         """The effective value of a setting."""

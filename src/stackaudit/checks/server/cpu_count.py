@@ -1,0 +1,43 @@
+"""Workers counted by processors that a container does not have."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from stackaudit.link.host import human
+from stackaudit.link.processes.model import Process
+from stackaudit.link.stack import Stack
+from stackaudit.model.source import Place
+from stackaudit.model.values import Unknown
+from stackaudit.model.verdict import Fail, Pass, Site, Unsure, Verdict
+
+
+def cpu_count_in_container(stack: Stack) -> Iterator[Verdict]:
+    """What follows the number of processors runs where that number is the application's own."""
+    for process in stack.processes.all:
+        if process.audience == "development":
+            continue
+        for setting in sorted(process.growth):
+            yield _judged(process, setting)
+
+
+def _place(process: Process, setting: str) -> Place:
+    layers = process.given.get(setting, ())
+    return layers[-1].place if layers else process.place
+
+
+def _judged(process: Process, setting: str) -> Verdict:
+    site = Site(_place(process, setting), f"{process.name}: {setting}")
+    if process.growth[setting] == "capped" or not process.contained:
+        return Pass(site)
+    for limit in (process.cpus, process.memory):
+        if isinstance(limit, Unknown):
+            return Unsure(site, f"the container's limit is not known: {limit.why}")
+    values = {"setting": setting, "kind": process.kind}
+    if process.cpus.value is not None:
+        return Fail(site, {**values, "limit": f"{process.cpus.value:g} CPUs"})
+    if process.memory.value is not None:
+        return Fail(site, {**values, "limit": human(process.memory.value)}, cause="memory")
+    return Unsure(
+        site, f"{setting} follows the number of CPUs, and the repository gives the container no limit to hold it to"
+    )
