@@ -13,8 +13,11 @@ if TYPE_CHECKING:
     from stackaudit.link.stack import Stack
 
 WORKER_MEMORY = 150 * 1024**2
-"""What one web worker is taken to use where nobody measured it, in bytes. A worker of a small Django site with its admin
-and an API measured 36 MB of PSS after warm-up, so this leaves room for what real projects import."""
+"""What one web worker is taken to use where nobody measured it, in bytes.
+
+A worker of a small Django site with its admin and an API measured 36 MB of PSS after warm-up; this leaves room for what
+real projects import.
+"""
 
 _SIZE = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([kmgt]?)(i?)(b?)\s*", re.IGNORECASE)
 _POWER = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4}

@@ -30,14 +30,14 @@ def _judged(process: Process, setting: str) -> Verdict:
     site = Site(_place(process, setting), f"{process.name}: {setting}")
     if process.growth[setting] == "capped" or not process.contained:
         return Pass(site)
-    for limit in (process.cpus, process.memory):
-        if isinstance(limit, Unknown):
-            return Unsure(site, f"the container's limit is not known: {limit.why}")
+    cpus, memory = process.cpus, process.memory
+    if isinstance(cpus, Unknown):
+        return Unsure(site, f"the container's limit is not known: {cpus.why}")
+    if isinstance(memory, Unknown):
+        return Unsure(site, f"the container's limit is not known: {memory.why}")
     values = {"setting": setting, "kind": process.kind}
-    if process.cpus.value is not None:
-        return Fail(site, {**values, "limit": f"{process.cpus.value:g} CPUs"})
-    if process.memory.value is not None:
-        return Fail(site, {**values, "limit": human(process.memory.value)}, cause="memory")
-    return Unsure(
-        site, f"{setting} follows the number of CPUs, and the repository gives the container no limit to hold it to"
-    )
+    if cpus.value is not None:
+        return Fail(site, {**values, "limit": f"{cpus.value:g} CPUs"})
+    if memory.value is not None:
+        return Fail(site, {**values, "limit": human(memory.value)}, cause="memory")
+    return Unsure(site, f"{setting} follows the number of CPUs, and the repository tells no limit of the container")

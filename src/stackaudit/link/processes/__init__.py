@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from stackaudit.facts.services import Uwsgi
 from stackaudit.link.fold import World, fold_file
-from stackaudit.link.processes import gunicorn, launches, servers
+from stackaudit.link.processes import composed, gunicorn, launches, servers
 from stackaudit.link.processes.environment import Environment
 from stackaudit.link.processes.follow import Follower, Frame, Invocation
 from stackaudit.link.processes.images import Tree, joined
@@ -41,7 +41,7 @@ def _launches(stack: Stack, tree: Tree) -> Iterator[Launch]:
     yield from launches.procfiles(stack)
     yield from launches.units(stack)
     yield from launches.programs(stack)
-    yield from launches.compose(stack, tree)
+    yield from composed.compose(stack, tree)
     yield from launches.dockerfiles(stack, tree)
 
 

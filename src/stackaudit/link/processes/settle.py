@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from stackaudit.link.processes import audience
-from stackaudit.link.processes.launches import MAIN, Launch
+from stackaudit.link.processes.composed import MAIN
+from stackaudit.link.processes.launches import Launch
 from stackaudit.link.processes.model import DEVELOPMENT_SERVERS, Audience, Process, Processes
 from stackaudit.model.values import Known
 
