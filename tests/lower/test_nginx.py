@@ -192,3 +192,8 @@ def test_nothing_crashes_and_every_region_lies_inside(text: str) -> None:
             assert (1, 1) <= (region.line, region.column) <= (region.end_line, region.end_column)
             assert region.end_line <= len(lines)
             assert region.end_column <= len(lines[region.end_line - 1]) + 2
+
+
+def test_what_a_template_includes_is_a_riddle_of_its_place() -> None:
+    text = 'server {\n  {% include "tls.j2" %}\n  root /x;\n}'
+    assert tree(text) == [["server", [['{% include "tls.j2" %}'], ["root", "/x"]]]]

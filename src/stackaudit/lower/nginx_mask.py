@@ -26,6 +26,7 @@ _OPENS = re.compile(
 _ELSE = re.compile(r"(\{[{%]-?|<%-?)\s*els(e|if)\b|\{%-?\s*elif\b")
 _JINJA = re.compile(r"\{%|\{\{")
 _CLOSES = re.compile(r"\{[{%]-?\s*end|<%-?\s*(end\b|\})")
+_INCLUDE = re.compile(r"\{%-?\s*(include|import)\b|\{\{-?\s*(template|include)\b")
 _GO = re.compile(r"\{\{-?\s*(if|else|end|range|with|define|block|template|include|/\*)")
 _NGINX_VARIABLE = re.compile(r"\$\{[a-z_][a-z0-9_]*\}")
 _NOT_NGINX = re.compile(r"[^\x20-\x7e\t\n]")
@@ -64,6 +65,9 @@ def mask(text: str) -> Masked:
     def replace(match: re.Match[str]) -> str:
         tag = match[0]
         statement = match["statement"] is not None or (match["expression"] is not None and _GO.match(tag))
+        if statement and _INCLUDE.match(tag):
+            masked.holes.append(Span(match.start(), match.end(), tag))
+            return LETTER * len(tag)
         if statement:
             if _OPENS.match(tag):
                 open_conditions.append(_Condition(match.end(), " ".join(tag.split())))

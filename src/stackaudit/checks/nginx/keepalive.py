@@ -63,6 +63,8 @@ def _judge(stack: Stack, proxied: Proxied, keeps: Value[bool]) -> Verdict:
     modern = at_least(stack.nginx.version, BY_DEFAULT)
     upstream = stack.nginx.upstreams.get(proxied.target.address)
     values = {"upstream": proxied.target.address}
+    if upstream is None and any(word.hole for word in proxied.target.line.words[:1]):
+        return Unsure(site, f"the template fills in {proxied.target.line.words[0].hole}")
     if upstream is None:
         return Unsure(site, keeps.why) if isinstance(keeps, Unknown) else Fail(site, values, cause="no-upstream")
     lines = upstream.level.lines.get("keepalive", [])
