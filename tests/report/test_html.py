@@ -66,6 +66,12 @@ def test_every_finding_is_on_the_page(shop: Result) -> None:
         assert (where in words) == (not finding.baselined)
 
 
+def test_a_report_in_the_repository_is_no_template_with_tags_of_its_own(shop: Result) -> None:
+    drawn = render("html", shop)
+    assert "{{ order.customer.name }}" in "".join(Page(drawn).words)
+    assert not re.search(r"\{[{%#]", drawn)
+
+
 def test_chromium_shows_it(shop: Result, hostile: Result, tmp_path: Path) -> None:
     if CHROMIUM is None:
         pytest.skip("no Chromium is installed here")

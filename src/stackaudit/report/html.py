@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -15,7 +16,7 @@ SHOWN = 20
 
 def render(result: Result, look: Look) -> str:
     """The page. Whatever comes from the audited files is escaped by the template engine."""
-    return (
+    text = (
         _environment()
         .get_template("page.html.j2")
         .render(
@@ -34,6 +35,8 @@ def render(result: Result, look: Look) -> str:
             shown=SHOWN,
         )
     )
+    # A report that lies in the repository is read as a template by the next scan: its excerpts must not be tags there.
+    return re.sub(r"\{(?=[{%#])", "&#123;", text)
 
 
 def _environment() -> Environment:
