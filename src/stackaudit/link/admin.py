@@ -194,12 +194,12 @@ class Admins:
             if not dotted(call.func).endswith("register") or not call.args:
                 return
             second = call.args[1] if len(call.args) > 1 else keyword(call, "admin_class")
-            cls = self.classes.resolve(module, second)
-            if isinstance(cls, SourceClass) and self.is_admin(cls):
+            named = self.classes.resolve(module, second)
+            if isinstance(named, SourceClass) and self.is_admin(named):
                 first = call.args[0]
                 models = first.elts if isinstance(first, (py.List, py.Tuple)) else (first,)
                 for model in models:
-                    yield Admin(cls, self.models.of_expr(module, model), self.classes)
+                    yield Admin(named, self.models.of_expr(module, model), self.classes)
         elif isinstance(stmt, (py.If, py.Try)):
             for inner in (*stmt.body, *stmt.orelse):
                 yield from self._in(module, inner)

@@ -1,8 +1,8 @@
 """Changelists: the rows of each admin class, walked column by column.
 
-What Django joins by itself is measured (5.2, 6.0 and 6.1): without `list_select_related`, a foreign key among the columns
-makes Django call a bare `select_related()`, which follows every foreign key that is not null; from 6.1 on it names
-exactly the columns that are foreign keys. `list_select_related = ()` switches this off.
+What Django joins by itself is measured (5.2, 6.0 and 6.1): without `list_select_related`, a foreign key among the
+columns makes Django call a bare `select_related()`, which follows every foreign key that is not null; from 6.1 on it
+names exactly the columns that are foreign keys. `list_select_related = ()` switches this off.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from stackaudit.facts import python as py
 from stackaudit.link import pages_walk as q
-from stackaudit.link.admin import Admin, Admins, Item
+from stackaudit.link.admin import Admin, Admins, Item, Option
 from stackaudit.link.model import Model
 from stackaudit.link.pages import PageHooks, fresh_walk
 from stackaudit.link.pages_files import Templates
@@ -22,6 +22,7 @@ from stackaudit.link.queries.events import Event
 from stackaudit.link.queries.loading import joined
 from stackaudit.link.queries.values import (
     UNKNOWN,
+    ClassRef,
     Const,
     Function,
     Instance,
@@ -31,6 +32,7 @@ from stackaudit.link.queries.values import (
     Related,
     Row,
     Rows,
+    Seq,
     Value,
 )
 from stackaudit.link.queries.walk import At, Walk
@@ -79,6 +81,13 @@ class AdminHooks(PageHooks):
             return super().inherited(instance, name, args, keywords, at)
         if name == "get_queryset" and admin.model is not None:
             return self.lists.all_rows(admin.model, admin.place)
+        if name == "get_list_display":
+            option = admin.option("list_display")
+            return (
+                Seq(UNKNOWN, tuple(Const(item.text) for item in option.items))
+                if option is not None
+                else Seq(UNKNOWN, ())
+            )
         return UNKNOWN
 
 
@@ -114,34 +123,50 @@ class Changelists:
 
     def _list(self, admin: Admin, model: Model) -> str:
         """Walk one changelist; why it cannot be told, "" where it can be."""
-        if admin.overrides("get_list_display"):
-            return "get_list_display() decides the columns"
-        instance = Instance(
-            admin.cls, {"request": Other(name="@request"), "model": calls.ClassRef(model.cls or "", model)}
-        )
+        instance = Instance(admin.cls, {"request": Other(name="@request"), "model": ClassRef(model.cls or "", model)})
         self.instances[instance] = admin
         place = admin.place
         self.walk.spent = 0
         columns = admin.option("list_display")
+        chosen = self._chosen(admin, instance, columns)
+        if isinstance(chosen, str):
+            return chosen
         with self.walk.step(place, f"{admin.cls.label} lists its rows", admin.name):
-            rows = self._rows(admin, instance, model)
-            if not isinstance(rows, Rows) or rows.model is None:
+            asked = self._rows(admin, instance, model)
+            if not isinstance(asked, Rows) or asked.model is None:
                 return "its get_queryset() cannot be followed"
-            rows = self._joined(admin, rows, model)
+            rows = self._joined(admin, asked, model)
             if isinstance(rows, str):
                 return rows
             with q.each(self.walk, rows, place, f"the changelist of {model.name}") as row:
-                for item in columns.items if columns is not None else ():
+                for item in chosen:
                     self._column(admin, instance, item, row)
-                if columns is None:
+                if columns is None and not chosen:
                     self._shown(admin, "__str__", place, row)
-                elif not self._has_no_actions(admin) and "__str__" not in columns.names and self.walk.django >= (5, 2):
-                    self._shown(admin, "__str__", columns.place, row)
+                elif self._has_checkbox(admin) and "__str__" not in {item.text for item in chosen}:
+                    self._shown(admin, "__str__", columns.place if columns is not None else place, row)
         return f"list_display: {columns.open}" if columns is not None and columns.open else ""
 
-    def _has_no_actions(self, admin: Admin) -> bool:
+    def _chosen(self, admin: Admin, instance: Instance, columns: Option | None) -> list[Item] | str:
+        """The entries of `list_display`, or of what `get_list_display()` makes of them; why they cannot be told."""
+        held = columns.items if columns is not None else []
+        found = admin.cls.find("get_list_display")
+        if found is None or not isinstance(found.node, py.FunctionDef):
+            return held
+        request = (Other(name="@request"),)
+        made = q.call(self.walk, calls.member(self.walk, instance, found, admin.place), request, {}, admin.place, "")
+        names = made.items if isinstance(made, Seq) else None
+        if names is None or not all(isinstance(name, Const) and isinstance(name.value, str) for name in names):
+            return "get_list_display() decides the columns"
+        known = {item.text: item for item in held}
+        head = py.Name(found.node.start, found.node.start + 4, "def")
+        texts = [name.value for name in names if isinstance(name, Const)]
+        return [known.get(text) or Item(text, head, found.owner.module) for text in texts]
+
+    def _has_checkbox(self, admin: Admin) -> bool:
+        """Whether rows have a checkbox for actions: since 5.2 it is labelled with str(row)."""
         actions = admin.constant("actions")
-        return actions is not None and actions.value is None
+        return self.walk.django >= (5, 2) and not (actions is not None and actions.value is None)
 
     def _rows(self, admin: Admin, instance: Instance, model: Model) -> Value:
         found = admin.cls.find("get_queryset") or admin.cls.find("queryset")

@@ -1,7 +1,7 @@
 """Pages: views with the templates that they render, walked together.
 
-`resolve(stack)` gives `Pages`. `events` are those of the query walk whose place lies in a template: what a template asks
-of the rows that its view puts into the context.
+`resolve(stack)` gives `Pages`. `events` are those of the query walk whose place lies in a template: what a template
+asks of the rows that its view puts into the context.
 """
 
 from __future__ import annotations
@@ -199,9 +199,7 @@ class Pages:
                 called.setdefault(node.name, set()).update(_called_names(node))
         wanted = {name for name, names in called.items() if names & _RENDERING}
         for _ in range(_LEVELS - 1):
-            wanted |= {
-                name for name, names in called.items() if names & (wanted - _RENDERING - {"get", "save", "send"})
-            }
+            wanted |= {name for name, names in called.items() if names & (wanted - _RENDERING - {"get", "save"})}
         return wanted
 
 
@@ -216,7 +214,7 @@ def _called_names(node: object) -> Iterator[str]:
             elif isinstance(func, py.Name):
                 yield func.id
         if isinstance(item, py.Node) or hasattr(item, "__struct_fields__"):
-            stack.extend(getattr(item, name) for name in item.__struct_fields__)  # type: ignore[attr-defined]
+            stack.extend(getattr(item, name) for name in item.__struct_fields__)
         elif isinstance(item, tuple):
             stack.extend(item)
 

@@ -5,7 +5,7 @@ A root cause is a queryset (or, where its rows come from elsewhere, a loop) whos
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
 from stackaudit.link.queries.events import Event
@@ -43,21 +43,16 @@ class Repeat:
 
     @property
     def many(self) -> set[tuple[str, ...]]:
-        """The paths that lead to many rows."""
-        return {event.path for event in self.events if event.relation is not None and event.relation.many}
+        """The paths that lead to many rows, or through a generic foreign key: what only a prefetch can load."""
+        return {prefix for event in self.events for prefix in _many(event)}
 
     def loads(self) -> str:
         """The calls that load what is missing: `.select_related("a__b").prefetch_related("c")`."""
-        joins, prefetches = [], []
+        joins: list[str] = []
+        prefetches: list[str] = []
         many = self.many
         for path in self.paths:
-            generic = any(
-                event.path[: len(path)] == path
-                and event.relation is not None
-                and event.relation.relation == "generic_fk"
-                for event in self.failing
-            )
-            through = generic or any(path[:length] in many for length in range(1, len(path) + 1))
+            through = any(path[:length] in many for length in range(1, len(path) + 1))
             (prefetches if through else joins).append(f'"{"__".join(path)}"')
         calls = f".select_related({', '.join(joins)})" if joins else ""
         return calls + (f".prefetch_related({', '.join(prefetches)})" if prefetches else "")
@@ -93,6 +88,29 @@ def grouped(events: Iterable[Event], accept: Callable[[Event], bool]) -> list[Re
     return list(found.values())
 
 
+def _many(event: Event) -> Iterator[tuple[str, ...]]:
+    """The beginnings of an event's path that a join cannot follow, found backwards from its last relation."""
+    relation = event.relation
+    path = event.path
+    while relation is not None and path:
+        if relation.many or relation.relation == "generic_fk":
+            yield path
+        path = path[:-1]
+        model = relation.model
+        if not path or model is None:
+            return
+        relation = next(
+            (
+                item
+                for other in model.relations.values()
+                if other.target is not None
+                for item in [other.target.relation(path[-1])]
+                if item is not None and item.target is model
+            ),
+            None,
+        )
+
+
 def cause_of(event: Event) -> tuple[Place, Place | None]:
     """What tells one root cause from another."""
     if event.origin is not None and event.path:
@@ -100,12 +118,18 @@ def cause_of(event: Event) -> tuple[Place, Place | None]:
     return (event.loop.place if event.loop is not None else event.place), event.query
 
 
+def inner_steps(event: Event) -> tuple[Step, ...]:
+    """The steps from the loop's own access to the query."""
+    before = (event.origin is not None) + (
+        event.loop is not None and event.loop.place != (event.origin.place if event.origin else None)
+    )
+    return event.flow[before:]
+
+
 def inner_place(event: Event) -> Place:
     """The access inside the method that the loop calls for each row; the place of the query where it calls none."""
-    calls = len(event.flow) - 1
-    calls -= event.origin is not None
-    calls -= event.loop is not None and event.loop.place != (event.origin.place if event.origin else None)
-    return event.flow[-calls].place if calls > 1 else event.query
+    steps = inner_steps(event)
+    return steps[1].place if len(steps) > 1 else event.query
 
 
 def is_indirect(event: Event) -> bool:

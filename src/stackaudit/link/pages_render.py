@@ -524,9 +524,9 @@ class _File:
                 bound = dict(zip(macro.params, args, strict=False)) | keywords
                 self.renderer.open.append(file.path)
                 before, self.file = self.file, file
-                with self.scope.pushed({**dict.fromkeys(macro.params, UNKNOWN), **bound}):
-                    with self.walk.step(Place(before.path, expr.region), f"{name}()", file.path):
-                        self.nodes(macro.body)
+                held = {**dict.fromkeys(macro.params, UNKNOWN), **bound}
+                with self.scope.pushed(held), self.walk.step(Place(before.path, expr.region), f"{name}()", file.path):
+                    self.nodes(macro.body)
                 self.file = before
                 self.renderer.open.pop()
             return UNKNOWN

@@ -287,7 +287,7 @@ class Serializers:
             ]
             if cls.find("get_attribute") is not None:
                 return replace(base, kind="unknown", why=f"{cls.label} finds its value itself (get_attribute)")
-        kind = next((_KINDS[item] for item in labels if item in _KINDS), "plain")
+        kind: FieldKind = next((_KINDS[item] for item in labels if item in _KINDS), "plain")
         if kind == "method":
             given = keyword(call, "method_name") or (call.args[0] if call.args else None)
             method = (

@@ -24,11 +24,13 @@ from stackaudit.link.queries.values import (
     Instance,
     Manager,
     Mapping,
+    Method,
     Other,
     Related,
     Row,
     Rows,
     Seq,
+    Super,
     Value,
 )
 from stackaudit.link.queries.walk import At, Walk, place_of
@@ -81,9 +83,9 @@ class ApiHooks(PageHooks):
         if name == "get_object":
             rows = self.api.rows(instance, at)
             return Row(rows.model, rows.load, rows.origin) if isinstance(rows, Rows) and rows.model else UNKNOWN
-        if name == "get_serializer" and args:
+        if name in ("get_serializer", "get_pagination_serializer") and args:
             many = keywords.get("many")
-            if isinstance(many, Const) and many.value is True:
+            if name == "get_pagination_serializer" or (isinstance(many, Const) and many.value is True):
                 action = instance.attributes.get("action")
                 label = action.value if isinstance(action, Const) else "list"
                 for shape in self.api.views.shapes(view, str(label))[0]:
@@ -165,9 +167,12 @@ class Api:
 
     def instance(self, view: ApiView, action: str) -> Instance:
         """A view that serves a request for `action`."""
-        return Instance(
+        made = Instance(
             view.cls, {"request": Other(name="@request"), "action": Const(action), "kwargs": Mapping(UNKNOWN)}
         )
+        for name in ("get_serializer", "get_pagination_serializer", "filter_queryset", "paginate_queryset"):
+            made.attributes[name] = Method(Super(view.cls, made), name)
+        return made
 
     def _methods(self, view: ApiView) -> Iterator[tuple[str, py.FunctionDef, SourceClass]]:
         names = set()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from stackaudit.link.pages_events import REPEATING, Repeat, grouped, inner_place, is_indirect
+from stackaudit.link.pages_events import REPEATING, Repeat, cause_of, grouped, inner_steps
 from stackaudit.link.queries.events import Event
 from stackaudit.link.serializers_walk import Api
 from stackaudit.link.stack import Stack
@@ -36,7 +36,13 @@ def n_plus_one(stack: Stack) -> Iterator[Verdict]:
 
 
 def _in_method(api: Api, event: Event) -> bool:
-    return api.field(event).kind == "method" or is_indirect(event)
+    """Whether the query is run by code of the repository that the field calls, not by the field itself."""
+    return api.field(event).kind == "method" or event.query not in api.fields
+
+
+def _access(api: Api, event: Event) -> Place:
+    """The first access in the code that the field calls."""
+    return next((step.place for step in inner_steps(event) if step.place not in api.fields), event.query)
 
 
 def _fields(api: Api, repeat: Repeat) -> Verdict:
@@ -85,7 +91,8 @@ def method_field_query(stack: Stack) -> Iterator[Verdict]:
 def _method(api: Api, repeat: Repeat) -> Verdict:
     event = repeat.first
     field = api.field(event)
-    place = inner_place(event)
+    place = _access(api, event)
+    repeat = Repeat([item for item in repeat.events if cause_of(item) == cause_of(event)])
     owner = field.owner.name if field.owner is not None else event.where
     site = Site(place, f"{owner}.{field.method or field.name}: {'.'.join(event.path) or event.method}")
     if event.outcome == "pass":

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from stackaudit.link.pages_events import PAGE, Repeat, grouped
 from stackaudit.link.stack import Stack
+from stackaudit.model.source import Place
 from stackaudit.model.verdict import Fail, Pass, Site, Unsure, Verdict
 
 
@@ -16,7 +17,7 @@ def n_plus_one(stack: Stack) -> Iterator[Verdict]:
         yield _verdict(repeat, pages.text)
 
 
-def _verdict(repeat: Repeat, text_of) -> Verdict:  # type: ignore[no-untyped-def]
+def _verdict(repeat: Repeat, text_of: Callable[[Place], str]) -> Verdict:
     event = repeat.first
     access = text_of(event.place) or event.text or ".".join(event.path) or event.method
     where = event.origin.where if event.origin is not None else ""
