@@ -171,6 +171,8 @@ def _of_class(walk: Walk, value: ClassRef, name: str, at: At) -> Value:
         if name == "objects" and model.is_open:
             return Manager(model, None, name)
     if isinstance(value.cls, SourceClass):
+        if name == "__subclasses__":
+            return Method(value, name)
         found = value.cls.find(name)
         return member(walk, value, found, at) if found is not None else Other(value.loops)
     return Other(value.loops, f"{value.cls}.{name}")
@@ -185,6 +187,8 @@ def _of_rows(walk: Walk, value: Manager | Rows | Related, name: str, at: At) -> 
             if isinstance(value, (Manager, Related)) and found.owner.is_a(*_QUERYSET_BASES):
                 bound = base_rows(walk, value)
             return member(walk, bound, found, at)
+    if name in ("_clone", "_chain"):
+        return Method(value, "all", value.loops)
     if name == "model" and model is not None and model.cls is not None:
         return ClassRef(model.cls, model)
     if isinstance(value, Related) and name in ("instance",):
@@ -277,6 +281,8 @@ def apply(
                 if isinstance(made, Rows) and made.cls is None and isinstance(receiver, Rows):
                     return replace(made, cls=receiver.cls)
                 return made
+            if isinstance(receiver, ClassRef):
+                return _subclasses(walk, receiver)
             return known.of_container(walk, receiver, value.name, args, keywords, at)
         case ClassRef():
             return construct(walk, value, args, keywords, at)
@@ -289,14 +295,22 @@ def apply(
             return walk.unknown(value, *args, *keywords.values())
 
 
+def _subclasses(walk: Walk, value: ClassRef) -> Value:
+    """`Base.__subclasses__()`: the models that derive from a model of the repository."""
+    found = [
+        ClassRef(model.cls, model) for model in walk.models if model.cls is not None and value.cls in model.cls.bases
+    ]
+    return Seq(UNKNOWN, tuple(found), bounded="the subclasses of a class")
+
+
 def construct(walk: Walk, value: ClassRef, args: tuple[Value, ...], keywords: dict[str, Value], at: At) -> Value:
     """`Class(...)`: a new row of a model, or an instance."""
     loops = frozenset().union(*(arg.loops for arg in args), *(item.loops for item in keywords.values()))
     if value.model is not None:
         load = NEW_ROW
-        for key in keywords:
-            if value.model.relation(key) is not None:
-                load = load.with_one(key, NOTHING)
+        for name in keywords:
+            if value.model.relation(name) is not None:
+                load = load.with_one(name, NOTHING)
         return Row(value.model, load, None, (), None, loops)
     if isinstance(value.cls, SourceClass):
         if value.cls.is_a(*_QUERYSET_BASES) or value.cls.is_a(*_MANAGER_BASES):

@@ -140,6 +140,8 @@ def _call(walk: Walk, node: py.Call) -> Value:
         known.prefetch_later(walk, node.args[0], args[1:])
     if isinstance(func, py.Attribute) and isinstance(called, Method) and isinstance(called.receiver, Seq):
         known.grown(walk, func, called.receiver, args)
+    if isinstance(func, py.Attribute) and isinstance(called, Method) and isinstance(called.receiver, Mapping):
+        known.updated(walk, func, called.receiver, args, keywords)
     return value
 
 
@@ -161,6 +163,10 @@ def _joined(walk: Walk, node: py.JoinedStr) -> Value:
             found.append(value)
             for inner in part.format_spec:
                 evaluate(walk, inner)
+        elif isinstance(part, py.Constant):
+            found.append(Const(part.value))
+    if all(isinstance(item, Const) for item in found) and len(found) == len(node.values):
+        return Const("".join(str(item.value) for item in found if isinstance(item, Const)))
     return walk.unknown(*found)
 
 
@@ -173,6 +179,15 @@ def _binop(walk: Walk, node: py.BinOp) -> Value:
     if node.op == "%" and isinstance(left, Const) and isinstance(left.value, str):
         for item in right.items if isinstance(right, Seq) and right.items is not None else (right,):
             access.as_text(walk, item, walk.at(node))
+        filled = right.items if isinstance(right, Seq) and right.items is not None else (right,)
+        if all(isinstance(item, Const) for item in filled):
+            try:
+                return Const(left.value % tuple(item.value for item in filled if isinstance(item, Const)))
+            except (TypeError, ValueError):
+                return UNKNOWN
+    if node.op == "+" and isinstance(left, Const) and isinstance(right, Const):
+        if isinstance(left.value, str) and isinstance(right.value, str):
+            return Const(left.value + right.value)
     if node.op == "*" and isinstance(left, Seq):
         return Seq(left.element, None, left.loops | right.loops)
     return walk.unknown(left, right)
@@ -236,7 +251,7 @@ def _subscript(walk: Walk, node: py.Subscript) -> Value:
         bounds = [evaluate(walk, part) for part in (node.index.lower, node.index.upper) if part is not None]
         if isinstance(value, (Rows, Related)):
             made = calls.base_rows(walk, value)
-            few = isinstance(node.index.upper, py.Constant) and _few(node.index)
+            few = _few(node.index) or _few_bounds(node.index, bounds)
             if made.evaluated or made.cached:
                 return replace(made, bounded="a slice of a few" if few else made.bounded)
             return replace(
@@ -273,6 +288,12 @@ def _subscript(walk: Walk, node: py.Subscript) -> Value:
     return walk.unknown(value, index)
 
 
+def _few_bounds(index: py.Slice, bounds: list[Value]) -> bool:
+    """Whether a slice from the beginning ends at a named constant that is small."""
+    upper = bounds[-1] if index.upper is not None and index.lower is None else UNKNOWN
+    return isinstance(upper, Const) and isinstance(upper.value, int) and 0 <= upper.value <= rows.FEW
+
+
 def _few(index: py.Slice) -> bool:
     upper = index.upper
     lower = index.lower
@@ -287,8 +308,12 @@ def _sequence(walk: Walk, node: py.Tuple | py.List | py.Set) -> Value:
     spread = False
     for part in node.elts:
         if isinstance(part, py.Starred):
+            held = evaluate(walk, part.value)
+            if isinstance(held, Seq) and held.items is not None:
+                items.extend(held.items)
+                continue
             spread = True
-            items.append(loops.element_of(evaluate(walk, part.value)))
+            items.append(loops.element_of(held))
         else:
             items.append(evaluate(walk, part))
     taint = frozenset().union(*(item.loops for item in items)) if items else frozenset()

@@ -32,6 +32,7 @@ LAZY_ARGUMENTS = frozenset({
     "builtins.map", "builtins.filter", "builtins.sorted", "builtins.min", "builtins.max", "itertools.groupby",
     "itertools.filterfalse", "itertools.takewhile", "itertools.dropwhile", "functools.reduce",
 })  # fmt: skip
+ATTRGETTER = "@attrgetter:"
 PREFETCHERS = frozenset({"prefetch_related_objects", "aprefetch_related_objects"})
 _SHORTCUTS = ("get_object_or_404", "aget_object_or_404")
 _PREFETCH = ("django.db.models.Prefetch", "django.db.models.query.Prefetch")
@@ -62,6 +63,8 @@ def external(walk: Walk, name: str, args: tuple[Value, ...], keywords: dict[str,
     hooked = walk.hooks.external(name, args, keywords, at) if walk.hooks is not None else None
     if hooked is not None:
         return hooked
+    if name.startswith(ATTRGETTER) and args:
+        return _got(walk, args[0], name.removeprefix(ATTRGETTER).split(), at)
     last = name.rpartition(".")[2]
     first = args[0] if args else next(iter(keywords.values()), UNKNOWN)
     unknown = walk.unknown(*args, *keywords.values())
@@ -88,6 +91,9 @@ def external(walk: Walk, name: str, args: tuple[Value, ...], keywords: dict[str,
         return Mapping(held, (("@paginator", held),))
     if name in ("itertools.chain", "itertools.chain.from_iterable"):
         return _chain(walk, args, at, last == "from_iterable")
+    if name == "operator.attrgetter":
+        paths = [str(arg.value) for arg in args if isinstance(arg, Const)]
+        return Other(name=ATTRGETTER + " ".join(paths))
     if name == "typing.cast" and len(args) > 1:
         return args[1]
     if name == "collections.defaultdict":
@@ -99,6 +105,17 @@ def external(walk: Walk, name: str, args: tuple[Value, ...], keywords: dict[str,
     if last == "cursor" and "connection" in name:
         return Other(name="@cursor")
     return unknown
+
+
+def _got(walk: Walk, value: Value, paths: list[str], at: At) -> Value:
+    """What `attrgetter(*paths)` gets from a value."""
+    found: list[Value] = []
+    for path in paths:
+        held = value
+        for part in path.split("."):
+            held = calls.attribute(walk, held, part, at)
+        found.append(held)
+    return found[0] if len(found) == 1 else Seq(UNKNOWN, tuple(found))
 
 
 def _queryset(walk: Walk, value: Value) -> Value:
@@ -250,12 +267,10 @@ def with_function(walk: Walk, name: str, node: py.Call) -> Value:
     held = expressions.iterable(walk, source)
     element, loop = loops.enter(walk, held, walk.at(source), f"{last}()")
     result: Value = UNKNOWN
-    if not isinstance(asked, (Other, Const)):
+    if not isinstance(asked, (Other, Const)) or (isinstance(asked, Other) and asked.name.startswith(ATTRGETTER)):
         result = calls.apply(walk, asked, (element,), {}, at)
     elif isinstance(asked, Other) and asked.name == "builtins.str":
         access.as_text(walk, element, at)
-    elif isinstance(asked, Other) and asked.name == "@attrgetter":
-        result = UNKNOWN
     loops.leave(walk)
     held = _evaluated(walk, held)
     if last == "map":
@@ -346,6 +361,25 @@ def grown(walk: Walk, func: py.Attribute, receiver: Seq, args: tuple[Value, ...]
         return
     element = value if receiver.items == () else join(loops.element_of(receiver), value)
     loops.store(walk, func.value, Seq(element, None, receiver.loops))
+
+
+def updated(
+    walk: Walk, func: py.Attribute, receiver: Mapping, args: tuple[Value, ...], keywords: dict[str, Value]
+) -> None:
+    """`context.update({...})`, `context.setdefault(key, value)`: the dictionary holds more from now on."""
+    items = dict(receiver.items)
+    element = receiver.element
+    if func.attr == "update":
+        for arg in args:
+            if isinstance(arg, Mapping):
+                items |= dict(arg.items)
+                element = join(element, arg.element)
+        items |= keywords
+    elif func.attr == "setdefault" and len(args) == 2 and isinstance(args[0], Const):
+        items.setdefault(args[0].value, args[1])
+    else:
+        return
+    loops.store(walk, func.value, replace(receiver, items=tuple(items.items()), element=element))
 
 
 def inherited(

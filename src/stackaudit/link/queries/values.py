@@ -250,7 +250,7 @@ def join(one: Value, other: Value) -> Value:
     loops = one.loops | other.loops
     if isinstance(one, Rows) and isinstance(other, Rows) and one.model is other.model and one.kind == other.kind:
         return replace(
-            one,
+            other if one.bounded and not other.bounded else one,
             load=one.load.merge(other.load),
             loops=loops,
             evaluated=one.evaluated or other.evaluated,
