@@ -17,7 +17,8 @@ NAMES = re.findall(r"^def ((?:grows|flat)_\w+)\(", PROGRAM, re.MULTILINE)
 
 @pytest.fixture(scope="module")
 def said() -> dict[str, str]:
-    return oracle.verdicts(PROGRAM)
+    found: dict[str, str] = oracle.verdicts(PROGRAM)
+    return found
 
 
 @pytest.mark.parametrize("name", NAMES)

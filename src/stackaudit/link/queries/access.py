@@ -7,7 +7,7 @@ from dataclasses import replace
 from stackaudit.facts import python as py
 from stackaudit.link.classes import SourceClass
 from stackaudit.link.model import Relation
-from stackaudit.link.queries import calls
+from stackaudit.link.queries import calls, loops
 from stackaudit.link.queries.loading import NOTHING, Load
 from stackaudit.link.queries.table import ROW_METHODS
 from stackaudit.link.queries.values import (
@@ -20,6 +20,7 @@ from stackaudit.link.queries.values import (
     Related,
     Row,
     Rows,
+    Seq,
     Value,
 )
 from stackaudit.link.queries.walk import At, Walk
@@ -178,6 +179,11 @@ def as_text(walk: Walk, value: Value, at: At) -> Value:
                 function = Function(member.owner.module, member.node, value, member.owner)
                 calls.call(walk, function, (), {}, at, f"str({value.model.name.lower()})")
                 return Other(value.loops)
-    elif isinstance(value, (Rows, Related, Manager)):
-        return Other(value.loops)
+    elif isinstance(value, Rows) and value.evaluated and value.kind == "rows":
+        element, _ = loops.enter(walk, value, at, "the text of a list of rows")
+        as_text(walk, element, at)
+        loops.leave(walk)
+    elif isinstance(value, Seq):
+        for item in value.items or (value.element,):
+            as_text(walk, item, at)
     return Const(str(value.value), value.loops) if isinstance(value, Const) else Other(value.loops)

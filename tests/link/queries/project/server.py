@@ -4,6 +4,7 @@ import io
 import json
 import sys
 from contextlib import redirect_stdout
+from math import isqrt
 
 import django
 from django.apps import apps
@@ -29,48 +30,49 @@ for table in apps.get_app_config("shop").get_models():
     ContentType.objects.get_for_model(table)
 
 
-class Undo(Exception):
+class UndoError(Exception):
     pass
 
 
 def fill(size):
+    """Rows of which there are more in every respect when `size` is greater: more in all, more for each parent."""
     tags = [models.Tag.objects.create(name=f"tag {number}") for number in range(size // 2)]
-    first = None
+    authors = []
     for number in range(size):
         country = models.Country.objects.create(name=f"country {number}")
-        author = models.Author.objects.create(name=f"author {number}", country=country, mentor=first)
-        models.Profile.objects.create(author=author, text="x")
+        other = authors[number % isqrt(size)] if number >= isqrt(size) else None
+        authors.append(models.Author.objects.create(name=f"author {number}", country=country, mentor=other))
+        models.Profile.objects.create(author=authors[-1], text="x")
         publisher = models.Publisher.objects.create(name=f"publisher {number}")
         for part in range(size // 4 + 1):
             book = models.Book.objects.create(
-                title=f"book {number}.{part}", author=author, publisher=publisher, editor=first or author
+                title=f"book {number}.{part}", author=authors[-1], publisher=publisher, editor=other or authors[0]
             )
             book.tags.add(*tags)
             for chapter in range(size // 4):
                 models.Chapter.objects.create(book=book, title=f"chapter {chapter}")
             models.Note.objects.create(about=book, text="x")
-        first = first or author
 
 
-def measure(program, name, size):
-    """Queries that `name()` of the program runs with `size` authors."""
+def measure(program, name):
+    """Queries that `name()` of the program runs."""
     space = {}
     exec(compile(program, "program", "exec"), space)
     try:
         with transaction.atomic():
-            fill(size)
             with CaptureQueriesContext(connection) as seen, redirect_stdout(io.StringIO()):
                 space[name]()
             count = sum(not query["sql"].startswith(("SAVEPOINT", "RELEASE", "BEGIN", "COMMIT")) for query in seen)
-            raise Undo
-    except Undo:
+            raise UndoError
+    except UndoError:
         return count
 
 
+fill(int(sys.argv[1]))
 for line in sys.stdin:
     asked = json.loads(line)
     try:
-        answer = {"counts": [measure(asked["program"], asked["name"], size) for size in asked["sizes"]]}
+        answer = {"count": measure(asked["program"], asked["name"])}
     except Exception as error:
         answer = {"error": f"{type(error).__name__}: {error}"}
     print(json.dumps(answer), flush=True)

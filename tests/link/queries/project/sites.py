@@ -1,3 +1,7 @@
+from django.db.models import Count, Prefetch, prefetch_related_objects
+from shop.models import Author, Book, Note, Tag
+
+
 def grows_attribute():
     for book in Book.objects.all():
         print(book.author.name)
