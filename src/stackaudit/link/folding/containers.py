@@ -138,6 +138,9 @@ def _count(owner: Known[Any], wanted: AnyValue) -> AnyValue:
 def extend(items: FoldedList, value: AnyValue) -> None:
     """`items.extend(value)`, for a list that has been touched."""
     if isinstance(value, Known) and isinstance(value.value, (FoldedList, tuple)):
+        if len(items) + len(value.value) > operators.LONGEST:
+            items[:] = [Maybe("it is too large")]
+            return
         items += list(value.value)
         return
     more = operators.items_of(value)

@@ -297,7 +297,10 @@ def _dict(machine: Machine, node: ir.Dict, frame: Frame) -> AnyValue:
     found = FoldedDict()
     for key, value in zip(node.keys, node.values, strict=True):
         if key is None:
-            lay_over(found, machine.evaluate(value, frame))
+            under = machine.evaluate(value, frame)
+            if isinstance(under, Known) and not isinstance(under.value, FoldedDict) and is_plain(under.value):
+                raise Raised("TypeError", "something that is no dict is unpacked into one")
+            lay_over(found, under)
             continue
         name, held = machine.evaluate(key, frame), machine.evaluate(value, frame)
         if not held.places:
@@ -308,6 +311,11 @@ def _dict(machine: Machine, node: ir.Dict, frame: Frame) -> AnyValue:
         else:
             found[plain] = held
     return Known(found, (machine.place(node, frame),))
+
+
+def is_plain(held: Any) -> bool:
+    """Whether something is a plain value or a container, and no object that might be more than it seems."""
+    return scalar(held) or isinstance(held, (FoldedList, FoldedSet, tuple))
 
 
 def _comprehension(machine: Machine, node: ir.Comp, frame: Frame) -> AnyValue:

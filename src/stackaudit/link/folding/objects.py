@@ -214,6 +214,13 @@ def of_key(key: Any, places: tuple[Place, ...] = ()) -> Known[Any]:
 
 def same(left: AnyValue, right: AnyValue) -> bool:
     """Whether two values are known to be the same: equal and of the same type, all the way down."""
+    return _same(left, right, [20_000])
+
+
+def _same(left: AnyValue, right: AnyValue, steps: list[int]) -> bool:
+    steps[0] -= 1
+    if steps[0] < 0:
+        return False
     if left is right:
         return not isinstance(left, Unknown)
     if isinstance(left, Unknown) or isinstance(right, Unknown):
@@ -222,42 +229,47 @@ def same(left: AnyValue, right: AnyValue) -> bool:
     if type(a) is not type(b):
         return False
     if isinstance(a, (list, tuple)):
-        return len(a) == len(b) and all(same(x, y) for x, y in zip(a, b, strict=True))
+        return len(a) == len(b) and all(_same(x, y, steps) for x, y in zip(a, b, strict=True))
     if isinstance(a, dict):
-        return not (a.open or b.open) and a.keys() == b.keys() and all(same(a[key], b[key]) for key in a)
+        return not (a.open or b.open) and a.keys() == b.keys() and all(_same(a[key], b[key], steps) for key in a)
     if isinstance(a, Method):
-        return bool(a.name == b.name and same(a.owner, b.owner))
+        return a.name == b.name and _same(a.owner, b.owner, steps)
     if isinstance(a, ExternalResult):
         return a is b
     return bool(a == b)
 
 
-def export(value: AnyValue, depth: int = 0) -> AnyValue:
+def export(value: AnyValue) -> AnyValue:
     """`value` for the world outside: plain containers of Values, paths and names as strings.
 
     Containers keep their classes, which are Python's own by inheritance. A function, class or other thing that is no
-    setting becomes Unknown.
+    setting becomes Unknown, and so does what contains itself or is nested more than 12 deep.
     """
+    return _export(value, 0, set())
+
+
+def _export(value: AnyValue, depth: int, above: set[int]) -> AnyValue:
     if isinstance(value, Unknown):
         return value
     held = value.value
     if scalar(held) or isinstance(held, (timedelta, date)):
         return value
-    if depth > 20:
+    if depth > 12 or id(held) in above:
         return Unknown("it is nested too deeply", value.places)
+    inside = {*above, id(held)}
     if isinstance(held, FoldedList):
         for index, item in enumerate(held):
-            held[index] = export(item, depth + 1)
+            held[index] = _export(item, depth + 1, inside)
         return value
     if isinstance(held, (tuple, set)):
-        return Known(type(held)(export(item, depth + 1) for item in held), value.places, value.note)
+        return Known(type(held)(_export(item, depth + 1, inside) for item in held), value.places, value.note)
     if isinstance(held, FoldedSet):
         if held.open:
             return Unknown(held.open, value.places)
-        return Known({export(item, depth + 1) for item in held.values()}, value.places, value.note)
+        return Known({_export(item, depth + 1, inside) for item in held.values()}, value.places, value.note)
     if isinstance(held, FoldedDict) and not isinstance(held, Namespace):
         for key, item in held.items():
-            held[key] = export(item, depth + 1)
+            held[key] = _export(item, depth + 1, inside)
         return value
     if isinstance(held, PurePosixPath):
         return Known(str(held), value.places, value.note)

@@ -24,6 +24,8 @@ from stackaudit.link.folding.objects import (
 from stackaudit.model.source import Place
 from stackaudit.model.values import AnyValue, Known, Unknown, first_unknown
 
+LARGEST = 20_000
+"""How many items a container may hold, all the way down, where all of them must be looked at."""
 LONGEST = 100_000
 """No string, bytes or list grows past this many items, and no number past this many bits."""
 
@@ -160,6 +162,8 @@ def _concatenated(left: AnyValue, right: AnyValue) -> AnyValue | None:
     """The sum of two lists or tuples, of which one may be unknown; None where they are none."""
     a = left.value if isinstance(left, Known) else None
     b = right.value if isinstance(right, Known) else None
+    if isinstance(a, (list, tuple)) and isinstance(b, (list, tuple)) and len(a) + len(b) > LONGEST:
+        return Unknown("it is too large")
     if isinstance(a, FoldedList) and isinstance(b, FoldedList):
         return merged(FoldedList([*a, *b]), left, right)
     if isinstance(a, tuple) and isinstance(b, tuple):
@@ -341,6 +345,13 @@ def contains(container: AnyValue, item: AnyValue) -> AnyValue:
 
 def as_plain(value: AnyValue) -> Any:
     """`value` as Python's own objects all the way down, or the first Unknown inside it."""
+    return _plain(value, [LARGEST])
+
+
+def _plain(value: AnyValue, left: list[int]) -> Any:
+    left[0] -= 1
+    if left[0] < 0:
+        return Unknown("it is too large")
     if isinstance(value, Unknown):
         return value
     held = value.value
@@ -351,12 +362,12 @@ def as_plain(value: AnyValue) -> Any:
     if isinstance(held, (FoldedDict, FoldedSet)) and held.open:
         return Unknown(held.open, value.places)
     if isinstance(held, FoldedDict):
-        items = {key: as_plain(item) for key, item in held.items()}
+        items = {key: _plain(item, left) for key, item in held.items()}
         return next((item for item in items.values() if isinstance(item, Unknown)), items)
     if isinstance(held, FoldedSet):
         return next((item for item in held.values() if isinstance(item, Unknown)), set(held))
     if isinstance(held, (list, tuple)):
-        found = [as_plain(item) for item in held]
+        found = [_plain(item, left) for item in held]
         unknown = next((item for item in found if isinstance(item, Unknown)), None)
         return unknown if unknown is not None else (tuple(found) if isinstance(held, tuple) else found)
     return Unknown("it is an object of Python", value.places)
