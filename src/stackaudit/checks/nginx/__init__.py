@@ -4,6 +4,7 @@ from stackaudit.checks.nginx.alias import alias_traversal
 from stackaudit.checks.nginx.cache import cache_leaks_private, cache_never_stores, microcache_opportunity
 from stackaudit.checks.nginx.cache_key import cache_key_omits_host
 from stackaudit.checks.nginx.compression import compression_gaps, compression_off
+from stackaudit.checks.nginx.config_errors import config_error
 from stackaudit.checks.nginx.headers import add_header_inheritance
 from stackaudit.checks.nginx.keepalive import upstream_keepalive_off
 from stackaudit.checks.nginx.proxying import proxy_headers
@@ -20,6 +21,7 @@ __all__ = [
     "cache_never_stores",
     "compression_gaps",
     "compression_off",
+    "config_error",
     "microcache_opportunity",
     "proxy_headers",
     "regex_shadows_static",
