@@ -115,7 +115,7 @@ class _Page:
                 unknown = sum(reason.count for reason in reasons(self.result))
                 told = f"   up to {number(ceiling)} if {counted(unknown, 'unknown place')} turned out right"
                 line.append(told, style="dim")
-        self.console.print(line)
+        self.console.print(_hang(line, INDENT + 5, self.width))
         what = Text().append(headline(self.result), style="bold" if self.result.findings else "")
         if accepted(self.result):
             what.append(f"; {accepted(self.result)}", style="dim")
@@ -133,7 +133,7 @@ class _Page:
         grid.add_column(no_wrap=True)
         grid.add_column(no_wrap=True, justify="right")
         grid.add_column(style="dim", no_wrap=True, overflow="ellipsis")
-        bar = 20 if self.width < 90 else 30
+        bar = max(8, min(30, self.width - 60))
         for area in scored:
             told = [
                 f"{area.failed:,} failed" if area.failed else "",
