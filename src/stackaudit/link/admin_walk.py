@@ -169,7 +169,7 @@ class Changelists:
         return self.walk.django >= (5, 2) and not (actions is not None and actions.value is None)
 
     def _rows(self, admin: Admin, instance: Instance, model: Model) -> Value:
-        found = admin.cls.find("get_queryset") or admin.cls.find("queryset")
+        found = admin.cls.find("get_queryset")
         if found is None or not isinstance(found.node, py.FunctionDef):
             return self.all_rows(model, admin.place)
         request = (Other(name="@request"),)

@@ -51,7 +51,8 @@ def _verdict(lists: Changelists, admin: Admin, repeat: Repeat) -> Verdict:
     joins = all(not item.relation.many for item in repeat.failing if item.relation is not None) and repeat.paths
     names = ", ".join(f'"{"__".join(path)}"' for path in repeat.paths)
     option = f"list_select_related = [{names}]" if joins and not repeat.many else ""
-    cause = "text" if column.name == "__str__" and len(columns) == 1 else ""
+    cause = "guarded" if all(item.guarded for item in repeat.failing) else ""
+    cause = cause or ("text" if column.name == "__str__" and len(columns) == 1 else "")
     return Fail(
         site,
         {"column": ", ".join(columns), "relation": relation, "model": admin.model.name if admin.model else "the model"},

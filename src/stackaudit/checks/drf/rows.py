@@ -55,6 +55,7 @@ def _fields(api: Api, repeat: Repeat) -> Verdict:
     if event.outcome == "unknown":
         return Unsure(site, event.why)
     bypassed = all(item.kind == "bypassed" for item in repeat.failing)
+    guarded = all(item.guarded for item in repeat.failing)
     loads = repeat.loads()
     origin = event.origin.text if event.origin is not None else ""
     names = list(dict.fromkeys(api.field(item).name for item in repeat.failing))
@@ -69,7 +70,7 @@ def _fields(api: Api, repeat: Repeat) -> Verdict:
             "loop": event.loop.text if event.loop is not None else "the list",
             "method": event.method,
         },
-        cause="bypassed" if bypassed else "",
+        cause="bypassed" if bypassed else "guarded" if guarded else "",
         related=repeat.related(),
         flow=event.flow,
         fix=f"Add `{loads}` to `{origin}`." if loads and origin and not bypassed else "",
@@ -100,6 +101,7 @@ def _method(api: Api, repeat: Repeat) -> Verdict:
     if event.outcome == "unknown":
         return Unsure(site, event.why)
     bypassed = all(item.kind == "bypassed" for item in repeat.failing)
+    guarded = all(item.guarded for item in repeat.failing)
     loads = repeat.loads()
     origin = event.origin.text if event.origin is not None else ""
     declared = Step(field.place, f"the field `{field.name}` of each row")
@@ -111,7 +113,7 @@ def _method(api: Api, repeat: Repeat) -> Verdict:
             "queryset": f"`{origin}`" if origin else "the queryset",
             "method": event.method,
         },
-        cause="bypassed" if bypassed else "",
+        cause="bypassed" if bypassed else "guarded" if guarded else "",
         related=(declared, *repeat.related()),
         flow=event.flow,
         fix=f"Add `{loads}` to `{origin}`." if loads and origin and not bypassed else "",

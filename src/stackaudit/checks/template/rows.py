@@ -29,6 +29,7 @@ def _verdict(repeat: Repeat, text_of: Callable[[Place], str]) -> Verdict:
         return Unsure(site, event.why)
     cause = "bypassed" if all(item.kind == "bypassed" for item in repeat.failing) else ""
     cause = cause or ("query" if all(item.kind == "query" for item in repeat.failing) else "")
+    cause = cause or ("guarded" if all(item.guarded for item in repeat.failing) else "")
     loads = repeat.loads()
     origin = event.origin.text if event.origin is not None else ""
     return Fail(
@@ -45,6 +46,6 @@ def _verdict(repeat: Repeat, text_of: Callable[[Place], str]) -> Verdict:
         cause=cause,
         related=repeat.related(),
         flow=event.flow,
-        fix=f"Add `{loads}` to `{origin}` in {where}." if loads and origin and not cause else "",
+        fix=f"Add `{loads}` to `{origin}` in {where}." if loads and origin and cause in ("", "guarded") else "",
         cost=repeat.cost(PAGE, "25 rows on a page"),
     )

@@ -60,6 +60,12 @@ def member(walk: Walk, bound: Value, found: Member, at: At) -> Value:
             return Function(module, node, None, found.owner)
         function = Function(module, node, bound, found.owner, loops=bound.loops)
         if any(name in _PROPERTIES or name.rpartition(".")[2] in _PROPERTIES for name in names):
+            if (
+                isinstance(bound, Row)
+                and found.name in assigned_names(walk)
+                and any("cached" in name for name in names)
+            ):
+                return Other(bound.loops)  # somebody fills it before it is asked for
             value = call(walk, function, (), {}, at)
             if isinstance(bound, Instance):
                 bound.attributes.setdefault(found.name, value)
@@ -79,6 +85,31 @@ def member(walk: Walk, bound: Value, found: Member, at: At) -> Value:
         symbol = walk.modules.resolve(module, found.name)
         return of_symbol(walk, symbol) if symbol is not None else UNKNOWN
     return UNKNOWN
+
+
+def assigned_names(walk: Walk) -> frozenset[str]:
+    """The names of attributes that some function sets on something other than `self`."""
+    if "assigned names" not in walk.constants:
+        names: set[str] = set()
+        stack: list[object] = [module.facts.body for module in walk.modules]
+        while stack:
+            item = stack.pop()
+            if isinstance(item, py.Assign):
+                for target in item.targets:
+                    if (
+                        isinstance(target, py.Attribute)
+                        and isinstance(target.value, py.Name)
+                        and target.value.id != "self"
+                    ):
+                        names.add(target.attr)
+            if isinstance(item, tuple):
+                stack.extend(item)
+            elif isinstance(item, (py.FunctionDef, py.ClassDef, py.If, py.For, py.With, py.While, py.Try)):
+                stack.extend(getattr(item, name, ()) for name in ("body", "orelse", "finalbody", "handlers"))
+            elif isinstance(item, py.Handler):
+                stack.append(item.body)
+        walk.constants["assigned names"] = frozenset(names)  # type: ignore[assignment]
+    return walk.constants["assigned names"]  # type: ignore[return-value]
 
 
 def _class_of(walk: Walk, value: Value) -> Value:
