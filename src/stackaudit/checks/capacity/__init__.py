@@ -1,7 +1,14 @@
 """Rules on arithmetic: what runs against what the host has."""
 
+from stackaudit.checks.capacity.asgi import asgi_unbounded_connections
 from stackaudit.checks.capacity.connections import db_connections_exceed_max, pool_smaller_than_threads
 from stackaudit.checks.capacity.cores import workers_vs_cores
 from stackaudit.checks.capacity.memory import memory_overcommit
 
-__all__ = ["db_connections_exceed_max", "memory_overcommit", "pool_smaller_than_threads", "workers_vs_cores"]
+__all__ = [
+    "asgi_unbounded_connections",
+    "db_connections_exceed_max",
+    "memory_overcommit",
+    "pool_smaller_than_threads",
+    "workers_vs_cores",
+]

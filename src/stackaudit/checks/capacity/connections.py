@@ -40,7 +40,7 @@ def _postgres(settings: Settings, alias: str) -> AnyValue:
     return engine if isinstance(engine, Unknown) else Known("postg" in str(engine.value), engine.places)
 
 
-def _pools(settings: Settings) -> Iterator[Pool | Unknown]:
+def pools(settings: Settings) -> Iterator[Pool | Unknown]:
     """The native pools of the settings' databases (Django 5.1: OPTIONS["pool"] with psycopg 3)."""
     aliases = databases(settings)
     if isinstance(aliases, Unknown):
@@ -70,7 +70,7 @@ def pool_smaller_than_threads(stack: Stack) -> Iterator[Verdict]:
     settings = stack.settings
     if settings is None:
         return
-    for pool in _pools(settings):
+    for pool in pools(settings):
         if isinstance(pool, Unknown):
             yield Unsure(Site(pool.places[0], "DATABASES: pool"), pool.why)
             continue
@@ -109,7 +109,7 @@ def db_connections_exceed_max(stack: Stack) -> Iterator[Verdict]:
     aliases = databases(settings)
     if isinstance(aliases, Unknown):
         return
-    counted = [alias for alias, _ in aliases if _counts(settings, alias)]
+    counted = [alias for alias, _ in aliases if counts(settings, alias)]
     if not counted:
         return
     everything = [
@@ -124,7 +124,8 @@ def db_connections_exceed_max(stack: Stack) -> Iterator[Verdict]:
             yield _summed(stack, settings, path, web[0], running, counted)
 
 
-def _counts(settings: Settings, alias: str) -> bool:
+def counts(settings: Settings, alias: str) -> bool:
+    """Whether a database is Postgres, or may be."""
     value = _postgres(settings, alias)
     return isinstance(value, Unknown) or bool(value.value)
 
@@ -150,7 +151,7 @@ def _summed(
         if told:
             return Unsure(site, f"a pooler stands before the database ({told}); its own limits decide")
     sizes: dict[str, int] = {}
-    for pool in _pools(settings):
+    for pool in pools(settings):
         if isinstance(pool, Unknown):
             return Unsure(site, pool.why)
         if isinstance(pool.most, Unknown):

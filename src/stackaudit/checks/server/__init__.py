@@ -5,6 +5,7 @@ from stackaudit.checks.server.development import development_server
 from stackaudit.checks.server.interface import interface_mismatch
 from stackaudit.checks.server.limits import max_requests_jitter, timeout_does_not_bound_requests
 from stackaudit.checks.server.shadowed import setting_shadowed
+from stackaudit.checks.server.shutdown import graceful_shutdown_mismatch
 from stackaudit.checks.server.signals import signals_not_delivered
 from stackaudit.checks.server.unknown import unknown_setting
 from stackaudit.checks.server.worker_classes import worker_class_removed
@@ -13,6 +14,7 @@ from stackaudit.checks.server.workers import single_worker
 __all__ = [
     "cpu_count_in_container",
     "development_server",
+    "graceful_shutdown_mismatch",
     "interface_mismatch",
     "max_requests_jitter",
     "setting_shadowed",
