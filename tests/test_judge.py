@@ -80,9 +80,16 @@ def test_sites_of_one_name_are_told_apart(monkeypatch: pytest.MonkeyPatch) -> No
 
 def test_a_place_is_judged_once_and_a_failure_outweighs(monkeypatch: pytest.MonkeyPatch) -> None:
     seen = judged(monkeypatch, [Pass(at(1)), Unsure(at(1), "hm"), Fail(at(1), {"value": 1}), Pass(at(1))], rule())
-    assert (len(seen.findings), len(seen.passed)) == (1, 1)
+    assert (len(seen.findings), len(seen.passed)) == (1, 0)
     seen = judged(monkeypatch, [Pass(at(1)), Unsure(at(1), "hm"), Pass(at(1))], rule())
     assert (len(seen.unknowns), seen.passed) == (1, [])
+
+
+def test_a_place_may_fail_in_two_ways(monkeypatch: pytest.MonkeyPatch) -> None:
+    fails = [Fail(at(1), {"value": 1}, cause="worse"), Fail(at(1), {"value": 1}), Fail(at(1), {"value": 2})]
+    seen = judged(monkeypatch, [Pass(at(1)), *fails], rule())
+    assert [item.message for item in seen.findings] == ["It is much 1.", "It is 1."]
+    assert seen.passed == []
 
 
 def test_a_crash_makes_the_rule_unknown(monkeypatch: pytest.MonkeyPatch) -> None:

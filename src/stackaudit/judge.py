@@ -141,14 +141,15 @@ def _status(counts: Counter[type[Verdict]]) -> Status:
 
 
 def _unique(verdicts: Iterable[Verdict]) -> list[Verdict]:
-    """Each site once: a place reached on several ways is one finding, and a failure outweighs the rest."""
-    rank = {Fail: 0, Unsure: 1, Pass: 2}
-    best: dict[tuple[Place, str, str], Verdict] = {}
+    """Each site once, however many ways lead to it: failures (one for each cause), else an unknown, else a pass."""
+    sites: dict[Site, list[Verdict]] = {}
     for verdict in verdicts:
-        key = (verdict.site.place, verdict.site.name, verdict.cause if isinstance(verdict, Fail) else "")
-        if key not in best or rank[type(verdict)] < rank[type(best[key])]:
-            best[key] = verdict
-    return list(best.values())
+        sites.setdefault(verdict.site, []).append(verdict)
+    kept: list[Verdict] = []
+    for told in sites.values():
+        fails = {verdict.cause: verdict for verdict in reversed(told) if isinstance(verdict, Fail)}
+        kept += reversed(fails.values()) if fails else [min(told, key=lambda verdict: isinstance(verdict, Pass))]
+    return kept
 
 
 def _unread(stack: Stack, rule: Rule) -> Iterator[Unsure]:
