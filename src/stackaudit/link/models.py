@@ -18,6 +18,7 @@ from stackaudit.link.modules import Modules, SourceModule, dotted
 
 __all__ = ["Field", "ManagerDef", "Model", "Models", "Relation", "resolve"]
 
+
 class Models:
     """All models of a stack."""
 
@@ -106,12 +107,12 @@ class Models:
 
     def app_of(self, module: SourceModule) -> str:
         """The label of the application that a module belongs to."""
-        name, best = module.name, ""
-        for package in self._labels:
-            if (name == package or name.startswith(package + ".")) and len(package) > len(best):
-                best = package
-        if best:
-            return self._labels[best]
+        folder = module.folder
+        while folder:
+            if folder in self._labels:
+                return self._labels[folder]
+            folder = folder.rpartition("/")[0]
+        name = module.name
         parts = name.split(".")
         if "models" in parts[1:]:
             return parts[parts.index("models", 1) - 1]
@@ -188,7 +189,7 @@ def _literal(node: py.Node | None) -> Any:
 
 
 def _app_labels(modules: Modules, classes: Classes) -> dict[str, str]:
-    """Packages with the labels that their AppConfig gives them."""
+    """The folders of applications with the labels that their AppConfig gives them."""
     labels: dict[str, str] = {}
     for module in modules:
         if not module.path.endswith(("apps.py", "apps/__init__.py", "__init__.py", "config.py")):
@@ -197,14 +198,13 @@ def _app_labels(modules: Modules, classes: Classes) -> dict[str, str]:
             node = bound[-1].node
             if isinstance(node, py.ClassDef) and any("Config" in dotted(base) for base in node.bases):
                 members = classes.build(module, node).members
-                name, label = (
-                    _literal(members[key][-1].node) if key in members else None for key in ("name", "label")
-                )
-                package = module.name if module.is_package else module.name.rpartition(".")[0]
-                if isinstance(name, str):
-                    package = name
-                if isinstance(label, str) or isinstance(name, str):
-                    labels[package] = label if isinstance(label, str) else package.rpartition(".")[2]
+                name, label = (_literal(members[key][-1].node) if key in members else None for key in ("name", "label"))
+                found = modules.find(name, module.path) if isinstance(name, str) else None
+                folder = found.folder if found is not None and found.is_package else module.folder
+                if isinstance(label, str):
+                    labels[folder] = label
+                elif isinstance(name, str):
+                    labels.setdefault(folder, name.rpartition(".")[2])
     return labels
 
 

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import re
-import sys
 from pathlib import Path
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parent))
-import oracle
+from tests.link.queries import oracle
 
 PROGRAM = (Path(__file__).parent / "project" / "sites.py").read_text(encoding="utf-8")
 NAMES = re.findall(r"^def ((?:grows|flat)_\w+)\(", PROGRAM, re.MULTILINE)
@@ -17,8 +15,7 @@ NAMES = re.findall(r"^def ((?:grows|flat)_\w+)\(", PROGRAM, re.MULTILINE)
 
 @pytest.fixture(scope="module")
 def said() -> dict[str, str]:
-    found: dict[str, str] = oracle.verdicts(PROGRAM)
-    return found
+    return oracle.verdicts(PROGRAM)
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -6,16 +6,14 @@
 from __future__ import annotations
 
 import os
-import sys
-from pathlib import Path
+from typing import Any
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-sys.path.insert(0, str(Path(__file__).parent))
-import oracle
+from tests.link.queries import oracle
 
-MODELS = {
+MODELS: dict[str, dict[str, Any]] = {
     "Book": {
         "one": {"author": "Author", "publisher": "Publisher", "editor": "Author"},
         "many": {"tags": "Tag", "chapter_set": "Chapter"},
@@ -65,7 +63,7 @@ def paths(draw: st.DrawFn, model: str, many: bool) -> str:
     parts: list[str] = []
     for _ in range(draw(st.integers(1, 2))):
         known = MODELS[model]
-        choices = dict(known["one"]) | (dict(known["many"]) if many else {})  # type: ignore[arg-type]
+        choices = dict(known["one"]) | (dict(known["many"]) if many else {})
         if not choices:
             break
         name = draw(st.sampled_from(sorted(choices)))
@@ -85,7 +83,7 @@ def querysets(draw: st.DrawFn, model: str) -> str:
             path = draw(paths(model, True))
             text += f'.prefetch_related("{path}")' if path else ""
         elif kind == "Prefetch" and MODELS[model]["many"]:
-            name, target = draw(st.sampled_from(sorted(MODELS[model]["many"].items())))  # type: ignore[attr-defined]
+            name, target = draw(st.sampled_from(sorted(MODELS[model]["many"].items())))
             inner = f"{target}.objects.all()"
             if MODELS[target]["one"] and draw(st.booleans()):
                 inner = f'{target}.objects.select_related("{draw(paths(target, False))}")'
@@ -106,14 +104,14 @@ def querysets(draw: st.DrawFn, model: str) -> str:
 def accesses(draw: st.DrawFn, model: str, row: str = "row", depth: int = 0) -> str:
     known = MODELS[model]
     if known["many"] and (not known["one"] or draw(st.booleans())):
-        name, target = draw(st.sampled_from(sorted(known["many"].items())))  # type: ignore[attr-defined]
+        name, target = draw(st.sampled_from(sorted(known["many"].items())))
         if depth == 0 and draw(st.booleans()):
             inner = draw(accesses(target, "part", 1))
             return f"[{inner} for part in {row}.{name}.all()]"
         return draw(st.sampled_from(MANY)).format(row=row, many=name)
     if not known["one"]:
         return f"{row}.{known['text']}"
-    name, target = draw(st.sampled_from(sorted(known["one"].items())))  # type: ignore[attr-defined]
+    name, target = draw(st.sampled_from(sorted(known["one"].items())))
     if draw(st.booleans()) and MODELS[target]["one"] and name not in ("mentor", "editor"):
         step = draw(st.sampled_from(sorted(MODELS[target]["one"])))
         return f"{row}.{name}.{step}"

@@ -1,0 +1,175 @@
+"""The model graph: relations from both sides, inheritance, managers, ordering, other packages."""
+
+from __future__ import annotations
+
+from stackaudit.facts.files import FileFacts
+from stackaudit.link.models import Model, Models
+from stackaudit.link.modules import Modules
+from stackaudit.lower.python import lower
+
+
+def models(files: dict[str, str], user: str = "") -> Models:
+    facts = [FileFacts(path, "python", facts=lower(text.encode(), path)) for path, text in files.items()]
+    return Models(Modules(facts), user)
+
+
+def graph(model: Model) -> dict[str, tuple[str, str, str]]:
+    return {
+        name: (item.relation, item.target.label if item.target else "", item.remote)
+        for name, item in model.relations.items()
+    }
+
+
+CONFIG = """
+from django.apps import AppConfig
+class C(AppConfig):
+    name = 'project.shop'
+    label = 'store'
+"""
+BASE = "from django.db import models\nfrom django.conf import settings\n"
+
+
+def test_relations_from_both_sides() -> None:
+    built = models(
+        {
+            "shop/__init__.py": "",
+            "shop/models.py": BASE
+            + """
+class Author(models.Model):
+    user = models.OneToOneField(settings.AUTH_USER_MODEL, models.CASCADE)
+    mentor = models.ForeignKey("self", models.CASCADE, null=True)
+class Book(models.Model):
+    author = models.ForeignKey("Author", models.CASCADE, related_name="books", related_query_name="book")
+    editor = models.ForeignKey("shop.Author", models.CASCADE, related_name="+")
+    similar = models.ManyToManyField("self")
+    tags = models.ManyToManyField(to="tags.Tag")
+""",
+            "tags/__init__.py": "",
+            "tags/models.py": BASE + "class Tag(models.Model):\n    name = models.CharField()\n",
+        }
+    )
+    assert graph(built.by_label["shop.Author"]) == {
+        "user": ("o2o", "auth.User", "author"),
+        "mentor": ("fk", "shop.Author", "author_set"),
+        "author_set": ("reverse_fk", "shop.Author", "mentor"),
+        "books": ("reverse_fk", "shop.Book", "author"),
+    }
+    assert graph(built.by_label["shop.Book"]) == {
+        "author": ("fk", "shop.Author", "books"),
+        "editor": ("fk", "shop.Author", ""),
+        "similar": ("m2m", "shop.Book", ""),
+        "tags": ("m2m", "tags.Tag", "book_set"),
+    }
+    assert graph(built.by_label["tags.Tag"]) == {"book_set": ("reverse_m2m", "shop.Book", "tags")}
+    assert graph(built.by_label["auth.User"])["author"] == ("reverse_o2o", "shop.Author", "user")
+    author = built.by_label["shop.Author"].by_query_name("book")
+    assert author is not None
+    assert author.name == "books"
+
+
+def test_abstract_and_concrete_parents() -> None:
+    built = models(
+        {
+            "shop/models.py": BASE
+            + """
+class Owned(models.Model):
+    owner = models.ForeignKey("auth.User", models.CASCADE, related_name="%(app_label)s_%(class)ss")
+    class Meta:
+        abstract = True
+        ordering = ["pk"]
+class Thing(Owned):
+    pass
+class Car(Thing):
+    wheels = models.IntegerField()
+class Alias(Car):
+    class Meta:
+        proxy = True
+class Plain(Owned):
+    class Meta:
+        abstract = False
+"""
+        }
+    )
+    thing, car = built.by_label["shop.Thing"], built.by_label["shop.Car"]
+    assert graph(thing) == {
+        "owner": ("fk", "auth.User", "shop_things"),
+        "car": ("reverse_o2o", "shop.Car", "thing_ptr"),
+    }
+    assert graph(car) == {"thing_ptr": ("o2o", "shop.Thing", "car")}
+    assert (car.relation("owner"), list(car.columns)) == (thing.relations["owner"], ["wheels"])
+    assert [(model.name, model.ordered) for model in built if model.app == "shop"] == [
+        ("Thing", True), ("Car", True), ("Alias", True), ("Plain", False)
+    ]  # fmt: skip
+
+
+def test_managers() -> None:
+    built = models(
+        {
+            "shop/models.py": BASE
+            + """
+class Query(models.QuerySet):
+    pass
+class Shown(models.Manager):
+    pass
+Made = models.Manager.from_queryset(Query)
+class Book(models.Model):
+    shown = Shown()
+    made = Made()
+    objects = Query.as_manager()
+class Plain(models.Model):
+    pass
+"""
+        }
+    )
+    book = built.by_label["shop.Book"]
+    assert (list(book.managers), book.default_manager) == (["shown", "made", "objects"], "shown")
+    assert (built.by_label["shop.Plain"].managers, built.by_label["shop.Plain"].default_manager) == ({}, "objects")
+
+
+def test_other_packages() -> None:
+    built = models(
+        {
+            "shop/models.py": BASE
+            + """
+from mptt.models import MPTTModel, TreeForeignKey
+from model_utils.models import TimeStampedModel
+from somewhere import Base
+from django.contrib.auth.models import AbstractUser
+class Category(MPTTModel):
+    parent = TreeForeignKey("self", models.CASCADE, related_name="children")
+class Stamped(TimeStampedModel):
+    pass
+class Known(Base):
+    name = models.CharField()
+class Form(Base):
+    name = 3
+class User(AbstractUser):
+    pass
+"""
+        },
+        "shop.User",
+    )
+    assert [(model.label, model.is_open) for model in built if model.app == "shop"] == [
+        ("shop.Category", True), ("shop.Stamped", True), ("shop.Known", True), ("shop.User", False)
+    ]  # fmt: skip
+    assert graph(built.by_label["shop.Category"]) == {
+        "parent": ("fk", "shop.Category", "children"),
+        "children": ("reverse_fk", "shop.Category", "parent"),
+    }
+    user = built.user
+    assert user is not None
+    assert graph(user)["groups"] == ("m2m", "auth.Group", "user_set")
+
+
+def test_labels_of_applications() -> None:
+    built = models(
+        {
+            "project/shop/__init__.py": "",
+            "project/shop/apps.py": CONFIG,
+            "project/shop/models/__init__.py": "from .book import Book\n",
+            "project/shop/models/book.py": BASE
+            + "class Book(models.Model):\n    tag = models.ForeignKey('Tag', models.CASCADE)\n",
+            "project/shop/models/tag.py": BASE + "class Tag(models.Model):\n    pass\n",
+        }
+    )
+    assert graph(built.by_label["store.Book"]) == {"tag": ("fk", "store.Tag", "book_set")}
