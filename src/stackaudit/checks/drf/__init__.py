@@ -1,5 +1,6 @@
 """Rules on APIs made with Django REST framework."""
 
+from stackaudit.checks.drf.lists import browsable_api, no_pagination
 from stackaudit.checks.drf.rows import method_field_query, n_plus_one
 
-__all__ = ["method_field_query", "n_plus_one"]
+__all__ = ["browsable_api", "method_field_query", "n_plus_one", "no_pagination"]

@@ -1,0 +1,120 @@
+"""Lists of an API without an end, and the pages that the browsable API adds to it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from stackaudit.facts import python as py
+from stackaudit.link.classes import SourceClass
+from stackaudit.link.serializers_views import ApiView
+from stackaudit.link.settings import Settings
+from stackaudit.link.stack import Stack
+from stackaudit.model.source import Place
+from stackaudit.model.values import Known, Unknown
+from stackaudit.model.verdict import Fail, Pass, Site, Step, Unsure, Verdict
+
+_NUMBERED = ("PageNumberPagination", "LimitOffsetPagination", "CursorPagination")
+
+
+def no_pagination(stack: Stack) -> Iterator[Verdict]:
+    """Views that list rows, and what divides the list into pages."""
+    for view in stack.api.views:
+        if view.lists and view.own_list is None and (view.member("queryset") or view.member("get_queryset")):
+            yield _paged(stack, view, Site(view.place, f"{view.cls.name}: list"))
+
+
+def _paged(stack: Stack, view: ApiView, site: Site) -> Verdict:
+    settings = stack.settings
+    member = view.member("pagination_class")
+    if member is None:
+        if view.cls.is_open or any(_is_foreign(base) for base in view.cls.externals):
+            return Unsure(site, "a base class from another package may divide the list into pages")
+        if settings is None:
+            return Unsure(site, "no settings module was found, so DEFAULT_PAGINATION_CLASS is not known")
+        value = settings.at("REST_FRAMEWORK", "DEFAULT_PAGINATION_CLASS", default=None)
+        if isinstance(value, Unknown):
+            return Unsure(site, value.why)
+        if not value.value:
+            where = Step(settings.place_at("REST_FRAMEWORK"), "sets no DEFAULT_PAGINATION_CLASS")
+            return Fail(site, {"view": view.cls.label}, related=(where,))
+        return _by_class(stack, settings, view, site, str(value.value), None)
+    node = member.node
+    if isinstance(node, py.Constant) and node.value is None:
+        where = Step(member.owner.module.place(node), "switches pagination off")
+        return Fail(site, {"view": view.cls.label}, related=(where,))
+    cls = stack.models.classes.resolve(member.owner.module, node) if isinstance(node, (py.Name, py.Attribute)) else None
+    if cls is None:
+        return Unsure(site, "its pagination_class cannot be told")
+    name = cls if isinstance(cls, str) else ""
+    return _by_class(stack, settings, view, site, name, cls if isinstance(cls, SourceClass) else None)
+
+
+def _is_foreign(base: str) -> bool:
+    return not base.startswith(("rest_framework.", "builtins.", "django.", "typing.", "abc."))
+
+
+def _by_class(
+    stack: Stack, settings: Settings | None, view: ApiView, site: Site, name: str, cls: SourceClass | None
+) -> Verdict:
+    """A pagination class: one without a page size gives everything, one may give what the client asks for."""
+    if cls is None and not name.startswith("rest_framework."):
+        module_name, _, label = name.rpartition(".")
+        module = stack.modules.find(module_name)
+        found = stack.models.classes.of(stack.modules.member(module, label)) if module is not None else None
+        if not isinstance(found, SourceClass):
+            return Pass(site)  # a class of another package: it is there to divide
+        cls = found
+    labels = [base.rpartition(".")[2] for base in cls.externals] if cls is not None else [name.rpartition(".")[2]]
+    if not any(label in _NUMBERED for label in labels) or (cls is not None and cls.find("get_page_size") is not None):
+        return Pass(site)
+    sizes = [cls.find(key) for key in ("page_size", "default_limit")] if cls is not None else []
+    member = next((item for item in sizes if item is not None), None)
+    if member is not None:
+        none = isinstance(member.node, py.Constant) and member.node.value is None
+        if not none:
+            return _asked(view, site, cls)
+    size = settings.at("REST_FRAMEWORK", "PAGE_SIZE", default=None) if settings is not None else Known(None)
+    if isinstance(size, Unknown):
+        return Unsure(site, size.why)
+    if member is not None or size.value is None:
+        where = (Step(settings.place_at("REST_FRAMEWORK"), "sets no PAGE_SIZE"),) if settings is not None else ()
+        return Fail(site, {"view": view.cls.label}, cause="size", related=where)
+    return _asked(view, site, cls)
+
+
+def _asked(view: ApiView, site: Site, cls: SourceClass | None) -> Verdict:
+    """Whether the client may ask for as many rows as it likes."""
+    if cls is None:
+        return Pass(site)
+    parameter, limit = cls.find("page_size_query_param"), cls.find("max_page_size")
+    free = parameter is not None and isinstance(parameter.node, py.Constant) and parameter.node.value is not None
+    if free and parameter is not None and limit is None and parameter.node is not None:
+        where = Step(parameter.owner.module.place(parameter.node), "lets the client choose the size of a page")
+        return Fail(site, {"view": view.cls.label, "class": cls.label}, cause="client", related=(where,))
+    return Pass(site)
+
+
+def browsable_api(stack: Stack) -> Iterator[Verdict]:
+    """Whether production renders the browsable API."""
+    settings = stack.settings
+    if settings is None or not stack.modules.imports("rest_framework"):
+        return
+    place: Place = settings.place_at("REST_FRAMEWORK", "DEFAULT_RENDERER_CLASSES")
+    site = Site(place, "REST_FRAMEWORK.DEFAULT_RENDERER_CLASSES")
+    if settings.doubt:
+        yield Unsure(site, settings.doubt)
+        return
+    value = settings.at("REST_FRAMEWORK", "DEFAULT_RENDERER_CLASSES", default=None)
+    if isinstance(value, Unknown):
+        yield Unsure(site, value.why)
+        return
+    if value.value is None:
+        yield Fail(site, {"why": "is not set, and its default holds BrowsableAPIRenderer"})
+        return
+    names = value.value if isinstance(value.value, (list, tuple)) else ()
+    for item in names:
+        if isinstance(item, Unknown) or not isinstance(item, Known):
+            yield Unsure(site, getattr(item, "why", "one of the renderers is not known"))
+            return
+    shown = any(str(item.value).endswith("BrowsableAPIRenderer") for item in names)
+    yield Fail(site, {"why": "holds BrowsableAPIRenderer"}) if shown else Pass(site)
