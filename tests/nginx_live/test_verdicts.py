@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import re
 import shutil
 import socket
 import ssl
@@ -15,6 +16,7 @@ import pytest
 
 from stackaudit.config import Config, Nginx
 from stackaudit.scan import scan
+from tests.nginx_live.conftest import free_port
 
 MANAGE = 'import os\n\nimport django\n\nos.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")\n'
 PLAIN_SETTINGS = 'STATIC_URL = "/static/"\nMIDDLEWARE = []\n'
@@ -415,3 +417,45 @@ def test_websocket_upgrade(live: Any, upstream: Any, port: int, tmp_path: Path, 
     through = (sent.get("upgrade"), sent.get("connection"), record["version"]) == ("websocket", "upgrade", "HTTP/1.1")
     (tmp_path / "routing.py").write_text("from channels.routing import ProtocolTypeRouter\n")
     assert verdicts("nginx/websocket-upgrade", tmp_path, http) == told(through)
+
+
+@pytest.mark.parametrize(
+    "inner", ["expires max;", "expires 1y;", "expires 7d;", "", "add_header Cache-Control 'public, immutable';"]
+)
+@pytest.mark.parametrize("storage", ["StaticFilesStorage", "ManifestStaticFilesStorage"])
+def test_expires_without_hash(live: Any, upstream: Any, port: int, tmp_path: Path, inner: str, storage: str) -> None:
+    files = live.prefix / "kept"
+    (files / "css").mkdir(parents=True, exist_ok=True)
+    (files / "css/site.css").write_text("a")
+    http = proxying(port, upstream, extra=f"location /static/ {{ alias {files}/; {inner} }}")
+    live.start(http, port)
+    sent = ", ".join(live.get(port, "/static/css/site.css").all("Cache-Control"))
+    age = re.search(r"max-age=(\d+)", sent)
+    for_good = "immutable" in sent or (age is not None and int(age[1]) >= 31_536_000)
+    backend = f'"staticfiles": {{"BACKEND": "django.contrib.staticfiles.storage.{storage}"}}'
+    settings = PLAIN_SETTINGS + f"STORAGES = {{{backend}}}\n"
+    expected = told(storage.startswith("Manifest")) if for_good else []
+    assert verdicts("nginx/expires-without-hash", tmp_path, http, settings) == expected
+
+
+@pytest.mark.parametrize(
+    "plain",
+    [
+        "location / { proxy_pass http://127.0.0.1:UPSTREAM; }",
+        "return 301 https://$host$request_uri;",
+        "location / { return 301 https://$host$request_uri; }",
+        "if ($scheme = http) { return 301 https://$host; } location / { proxy_pass http://127.0.0.1:UPSTREAM; }",
+        "location /.well-known/ { root /tmp; } location / { return 301 https://example.org$request_uri; }",
+    ],
+)
+def test_https_redirect_missing(
+    live: Any, upstream: Any, port: int, certificate: Path, tmp_path: Path, plain: str
+) -> None:
+    http = f"""
+    server {{ listen 127.0.0.1:{port}; server_name example.org; {plain.replace("UPSTREAM", str(upstream.port))} }}
+    server {{ listen 127.0.0.1:{free_port()} ssl; server_name example.org;
+        ssl_certificate {certificate}/cert.pem; ssl_certificate_key {certificate}/key.pem;
+        location / {{ proxy_pass http://127.0.0.1:{upstream.port}; }} }}"""
+    live.start(http, port)
+    redirects = live.get(port, "/").status == 301
+    assert verdicts("nginx/https-redirect-missing", tmp_path, http) == told(redirects)

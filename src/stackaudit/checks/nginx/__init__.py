@@ -5,7 +5,9 @@ from stackaudit.checks.nginx.cache import cache_leaks_private, cache_never_store
 from stackaudit.checks.nginx.cache_key import cache_key_omits_host
 from stackaudit.checks.nginx.compression import compression_gaps, compression_off
 from stackaudit.checks.nginx.config_errors import config_error
+from stackaudit.checks.nginx.expires import expires_without_hash
 from stackaudit.checks.nginx.headers import add_header_inheritance
+from stackaudit.checks.nginx.https import https_redirect_missing
 from stackaudit.checks.nginx.keepalive import upstream_keepalive_off
 from stackaudit.checks.nginx.proxying import proxy_headers
 from stackaudit.checks.nginx.shadows import regex_shadows_static
@@ -22,6 +24,8 @@ __all__ = [
     "compression_gaps",
     "compression_off",
     "config_error",
+    "expires_without_hash",
+    "https_redirect_missing",
     "microcache_opportunity",
     "proxy_headers",
     "regex_shadows_static",

@@ -102,9 +102,7 @@ def _of_line(stack: Stack, level: Level, http: Level, line: Line) -> Iterator[Ve
     elif name == "http2" and words[0] == "on":
         has = at_least(stack.nginx.version, HTTP2_DIRECTIVE)
         if has is None:
-            yield Unsure(
-                _site(line), "nginx before 1.25.1 does not know it, and the version is not known"
-            )
+            yield Unsure(_site(line), "nginx before 1.25.1 does not know it, and the version is not known")
         elif not has:
             yield Fail(_site(line), {"version": _version(stack)}, cause="http2")
 
@@ -183,9 +181,9 @@ def _of_server(stack: Stack, server: Server) -> Verdict:
 
 
 def _has_certificate(server: Server) -> bool:
-    found = server.level.in_force("ssl_certificate")
-    rejects = server.level.in_force("ssl_reject_handshake")
-    return any(isinstance(item, Known) and bool(item.value.lines) for item in (found, rejects))
+    """Whether a certificate stands anywhere around, be it under a template's condition."""
+    names = ("ssl_certificate", "ssl_reject_handshake")
+    return any(name in level.lines for level in server.level.outward() for name in names)
 
 
 def _version(stack: Stack) -> str:

@@ -1,0 +1,119 @@
+"""Files that browsers keep for good, though their names do not change with their content."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from stackaudit.checks.nginx.shared_levels import once_for_each_place
+from stackaudit.link.nginx.answers import Answer, answer
+from stackaudit.link.nginx.level import Line
+from stackaudit.link.stack import Stack
+from stackaudit.model.source import Place
+from stackaudit.model.values import Known, Unknown, Value
+from stackaudit.model.verdict import Fail, Pass, Site, Step, Unsure, Verdict
+
+YEAR = 31_536_000
+"""What counts as for good, in seconds."""
+
+_UNITS = {"y": YEAR, "M": 2_592_000, "w": 604_800, "d": 86_400, "h": 3600, "m": 60, "s": 1, "": 1}
+_TIME = re.compile(r"(\d+)([yMwdhms]?)")
+_MAX_AGE = re.compile(r"max-age=(\d+)")
+_BUNDLERS = ("webpack_loader", "django_vite", "vite_loader", "webpack_boilerplate", "compressor", "pipeline")
+_DEFAULT = "django.contrib.staticfiles.storage.StaticFilesStorage"
+
+
+def expires_without_hash(stack: Stack) -> Iterator[Verdict]:
+    """One site for each line that makes browsers keep static or media files for a year or more."""
+    settings = stack.settings
+    if settings is None:
+        return
+    verdicts: list[Verdict] = []
+    for kind in ("STATIC", "MEDIA"):
+        url = settings.get(f"{kind}_URL")
+        name = url.value.strip("/") if isinstance(url, Known) and isinstance(url.value, str) else ""
+        if not name or "//" in name:
+            continue
+        path = f"/{name}/"
+        for server in stack.nginx.servers:
+            found = answer(server, path + "css/site.css")
+            if not isinstance(found, Known) or found.value.kind != "files":
+                continue
+            line = _for_good(found.value)
+            if line is not None:
+                site = Site(line.place, f"{server.title} {path} kept for good")
+                verdicts.append(_judge(stack, site, kind, line))
+    yield from once_for_each_place(verdicts)
+
+
+def _for_good(found: Answer) -> Line | None:
+    """The line that makes them be kept; None where none does, or it is not certain."""
+    for name in ("expires", "add_header"):
+        state = found.level.in_force(name)
+        if not isinstance(state, Known):
+            continue
+        for line in state.value.lines:
+            words = [word.text for word in line.words]
+            if name == "expires" and words and _seconds(words[-1]) >= YEAR:
+                return line
+            if name == "add_header" and len(words) > 1 and words[0].lower() == "cache-control":
+                age = _MAX_AGE.search(words[1])
+                if "immutable" in words[1] or (age is not None and int(age[1]) >= YEAR):
+                    return line
+    return None
+
+
+def _seconds(text: str) -> int:
+    if text == "max":
+        return 10 * YEAR
+    if not _TIME.match(text):
+        return 0
+    return sum(int(number) * _UNITS[unit] for number, unit in _TIME.findall(text))
+
+
+def _judge(stack: Stack, site: Site, kind: str, line: Line) -> Verdict:
+    values = {"line": f"{line.name} {' '.join(word.text for word in line.words)}"}
+    if kind == "MEDIA":
+        return Fail(site, values, cause="media")
+    backend = _backend(stack)
+    if isinstance(backend, Unknown):
+        return Unsure(site, backend.why)
+    name = backend.value
+    if "Manifest" in name or "Hashed" in name:
+        return Pass(site)
+    bundler = next((item for item in _BUNDLERS if _installed(stack, item)), None)
+    if bundler is not None:
+        return Unsure(site, f"{bundler} may put a hash into the names of its files")
+    if name != _DEFAULT and not name.startswith(("whitenoise.storage.", "django.contrib.staticfiles.")):
+        return Unsure(site, f"whether {name} puts a hash into the names is not known")
+    related: tuple[Step, ...] = tuple(Step(place, "the storage is set here") for place in _places(backend)[:1])
+    return Fail(site, {**values, "storage": name.rpartition(".")[2]}, related=related)
+
+
+def _places(value: Known[str]) -> tuple[Place, ...]:
+    return value.places
+
+
+def _backend(stack: Stack) -> Value[str]:
+    """The storage of the static files: STORAGES, or STATICFILES_STORAGE where that is set."""
+    assert stack.settings is not None
+    old = stack.settings.get("STATICFILES_STORAGE") if stack.settings.is_set("STATICFILES_STORAGE") else None
+    if old is not None and not stack.settings.is_set("STORAGES"):
+        return _text(old)
+    if not stack.settings.is_set("STORAGES"):
+        return Known(_DEFAULT, note="Django's default")
+    return _text(stack.settings.at("STORAGES", "staticfiles", "BACKEND", default=_DEFAULT))
+
+
+def _text(value: Value[str]) -> Value[str]:
+    if isinstance(value, Known) and not isinstance(value.value, str):
+        return Unknown("the storage of the static files is no plain name")
+    return value
+
+
+def _installed(stack: Stack, name: str) -> bool:
+    apps = stack.settings.get("INSTALLED_APPS") if stack.settings is not None else None
+    if not isinstance(apps, Known) or not isinstance(apps.value, (list, tuple)):
+        return stack.modules.imports(name)
+    names = [item.value if isinstance(item, Known) else item for item in apps.value]
+    return any(isinstance(item, str) and item.split(".")[0] == name for item in names) or stack.modules.imports(name)
