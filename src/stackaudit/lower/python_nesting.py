@@ -1,9 +1,9 @@
 """Python text that nests so deeply that libcst's parser would overflow the stack and kill the process.
 
-Measured with libcst 1.9 and a stack of 8 MB: 3,000 brackets within each other, 10,000 links of one chain (`a.b.b`,
-`a + b + b`, `not not a`) or 10,000 `elif` crash; 1,000 of each do not. The estimate here never says less than what is
-there and costs about 2 % of a parse; where it finds a lot, CPython's own parser, which does not crash, has the last
-word.
+Measured with libcst 1.9 and a stack of 8 MB: 2,000 brackets within each other, 10,000 links of one chain (`a.b.b`,
+`a + b + b`, `not not a`) or 10,000 `elif` crash, and the time grows with the square of the depth. The estimate here
+never says less than what is there and costs about 4 % of a parse; where it finds a lot, CPython's own parser, which
+does not crash, has the last word.
 """
 
 from __future__ import annotations
@@ -12,25 +12,24 @@ import ast
 import re
 import warnings
 
-LIMIT = 1000
-"""Levels; far from a crash, and far above anything that people write."""
+LIMIT = 400
+"""Levels; far from a crash, and more than the facts may have."""
 
 STRING_OR_COMMENT = re.compile(
     r"""\#[^\r\n]*+
-    |([A-Za-z]{0,2})(?:
-        '''(?:[^'\\]|\\.|'(?!''))*+'''
-        |\"{3}(?:[^"\\]|\\.|"(?!""))*+\"{3}
-        |'(?:[^'\\\r\n]|\\.)*+'
-        |"(?:[^"\\\r\n]|\\.)*+"
-    )""",
+    |'''(?:[^'\\]|\\.|'(?!''))*+'''
+    |\"{3}(?:[^"\\]|\\.|"(?!""))*+\"{3}
+    |'(?:[^'\\\r\n]|\\.)*+'
+    |"(?:[^"\\\r\n]|\\.)*+\"""",
     re.VERBOSE | re.DOTALL,
 )
+FORMATTED = re.compile(r"[fFtT][rR]?\Z")
 CONTINUATION = re.compile(r"\\(?:\r\n?|\n)")
 NESTED_FORMATTED_STRING = re.compile(r"\{\s*[FfTt][Rr]?['\"]|\{\s*[Rr][FfTt]['\"]")
 OPENED, CLOSED = b"(", b")"
 # What can stand between two levels: operators, brackets, and the blank between two words (`not a`, `a if b else c`).
-STRUCTURE = bytes.maketrans(b"[{]}\r\t\f.-*/%&|^~<>=!:@", b"(())\n  " + b"+" * 15)
-DROPPED = bytes(set(range(256)) - set(b"()[]{},\r\n.+-*/%&|^~<>=!:@ \t\f"))
+STRUCTURE = bytes.maketrans(b"[{]}\r.-*/%&|^~<>=!:@", b"(())\n" + b"+" * 15)
+DROPPED = bytes(set(range(256)) - set(b"()[]{},\r\n.+-*/%&|^~<>=!:@ "))
 
 
 def too_deep_at(text: str) -> int | None:
@@ -41,27 +40,28 @@ def too_deep_at(text: str) -> int | None:
 
 
 def _suspicious(text: str) -> bool:
-    if text.count("elif") > LIMIT or len(NESTED_FORMATTED_STRING.findall(text)) > LIMIT // 10:
+    if text.count("elif") > LIMIT or len(NESTED_FORMATTED_STRING.findall(text)) > LIMIT // 4:
         return True
-    formatted: list[str] = []
-
-    def without(match: re.Match[str]) -> str:
-        prefix = match[1]
-        if prefix and len(match[0]) > LIMIT and not prefix.isspace() and set(prefix) & set("fFtT"):
-            formatted.append(match[0])
-        return ""
-
     if "\\" in text:
         text = CONTINUATION.sub(" ", text)
+    long_strings: list[str] = []
+
+    def without(match: re.Match[str]) -> str:
+        start, end = match.span()
+        if end - start > LIMIT and FORMATTED.search(text, max(0, start - 2), start):
+            long_strings.append(match[0])
+        return ""
+
     code = STRING_OR_COMMENT.sub(without, text)
-    return _estimate(code) or any(_estimate(string) for string in formatted)
+    return _estimate(code) or any(_estimate(string) for string in long_strings)
 
 
 def _estimate(code: str) -> bool:
     """Whether one statement has more than `LIMIT` levels, if every operator and blank made one."""
+    code = code.replace("\t", " ").replace("\f", " ")
+    while "  " in code:
+        code = code.replace("    ", " ").replace("  ", " ")
     structure = code.encode("ascii", "replace").translate(STRUCTURE, DROPPED)
-    while b"  " in structure:
-        structure = structure.replace(b"    ", b" ").replace(b"  ", b" ")
     open_brackets = size = 0
     statement: list[bytes] = []
     for line in structure.split(b"\n"):
@@ -98,15 +98,18 @@ def _levels(statement: bytes) -> int:
 
 
 def _depth(text: str) -> int:
-    """How deep the tree is that CPython makes of `text`; more than `LIMIT` where it makes none."""
+    """How deep libcst's tree of `text` would be, told from CPython's; more than `LIMIT` where that makes none."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            level: list[ast.AST] = [ast.parse(text)]
+            todo: list[tuple[ast.AST, int]] = [(ast.parse(text), 0)]
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return LIMIT + 1
-    depth = 0
-    while level and depth <= LIMIT:
-        depth += 1
-        level = [child for node in level for child in ast.iter_child_nodes(node)]
-    return depth
+    most = 0
+    while todo:
+        node, depth = todo.pop()
+        # libcst nests what CPython keeps in a list: `a and b and c`, and the clauses of a comprehension.
+        depth += len(node.values) if isinstance(node, ast.BoolOp) else 1 + len(getattr(node, "generators", ()))
+        most = max(most, depth)
+        todo.extend((child, depth) for child in ast.iter_child_nodes(node))
+    return most
