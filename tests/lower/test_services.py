@@ -278,3 +278,12 @@ def test_procfile() -> None:
         ("clock", [["python", "x.py"]], Region(5, 1, 5, 6)),
     ]
     assert [(note.text, note.line) for note in facts.notes] == [("not a line `name: command`", 4)]
+
+
+def test_a_template_whose_tags_shift_a_line() -> None:
+    text = (
+        "volumes:\n  data: {}\n  {% if redis %}redis: {}{% endif %}\nservices:\n  {%- if web %}\n  web:\n"
+        "    image: {{ name }}_web\n    command: gunicorn a\n  {%- endif %}\n"
+    )
+    (web,) = compose.lower(text.encode(), "compose.yml").services
+    assert (web.name, argv(web.command), web.region) == ("web", [["gunicorn", "a"]], Region(6, 3, 6, 6))

@@ -9,7 +9,7 @@ from stackaudit.facts.files import Note, UnreadableError
 from stackaudit.facts.services import Build, Compose, Extends, Mount, Service
 from stackaudit.lower import shell
 from stackaudit.lower.located import HOLE, Located, aligned, decode, line_starts
-from stackaudit.lower.masks import masked
+from stackaudit.lower.masks import masked, without_shifted
 from stackaudit.lower.shellwords import filled, words
 from stackaudit.model.source import Region
 
@@ -26,8 +26,15 @@ def lower(data: bytes, path: str) -> Compose:
     text = decode(data)
     mask = masked(text)
     notes = [Note("a template of a compose file: its {% ... %} are left out")] if mask.spans else []
+    source = mask.text
     try:
-        documents = list(yaml.compose_all(mask.text, Loader=Loader))
+        try:
+            documents = list(yaml.compose_all(source, Loader=Loader))
+        except yaml.MarkedYAMLError:
+            if not mask.spans:
+                raise
+            source = without_shifted(mask, text)
+            documents = list(yaml.compose_all(source, Loader=Loader))
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark is not None else 0
         raise UnreadableError(f"not YAML: {error.problem or error.context or 'broken'}", line) from None
@@ -35,7 +42,7 @@ def lower(data: bytes, path: str) -> Compose:
         raise UnreadableError(f"not YAML: {error}".partition("\n")[0]) from None
     except RecursionError:
         raise UnreadableError("nests too deeply") from None
-    reader = Nodes(mask.text)
+    reader = Nodes(source)
     services: list[Service] = []
     includes: list[str] = []
     name = ""

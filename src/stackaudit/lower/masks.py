@@ -23,6 +23,18 @@ class Mask:
         return [text for start, end, text in self.spans if start <= offset < end]
 
 
+def without_shifted(mask: Mask, text: str) -> str:
+    """The masked text without the lines that a tag at their start pushes to the right: `{% if x %}key: value`.
+
+    Their indentation is not what the template gives, and where it matters they would break the file.
+    """
+    lines = []
+    for masked_line, line in zip(mask.text.split("\n"), text.split("\n"), strict=True):
+        shifted = line.lstrip().startswith(("{%", "{#")) and masked_line.strip()
+        lines.append(" " * len(masked_line) if shifted else masked_line)
+    return "\n".join(lines)
+
+
 def masked(text: str) -> Mask:
     """`text` with tags as blanks and placeholders as holes; a file without `{%` and `{{` stays as it is."""
     if "{%" not in text and "{{" not in text:

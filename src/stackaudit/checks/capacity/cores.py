@@ -113,8 +113,7 @@ def _total(stack: Stack, path: str) -> Iterator[Verdict]:
     total = 0
     for process in (*web, *celery):
         count = process.processes
-        if isinstance(count, Unknown):
-            yield Unsure(site, f"{process.name}: the number of processes is not known: {count.why}")
+        if isinstance(count, Unknown):  # the process has a verdict of its own that says so
             return
         total += count.value
         parts.append(f"{count.value} of {process.origin.service or process.kind} ({process.kind})")

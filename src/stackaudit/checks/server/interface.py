@@ -70,17 +70,27 @@ def _interface(stack: Stack, app: str) -> tuple[Value[str], tuple[Step, ...]]:
     made = _made(stack, module, name)
     if made is None:
         return Unknown(f"what makes {name} in {module.path} is not known"), ()
-    interface, call = made
-    return Known(interface), (Step(module.place(call), f"{name} is made here"),)
+    interface, _ = made
+    return Known(interface), (Step(module.place(made[1]), f"{name} is made here"),)
 
 
-def _made(stack: Stack, module: SourceModule, name: str) -> tuple[str, ir.Call] | None:
-    """The interface that the assignments of `name` in a module agree on, and the last call that makes it.
+PARAMETERS = {2: "wsgi", 3: "asgi"}
+"""(environ, start_response), (scope, receive, send)."""
+
+
+def _made(stack: Stack, module: SourceModule, name: str) -> tuple[str, ir.Node] | None:
+    """The interface of the last thing that a module calls `name`, and what makes it.
 
     A wrapper around an application keeps its interface only where it is known; any other makes it unknown.
     """
-    found: tuple[str, ir.Call] | None = None
+    found: tuple[str, ir.Node] | None = None
     for statement in module.facts.body:
+        if isinstance(statement, ir.FunctionDef) and statement.name == name and not statement.decorators:
+            interface = PARAMETERS.get(len(statement.params))
+            if interface is None or (interface == "wsgi" and statement.is_async):
+                return None
+            found = interface, statement
+            continue
         if not isinstance(statement, ir.Assign):
             continue
         if not any(isinstance(target, ir.Name) and target.id == name for target in statement.targets):
