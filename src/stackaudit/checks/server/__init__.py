@@ -7,6 +7,7 @@ from stackaudit.checks.server.limits import max_requests_jitter, timeout_does_no
 from stackaudit.checks.server.shadowed import setting_shadowed
 from stackaudit.checks.server.shutdown import graceful_shutdown_mismatch
 from stackaudit.checks.server.signals import signals_not_delivered
+from stackaudit.checks.server.supervised import supervision
 from stackaudit.checks.server.unknown import unknown_setting
 from stackaudit.checks.server.worker_classes import worker_class_removed
 from stackaudit.checks.server.workers import single_worker
@@ -20,6 +21,7 @@ __all__ = [
     "setting_shadowed",
     "signals_not_delivered",
     "single_worker",
+    "supervision",
     "timeout_does_not_bound_requests",
     "unknown_setting",
     "worker_class_removed",

@@ -1,0 +1,85 @@
+"""Whether somebody starts a process again when it ends."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from stackaudit.link.processes.model import DEVELOPMENT_SERVERS, Process, together
+from stackaudit.link.stack import Stack
+from stackaudit.model.source import Place
+from stackaudit.model.values import Known, Unknown
+from stackaudit.model.verdict import Fail, Pass, Site, Unsure, Verdict
+
+MANAGERS = frozenset({"systemd", "supervisor", "compose"})
+
+
+def supervision(stack: Stack) -> Iterator[Verdict]:
+    """systemd, supervisor or docker keeps every process of production alive, and knows which it is."""
+    production = [
+        process
+        for process in stack.processes.all
+        if process.audience == "production" and process.kind not in DEVELOPMENT_SERVERS
+    ]
+    for process in together(production):
+        if process.origin.kind in MANAGERS or process.contained:
+            verdict = _judged(process)
+            if verdict is not None:
+                yield verdict
+
+
+def _judged(process: Process) -> Verdict | None:
+    daemon = process.setting("daemon")
+    if isinstance(daemon, Known) and daemon.value is True:
+        site = Site(process.setting_place("daemon"), process.name)
+        return Fail(site, {"kind": process.kind, "manager": _manager(process)}, cause="daemon")
+    site = Site(process.place, process.name)
+    if process.origin.kind == "systemd":
+        return _systemd(process, site)
+    if process.origin.kind == "supervisor":
+        return _supervisor(process, site)
+    if process.origin.kind == "compose":
+        return _compose(process, site)
+    return None
+
+
+def _manager(process: Process) -> str:
+    return "docker" if process.contained else process.origin.kind
+
+
+def _systemd(process: Process, site: Site) -> Verdict:
+    kind = process.origin.option("Service.Type")
+    if isinstance(kind, Known) and kind.value == "forking" and process.kind == "gunicorn":
+        return Fail(_at(kind.places, site), {"kind": process.kind}, cause="forking")
+    restart = process.origin.option("Service.Restart")
+    if restart is None or (isinstance(restart, Known) and restart.value == "no"):
+        place = restart.places if restart is not None else ()
+        return Fail(_at(place, site), {"kind": process.kind, "service": process.origin.service})
+    return Pass(site)
+
+
+def _supervisor(process: Process, site: Site) -> Verdict:
+    restart = process.origin.option("autorestart")
+    if isinstance(restart, Known) and restart.value.lower() in ("false", "off", "no"):
+        return Fail(_at(restart.places, site), {"kind": process.kind}, cause="supervisor")
+    if process.shell:
+        group = process.origin.option("stopasgroup")
+        if not isinstance(group, Known) or group.value.lower() not in ("true", "on", "yes", "1"):
+            return Fail(site, {"kind": process.kind, "shell": process.shell}, cause="group")
+    return Pass(site)
+
+
+def _compose(process: Process, site: Site) -> Verdict:
+    options = process.origin.options
+    if any(name.startswith("deploy.") and not name.startswith("deploy.resources") for name in options):
+        return Pass(site)  # swarm restarts what ends unless deploy.restart_policy says otherwise
+    restart = options.get("restart")
+    if isinstance(restart, Unknown):
+        return Unsure(site, f"restart is not known: {restart.why}")
+    if restart is None or restart.value in ("no", "false"):
+        place = restart.places if restart is not None else ()
+        return Fail(_at(place, site), {"kind": process.kind, "service": process.origin.service}, cause="compose")
+    return Pass(site)
+
+
+def _at(places: tuple[Place, ...], site: Site) -> Site:
+    return Site(places[0], site.name) if places else site
