@@ -214,9 +214,10 @@ AUDIENCES = {
     "a plain compose file": ({"docker-compose.yml": "services: {web: {image: x, command: gunicorn a}}"}, "production"),
     "local": ({"docker-compose.local.yml": "services: {web: {image: x, command: gunicorn a}}"}, "development"),
     "a folder": ({"compose/local/compose.yml": "services: {web: {image: x, command: gunicorn a}}"}, "development"),
-    "local below production": (
-        {"deploy/production/local.service": "[Service]\nExecStart=/v/gunicorn a\n"},
-        "production",
+    "below production": ({"dev/production/web.service": "[Service]\nExecStart=/v/gunicorn a\n"}, "production"),
+    "below development": (
+        {"deploy/dev/compose.yml": "services: {web: {image: x, command: gunicorn a}}"},
+        "development",
     ),
     "settings": (
         {"compose.yml": "services: {w: {image: x, command: gunicorn a, environment: {DJANGO_SETTINGS_MODULE: a.dev}}}"},

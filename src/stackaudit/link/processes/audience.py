@@ -10,24 +10,27 @@ _DEVELOPMENT = re.compile(
     r"(^|[/._-])(dev|devel|develop|development|local|localdev|debug|tests?|testing|ci|e2e|override|sandbox|devcontainer"
     r"|demo|examples?|samples?|playground|docs?)(?=$|[/._-])"
 )
-_PRODUCTION = re.compile(
-    r"(^|[/._-])(prod|production|live|deploy|deployment|staging|stage|release|selfhost(ed)?)(?=$|[/._-])"
-)
+_PRODUCTION = re.compile(r"(^|[/._-])(prod|production|live|staging|selfhost(ed)?)(?=$|[/._-])")
+_DEPLOYED = re.compile(r"(^|[/._-])(deploy|deployment|release)(?=$|[/._-])")
 _SETTINGS = re.compile(r"(^|[._])(dev|devel|develop|development|local|debug|tests?|testing|ci|docker_dev|dev_docker)$")
-_DEBUG = re.compile(r"debug|(^|[^a-z])dev(el|elopment)?([^a-z]|$)|reload|(^|[^a-z])local([^a-z]|$)|test", re.IGNORECASE)
+_DEBUG = re.compile(
+    r"debug|(^|[^a-z])dev(el|elopment)?([^a-z]|$)|reload|(^|[^a-z])local([^a-z]|$)|(^|[^a-z])test", re.IGNORECASE
+)
 
 _OFF = re.compile(r"false|!= *.?true|-z |=+ *.?0|!= *.?1", re.IGNORECASE)
 
 
 def of_path(path: str) -> tuple[Audience, str]:
-    """What a file's path says."""
+    """What a file's path says; the word that comes last has the last word."""
     lowered = path.lower()
-    found = _DEVELOPMENT.search(lowered)
-    sure = _PRODUCTION.search(lowered)
-    if sure and (not found or sure.start() > found.start() or "/" in lowered[sure.start() :]):
+    found = list(_DEVELOPMENT.finditer(lowered))
+    sure = list(_PRODUCTION.finditer(lowered))
+    if sure and (not found or sure[-1].start() > found[-1].start()):
         return "production", f"{path} is named for production"
     if found:
-        return "development", f"{path} is named for development ({found.group(2)})"
+        return "development", f"{path} is named for development ({found[-1].group(2)})"
+    if _DEPLOYED.search(lowered):
+        return "production", f"{path} is named for production"
     return "unknown", ""
 
 
