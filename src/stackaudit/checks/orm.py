@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from stackaudit.link.stack import Stack
 
 ROWS = 100
+NEAR = 2
+"""So many calls below a loop a query is still the loop's business; deeper ones belong to what is called."""
 _BACKGROUND = ("management/commands/", "/tasks.py", "/tasks/", "/cron")
 
 
@@ -44,7 +46,8 @@ def prefetch_bypassed(stack: Stack) -> Iterator[Verdict]:
 
 def query_in_loop(stack: Stack) -> Iterator[Verdict]:
     """One site for each loop that runs a query which changes with its turns."""
-    for group in _grouped((event for event in _own(stack) if event.kind == "query"), _loop):
+    near = (event for event in _own(stack) if event.kind == "query" and event.below <= NEAR)
+    for group in _grouped(near, _loop):
         yield _verdict(group, _query)
 
 
@@ -163,9 +166,12 @@ def _reverse(site: Site, events: list[Event]) -> Fail:
     fix = f"Append `{call}` to `{words['source']}`."
     if methods <= {"count", "exists"}:
         fix = f"Annotate `{words['source']}` with Count or Exists, or append `{call}`."
-    elif methods & {"filter", "exclude", "order_by", "first", "latest", "earliest", "last", "get", "values_list"}:
-        path = paths[0]
-        fix = f'Append `.prefetch_related(Prefetch("{path}", queryset=…, to_attr="…"))` to `{words["source"]}`.'
+    elif methods - {"", "count", "exists", "contains"}:
+        named = ", ".join(f".{name}()" for name in sorted(methods - {"", "count", "exists", "contains"}))
+        fix = (
+            f'Append `.prefetch_related(Prefetch("{paths[0]}", queryset=…, to_attr="…"))` to `{words["source"]}` and '
+            f"read that list: {named} would ask the database again even where `{paths[0]}` is prefetched."
+        )
     return Fail(
         site, {**words, "paths": _shown(events)}, _cause(events), _related(events, "the queryset"), events[0].flow, fix,
         _cost(len({event.path for event in events})),

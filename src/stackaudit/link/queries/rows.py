@@ -43,6 +43,8 @@ def called(
         kept = uses_prefetch(name, rows.model.ordered)
         if kept is False or (kept is None and row.on_prefetched == "ordered" and rows.model.ordered is False):
             rows = replace(rows, cached=False, asked=rows.asked or name)
+    elif rows.via is not None and row.on_prefetched == "query" and not rows.evaluated:
+        rows = replace(rows, asked=rows.asked or name)
     if row.runs == "never":
         changed = _lazy(rows, row.effect, name, args, keywords)
         kind = "values" if row.returns == "values" else changed.kind
