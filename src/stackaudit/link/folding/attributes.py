@@ -120,6 +120,8 @@ def external(machine: Machine, dotted: str) -> AnyValue:
     """A name outside of the project."""
     if dotted in CONSTANTS:
         return Known(CONSTANTS[dotted])
+    if dotted == "django.VERSION" and machine.world.django is not None and len(machine.world.django) > 1:
+        return operators.of_plain((*machine.world.django, 0)[:3], (), "the version of Django")
     if dotted.startswith(GLOBAL_SETTINGS):
         known, value, why = default(dotted.removeprefix(GLOBAL_SETTINGS), machine.world.django)
         if known:
