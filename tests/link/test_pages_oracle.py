@@ -1,0 +1,423 @@
+"""Templates, serializers and changelists against real Django: the verdict is right where the query count agrees.
+
+Every case is rendered on SQLite with 3 and with 6 rows in a child process; "grows" means that more rows took more
+queries.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from stackaudit.checks.admin import list_display_n_plus_one
+from stackaudit.checks.drf import method_field_query
+from stackaudit.checks.drf import n_plus_one as api_n_plus_one
+from stackaudit.checks.template import n_plus_one as page_n_plus_one
+from stackaudit.config import Config
+from stackaudit.discover import discover
+from stackaudit.link.stack import Stack
+from stackaudit.lower import pool
+from stackaudit.model.verdict import Fail
+
+MODELS = """\
+from django.db import models
+
+
+class Country(models.Model):
+    name = models.CharField(max_length=20)
+
+    def __str__(self):
+        return self.name
+
+
+class Author(models.Model):
+    name = models.CharField(max_length=20)
+    country = models.ForeignKey(Country, on_delete=models.CASCADE)
+
+    def __str__(self):
+        return self.name
+
+
+class Tag(models.Model):
+    name = models.CharField(max_length=20)
+
+    def __str__(self):
+        return self.name
+
+
+class Book(models.Model):
+    title = models.CharField(max_length=20)
+    author = models.ForeignKey(Author, on_delete=models.CASCADE, related_name="books")
+    editor = models.ForeignKey(Author, null=True, on_delete=models.CASCADE, related_name="edited")
+    tags = models.ManyToManyField(Tag)
+
+    def __str__(self):
+        return self.title
+
+    def byline(self):
+        return f"by {self.author.name}"
+
+    @property
+    def red(self):
+        return self.tags.filter(name="red").count()
+
+
+class Review(models.Model):
+    book = models.ForeignKey(Book, on_delete=models.CASCADE, related_name="reviews")
+    writer = models.ForeignKey(Author, on_delete=models.CASCADE)
+
+    class Meta:
+        ordering = ["pk"]
+
+    def __str__(self):
+        return f"{self.pk} {self.book.title}"
+"""
+
+TAGS = """\
+from django import template
+
+register = template.Library()
+
+
+@register.filter
+def signed(book):
+    return f"{book.title}, {book.author.name}"
+
+
+@register.simple_tag
+def country_of(author):
+    return author.country.name
+
+
+@register.inclusion_tag("badge.html")
+def badge(book):
+    return {"item": book}
+"""
+
+# name: (queryset, template, whether the number of queries grows with the rows)
+PAGES = {
+    "plain": ("Book.objects.all()", "{% for b in books %}{{ b.title }}{{ b.author_id }}{% endfor %}", False),
+    "author": ("Book.objects.all()", "{% for b in books %}{{ b.author }}{% endfor %}", True),
+    "author_pk": ("Book.objects.all()", "{% for b in books %}{{ b.author.pk }}{% endfor %}", True),
+    "joined": ("Book.objects.select_related('author')", "{% for b in books %}{{ b.author.name }}{% endfor %}", False),
+    "deeper": ("Book.objects.select_related('author')", "{% for b in books %}{{ b.author.country }}{% endfor %}", True),
+    "deep": (
+        "Book.objects.select_related('author__country')",
+        "{% for b in books %}{{ b.author.country }}{% endfor %}",
+        False,
+    ),
+    "bare": ("Book.objects.select_related()", "{% for b in books %}{{ b.author.country }}{% endfor %}", False),
+    "bare_null": ("Book.objects.select_related()", "{% for b in books %}{{ b.editor.name }}{% endfor %}", True),
+    "tags": (
+        "Book.objects.all()",
+        "{% for b in books %}{% for t in b.tags.all %}{{ t }}{% endfor %}{% endfor %}",
+        True,
+    ),
+    "tags_loaded": (
+        "Book.objects.prefetch_related('tags')",
+        "{% for b in books %}{{ b.tags.count }}{{ b.tags.all.0 }}{{ b.tags.all|slice:':2' }}"
+        "{{ b.tags.all|length }}{% for t in b.tags.all %}{{ t }}{% endfor %}{% endfor %}",
+        False,
+    ),
+    "tags_first": ("Book.objects.prefetch_related('tags')", "{% for b in books %}{{ b.tags.first }}{% endfor %}", True),
+    "reviews_first": (
+        "Book.objects.prefetch_related('reviews')",
+        "{% for b in books %}{{ b.reviews.first.pk }}{% endfor %}",
+        False,
+    ),
+    "tags_filtered": ("Book.objects.prefetch_related('tags')", "{% for b in books %}{{ b.red }}{% endfor %}", True),
+    "method": ("Book.objects.all()", "{% for b in books %}{{ b.byline }}{% endfor %}", True),
+    "method_loaded": ("Book.objects.select_related('author')", "{% for b in books %}{{ b.byline }}{% endfor %}", False),
+    "with": (
+        "Book.objects.all()",
+        "{% for b in books %}{% with a=b.author %}{{ a.name }}{% endwith %}{% endfor %}",
+        True,
+    ),
+    "filter": ("Book.objects.all()", "{% load shop_tags %}{% for b in books %}{{ b|signed }}{% endfor %}", True),
+    "tag": (
+        "Book.objects.select_related('author')",
+        "{% load shop_tags %}{% for b in books %}{% country_of b.author %}{% endfor %}",
+        True,
+    ),
+    "inclusion": ("Book.objects.all()", "{% load shop_tags %}{% for b in books %}{% badge b %}{% endfor %}", True),
+    "inclusion_loaded": (
+        "Book.objects.select_related('author')",
+        "{% load shop_tags %}{% for b in books %}{% badge b %}{% endfor %}",
+        False,
+    ),
+    "include": ("Book.objects.all()", "{% for b in books %}{% include 'badge.html' with item=b %}{% endfor %}", True),
+    "regroup": (
+        "Book.objects.order_by('author')",
+        "{% regroup books by author as groups %}{% for g in groups %}{{ g.grouper }}{% endfor %}",
+        True,
+    ),
+    "regroup_key": (
+        "Book.objects.order_by('author')",
+        "{% regroup books by author_id as groups %}{% for g in groups %}{{ g.grouper }}{% endfor %}",
+        False,
+    ),
+    "dictsort": ("Book.objects.all()", "{% for b in books|dictsort:'author.name' %}{{ b.title }}{% endfor %}", True),
+    "few": ("Book.objects.all()[:3]", "{% for b in books %}{{ b.author }}{% endfor %}", False),
+    "few_here": ("Book.objects.all()", "{% for b in books|slice:':3' %}{{ b.author }}{% endfor %}", False),
+    "known_parent": (
+        "Author.objects.prefetch_related('books')",
+        "{% for a in books %}{% for b in a.books.all %}{{ b.author.name }}{% endfor %}{% endfor %}",
+        False,
+    ),
+    "text": ("Review.objects.all()", "{% for r in books %}{{ r }}{% endfor %}", True),
+    "text_loaded": ("Review.objects.select_related('book')", "{% for r in books %}{{ r }}{% endfor %}", False),
+    "url": ("Book.objects.all()", "{% for b in books %}{% url 'one' b.author.pk %}{% endfor %}", True),
+    "block": ("Book.objects.all()", "{% extends 'base.html' %}{% block main %}{{ block.super }}{% endblock %}", True),
+    "if": ("Book.objects.all()", "{% for b in books %}{% if b.author.name %}x{% endif %}{% endfor %}", True),
+    "outside": ("Book.objects.all()", "{% for b in books %}{{ b.title }}{% endfor %}{{ books.0.author }}", False),
+}
+
+# name: (queryset, serializer body, fields, whether it grows)
+LISTS = {
+    "Keys": ("Book.objects.all()", "", "['title', 'author', 'editor']", False),
+    "TagKeys": ("Book.objects.all()", "", "['tags']", True),
+    "TagKeysLoaded": ("Book.objects.prefetch_related('tags')", "", "['tags']", False),
+    "Everything": ("Book.objects.all()", "", "'__all__'", True),
+    "Text": ("Book.objects.all()", "author = serializers.StringRelatedField()", "['author']", True),
+    "TextLoaded": (
+        "Book.objects.select_related('author')",
+        "author = serializers.StringRelatedField()",
+        "['author']",
+        False,
+    ),
+    "Slug": ("Book.objects.all()", "author = serializers.SlugRelatedField('name', read_only=True)", "['author']", True),
+    "Source": ("Book.objects.all()", "who = serializers.CharField(source='author.name')", "['who']", True),
+    "SourceKey": ("Book.objects.all()", "who = serializers.IntegerField(source='author_id')", "['who']", False),
+    "SourceId": ("Book.objects.all()", "who = serializers.IntegerField(source='author.id')", "['who']", True),
+    "Nested": ("Book.objects.all()", "author = AuthorSerializer()", "['author']", True),
+    "NestedLoaded": ("Book.objects.select_related('author')", "author = AuthorSerializer()", "['author']", False),
+    "NestedDeep": ("Book.objects.select_related('author')", "author = DeepAuthorSerializer()", "['author']", True),
+    "Reverse": ("Book.objects.all()", "reviews = ReviewSerializer(many=True)", "['reviews']", True),
+    "ReverseLoaded": (
+        "Book.objects.prefetch_related('reviews')",
+        "reviews = ReviewSerializer(many=True)",
+        "['reviews']",
+        False,
+    ),
+    "Method": (
+        "Book.objects.all()",
+        "n = serializers.SerializerMethodField()\n    def get_n(self, book):\n        return book.tags.count()",
+        "['n']",
+        True,
+    ),
+    "MethodLoaded": (
+        "Book.objects.prefetch_related('tags')",
+        "n = serializers.SerializerMethodField()\n    def get_n(self, book):\n        return book.tags.count()",
+        "['n']",
+        False,
+    ),
+    "MethodFiltered": (
+        "Book.objects.prefetch_related('tags')",
+        "n = serializers.SerializerMethodField()\n    def get_n(self, book):\n"
+        "        return book.tags.filter(pk=1).count()",
+        "['n']",
+        True,
+    ),
+    "Property": ("Book.objects.all()", "red = serializers.ReadOnlyField()", "['red']", True),
+    "Written": (
+        "Book.objects.all()",
+        "def to_representation(self, book):\n        return {**super().to_representation(book), 'a': book.author.name}",
+        "['title']",
+        True,
+    ),
+    "WriteOnly": (
+        "Book.objects.all()",
+        "who = serializers.CharField(source='author.name', write_only=True)",
+        "['who']",
+        False,
+    ),
+}
+
+# name: (body of the admin class, whether it grows)
+ADMINS = {
+    "Plain": ("list_display = ['title', 'author_id']", False),
+    "Joined": ("list_display = ['title', 'author']", False),
+    "Nullable": ("list_display = ['title', 'editor']", True),
+    "NullableNamed": ("list_display = ['title', 'editor']\n    list_select_related = ['editor']", False),
+    "NullableTrue": ("list_display = ['title', 'editor']\n    list_select_related = True", True),
+    "Off": ("list_display = ['title', 'author']\n    list_select_related = ()", True),
+    "Path": ("list_display = ['title', 'author__name']", True),
+    "Callable": ("list_display = ['who']\n    def who(self, book):\n        return book.author.name", True),
+    "CallableBeside": (
+        "list_display = ['author', 'who']\n    def who(self, book):\n        return book.author.name", False
+    ),
+    "ModelMethod": ("list_display = ['byline']", True),
+    "Many": ("list_display = ['names']\n    def names(self, book):\n        return list(book.tags.all())", True),
+    "Queryset": (
+        "list_display = ['names']\n    def names(self, book):\n        return list(book.tags.all())\n"
+        "    def get_queryset(self, request):\n        return super().get_queryset(request).prefetch_related('tags')",
+        False,
+    ),
+}  # fmt: skip
+
+RUN = """
+import json, sys
+import django
+from django.conf import settings
+settings.configure(
+    SECRET_KEY="x", ROOT_URLCONF="shop.urls", USE_TZ=True, DEFAULT_AUTO_FIELD="django.db.models.BigAutoField",
+    DATABASES={"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}},
+    INSTALLED_APPS=["django.contrib.admin", "django.contrib.auth", "django.contrib.contenttypes",
+                    "django.contrib.sessions", "django.contrib.messages", "rest_framework", "shop"],
+    MIDDLEWARE=["django.contrib.sessions.middleware.SessionMiddleware",
+                "django.contrib.auth.middleware.AuthenticationMiddleware",
+                "django.contrib.messages.middleware.MessageMiddleware"],
+    TEMPLATES=[{"BACKEND": "django.template.backends.django.DjangoTemplates", "APP_DIRS": True, "OPTIONS": {
+        "context_processors": ["django.template.context_processors.request",
+                               "django.contrib.auth.context_processors.auth",
+                               "django.contrib.messages.context_processors.messages"]}}],
+)
+django.setup()
+from django.contrib import admin
+from django.contrib.auth.models import User
+from django.core.management import call_command
+from django.db import connection
+from django.test import RequestFactory
+from django.test.utils import CaptureQueriesContext
+from rest_framework.test import APIRequestFactory
+from shop import admin as admins, api, models, views
+call_command("migrate", run_syncdb=True, verbosity=0)
+staff = User.objects.create_superuser("a", "a@b.c", "x")
+
+def add(count):
+    for number in range(count):
+        country = models.Country.objects.create(name="c")
+        author = models.Author.objects.create(name="a", country=country)
+        editor = models.Author.objects.create(name="e", country=country)
+        book = models.Book.objects.create(title="t", author=author, editor=editor)
+        book.tags.set([models.Tag.objects.create(name="red"), models.Tag.objects.create(name="x")])
+        models.Review.objects.create(book=book, writer=author)
+        models.Review.objects.create(book=book, writer=editor)
+
+def ask(kind, name):
+    if kind == "page":
+        return getattr(views, name)(RequestFactory().get("/"))
+    if kind == "list":
+        return getattr(api, name + "View").as_view()(APIRequestFactory().get("/")).render()
+    request = RequestFactory().get("/")
+    request.user, request.session, request._messages = staff, {}, None
+    model = getattr(models, name)
+    return admin.site._registry[model].changelist_view(request).render()
+
+def counts():
+    found = {}
+    for kind, names in json.loads(sys.argv[1]).items():
+        for name in names:
+            ask(kind, name)
+            with CaptureQueriesContext(connection, ) as captured:
+                ask(kind, name)
+            found[f"{kind} {name}"] = len(captured)
+    return found
+
+add(3)
+before = counts()
+add(3)
+after = counts()
+json.dump({name: after[name] > before[name] for name in before}, sys.stdout)
+"""
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("pages")
+    shop = root / "shop"
+    (shop / "templates").mkdir(parents=True)
+    (shop / "templatetags").mkdir()
+    for name in ("__init__.py", "templatetags/__init__.py"):
+        (shop / name).write_text("")
+    proxies = "".join(f"\n\nclass {name}(Book):\n    class Meta:\n        proxy = True\n" for name in ADMINS)
+    (shop / "models.py").write_text(MODELS + proxies)
+    (shop / "templatetags" / "shop_tags.py").write_text(TAGS)
+    (shop / "templates" / "badge.html").write_text("{{ item.author.name }}")
+    (shop / "templates" / "base.html").write_text(
+        "{% block main %}{% for b in books %}{{ b.author }}{% endfor %}{% endblock %}"
+    )
+    views = ["from django.shortcuts import render", "from .models import Author, Book, Review"]
+    for name, (queryset, template, _) in PAGES.items():
+        (shop / "templates" / f"page_{name}.html").write_text(template)
+        safe = f"{name}_" if name in ("with", "if") else name
+        views.append(f'def {safe}(request):\n    return render(request, "page_{name}.html", {{"books": {queryset}}})')
+    (shop / "views.py").write_text("\n\n".join(views))
+    api = [
+        "from rest_framework import generics, serializers\nfrom .models import Author, Book, Review",
+        "class AuthorSerializer(serializers.ModelSerializer):\n"
+        "    class Meta:\n        model = Author\n        fields = ['name']",
+        "class DeepAuthorSerializer(serializers.ModelSerializer):\n    country = serializers.StringRelatedField()\n"
+        "    class Meta:\n        model = Author\n        fields = ['name', 'country']",
+        "class ReviewSerializer(serializers.ModelSerializer):\n    class Meta:\n        model = Review\n"
+        "        fields = ['pk', 'writer']",
+    ]
+    for name, (queryset, body, fields, _) in LISTS.items():
+        api.append(
+            f"class {name}(serializers.ModelSerializer):\n    {body}\n"
+            f"    class Meta:\n        model = Book\n        fields = {fields}"
+        )
+        api.append(f"class {name}View(generics.ListAPIView):\n    queryset = {queryset}\n    serializer_class = {name}")
+    (shop / "api.py").write_text("\n\n".join(api))
+    admins = ["from django.contrib import admin\nfrom . import models"]
+    for name, (body, _) in ADMINS.items():
+        admins.append(f"@admin.register(models.{name})\nclass {name}Admin(admin.ModelAdmin):\n    {body}")
+    (shop / "admin.py").write_text("\n\n".join(admins))
+    (shop / "urls.py").write_text(
+        "from django.contrib import admin\nfrom django.urls import path\nfrom . import views\n"
+        "urlpatterns = [path('admin/', admin.site.urls), path('one/<int:pk>', views.plain, name='one')]\n"
+    )
+    (root / "run.py").write_text(RUN)
+    return root
+
+
+def measured(root: Path) -> dict[str, bool]:
+    names = {"page": [f"{n}_" if n in ("with", "if") else n for n in PAGES], "list": list(LISTS), "admin": list(ADMINS)}
+    run = subprocess.run(
+        [sys.executable, "-W", "ignore", "run.py", json.dumps(names)],
+        cwd=root,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert run.returncode == 0, run.stderr[-3000:]
+    found: dict[str, bool] = json.loads(run.stdout)
+    return found
+
+
+def judged(root: Path) -> set[str]:
+    """The cases that the rules fail."""
+    inputs = discover(root)
+    stack = Stack(pool.lower_all(inputs.files, inputs.read, root=root, jobs=1, cache=None), Config())
+    found = set()
+    for verdict in page_n_plus_one(stack):
+        if isinstance(verdict, Fail):
+            found.add(f"page {verdict.site.name.partition(' > ')[0].rpartition('.')[2]}")
+    for rule in (api_n_plus_one, method_field_query):
+        for verdict in rule(stack):
+            if isinstance(verdict, Fail):
+                places = [verdict.site.place, *(step.place for step in (*verdict.related, *verdict.flow))]
+                lines = (root / "shop" / "api.py").read_text().splitlines()
+                for place in places:
+                    if place.path == "shop/api.py":
+                        head = next(line for line in reversed(lines[: place.region.line]) if line.startswith("class "))
+                        name = head.split()[1].partition("(")[0]
+                        if name.endswith("View"):
+                            found.add(f"list {name.removesuffix('View')}")
+    for verdict in list_display_n_plus_one(stack):
+        if isinstance(verdict, Fail):
+            found.add(f"admin {verdict.site.name.rpartition('.admin.')[2].partition('Admin.')[0]}")
+    return found
+
+
+def test_verdicts_agree_with_measured_queries(project: Path) -> None:
+    expected = {f"page {n}_" if n in ("with", "if") else f"page {n}": grows for n, (_, _, grows) in PAGES.items()}
+    expected |= {f"list {name}": case[-1] for name, case in LISTS.items()}
+    expected |= {f"admin {name}": case[-1] for name, case in ADMINS.items()}
+    assert measured(project) == expected
+    failed = judged(project)
+    assert {name: name in failed for name in expected} == expected
