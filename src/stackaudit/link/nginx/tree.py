@@ -33,7 +33,7 @@ class Builder:
         self.files = files
         self.includes = includes
         self.stock = frozenset(stock)
-        self.brought_in: set[str] = set()
+        self.expanded: set[str] = set()
 
     def build(self) -> list[Level]:
         """Every http level, main files first, then the fragments that nobody includes."""
@@ -43,21 +43,25 @@ class Builder:
             level = Level("main", path, Place.line(path, 1))
             self._expand(level, self.files[path].directives, path, path, (path,))
             result += level.inside("http")
-        self._mark_included(mains)
-        rest = [path for path in self.files if path not in self.brought_in and path not in mains]
-        for path in rest:
+        targets = self._targets(mains)
+        rest = [path for path in self.files if path not in self.expanded]
+        # what others include comes after its includers have had their turn: left are files that include each other
+        for path in sorted(rest, key=lambda path: path in targets):
             names = {directive.name for directive in self.files[path].directives if directive.block is not None}
-            if path not in self.brought_in and names & {"server", "location"}:
-                result.append(self._fragment(path, rest, bare="server" not in names))
+            if path not in self.expanded and names & {"server", "location"}:
+                alone = [other for other in rest if other not in targets]
+                result.append(self._fragment(path, alone, bare="server" not in names))
         return result
 
-    def _mark_included(self, mains: list[str]) -> None:
-        """Notes every file that some other file includes, also from files that are no roots."""
+    def _targets(self, mains: list[str]) -> set[str]:
+        """Every file that some fragment includes."""
+        found: set[str] = set()
         for path, file in self.files.items():
             if path not in mains:
                 for directive in _all(file.directives):
                     if directive.name == "include" and directive.args and not directive.args[0].hole:
-                        self.brought_in.update(self.includes.find(directive.args[0].text, path, path))
+                        found.update(self.includes.find(directive.args[0].text, path, path))
+        return found
 
     def _fragment(self, path: str, rest: list[str], *, bare: bool) -> Level:
         """An implied http level around a file and around its neighbours that hold nothing but http's directives.
@@ -88,6 +92,7 @@ class Builder:
     def _expand(
         self, level: Level, directives: Iterable[Directive], path: str, main: str, within: tuple[str, ...]
     ) -> None:
+        self.expanded.add(path)
         for directive in directives:
             place = Place(path, directive.region)
             if directive.hole:
@@ -116,7 +121,6 @@ class Builder:
         found = self.includes.find(word.text, main, place.path)
         if found:
             for path in found:
-                self.brought_in.add(path)
                 if path in within or len(within) > DEEPEST:
                     level.gaps.append(Gap(f"{path} includes itself", place))
                 else:
