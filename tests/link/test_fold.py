@@ -58,7 +58,7 @@ def test_an_undefined_name() -> None:
         "x = ['a']\nfor i in range(60):\n    x = x + x\n",
         "x = ['a']\nwhile True:\n    x += x\n",
         "x = " + "(" * 90 + "1" + ")" * 90 + "\n",
-        "x = " + "+".join(["1"] * 400) + "\n",
+        "x = " + "+".join(["1"] * 120) + "\n",
         "x = {}\nx['x'] = x\ny = {**x}\nz = str(x)\n",
         "x = []\nx.append(x)\ny = x == x\nz = x + x\n",
         "x = []\nfor i in range(60):\n    x = [x, x]\ny = x == x\nz = str(x)\nw = x == [x, x]\n",

@@ -91,8 +91,9 @@ def _reuse(stack: Stack, settings: Settings, alias: str, site: Site, wsgi: list[
     if settings.doubt:
         return Unsure(site, settings.doubt)
     if isinstance(host, Known) and (not host.value or str(host.value).startswith("/")):
-        near = Unsure(site, f"HOST is empty only by default ({host.note})")
-        return near if "default of env" in host.note and not _is_kept(age) else None
+        if "default of env" not in host.note:
+            return None
+        return Pass(site) if _is_kept(age) else Unsure(site, f"HOST is empty only by default ({host.note})")
     if isinstance(held, Known) and held.value:
         return Pass(site)
     if isinstance(age, Unknown):

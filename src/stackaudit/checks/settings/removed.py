@@ -12,7 +12,7 @@ from stackaudit.model.values import Known, plain
 from stackaudit.model.verdict import Fail, Pass, Site, Unsure, Verdict
 
 OLDEST = (4, 2)
-"""The oldest release series that people still run; what was removed before it is ignored by every one of them."""
+"""The oldest release series that people still run; what was removed before it, they all ignore."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ REMOVED: dict[str, Removed] = {
     "TEMPLATE_CONTEXT_PROCESSORS": Removed((1, 10), "TEMPLATES", "the processors do not run", ()),
     "TEMPLATE_DEBUG": Removed((1, 10), "TEMPLATES", "it does nothing", (True, False)),
 }
-"""From the release notes of Django, section "Features removed"; measured for 5.1: `check --deploy` says nothing of it."""
+"""From the release notes of Django, section "Features removed"; measured on 5.2: `check --deploy` is silent."""
 
 
 def removed_setting_ignored(stack: Stack) -> Iterator[Verdict]:

@@ -6,28 +6,20 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from stackaudit.facts import python as ir
-from stackaudit.link.folding import imports, operators, targets
-from stackaudit.link.folding.journal import FELL, Arm, Exit, join_values
+from stackaudit.link.folding import definitions, imports, loops, matching, targets
+from stackaudit.link.folding.exits import joined_exit
+from stackaudit.link.folding.journal import FELL, Exit
 from stackaudit.link.folding.objects import (
-    ClassObject,
-    External,
     ExternalResult,
     Frame,
-    Function,
-    Maybe,
-    Namespace,
     Raised,
     Unset,
-    scalar,
 )
 from stackaudit.link.folding.operators import truth
-from stackaudit.model.values import AnyValue, Known, Unknown
+from stackaudit.model.values import Known, Unknown
 
 if TYPE_CHECKING:
     from stackaudit.link.folding.machine import Machine
-
-MIXED: Exit = ("mixed", None)
-"""How statements end of which it is not known whether they break or continue a loop."""
 
 HARMLESS = frozenset(
     {
@@ -161,24 +153,6 @@ def names_in(node: ir.Expr) -> list[str]:
     return []
 
 
-def joined_exit(arms: Sequence[Arm], why: Unknown, frame: Frame) -> Exit:
-    """How it ends where any of `arms` may have run."""
-    kinds = {arm.exit[0] for arm in arms}
-    returned = [arm.exit[1] for arm in arms if arm.exit[0] == "return" and arm.exit[1] is not None]
-    if kinds == {"return"}:
-        result = returned[0]
-        for value in returned[1:]:
-            result = join_values(result, value, why)
-        return "return", result
-    frame.returned += [(why, value) for value in returned]
-    kinds.discard("return")
-    if len(kinds) == 1:
-        return kinds.pop(), None
-    if kinds <= {"", "continue"}:
-        return FELL
-    return MIXED
-
-
 def _expression(machine: Machine, node: ir.ExprStmt, frame: Frame) -> Exit:
     value = machine.evaluate(node.value, frame)
     followed = isinstance(value, Known) and not isinstance(value.value, ExternalResult)
@@ -238,71 +212,6 @@ def _jump(machine: Machine, node: ir.Jump, frame: Frame) -> Exit:
 def _scope(machine: Machine, node: ir.Scope, frame: Frame) -> Exit:
     if node.kind == "global":
         frame.globals |= set(node.names)
-    return FELL
-
-
-def _for(machine: Machine, node: ir.For, frame: Frame) -> Exit:
-    items = operators.items_of(machine.evaluate(node.iter, frame))
-    if isinstance(items, Unknown):
-        return _any_number(machine, node, items, frame)
-    doubt: Unknown | None = None
-    for item in items:
-        machine.step()
-        each = doubt or (item if isinstance(item, Maybe) else None)
-        held: AnyValue = item
-        if isinstance(item, Maybe):
-            held = item.item if item.item is not None else Unknown(item.why, item.places)
-
-        def arm(held: AnyValue = held) -> Exit:
-            targets.assign(machine, node.target, held, frame)
-            return machine.execute(node.body, frame)
-
-        if each is None:
-            end = arm()
-        elif isinstance(item, Maybe) and item.item is None:
-            end = _any_number(machine, node, each, frame)
-        else:
-            end = joined_exit(machine.either(each, [arm, lambda: FELL]), each, frame)
-        if end[0] == "break":
-            return FELL
-        if end[0] == "return":
-            return end
-        if end == MIXED:
-            doubt = Unknown("whether a loop goes on is not known")
-    return machine.execute(node.orelse, frame) if doubt is None else FELL
-
-
-def _any_number(machine: Machine, node: ir.For | ir.While, why: Unknown, frame: Frame) -> Exit:
-    """Runs a loop of which the number of rounds is unknown."""
-
-    def arm() -> Exit:
-        if isinstance(node, ir.For):
-            targets.assign(machine, node.target, Unknown(why.why, why.places), frame)
-        return machine.execute(node.body, frame)
-
-    ran = machine.journal.run(arm)
-    machine.journal.repeat(ran, why)
-    if ran.exit[0] == "return" and ran.exit[1] is not None:
-        frame.returned.append((why, ran.exit[1]))
-    return FELL
-
-
-def _while(machine: Machine, node: ir.While, frame: Frame) -> Exit:
-    for _ in range(10_000):
-        machine.step()
-        decided = truth(machine.evaluate(node.test, frame))
-        if isinstance(decided, Unknown):
-            return _any_number(machine, node, decided, frame)
-        if not decided:
-            return machine.execute(node.orelse, frame)
-        end = machine.execute(node.body, frame)
-        if end[0] == "break":
-            return FELL
-        if end[0] == "return":
-            return end
-        if end == MIXED:
-            return _any_number(machine, node, Unknown("whether a loop goes on is not known"), frame)
-    machine.exhaust()
     return FELL
 
 
@@ -384,81 +293,6 @@ def _kinds(node: ir.Expr | None) -> tuple[str, ...]:
     return (node.attr,) if isinstance(node, ir.Attribute) else ("?",)
 
 
-def _match(machine: Machine, node: ir.Match, frame: Frame) -> Exit:
-    subject = machine.evaluate(node.subject, frame)
-    for index, case in enumerate(node.cases):
-        matched = _matches(machine, subject, case, frame)
-        if matched is True:
-            return machine.execute(case.body, frame)
-        if isinstance(matched, Unknown):
-            rest = node.cases[index:]
-
-            def arm(case: ir.Case) -> Callable[[], Exit]:
-                def run() -> Exit:
-                    for name in case.names:
-                        machine.write(frame.names, name, Unknown("a pattern binds it"))
-                    return machine.execute(case.body, frame)
-
-                return run
-
-            arms: list[Callable[[], Exit]] = [arm(each) for each in rest]
-            return joined_exit(machine.either(matched, [*arms, lambda: FELL]), matched, frame)
-    return FELL
-
-
-def _matches(machine: Machine, subject: AnyValue, case: ir.Case, frame: Frame) -> bool | Unknown:
-    if case.guard is None and not case.values and not case.names:
-        return True
-    if isinstance(subject, Unknown):
-        return subject
-    if case.guard is not None or case.names or not scalar(subject.value):
-        return Unknown("a pattern decides it")
-    for each in case.values:
-        value = machine.evaluate(each, frame)
-        if isinstance(value, Unknown):
-            return value
-        if not isinstance(each, (ir.Constant, ir.Attribute)) or not scalar(value.value):
-            return Unknown("a pattern decides it")
-        if value.value == subject.value:
-            return True
-    return False
-
-
-def _function(machine: Machine, node: ir.FunctionDef, frame: Frame) -> Exit:
-    defaults = {p.name: machine.evaluate(p.default, frame) for p in node.params if p.default is not None}
-    function = Function(node.name, node.params, node.body, frame, defaults)
-    if node.is_async:
-        function.is_odd = f"{node.name}() is asynchronous"
-    for decorator in node.decorators:
-        value = machine.evaluate(decorator.func if isinstance(decorator, ir.Call) else decorator, frame)
-        name = value.value.name if isinstance(value, Known) and isinstance(value.value, External) else ""
-        if name in ("builtins.property", "functools.cached_property", "django.utils.functional.cached_property"):
-            function.is_property = True
-        elif name == "builtins.staticmethod":
-            function.is_static = True
-        elif name == "builtins.classmethod":
-            function.is_class = True
-        elif name not in ("functools.lru_cache", "functools.cache", "typing.overload", "typing.no_type_check"):
-            function.is_odd = f"{node.name}() is decorated"
-    machine.write(frame.names, node.name, Known(function, (machine.place(node, frame),)))
-    return FELL
-
-
-def _class(machine: Machine, node: ir.ClassDef, frame: Frame) -> Exit:
-    bases = tuple(machine.evaluate(base, frame) for base in node.bases)
-    names = Namespace()
-    inner = Frame(frame.module, names, frame, "class")
-    machine.execute(node.body, inner)
-    annotations = {
-        each.target.id: each.annotation
-        for each in node.body
-        if isinstance(each, ir.AnnAssign) and isinstance(each.target, ir.Name)
-    }
-    cls = ClassObject(node.name, bases, names, frame, annotations)
-    machine.write(frame.names, node.name, Known(cls, (machine.place(node, frame),)))
-    return FELL
-
-
 TABLE: dict[type[ir.Node], Callable[[Machine, Any, Frame], Exit]] = {
     ir.ExprStmt: _expression,
     ir.Assign: _assign,
@@ -471,11 +305,11 @@ TABLE: dict[type[ir.Node], Callable[[Machine, Any, Frame], Exit]] = {
     ir.Scope: _scope,
     ir.Import: imports.plain,
     ir.ImportFrom: imports.names,
-    ir.For: _for,
-    ir.While: _while,
+    ir.For: loops.for_,
+    ir.While: loops.while_,
     ir.With: _with,
     ir.Try: _try,
-    ir.Match: _match,
-    ir.FunctionDef: _function,
-    ir.ClassDef: _class,
+    ir.Match: matching.match_,
+    ir.FunctionDef: definitions.function,
+    ir.ClassDef: definitions.class_,
 }
