@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from stackaudit.checks.capacity.neighbours import neighbours
+from stackaudit.link.processes.celery import settled
 from stackaudit.link.processes.model import DEVELOPMENT_SERVERS, Process, together
 from stackaudit.link.settings import Settings
 from stackaudit.link.settings_servers import databases, pooler, servers
@@ -116,7 +117,7 @@ def db_connections_exceed_max(stack: Stack) -> Iterator[Verdict]:
         return
     everything = [
         process
-        for process in stack.processes.all
+        for process in settled(stack, stack.processes.all)
         if process.audience != "development" and process.kind not in DEVELOPMENT_SERVERS
     ]
     for path in sorted({process.origin.path for process in stack.processes.production_servers}):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from stackaudit.checks.capacity.neighbours import neighbours
+from stackaudit.link.processes.celery import settled
 from stackaudit.link.processes.model import DEVELOPMENT_SERVERS, Process, together
 from stackaudit.link.stack import Stack
 from stackaudit.model.values import Known, Unknown
@@ -101,7 +102,7 @@ def _total(stack: Stack, path: str) -> Iterator[Verdict]:
     vcpus = stack.host.vcpus
     running = together(
         process
-        for process in stack.processes.all
+        for process in settled(stack, stack.processes.all)
         if process.origin.path == path and process.audience != "development" and process.kind not in DEVELOPMENT_SERVERS
     )
     celery = [process for process in running if process.kind == "celery-worker"]

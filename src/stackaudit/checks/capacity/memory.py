@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from stackaudit.checks.capacity.neighbours import neighbours
 from stackaudit.link.host import human
+from stackaudit.link.processes.celery import settled
 from stackaudit.link.processes.model import DEVELOPMENT_SERVERS, Process, together
 from stackaudit.link.stack import Stack
 from stackaudit.model.values import Known, Unknown
@@ -42,7 +43,7 @@ def memory_overcommit(stack: Stack) -> Iterator[Verdict]:
     """Everything that runs on the host fits into its memory, and each container into its limit."""
     everything = [
         process
-        for process in stack.processes.all
+        for process in settled(stack, stack.processes.all)
         if process.audience != "development" and process.kind not in DEVELOPMENT_SERVERS
     ]
     servers = {process.origin.path for process in stack.processes.production_servers}
@@ -101,7 +102,9 @@ def _services(stack: Stack, path: str) -> list[Part]:
         vcpus = stack.host.vcpus
         number = vcpus.value if isinstance(vcpus, Known) else 1
         parts.append(Part(f"nginx {number} x 10 MiB", number * NGINX_WORKER))
-    if "celery" in found and not any(process.kind == "celery-worker" for process in stack.processes.all):
+    if "celery" in found and not any(
+        process.kind == "celery-worker" for process in settled(stack, stack.processes.all)
+    ):
         each, _ = _worker_memory(stack)
         parts.append(Part(f"celery, a worker and its parent {human(2 * each)}", 2 * each))
     if _argon2(stack):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from stackaudit.link.host import human
+from stackaudit.link.processes.celery import settled
 from stackaudit.link.processes.model import Process
 from stackaudit.link.stack import Stack
 from stackaudit.model.source import Place
@@ -14,7 +15,7 @@ from stackaudit.model.verdict import Fail, Pass, Site, Unsure, Verdict
 
 def cpu_count_in_container(stack: Stack) -> Iterator[Verdict]:
     """What follows the number of processors runs where that number is the application's own."""
-    for process in stack.processes.all:
+    for process in settled(stack, stack.processes.all):
         if process.audience == "development":
             continue
         for setting in sorted(process.growth):
