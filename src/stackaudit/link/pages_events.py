@@ -6,7 +6,7 @@ A root cause is a queryset (or, where its rows come from elsewhere, a loop) whos
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from stackaudit.link.queries.events import Event
 from stackaudit.model.source import Place
@@ -82,9 +82,18 @@ class Repeat:
 def grouped(events: Iterable[Event], accept: Callable[[Event], bool]) -> list[Repeat]:
     """The events that `accept` wants, by root cause, in the order of the walk."""
     found: dict[tuple[Place, Place | None], Repeat] = {}
+    inner: dict[Place, tuple[tuple[Place, Place | None], tuple[str, ...]]] = {}
     for event in events:
-        if event.kind in REPEATING and accept(event):
-            found.setdefault(cause_of(event), Repeat()).events.append(event)
+        if event.kind not in REPEATING or not accept(event):
+            continue
+        key = cause_of(event)
+        if event.origin is None and event.path and event.loop is not None and event.loop.place in inner:
+            # The rows of an inner loop that nobody loads: whoever loads them has to load what they bring, too.
+            key, before = inner[event.loop.place]
+            event = replace(event, path=(*before, *event.path))
+        if event.outcome == "fail" and event.kind in ("reverse", "bypassed") and event.path:
+            inner.setdefault(event.place, (key, event.path))
+        found.setdefault(key, Repeat()).events.append(event)
     return list(found.values())
 
 
@@ -115,7 +124,7 @@ def cause_of(event: Event) -> tuple[Place, Place | None]:
     """What tells one root cause from another."""
     if event.origin is not None and event.path:
         return event.origin.place, None
-    return (event.loop.place if event.loop is not None else event.place), event.query
+    return (event.loop.place if event.loop is not None else event.place), None if event.path else event.query
 
 
 def inner_steps(event: Event) -> tuple[Step, ...]:

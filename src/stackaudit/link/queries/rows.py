@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from stackaudit.facts import python as py
 from stackaudit.link.model import Model
 from stackaudit.link.queries import access, calls
 from stackaudit.link.queries.loading import NEW, NOTHING, Load, joined, prefetched
@@ -23,6 +24,8 @@ from stackaudit.link.queries.values import (
 from stackaudit.link.queries.walk import At, Walk
 
 FEW = 5
+PRESUMED = "presumed"
+"""`Origin.by` of rows behind a row whose own loading is not known: somebody may have prefetched them."""
 _NEVER_KNOWN = "a name in it is not a constant"
 
 
@@ -47,6 +50,8 @@ def called(
         rows = replace(rows, asked=rows.asked or name)
     if row.runs == "never":
         changed = _lazy(rows, row.effect, name, args, keywords)
+        if name == "filter" and changed.model is not None and any(_is_unique(changed.model, key) for key in keywords):
+            changed = replace(changed, bounded="a filter on a unique column")
         kind = "values" if row.returns == "values" else changed.kind
         made = replace(changed, kind=kind, loops=loops, evaluated=False)
         if isinstance(receiver, Rows) and receiver.evaluated and name != "all":
@@ -55,6 +60,9 @@ def called(
             made = replace(made, origin=walk.origin(at), path=() if made.via is None or not made.cached else made.path)
         elif not made.cached:
             made = replace(made, origin=walk.origin(at), path=())
+        via = made.via
+        if via is not None and not made.asked and via.row.load.unknown not in ("", NEW.unknown) and made.origin:
+            made = replace(made, origin=replace(made.origin, by=PRESUMED))
         return made
     if row.runs == "both":
         _written(walk, receiver, name, rows.model, at, loops)
@@ -72,6 +80,17 @@ def called(
         element = Row(rows.model, rows.load, rows.origin or walk.origin(at)) if rows.model else Other()
         return Mapping(varied(element, at, walk, rows), (), Other(), loops)
     return _one(rows, loops, at, walk, name)
+
+
+def _is_unique(model: Model, name: str) -> bool:
+    """Whether a keyword of a filter leaves one row at most."""
+    if name in ("pk", "id", model.pk):
+        return True
+    relation, column = model.relation(name), model.column(name)
+    if relation is not None:
+        return relation.relation == "o2o"
+    unique = column.keyword("unique") if column is not None else None
+    return isinstance(unique, py.Constant) and unique.value is True
 
 
 def varied(element: Value, at: At, walk: Walk, rows: Rows) -> Value:
