@@ -75,6 +75,11 @@ class _Stub(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body)
 
+    def do_PUT(self) -> None:
+        self.rfile.read(int(self.headers.get("Content-Length", "0")))
+        self.send_response(204)
+        self.end_headers()
+
     def log_message(self, format: str, *args: object) -> None:
         pass
 
@@ -141,6 +146,17 @@ class Live:
             connection.endheaders()
             response = connection.getresponse()
             return Reply(response.status, response.getheaders(), response.read())
+        finally:
+            connection.close()
+
+    def upload(self, port: int, path: str, size: int) -> int:
+        """The status of a PUT of `size` bytes."""
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+        try:
+            connection.request("PUT", path, b"x" * size, {"Host": "example.org", "Connection": "close"})
+            return connection.getresponse().status
+        except (BrokenPipeError, ConnectionResetError):
+            return 413  # nginx closes while the body is still on its way
         finally:
             connection.close()
 

@@ -1,6 +1,7 @@
 """Rules on nginx: what it really does with the stack's pages, files and secrets."""
 
 from stackaudit.checks.nginx.alias import alias_traversal
+from stackaudit.checks.nginx.bodies import body_size_mismatch
 from stackaudit.checks.nginx.cache import cache_leaks_private, cache_never_stores, microcache_opportunity
 from stackaudit.checks.nginx.cache_key import cache_key_omits_host
 from stackaudit.checks.nginx.compression import compression_gaps, compression_off
@@ -18,6 +19,7 @@ from stackaudit.checks.nginx.websocket import websocket_upgrade
 __all__ = [
     "add_header_inheritance",
     "alias_traversal",
+    "body_size_mismatch",
     "cache_key_omits_host",
     "cache_leaks_private",
     "cache_never_stores",
