@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from stackaudit.link.queries.events import Event
+from stackaudit.link.queries.rows import PRESUMED
 from stackaudit.model.source import Place
 from stackaudit.model.verdict import Cost, Fail, Pass, Site, Step, Unsure, Verdict
 
@@ -64,7 +65,13 @@ def count_as_existence(stack: Stack) -> Iterator[Verdict]:
 
 
 def _own(stack: Stack) -> Iterator[Event]:
-    return (event for event in stack.queries.events if event.area == "orm" and event.place.path.endswith(".py"))
+    """The events of the Python code, without what rests on a row that every known caller brings loaded."""
+    events = [event for event in stack.queries.events if event.area == "orm" and event.place.path.endswith(".py")]
+    loaded = {(event.query, event.relation) for event in events if event.outcome == "pass" and event.relation}
+    for event in events:
+        presumed = event.origin is not None and event.origin.by == PRESUMED and event.outcome == "fail"
+        if not (presumed and (event.query, event.relation) in loaded):
+            yield event
 
 
 def _source(event: Event) -> Place:

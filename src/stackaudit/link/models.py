@@ -7,6 +7,7 @@ repository cannot tell (attributes from another package's base class) is absent,
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cached_property
 from typing import Any
 
 from stackaudit.facts import python as py
@@ -39,6 +40,20 @@ class Models:
 
     def __iter__(self) -> Iterator[Model]:
         return iter(self.by_label.values())
+
+    @cached_property
+    def accessors(self) -> dict[str, Relation]:
+        """Related managers by a name that nothing else in the models bears, so that the name alone tells the model."""
+        seen: dict[str, Relation | None] = {}
+        for model in self:
+            for name, relation in model.relations.items():
+                known = seen.get(name, relation)
+                same = known is not None and known.call is relation.call
+                seen[name] = relation if same and relation.many and "_" in name and model.cls is not None else None
+            for name in (*model.columns, *(model.cls.members if model.cls is not None else ())):
+                if name not in model.relations:
+                    seen[name] = None
+        return {name: relation for name, relation in seen.items() if relation is not None}
 
     def _in(self, module: SourceModule) -> Iterator[Model]:
         for bound in module.names.values():

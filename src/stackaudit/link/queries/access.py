@@ -152,6 +152,10 @@ def evaluate(walk: Walk, rows: Rows, at: At, method: str = "") -> Rows:
         else:
             walk.add("reverse", "fail", at, row.loop, row=row, relation=relation, method=shown)
         return done
+    running = walk.repeating(rows.loops) if via is not None else None
+    if via is not None and running is not None and not rows.asked and via.row.load.unknown not in ("", NEW):
+        walk.add("reverse", "unknown", at, running, row=via.row, relation=via.relation, why=via.row.load.unknown)
+        return done
     ask(walk, rows, at, method or "…")
     return done
 

@@ -161,6 +161,10 @@ def attribute(walk: Walk, value: Value, name: str, at: At) -> Value:
             if value.name == "@request" and name == "user":
                 user = walk.models.user
                 return Row(user, Load(unknown="the request's user"), None, (), None, value.loops) if user else UNKNOWN
+            if not value.name and name in walk.models.accessors:
+                relation = walk.models.accessors[name]
+                if relation.model is not None:
+                    return Related(Row(relation.model, _SINGLE, loops=value.loops), relation, value.loops)
             return Other(value.loops, f"{value.name}.{name}" if value.name and value.name[0] != "@" else "")
         case Seq() | Mapping() | Const():
             return Method(value, name, value.loops)
