@@ -1,0 +1,53 @@
+"""The key that signs sessions, cookies and password links."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from stackaudit.link.settings_servers import process_count
+from stackaudit.link.stack import Stack
+from stackaudit.model.values import Unknown
+from stackaudit.model.verdict import Fail, Pass, Site, Unsure, Verdict
+
+_OUTSIDE = re.compile(r"^the environment variable|read from a file|so production sets it$|takes \w+ from elsewhere$")
+_ANEW = re.compile(r"^(\w+) makes it anew in each process")
+_DEFAULT = re.compile(r"default of env (\w+)")
+
+
+def secret_key_exposed(stack: Stack) -> Iterator[Verdict]:
+    """SECRET_KEY of production comes from outside of the repository and is the same in every process."""
+    settings = stack.settings
+    if settings is None or settings.broken or not settings.is_set("SECRET_KEY"):
+        return
+    value = settings.get("SECRET_KEY")
+    site = Site(settings.place("SECRET_KEY"), "SECRET_KEY")
+    if settings.doubt:
+        yield Unsure(site, settings.doubt)
+        return
+    if isinstance(value, Unknown):
+        anew = _ANEW.search(value.why)
+        if anew:
+            yield _anew(stack, site, anew[1])
+        elif _OUTSIDE.search(value.why):
+            yield Pass(site)
+        else:
+            yield Unsure(site, value.why)
+        return
+    if not isinstance(value.value, str) or not value.value:
+        yield Pass(site)  # Django refuses to start without a key
+        return
+    default = _DEFAULT.search(value.note)
+    if default:
+        yield Fail(site, {"variable": default[1], "where": ""}, cause="by-default")
+    else:
+        place = value.places[-1] if value.places else site.place
+        yield Fail(site, {"variable": "", "where": f"{place.path}, line {place.region.line}"})
+
+
+def _anew(stack: Stack, site: Site, maker: str) -> Verdict:
+    count = process_count(stack)
+    if isinstance(count, Unknown):
+        return Unsure(site, f"{maker} makes a new key for each process, and how many there are is not known")
+    values = {"maker": maker, "count": count.value, "variable": "", "where": ""}
+    return Fail(site, values, cause="each-process" if count.value > 1 else "each-start")
