@@ -328,3 +328,13 @@ def test_unknown_words_leave_the_rest_open() -> None:
 )
 def test_the_shell_that_waits(dockerfile: str, shell: str) -> None:
     assert one({"Dockerfile": dockerfile}).shell == shell
+
+
+@pytest.mark.parametrize("given", ["[1]", "3", "{}", "object()", "dict"])
+@pytest.mark.parametrize(
+    "name", ["worker_class", "bind", "workers", "wsgi_app", "raw_env", "preload_app", "logconfig_dict"]
+)
+def test_a_configuration_of_wrong_types(name: str, given: str) -> None:
+    process = one({"Procfile": "web: gunicorn a\n", "gunicorn.conf.py": f"{name} = {given}\n"})
+    assert isinstance(process.worker_class, (Known, Unknown))
+    assert isinstance(process.processes, (Known, Unknown))

@@ -189,6 +189,8 @@ def converted(option: Option, value: AnyValue) -> AnyValue:
         case "list":
             if not held:
                 return value.map(lambda _: [])
+            if not isinstance(held, (str, list, tuple)):
+                return Unknown(f"{option.name} is no list", value.places)
             items = [held] if isinstance(held, str) else held
             return value.map(lambda _: [item if isinstance(item, (Known, Unknown)) else Known(item) for item in items])
         case "names":
@@ -196,7 +198,9 @@ def converted(option: Option, value: AnyValue) -> AnyValue:
                 return value.map(lambda text: [Known(item.strip()) for item in text.split(",") if item])
             return value if not held else Unknown(f"{option.name} is no text", value.places)
         case "text":
-            return value.map(str.strip) if isinstance(held, str) else value
+            if isinstance(held, str):
+                return value.map(str.strip)
+            return value if held is None else Unknown(f"{option.name} is no text", value.places)
         case _:
             return value
 
