@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -31,6 +32,10 @@ from stackaudit.link.queries.values import (
     varying,
 )
 from stackaudit.link.queries.walk import Frame, Walk
+
+_LONGEST = 10_000
+"""Constant texts are put together up to this length; a file may be written to make them grow without end."""
+_WIDE = re.compile(r"%[^a-zA-Z%]*(?:\d{4,}|\*)")
 
 
 def evaluate(walk: Walk, node: py.Expr | None) -> Value:
@@ -180,17 +185,22 @@ def _binop(walk: Walk, node: py.BinOp) -> Value:
         for item in right.items if isinstance(right, Seq) and right.items is not None else (right,):
             access.as_text(walk, item, walk.at(node))
         filled = right.items if isinstance(right, Seq) and right.items is not None else (right,)
-        if all(isinstance(item, Const) for item in filled):
+        if all(isinstance(item, Const) for item in filled) and not _WIDE.search(left.value):
             try:
                 return Const(left.value % tuple(item.value for item in filled if isinstance(item, Const)))
             except (TypeError, ValueError):
                 return UNKNOWN
     if node.op == "+" and isinstance(left, Const) and isinstance(right, Const):
-        if isinstance(left.value, str) and isinstance(right.value, str):
-            return Const(left.value + right.value)
+        return _text_sum(left.value, right.value)
     if node.op == "*" and isinstance(left, Seq):
         return Seq(left.element, None, left.loops | right.loops)
     return walk.unknown(left, right)
+
+
+def _text_sum(left: object, right: object) -> Value:
+    if isinstance(left, str) and isinstance(right, str) and len(left) + len(right) <= _LONGEST:
+        return Const(left + right)
+    return UNKNOWN
 
 
 def _added(left: Seq | Rows, right: Seq | Rows) -> Value:

@@ -43,7 +43,7 @@ def called(
         return _write(walk, receiver, name, args, keywords, loops, at)
     rows = receiver if isinstance(receiver, Rows) else calls.base_rows(walk, receiver)
     if rows.cached and rows.via is not None and rows.model is not None:
-        kept = uses_prefetch(name, rows.model.ordered)
+        kept = uses_prefetch(name, rows.model.ordered) and not (name == "all" and isinstance(receiver, Rows))
         if kept is False or (kept is None and row.on_prefetched == "ordered" and rows.model.ordered is False):
             rows = replace(rows, cached=False, asked=rows.asked or name)
     elif rows.via is not None and row.on_prefetched == "query" and not rows.evaluated:
@@ -54,8 +54,6 @@ def called(
             changed = replace(changed, bounded="a filter on a unique column")
         kind = "values" if row.returns == "values" else changed.kind
         made = replace(changed, kind=kind, loops=loops, evaluated=False)
-        if isinstance(receiver, Rows) and receiver.evaluated and name != "all":
-            made = replace(made, evaluated=False)
         if rows.via is None or not (rows.cached or rows.path):
             made = replace(made, origin=walk.origin(at), path=() if made.via is None or not made.cached else made.path)
         elif not made.cached:

@@ -1,5 +1,7 @@
+from operator import attrgetter
+
 from django.db.models import Count, Prefetch, prefetch_related_objects
-from shop.models import Author, Book, Note, Tag
+from shop.models import Author, Book, Chapter, Note, Tag
 
 
 def grows_attribute():
@@ -423,3 +425,71 @@ def grows_discarded():
 def grows_membership():
     author = Author.objects.first()
     return [book for book in Book.objects.all() if author in Author.objects.filter(books=book)]
+
+
+def grows_all_of_all():
+    return [list(book.tags.all().all()) for book in Book.objects.prefetch_related("tags")]
+
+
+def grows_reverse_of_prefetched():
+    return [list(book.tags.all().reverse()) for book in Book.objects.prefetch_related("tags")]
+
+
+def flat_parent_of_single():
+    author = Author.objects.first()
+    return [(book.author.country, book.author.name) for book in author.books.all()]
+
+
+def flat_subclasses_and_getters():
+    return sorted(Book.objects.select_related("author"), key=attrgetter("author.name"))
+
+
+def grows_getters():
+    return sorted(Book.objects.all(), key=attrgetter("author.name"))
+
+
+def grows_many_through_one():
+    return [[tag.name for tag in chapter.book.tags.all()] for chapter in Chapter.objects.select_related("book")]
+
+
+def flat_many_through_one():
+    return [[tag.name for tag in chapter.book.tags.all()] for chapter in Chapter.objects.prefetch_related("book__tags")]
+
+
+def grows_update_or_create():
+    for author in Author.objects.all():
+        Tag.objects.update_or_create(name=author.name)
+
+
+def grows_delete():
+    for book in Book.objects.all():
+        book.delete()
+
+
+def grows_add():
+    book = Book.objects.first()
+    for tag in Tag.objects.all():
+        book.tags.remove(tag)
+
+
+def flat_remove_at_once():
+    book = Book.objects.first()
+    book.tags.remove(*Tag.objects.all())
+
+
+def flat_early_return():
+    for book in Book.objects.all():
+        return book.author.name
+
+
+def grows_while():
+    books = list(Book.objects.all())
+    names = []
+    for index in range(len(books)):
+        names.append(books[index].author.name)
+    return names
+
+
+def flat_hasattr_annotation():
+    authors = Author.objects.annotate(number=Count("books"))
+    return [author.number if hasattr(author, "number") else author.books.count() for author in authors]

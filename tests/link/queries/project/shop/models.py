@@ -33,6 +33,7 @@ class Profile(models.Model):
 
 class Tag(models.Model):
     name = models.CharField(max_length=50)
+    made = models.DateTimeField(null=True)
 
 
 class BookQuerySet(models.QuerySet):
