@@ -35,9 +35,10 @@ def scan(root: Path, config: Config, progress: Progress | None = None) -> Result
     catalog.choose(rules, (), config.ignore)
     chosen = catalog.choose(rules, config.select, ())  # what is ignored is judged too: hiding never raises the score
     inputs = _inputs(root, config, tell)
+    problems: list[str] = []
     files = pool.lower_all(
-        inputs.files, inputs.read, root=root, jobs=config.jobs,
-        cache=None if config.no_cache else root / CACHE, progress=lambda done, total: tell("reading", done, total),
+        inputs.files, inputs.read, jobs=config.jobs, cache=None if config.no_cache else root / CACHE,
+        progress=lambda done, total: tell("reading", done, total), tell=problems.append,
     )  # fmt: skip
     tell("linking", 0, 1)
     stack = Stack(files, config)
@@ -56,7 +57,7 @@ def scan(root: Path, config: Config, progress: Progress | None = None) -> Result
         unknowns=tuple(judged.unknowns),
         waived=tuple(settled.waived),
         passed=tuple(judged.passed),
-        notifications=(*pool.notifications(files), *judged.notifications, *settled.notifications),
+        notifications=(*pool.notifications(files, problems), *judged.notifications, *settled.notifications),
     )
 
 

@@ -74,7 +74,7 @@ def test_verdicts_are_what_visitors_see(tmp_path: Path) -> None:
     views.parent.mkdir()
     views.write_text(files["shop/views.py"])
     inputs = discover(tmp_path)
-    stack = Stack(pool.lower_all(inputs.files, inputs.read, root=tmp_path, jobs=1, cache=None), Config())
+    stack = Stack(pool.lower_all(inputs.files, inputs.read, jobs=1, cache=None), Config())
     ours = {verdict.site.name.rpartition(".")[2]: isinstance(verdict, Fail) for verdict in page_cache_leaks_user(stack)}
     (tmp_path / "urls.py").write_text(
         "from django.urls import path\nfrom shop import views\nurlpatterns = [\n"

@@ -27,7 +27,6 @@ from stackaudit.lower.workers import lower_in_processes
 from stackaudit.model.result import Notification
 from stackaudit.model.source import Waiver
 
-HERE = Path("unused")
 TEXTS = {
     "a.py": b"x = 1  # stackaudit: ignore[orm/a] few rows\n",
     "b.py": b"x = = 1\n",
@@ -70,7 +69,7 @@ def no_processes_are_left() -> Iterator[None]:
 
 def test_files_come_in_the_order_that_was_asked_for() -> None:
     seen: list[tuple[int, int]] = []
-    found = pool.lower_all(INPUTS, read, root=HERE, progress=lambda done, total: seen.append((done, total)))
+    found = pool.lower_all(INPUTS, read, progress=lambda done, total: seen.append((done, total)))
     assert [(file.path, file.kind) for file in found] == [(item.path, item.kind) for item in INPUTS]
     assert seen == [(done, 5) for done in range(1, 6)]
     first, second = found[:2]
@@ -85,25 +84,25 @@ def test_processes_executors_and_the_cache_give_what_one_process_gives(tmp_path:
     def read_long(path: str) -> bytes:
         return TEXTS[path.partition("/")[2]] + b"#" * 90_000 + b"\n"
 
-    expected = comparable(pool.lower_all(many, read_long, root=HERE, jobs=1))
-    assert comparable(pool.lower_all(many, read_long, root=HERE, jobs=2)) == expected
+    expected = comparable(pool.lower_all(many, read_long, jobs=1))
+    assert comparable(pool.lower_all(many, read_long, jobs=2)) == expected
     with ThreadPoolExecutor(2) as threads:
-        assert comparable(pool.lower_all(many, read_long, root=HERE, executor=threads)) == expected
+        assert comparable(pool.lower_all(many, read_long, executor=threads)) == expected
     for _ in range(2):
-        assert comparable(pool.lower_all(many, read_long, root=HERE, cache=tmp_path / "cache")) == expected
+        assert comparable(pool.lower_all(many, read_long, cache=tmp_path / "cache")) == expected
 
 
 def test_a_file_that_cannot_be_opened_says_why() -> None:
     def refuse(path: str) -> bytes:
         raise PermissionError(1, "leads out of the repository", path)
 
-    assert pool.lower_all([Input("a.py", "python")], refuse, root=HERE) == [
+    assert pool.lower_all([Input("a.py", "python")], refuse) == [
         FileFacts("a.py", "python", unread=Note("it could not be opened: leads out of the repository"))
     ]
 
 
 def test_a_file_of_many_megabytes_is_not_read() -> None:
-    [found] = pool.lower_all([Input("a.conf", "nginx")], lambda path: b" " * 20_000_001, root=HERE)
+    [found] = pool.lower_all([Input("a.conf", "nginx")], lambda path: b" " * 20_000_001)
     assert found.unread == Note("it has 20.0 MB, and more than 20 MB are not read")
 
 
@@ -113,7 +112,7 @@ def test_a_reader_that_fails_costs_its_own_file_only(reader: Any) -> None:
 
     reader(broken)
     inputs = [Input(str(number), "odd") for number in range(1, 5)]
-    found = pool.lower_all([*inputs, INPUTS[0]], lambda path: TEXTS.get(path, path.encode()), root=HERE)
+    found = pool.lower_all([*inputs, INPUTS[0]], lambda path: TEXTS.get(path, path.encode()))
     assert [file.unread for file in found] == [
         Note("its reader failed: KeyError: 'x'"),
         Note("it nests too deeply"),
@@ -145,29 +144,29 @@ def test_the_cache_is_asked_before_the_reader_and_failures_are_not_kept(reader: 
 
     reader(count)
     inputs = [Input(path, "odd") for path in ("good", "unreadable", "broken")]
-    first = pool.lower_all(inputs, str.encode, root=HERE, cache=tmp_path / "cache")
-    second = pool.lower_all(inputs, str.encode, root=HERE, cache=tmp_path / "cache")
+    first = pool.lower_all(inputs, str.encode, cache=tmp_path / "cache")
+    second = pool.lower_all(inputs, str.encode, cache=tmp_path / "cache")
     assert calls == ["good", "unreadable", "broken", "broken"]
     assert first == second
     assert first[0].facts == files.Note("facts")
 
 
 def test_an_entry_of_the_cache_that_is_of_another_form_is_read_anew(tmp_path: Path) -> None:
-    expected = comparable(pool.lower_all(INPUTS, read, root=HERE))
+    expected = comparable(pool.lower_all(INPUTS, read))
     for poison in (["x"], {"a": 1}, 7, [["x"], None, [], []], [[[["x"]], [0]], None, [], [], True], b"\xff"):
         cache = Cache(tmp_path / "cache")
         for item in INPUTS:
             cache.put(Cache.key(item.path, item.kind, read(item.path)), msgspec.msgpack.encode(poison))
         cache.save()
-        assert comparable(pool.lower_all(INPUTS, read, root=HERE, cache=tmp_path / "cache")) == expected
-        assert comparable(pool.lower_all(INPUTS, read, root=HERE, cache=tmp_path / "cache")) == expected
+        assert comparable(pool.lower_all(INPUTS, read, cache=tmp_path / "cache")) == expected
+        assert comparable(pool.lower_all(INPUTS, read, cache=tmp_path / "cache")) == expected
 
 
 def test_a_cache_that_cannot_be_written_is_told_and_no_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     told: list[str] = []
-    found = pool.lower_all(INPUTS, read, root=HERE, cache=tmp_path / "file" / "cache", tell=told.append)
-    assert comparable(found) == comparable(pool.lower_all(INPUTS, read, root=HERE))
+    found = pool.lower_all(INPUTS, read, cache=tmp_path / "file" / "cache", tell=told.append)
+    assert comparable(found) == comparable(pool.lower_all(INPUTS, read))
     assert told == ["the cache could not be written: Not a directory"]
 
 
@@ -182,7 +181,7 @@ def test_a_warm_cache_imports_no_parser(tmp_path: Path) -> None:
         from stackaudit.lower import pool
         root = Path(sys.argv[1])
         inputs = discover(root)
-        files = pool.lower_all(inputs.files, inputs.read, root=root, cache=root / ".stackaudit_cache")
+        files = pool.lower_all(inputs.files, inputs.read, cache=root / ".stackaudit_cache")
         print(len(files), sorted({"libcst", "django", "crossplane", "yaml", "jinja2"} & set(sys.modules)))
     """
     command = [sys.executable, "-c", textwrap.dedent(program), str(tmp_path)]
@@ -266,7 +265,7 @@ def test_nothing_is_left_when_the_run_is_stopped(number: signal.Signals, tmp_pat
         sys.modules["stackaudit.lower.odd"] = module
         kinds.KINDS["odd"] = kinds.Reader("odd", "files", "Note")
         inputs = [Input(str(number), "odd") for number in range(9)]
-        pool.lower_all(inputs, lambda path: b" " * 300_000, root=Path(), jobs=2)
+        pool.lower_all(inputs, lambda path: b" " * 300_000, jobs=2)
     """
     command = [sys.executable, "-c", textwrap.dedent(program), str(tmp_path)]
     run = subprocess.Popen(command, start_new_session=True, stderr=subprocess.DEVNULL)
@@ -303,7 +302,7 @@ def test_what_was_read_before_the_run_was_stopped_is_kept(reader: Any, tmp_path:
 
     reader(stop)
     with pytest.raises(KeyboardInterrupt):
-        pool.lower_all([Input("a", "odd"), Input("b", "odd")], str.encode, root=HERE, cache=tmp_path / "cache")
+        pool.lower_all([Input("a", "odd"), Input("b", "odd")], str.encode, cache=tmp_path / "cache")
     assert Cache(tmp_path / "cache").get(Cache.key("a", "odd", b"a")) is not None
 
 
@@ -312,7 +311,8 @@ def test_notifications_say_what_could_not_be_read_and_what_was_odd() -> None:
         FileFacts("a.py", "python", unread=Note("it nests too deeply", 3)),
         FileFacts("nginx.conf", "nginx", notes=(Note("odd", 4), Note("odder"))),
     ]
-    assert pool.notifications(found) == [
+    assert pool.notifications(found, ["the cache is odd"]) == [
+        Notification(level="note", text="the cache is odd"),
         Notification(level="warning", text="could not be read: it nests too deeply", path="a.py", line=3),
         Notification(level="note", text="odd", path="nginx.conf", line=4),
         Notification(level="note", text="odder", path="nginx.conf"),

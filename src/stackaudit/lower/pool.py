@@ -39,7 +39,6 @@ def lower_all(
     inputs: Sequence[Input],
     read: Callable[[str], bytes],
     *,
-    root: Path,
     jobs: int | None = None,
     cache: Path | None = None,
     progress: Callable[[int, int], None] | None = None,
@@ -52,7 +51,6 @@ def lower_all(
     with little to do, none is started. `cache` is the folder of the cache, None for none. `executor` does the work
     instead of processes of ours. `progress` is told (files done, files in all); `tell` what is wrong with the cache.
     """
-    del root  # `read` alone knows where the files are
     with collector_at_rest():
         return _Run(inputs, Cache(cache), progress or (lambda done, total: None)).facts(read, jobs, executor, tell)
 
@@ -121,9 +119,12 @@ class _Run:
         self.progress(len(self.files), len(self.inputs))
 
 
-def notifications(files: Sequence[FileFacts]) -> list[Notification]:
-    """What a person should know of the reading: what could not be read, and oddities of what could."""
-    found: list[Notification] = []
+def notifications(files: Sequence[FileFacts], problems: Sequence[str] = ()) -> list[Notification]:
+    """What a person should know of the reading: what could not be read, and oddities of what could.
+
+    `problems` are those of the cache.
+    """
+    found = [Notification(level="note", text=problem) for problem in problems]
     for file in files:
         if file.unread is not None:
             text = f"could not be read: {file.unread.text}"
