@@ -392,7 +392,7 @@ def measured(root: Path) -> dict[str, bool]:
 def judged(root: Path) -> set[str]:
     """The cases that the rules fail."""
     inputs = discover(root)
-    stack = Stack(pool.lower_all(inputs.files, inputs.read, root=root, jobs=1, cache=None), Config())
+    stack = Stack(pool.lower_all(inputs.files, inputs.read, jobs=1, cache=None), Config())
     found = set()
     for verdict in page_n_plus_one(stack):
         if isinstance(verdict, Fail):
