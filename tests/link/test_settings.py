@@ -23,7 +23,7 @@ def stack(root: Path, files: dict[str, str], config: Config | None = None) -> St
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_text(text)
     inputs = discover(root)
-    return Stack(pool.lower_all(inputs.files, inputs.read, jobs=1, cache=None), config or Config())
+    return Stack(pool.lower_all(inputs.files, inputs.read, jobs=1), config or Config())
 
 
 def settings(root: Path, files: dict[str, str], config: Config | None = None) -> Settings:

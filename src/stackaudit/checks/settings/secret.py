@@ -28,7 +28,7 @@ def secret_key_exposed(stack: Stack) -> Iterator[Verdict]:
     if isinstance(value, Unknown):
         anew = _ANEW.search(value.why)
         if anew:
-            yield _anew(stack, site, anew[1])
+            yield _anew(stack, site, anew[1], value.why)
         elif _OUTSIDE.search(value.why):
             yield Pass(site)
         else:
@@ -45,9 +45,11 @@ def secret_key_exposed(stack: Stack) -> Iterator[Verdict]:
         yield Fail(site, {"variable": "", "where": f"{place.path}, line {place.region.line}"})
 
 
-def _anew(stack: Stack, site: Site, maker: str) -> Verdict:
+def _anew(stack: Stack, site: Site, maker: str, why: str) -> Verdict:
     count = process_count(stack)
     if isinstance(count, Unknown):
         return Unsure(site, f"{maker} makes a new key for each process, and how many there are is not known")
-    values = {"maker": maker, "count": count.value, "variable": "", "where": ""}
+    default = _DEFAULT.search(why)
+    when = f"Where the environment variable {default[1]} is missing, " if default else ""
+    values = {"maker": maker, "count": count.value, "variable": "", "where": "", "when": when}
     return Fail(site, values, cause="each-process" if count.value > 1 else "each-start")

@@ -107,6 +107,8 @@ class Machine:
         self.environ = FoldedDict()
         self.catchers: list[tuple[str, ...]] = []
         self.handled: list[str] = []
+        self.assumptions: list[str] = []
+        """Why the branch that runs was chosen, where that rests on the default of a variable."""
         self.nested = 0
         self.doubts = 0
         self.last_doubt = ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -16,10 +17,12 @@ from stackaudit.link.folding.objects import (
     Unset,
 )
 from stackaudit.link.folding.operators import truth
-from stackaudit.model.values import Known, Unknown
+from stackaudit.model.values import AnyValue, Known, Unknown
 
 if TYPE_CHECKING:
     from stackaudit.link.folding.machine import Machine
+
+_VARIABLE = re.compile(r"the environment variable (\w+) decides it")
 
 HARMLESS = frozenset(
     {
@@ -96,6 +99,7 @@ def jumps(body: Sequence[ir.Stmt]) -> bool:
 
 def _if(machine: Machine, node: ir.If, rest: Sequence[ir.Stmt], frame: Frame) -> Exit | None:
     """Runs an `if`; None where the statements after it are still to be run."""
+    test: AnyValue = Known(None)
     try:
         test = machine.evaluate(node.test, frame)
         decided = truth(test)
@@ -110,7 +114,13 @@ def _if(machine: Machine, node: ir.If, rest: Sequence[ir.Stmt], frame: Frame) ->
         chosen, other = (node.body, node.orelse) if decided else (node.orelse, node.body)
         if frame.kind == "module" and not machine.catchers and _only_raises(chosen):
             return _refuted(machine, node, other, frame)
-        end = machine.execute(chosen, frame)
+        assumed = isinstance(test, Known) and "default of env" in test.note and frame.kind == "module"
+        machine.assumptions += [test.note] if assumed and isinstance(test, Known) else []
+        try:
+            end = machine.execute(chosen, frame)
+        finally:
+            if assumed:
+                machine.assumptions.pop()
         return None if end == FELL else end
     after: Sequence[ir.Stmt] = rest if jumps(node.body) or jumps(node.orelse) else ()
 
@@ -276,10 +286,17 @@ def _handle(machine: Machine, handler: ir.Handler, why: str, frame: Frame) -> Ex
     if handler.name is not None:
         machine.write(frame.names, handler.name, Unknown("it is an error"))
     machine.handled.append(why)
+    unset = _VARIABLE.match(why)
+    note = f"default of env {unset[1]}" if unset else ""
+    if note and frame.kind == "function":
+        frame.assumed.append(note)
+    machine.assumptions += [note] if note else []
     try:
         return machine.execute(handler.body, frame)
     finally:
         machine.handled.pop()
+        if note:
+            machine.assumptions.pop()
 
 
 def _kinds(node: ir.Expr | None) -> tuple[str, ...]:

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 def assign(machine: Machine, target: ir.Expr, value: AnyValue, frame: Frame) -> None:
     """`target = value`."""
+    if machine.assumptions and frame.kind == "module":
+        value = _assumed(value, machine.assumptions[-1])
     if isinstance(target, ir.Name):
         names = frame.module.names if target.id in frame.globals else frame.names
         if frame.kind in ("module", "class"):
@@ -41,6 +43,13 @@ def assign(machine: Machine, target: ir.Expr, value: AnyValue, frame: Frame) -> 
             machine.write(owner.value.names, target.attr, value)
     elif isinstance(target, ir.Subscript):
         _assign_item(machine, target, value, frame)
+
+
+def _assumed(value: AnyValue, note: str) -> AnyValue:
+    """A value that is assigned only because of `note`."""
+    if isinstance(value, Known):
+        return operators.noted(value, note)
+    return value if note in value.why else Unknown(f"{value.why} (with the {note})", value.places)
 
 
 def _assign_item(machine: Machine, target: ir.Subscript, value: AnyValue, frame: Frame) -> None:
