@@ -1,0 +1,156 @@
+"""Form fields and filters of the admin that load a whole related table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from stackaudit.facts import python as py
+from stackaudit.link.admin import Admin
+from stackaudit.link.model import Model, Relation
+from stackaudit.link.stack import Stack
+from stackaudit.model.verdict import Fail, Pass, Site, Step, Unsure, Verdict
+
+_DECIDING = (
+    "formfield_for_foreignkey", "formfield_for_manytomany", "formfield_for_dbfield", "get_form", "get_formset", "form",
+    "formset", "get_readonly_fields", "get_fields", "get_fieldsets", "get_exclude", "get_autocomplete_fields",
+    "get_inlines", "get_inline_instances", "has_module_permission",
+)  # fmt: skip
+_LIGHT = ("raw_id_fields", "autocomplete_fields", "readonly_fields")
+
+
+def related_select_unbounded(stack: Stack) -> Iterator[Verdict]:
+    """Relations that a change form or an inline renders as a select, against what is known of the related table."""
+    grown = _grown(stack)
+    for admin in stack.admin.admins:
+        if not _is_plain(admin):
+            continue
+        yield from _form(admin, grown, None)
+        yield from _filters(admin, grown)
+        for inline in admin.inlines:
+            if _is_plain(inline):
+                yield from _form(inline, grown, admin.model)
+
+
+def _is_plain(admin: Admin) -> bool:
+    """Whether nothing but Django's own ModelAdmin and inlines stands behind the class."""
+    return not admin.cls.is_open and all(
+        base.startswith(("django.contrib.admin.", "django.contrib.contenttypes.admin.", "builtins."))
+        for base in admin.cls.externals
+    )
+
+
+def _filters(admin: Admin, grown: set[Model]) -> Iterator[Verdict]:
+    """The filters of the changelist that list every row of a related table."""
+    option = admin.option("list_filter")
+    for item in option.items if option is not None else ():
+        relation = admin.model.relation(item.text) if admin.model is not None and item.text else None
+        if relation is None or relation.target not in grown or relation.target is None:
+            continue
+        site = Site(item.place, f"{admin.name}: list_filter {item.text}")
+        if any(name.endswith("Filter") for name in item.names):
+            yield Pass(site)
+        else:
+            values = {"admin": admin.cls.label, "field": item.text, "target": relation.target.name}
+            yield Fail(site, values, cause="filter")
+
+
+def _grown(stack: Stack) -> set[Model]:
+    """Models that grow with the users: the user model, and what a user makes at a time that is kept."""
+    user = stack.models.user
+    found = {user} if user is not None else set()
+    for model in stack.models:
+        owned = any(item.relation in ("fk", "o2o") and item.target is user for item in model.relations.values())
+        if (
+            user is not None
+            and owned
+            and any(_is_true(item.keyword("auto_now_add")) for item in model.columns.values())
+        ):
+            found.add(model)
+    return found
+
+
+def _form(admin: Admin, grown: set[Model], parent: Model | None) -> Iterator[Verdict]:
+    """One verdict for the form of an admin, or of an inline in the form of `parent`."""
+    if admin.model is None or any(admin.overrides(name) for name in _DECIDING) or _is_closed(admin):
+        return
+    relations = list(_selects(admin, admin.model, grown, parent))
+    if not relations:
+        return
+    site = Site(admin.place, f"{admin.name}: selects")
+    options = [admin.option(name) for name in _LIGHT]
+    light = {name for item in options if item is not None for name in item.names}
+    heavy = [item for item in relations if item.name not in light]
+    unknown = next((item for item in options if item is not None and item.open), None)
+    if not heavy:
+        yield Pass(site)
+    elif unknown is not None:
+        yield Unsure(site, f"{unknown.member.name}: {unknown.open}")
+    else:
+        related = tuple(
+            Step(
+                item.owner.module.place(item.call), f"`{item.name}` leads to {item.target.name if item.target else ''}"
+            )
+            for item in heavy
+            if item.owner is not None and item.call is not None
+        )
+        values = {
+            "admin": admin.cls.label,
+            "field": ", ".join(item.name for item in heavy),
+            "target": ", ".join(dict.fromkeys(item.target.name for item in heavy if item.target is not None)),
+        }
+        yield Fail(site, values, cause="inline" if parent is not None else "", related=related)
+
+
+def _selects(admin: Admin, model: Model, grown: set[Model], parent: Model | None) -> Iterator[Relation]:
+    """The relations to tables that grow which the form shows."""
+    shown = _shown(admin)
+    excluded = admin.option("exclude")
+    family = set(parent.family()) if parent is not None else set()
+    for relation in model.relations.values():
+        if relation.relation not in ("fk", "m2m") or relation.call is None or relation.target not in grown:
+            continue
+        if relation.target in family and relation.relation == "fk":
+            continue  # the row that the inline belongs to
+        if (shown is not None and relation.name not in shown) or (excluded and relation.name in excluded.names):
+            continue
+        if relation.keyword("limit_choices_to") is None and not _is_false(relation.keyword("editable")):
+            yield relation
+
+
+def _is_closed(admin: Admin) -> bool:
+    """Whether nobody may change anything: no form is rendered then."""
+    member = admin.cls.find("has_change_permission")
+    body = member.node.body if member is not None and isinstance(member.node, py.FunctionDef) else ()
+    return bool(body) and isinstance(body[-1], py.Return) and _is_false(body[-1].value)
+
+
+def _is_true(node: py.Expr | None) -> bool:
+    return isinstance(node, py.Constant) and node.value is True
+
+
+def _is_false(node: py.Expr | None) -> bool:
+    return isinstance(node, py.Constant) and node.value is False
+
+
+def _shown(admin: Admin) -> set[str] | None:
+    """The fields that `fields` or `fieldsets` name, None where all are shown."""
+    found = admin.option("fields")
+    if found is not None and not found.open:
+        return {name for item in found.items for name in (item.text, *item.names)}
+    if admin.cls.find("fieldsets") is not None:
+        member = admin.cls.find("fieldsets")
+        assert member is not None
+        return set(_strings(member.node))
+    return None
+
+
+def _strings(node: object) -> Iterator[str]:
+    stack = [node]
+    while stack:
+        item = stack.pop()
+        if isinstance(item, py.Constant) and isinstance(item.value, str):
+            yield item.value
+        if hasattr(item, "__struct_fields__"):
+            stack.extend(getattr(item, name) for name in item.__struct_fields__)
+        elif isinstance(item, tuple):
+            stack.extend(item)
