@@ -145,7 +145,7 @@ def _builtin(
         return _has(walk, first, str(args[1].value), unknown)
     if last == "isinstance" or last == "issubclass" or last == "type":
         if last == "type" and isinstance(first, (Row, Instance)):
-            return calls._class_of(walk, first)
+            return calls.class_of(walk, first)
         return UNKNOWN
     if last == "range":
         return _range(first, unknown, args)

@@ -84,6 +84,7 @@ class Load:
 
 NOTHING = Load()
 NEW = Load(unknown="new")
+SOMEWHERE = Load(unknown="where this row comes from is not known")
 
 
 def joined(load: Load, model: Model, path: str) -> Load:

@@ -1,0 +1,256 @@
+"""Attributes of values that are no rows: of instances, classes, modules, managers and `super()`."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from stackaudit.facts import python as py
+from stackaudit.link.classes import Member, SourceClass
+from stackaudit.link.modules import Symbol, dotted
+from stackaudit.link.queries import access, calls, expressions, statements
+from stackaudit.link.queries.loading import SOMEWHERE, Load
+from stackaudit.link.queries.table import MANAGER_ONLY, method
+from stackaudit.link.queries.values import (
+    UNKNOWN,
+    ClassRef,
+    Const,
+    Function,
+    Instance,
+    Manager,
+    Mapping,
+    Method,
+    ModuleRef,
+    Other,
+    Related,
+    Row,
+    Rows,
+    Seq,
+    Super,
+    Value,
+)
+from stackaudit.link.queries.walk import At, Walk
+
+_PROPERTIES = frozenset({"property", "cached_property", "functional.cached_property", "functools.cached_property",
+                         "classproperty", "lazy_attribute"})  # fmt: skip
+MANAGER_BASES = ("django.db.models.Manager", "django.db.models.manager.Manager")
+QUERYSET_BASES = ("django.db.models.QuerySet", "django.db.models.query.QuerySet")
+
+
+def decorators(node: py.FunctionDef) -> list[str]:
+    """The dotted names of the decorators of a function."""
+    return [dotted(item.func if isinstance(item, py.Call) else item) for item in node.decorators]
+
+
+def assigned_names(walk: Walk) -> frozenset[str]:
+    """The names of attributes that some function sets on something other than `self`."""
+    if "assigned names" not in walk.constants:
+        names: set[str] = set()
+        stack: list[object] = [module.facts.body for module in walk.modules]
+        while stack:
+            item = stack.pop()
+            if isinstance(item, py.Assign):
+                for target in item.targets:
+                    if (
+                        isinstance(target, py.Attribute)
+                        and isinstance(target.value, py.Name)
+                        and target.value.id != "self"
+                    ):
+                        names.add(target.attr)
+            if isinstance(item, tuple):
+                stack.extend(item)
+            elif isinstance(item, (py.FunctionDef, py.ClassDef, py.If, py.For, py.With, py.While, py.Try)):
+                stack.extend(getattr(item, name, ()) for name in ("body", "orelse", "finalbody", "handlers"))
+            elif isinstance(item, py.Handler):
+                stack.append(item.body)
+        walk.constants["assigned names"] = frozenset(names)  # type: ignore[assignment]
+    return walk.constants["assigned names"]  # type: ignore[return-value]
+
+
+def member(walk: Walk, bound: Value, found: Member, at: At) -> Value:
+    """An attribute that a class defines, asked of `bound` (an instance, a row, a manager or the class itself)."""
+    node, module = found.node, found.owner.module
+    if isinstance(node, py.FunctionDef):
+        names = decorators(node)
+        on_class = isinstance(bound, ClassRef)
+        if "staticmethod" in names:
+            return Function(module, node, None, found.owner)
+        if "classmethod" in names:
+            return Function(module, node, bound if on_class else class_of(walk, bound), found.owner)
+        if on_class:
+            return Function(module, node, None, found.owner)
+        function = Function(module, node, bound, found.owner, loops=bound.loops)
+        if any(name in _PROPERTIES or name.rpartition(".")[2] in _PROPERTIES for name in names):
+            if (
+                isinstance(bound, Row)
+                and found.name in assigned_names(walk)
+                and any("cached" in name for name in names)
+            ):
+                return Other(bound.loops)  # somebody fills it before it is asked for
+            value = calls.call(walk, function, (), {}, at)
+            if isinstance(bound, Instance):
+                bound.attributes.setdefault(found.name, value)
+            return value
+        if any(name.endswith((".setter", ".deleter")) for name in names):
+            return UNKNOWN
+        return function
+    if isinstance(node, py.ClassDef):
+        cls = walk.classes.build(module, node, f"{found.owner.name}.{node.name}")
+        return ClassRef(cls, walk.models.of_class(cls))
+    if node is not None:
+        value = expressions.constant(walk, module, node, found.owner)
+        if isinstance(value, Function) and value.bound is None and not isinstance(value.node, py.Lambda):
+            return replace(value, bound=bound)
+        return value
+    if found.binding.alias is not None:
+        symbol = walk.modules.resolve(module, found.name)
+        return of_symbol(walk, symbol) if symbol is not None else UNKNOWN
+    return UNKNOWN
+
+
+def class_of(walk: Walk, value: Value) -> Value:
+    """The class of a row or an instance."""
+    if isinstance(value, Row) and value.model.cls is not None:
+        return ClassRef(value.model.cls, value.model)
+    if isinstance(value, Instance):
+        return ClassRef(value.cls, walk.models.of_class(value.cls))
+    return UNKNOWN
+
+
+def of_symbol(walk: Walk, symbol: Symbol | None) -> Value:
+    """What a name stands for, as a value."""
+    if symbol is None:
+        return UNKNOWN
+    if symbol.kind == "class" and isinstance(symbol.node, py.ClassDef):
+        cls = walk.classes.of(symbol)
+        assert isinstance(cls, SourceClass)
+        return ClassRef(cls, walk.models.of_class(cls))
+    if symbol.kind == "function" and isinstance(symbol.node, py.FunctionDef) and symbol.module is not None:
+        return Function(symbol.module, symbol.node)
+    if symbol.kind == "module" and symbol.module is not None:
+        return ModuleRef(symbol.module)
+    if symbol.kind == "external":
+        model = walk.models.of_class(symbol.name)
+        return ClassRef(symbol.name, model) if model is not None else Other(name=symbol.name)
+    if symbol.node is not None and symbol.module is not None:
+        value = expressions.constant(walk, symbol.module, symbol.node)
+        bound = symbol.module.names.get(symbol.name.rpartition(".")[2], ())
+        return UNKNOWN if isinstance(value, Const) and len(bound) != 1 else value
+    return UNKNOWN
+
+
+def attribute(walk: Walk, value: Value, name: str, at: At) -> Value:
+    """`value.<name>`."""
+    match value:
+        case Row():
+            return access.of_row(walk, value, name, at)
+        case Instance():
+            return _of_instance(walk, value, name, at)
+        case ModuleRef():
+            return of_symbol(walk, walk.modules.member(value.module, name))
+        case ClassRef():
+            return _of_class(walk, value, name, at)
+        case Manager() | Rows() | Related():
+            return _of_rows(walk, value, name, at)
+        case Super():
+            return _of_super(walk, value, name, at)
+        case Other():
+            if value.name == "@request" and name == "user":
+                user = walk.models.user
+                return Row(user, Load(unknown="the request's user"), None, (), None, value.loops) if user else UNKNOWN
+            if not value.name and name in walk.models.accessors:
+                relation = walk.models.accessors[name]
+                if relation.model is not None:
+                    return Related(Row(relation.model, SOMEWHERE, loops=value.loops), relation, value.loops)
+            return Other(value.loops, f"{value.name}.{name}" if value.name and value.name[0] != "@" else "")
+        case Seq() | Mapping() | Const():
+            return Method(value, name, value.loops)
+        case _:
+            return Other(value.loops)
+
+
+def _of_instance(walk: Walk, value: Instance, name: str, at: At) -> Value:
+    if name in value.attributes:
+        return value.attributes[name]
+    found = value.cls.find(name)
+    if found is not None and not found.binding.is_nothing:
+        return member(walk, value, found, at)
+    if not value.made:
+        statements.prepare(walk, value)
+        if name in value.attributes:
+            return value.attributes[name]
+    if walk.hooks is not None and walk.hooks.offers(value, name):
+        return Method(Super(value.cls, value, value.loops), name, value.loops)
+    if name == "request":
+        return Other(name="@request")
+    if name == "__class__":
+        return ClassRef(value.cls)
+    return Other(value.loops)
+
+
+def _of_class(walk: Walk, value: ClassRef, name: str, at: At) -> Value:
+    model = value.model
+    if model is not None:
+        if name in model.managers:
+            return Manager(model, model.managers[name], name)
+        if name == "_default_manager" or (name == "objects" and not model.managers):
+            return Manager(model, model.managers.get(model.default_manager), name)
+        if name == "_base_manager":
+            return Manager(model, None, name)
+        for parent in model.parents:
+            if name in parent.managers:
+                return Manager(model, parent.managers[name], name)
+        if name == "objects" and model.is_open:
+            return Manager(model, None, name)
+    if isinstance(value.cls, SourceClass):
+        if name == "__subclasses__":
+            return Method(value, name)
+        found = value.cls.find(name)
+        return member(walk, value, found, at) if found is not None else Other(value.loops)
+    return Other(value.loops, f"{value.cls}.{name}")
+
+
+def _of_rows(walk: Walk, value: Manager | Rows | Related, name: str, at: At) -> Value:
+    model = value.relation.target if isinstance(value, Related) else value.model
+    for cls in _classes(walk, value):
+        found = cls.find(name) if isinstance(cls, SourceClass) else None
+        if found is not None:
+            bound: Value = value
+            if isinstance(value, (Manager, Related)) and found.owner.is_a(*QUERYSET_BASES):
+                bound = calls.base_rows(walk, value)
+            return member(walk, bound, found, at)
+    if name in ("_clone", "_chain"):
+        return Method(value, "all", value.loops)
+    if name == "model" and model is not None and model.cls is not None:
+        return ClassRef(model.cls, model)
+    if isinstance(value, Related) and name in ("instance",):
+        return value.row
+    if method(name) is None or (isinstance(value, Rows) and name in MANAGER_ONLY):
+        return Other(value.loops)
+    return Method(value, name, value.loops)
+
+
+def _classes(walk: Walk, value: Manager | Rows | Related) -> list[SourceClass | str | None]:
+    if isinstance(value, Rows):
+        return [value.cls] if value.cls is not None else []
+    definition = value.definition if isinstance(value, Manager) else None
+    if isinstance(value, Related) and value.relation.target is not None:
+        definition = value.relation.target.managers.get(value.relation.target.default_manager)
+    return [definition.cls, definition.queryset] if definition is not None else []
+
+
+def _of_super(walk: Walk, value: Super, name: str, at: At) -> Value:
+    bound = value.bound
+    cls: SourceClass | None = value.owner
+    if isinstance(bound, Instance):
+        cls = bound.cls
+    elif isinstance(bound, Row):
+        cls = bound.model.cls
+    elif isinstance(bound, (Manager, Related, Rows)):
+        known_classes = [item for item in _classes(walk, bound) if isinstance(item, SourceClass)]
+        cls = next((item for item in known_classes if value.owner in item.mro), value.owner)
+    found = cls.find(name, after=value.owner) if cls is not None else None
+    if found is not None:
+        return member(walk, bound, found, at)
+    if isinstance(bound, (Manager, Related, Rows, Row, Instance)):
+        return Method(Super(value.owner, bound), name, bound.loops)
+    return UNKNOWN
