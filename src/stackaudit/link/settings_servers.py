@@ -67,8 +67,9 @@ def databases(settings: Settings) -> Iterator[tuple[str, AnyValue]] | Unknown:
     held: Any = value.value
     if not isinstance(held, dict):
         return Unknown("DATABASES is no dict", value.places)
-    if not held and getattr(held, "open", ""):
-        return Unknown(held.open, value.places)
+    why: str = getattr(held, "open", "")
+    if why and not held:
+        return Unknown(why, value.places)
     return iter([(str(alias), entry) for alias, entry in held.items()])
 
 
