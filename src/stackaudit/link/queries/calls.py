@@ -39,7 +39,7 @@ from stackaudit.link.queries.values import (
     matters,
     varying,
 )
-from stackaudit.link.queries.walk import BUDGET, MAX_DEPTH, At, Frame, Walk, place_of
+from stackaudit.link.queries.walk import BUDGET, FAR, MAX_DEPTH, QUIET_DEPTH, At, Frame, Walk, place_of
 
 
 def base_rows(walk: Walk, value: Value) -> Rows:
@@ -169,7 +169,12 @@ def call(
     if len(walk.frames) > MAX_DEPTH or sum(frame.node is node for frame in walk.frames) > 1 or walk.spent > BUDGET:
         return Other(loops)
     active = frozenset(loop for loop in walk.loops if not loop.bounded)
-    env = {name: settled(value, active) for name, value in bind(walk, function, args, keywords).items()}
+    if not active and len(walk.frames) > QUIET_DEPTH:
+        return Other(loops)  # no loop repeats what happens here, and what comes back from so deep is rarely rows
+    env = bind(walk, function, args, keywords)
+    if active and _is_far(walk, function.bound, env, active):
+        active = frozenset()
+    env = {name: settled(value, active) for name, value in env.items()}
     bound = settled(function.bound, active) if function.bound is not None else None
     key = (node, bound, tuple(env.items()), function.closure, tuple(walk.loops) if matters_any(env) else ())
     if key in walk.memo:
@@ -192,6 +197,14 @@ def call(
     result = varying(result, loops & frozenset(walk.loops)) if not matters(result) else result
     walk.memo[key] = result
     return result
+
+
+def _is_far(walk: Walk, bound: Value | None, env: dict[str, Value], active: frozenset[Loop]) -> bool:
+    """Whether no row of a running loop is handed on, and the loops are too far above for any other query to count."""
+    if len(walk.frames) - max(loop.depth for loop in active) < FAR:
+        return False
+    given = [*env.values(), bound] if bound is not None else [*env.values()]
+    return not any(matters(value) and not (isinstance(value, Row) and value.loop is None) for value in given)
 
 
 def settled(value: Value, active: frozenset[Loop]) -> Value:
