@@ -111,6 +111,22 @@ sqlparse==0.5.0
     ]
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        "django" + " " * 200_000 + "x",
+        "django" + " " * 200_000 + "-",
+        "a" * 1_000_000,
+        "a; " + "(" * 5_000,
+        "-r" + " " * 200_000,
+        "a \\\n" * 20_000,
+    ],
+)
+def test_hostile_lines_are_no_requirements(line: str) -> None:
+    """What takes quadratic time here takes minutes."""
+    assert read(line + "\n") == ()
+
+
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
 def test_byte_order_marks(encoding: str) -> None:
     facts = lower("# für alle\nredis==6.2.0\n".encode(encoding), "requirements.txt")

@@ -57,6 +57,6 @@ def _entries(text: str) -> Iterator[tuple[str, str, str, Region]]:
             option, value, column = match[1].replace("-", "_"), match[2], match.start(2)
         else:
             value, column = line.strip(), len(line) - len(line.lstrip())
-        value = re.sub(r"\s+#.*$", "", value)
+        value = re.sub(r"(?<!\s)\s+#.*$", "", value)
         if option and value:
             yield section, option, value, Region(number, column + 1, number, column + 1 + len(value))
