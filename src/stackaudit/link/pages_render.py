@@ -6,25 +6,22 @@ what its body reads meet in one walk, through includes, blocks and tags.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 from stackaudit.facts import template as t
 from stackaudit.link import pages_walk as q
+from stackaudit.link.pages_expressions import Expressions, Scope
 from stackaudit.link.pages_files import Library, TemplateFile, Templates
 from stackaudit.link.queries.values import (
     UNKNOWN,
     Const,
     Function,
     Mapping,
-    Method,
     Other,
     Row,
     Rows,
     Seq,
     Value,
-    join,
 )
 from stackaudit.link.queries.walk import At, Walk
 from stackaudit.model.source import Place, Region
@@ -32,44 +29,9 @@ from stackaudit.model.source import Place, Region
 DEEPEST = 12
 """How many templates may include each other; deeper ones are not walked."""
 
-_SAME = frozenset(
-    {"safe", "default", "default_if_none", "dictsort", "dictsortreversed", "list", "sort", "sorted", "reverse", "batch"}
-    | {"force_escape", "escape", "e", "unique", "select", "reject"}
-)
-_ONE = frozenset({"first", "last", "random"})
-_PER_ITEM = frozenset({"dictsort", "dictsortreversed", "sort", "groupby", "map", "sum", "selectattr", "rejectattr"})
-_COUNTS = frozenset({"length", "length_is", "count"})
 _QUIET = frozenset(
     {"csrf_token", "load", "now", "static", "trans", "translate", "get_static_prefix", "verbatim", "debug"}
 )
-
-
-@dataclass
-class Scope:
-    """The context: the innermost dictionary last. `macros` are those that the template defines or imports."""
-
-    layers: list[dict[str, Value]]
-    macros: dict[str, tuple[TemplateFile, t.Macro]] = field(default_factory=dict)
-
-    def get(self, name: str) -> Value | None:
-        """The value of a name, None where the context has none."""
-        for layer in reversed(self.layers):
-            if name in layer:
-                return layer[name]
-        return None
-
-    def flat(self) -> dict[str, Value]:
-        """All names as one dictionary."""
-        return {name: value for layer in self.layers for name, value in layer.items()}
-
-    @contextmanager
-    def pushed(self, names: dict[str, Value]) -> Iterator[None]:
-        """Names that hold for a while."""
-        self.layers.append(dict(names))
-        try:
-            yield
-        finally:
-            self.layers.pop()
 
 
 @dataclass
@@ -143,22 +105,17 @@ class Renderer:
         return None
 
 
-class _File:
+class _File(Expressions):
     """One template being rendered, with its parents and blocks."""
 
     def __init__(self, renderer: Renderer, chain: _Chain, scope: Scope) -> None:
+        super().__init__(renderer.walk, renderer.templates, renderer.texts, chain.root, scope)
         self.renderer = renderer
-        self.walk = renderer.walk
         self.chain = chain
-        self.scope = scope
-        self.file = chain.root
         self.blocks: list[tuple[str, int]] = []
 
     def root(self) -> None:
         self.nodes(self.chain.root.tree.nodes)
-
-    def at(self, region: Region) -> Place:
-        return Place(self.file.path, region)
 
     def nodes(self, nodes: tuple[t.Node, ...]) -> None:
         for node in nodes:
@@ -230,15 +187,6 @@ class _File:
             self.evaluated(node.iter, source)
         with q.guarded(self.walk):
             self.nodes(node.empty)
-
-    def evaluated(self, path: t.Path, rows: Rows) -> None:
-        """A queryset that the context holds keeps its rows once somebody went through them."""
-        if path.parts:
-            return
-        for layer in reversed(self.scope.layers):
-            if path.name in layer:
-                layer[path.name] = replace(rows, evaluated=True)
-                return
 
     def condition(self, node: t.If) -> None:
         for index, branch in enumerate(node.branches):
@@ -366,171 +314,15 @@ class _File:
                 for name, macro in macros.items():
                     self.scope.macros[f"{node.target}.{name}"] = (file, macro)
 
-    # Expressions
-
-    def text(self, expr: t.Expr) -> str:
-        """An expression as one would write it."""
-        if isinstance(expr, t.Path):
-            return ".".join((expr.name, *expr.parts))
-        if isinstance(expr, t.Filtered):
-            return self.text(expr.value) + "".join(f"|{item.name}" for item in expr.filters)
-        if isinstance(expr, t.Literal):
-            return f'"{expr.value}"' if isinstance(expr.value, str) else str(expr.value)
-        if isinstance(expr, t.Call):
-            return f"{self.text(expr.func)}(…)"
-        return "…"
-
-    def value(self, expr: t.Expr) -> Value:
-        """The value of an expression; what it reads is recorded on the way."""
-        match expr:
-            case t.Path():
-                if expr.name == "block" and expr.parts == ("super",):
-                    self.above()
-                    return UNKNOWN
-                base = self.scope.get(expr.name)
-                if base is None:
-                    return UNKNOWN
-                place = self.at(expr.region)
-                self.renderer.texts[place] = self.text(expr)
-                return self.follow(base, expr.parts, place, self.is_django)
-            case t.Literal():
-                return Const(expr.value)
-            case t.Filtered():
-                return self.filtered(expr)
-            case t.Follow():
-                return self.follow(self.value(expr.value), expr.parts, self.at(expr.region), self.is_django)
-            case t.Call():
-                return self.called(expr)
-            case t.Operation():
-                return self.operation(expr)
-        return UNKNOWN
-
-    @property
-    def is_django(self) -> bool:
-        return self.file.tree.language == "django"
-
-    def operation(self, expr: t.Operation) -> Value:
-        values = [self.value(operand) for operand in expr.operands]
-        if expr.op == "list":
-            return Seq(UNKNOWN, tuple(values))
-        if expr.op in ("and", "or"):
-            for operand, value in zip(expr.operands, values, strict=True):
-                if isinstance(value, Rows) and not value.evaluated:
-                    q.run(self.walk, value, self.at(operand.region))
-            return values[-1] if values else UNKNOWN
-        if expr.op == "if" and len(values) == 3:
-            return join(values[1], values[2])
-        if expr.op == "slice" and values:
-            return q.sliced(self.walk, values[0], values[1], values[2], self.at(expr.region))
-        if expr.op == "[]" and len(values) == 2:
-            if isinstance(values[0], Mapping) and isinstance(values[1], Const):
-                return values[0].get(values[1].value) or values[0].element
-            return values[0].element if isinstance(values[0], (Mapping, Seq)) else UNKNOWN
-        loops = frozenset().union(*(value.loops for value in values))
-        return Other(loops)
-
-    def follow(self, value: Value, parts: tuple[str, ...], at: Place, calls: bool = True) -> Value:
-        """Lookups: a key, an attribute (called where it can be), an index."""
-        for index, part in enumerate(parts):
-            if isinstance(value, Mapping) and (found := value.get(part)) is not None:
-                value = found
-            elif part.isdigit():
-                value = q.item(self.walk, value, Const(int(part)), at)
-            else:
-                value = q.attribute(self.walk, value, part, at)
-            if calls:
-                value = self.auto(value, at, ".".join(parts[: index + 1]))
-        return self.auto(value, at, "") if calls and not parts else value
-
-    def auto(self, value: Value, at: Place, text: str) -> Value:
-        """What Django makes of a callable: its outcome, unless it changes data."""
-        if isinstance(value, Method) and value.name in ("delete", "save", "update", "create", "clear", "add", "set"):
-            return UNKNOWN
-        if isinstance(value, (Function, Method)):
-            return q.call(self.walk, value, (), {}, at, f"{text}()" if text else "")
-        return value
-
-    def filtered(self, expr: t.Filtered) -> Value:
-        value = self.value(expr.value)
-        for item in expr.filters:
-            value = self.filter(expr, value, item)
-        return value
-
-    def filter(self, expr: t.Filtered, value: Value, item: t.Filter) -> Value:
-        args = tuple(self.value(arg) for arg in item.args)
-        keywords = {keyword.name: self.value(keyword.value) for keyword in item.keywords}
-        place = self.at(expr.region)
-        library = self.renderer.templates.tag("|" + item.name, self.file)
-        if library is not None:
-            return q.call(
-                self.walk, Function(library.module, library.function), (value, *args), keywords, place, f"|{item.name}"
-            )
-        if item.name == "slice" and self.is_django:
-            return self.slice(value, item, place)
-        if item.name in _PER_ITEM:
-            self.per_item(value, item, args, place)
-        if item.name in _COUNTS:
-            if isinstance(value, Rows) and not value.evaluated:
-                rows = q.run(self.walk, value, place)
-                if isinstance(expr.value, t.Path) and isinstance(rows, Rows):
-                    self.evaluated(expr.value, rows)
-            return Other(value.loops)
-        if item.name in _ONE:
-            return q.item(self.walk, value, Const(0), place)
-        if item.name in ("default", "default_if_none") and args:
-            return join(value, args[0])
-        if item.name in ("dictsort", "dictsortreversed") and isinstance(value, Rows):
-            return q.run(self.walk, value, place)
-        if item.name in _SAME:
-            return value
-        if item.name in ("join", "unordered_list"):
-            with q.each(self.walk, value, place, f"{self.text(expr.value)}|{item.name}") as element:
-                if isinstance(element, Row):
-                    q.text(self.walk, element, place)
-            return UNKNOWN
-        if isinstance(value, Row):
-            q.text(self.walk, value, place)
-        return Other(value.loops)
-
-    def per_item(self, value: Value, item: t.Filter, args: tuple[Value, ...], place: Place) -> None:
-        """Filters that read an attribute of every item."""
-        name = args[0] if args else None
-        for keyword in item.keywords:
-            if keyword.name == "attribute":
-                name = self.value(keyword.value)
-        if isinstance(name, Const) and isinstance(name.value, str) and isinstance(value, (Rows, Seq)):
-            with q.each(self.walk, value, place, f"|{item.name}") as element:
-                self.follow(element, tuple(name.value.split(".")), place)
-
-    def slice(self, value: Value, item: t.Filter, place: Place) -> Value:
-        literal = item.args[0] if item.args else None
-        if not (isinstance(literal, t.Literal) and isinstance(literal.value, (str, int))):
-            return value
-        parts = str(literal.value).split(":")
-        bounds = [Const(int(part)) if part.lstrip("-").isdigit() else Const(None) for part in parts]
-        lower, upper = (Const(None), bounds[0]) if len(bounds) == 1 else (bounds[0], bounds[1])
-        return q.sliced(self.walk, value, lower, upper, place)
-
-    def called(self, expr: t.Call) -> Value:
-        name = self.text(expr.func)
-        args = tuple(self.value(arg) for arg in expr.args)
-        keywords = {item.name: self.value(item.value) for item in expr.keywords}
-        if name == "super":
-            self.above()
-            return UNKNOWN
-        if name in self.scope.macros:
-            file, macro = self.scope.macros[name]
-            if len(self.renderer.open) < DEEPEST and (file.path, macro.name) not in self.renderer.open:  # type: ignore[comparison-overlap]
-                bound = dict(zip(macro.params, args, strict=False)) | keywords
-                self.renderer.open.append(file.path)
-                before, self.file = self.file, file
-                held = {**dict.fromkeys(macro.params, UNKNOWN), **bound}
-                with self.scope.pushed(held), self.walk.step(Place(before.path, expr.region), f"{name}()", file.path):
-                    self.nodes(macro.body)
-                self.file = before
-                self.renderer.open.pop()
-            return UNKNOWN
-        func = self.value(expr.func)
-        if isinstance(func, (Function, Method)):
-            return q.call(self.walk, func, args, keywords, self.at(expr.region), f"{name}()")
-        return Other(frozenset().union(*(arg.loops for arg in args)) if args else frozenset())
+    def macro(self, name: str, args: tuple[Value, ...], keywords: dict[str, Value], region: Region) -> None:
+        """A call of a macro of Jinja2."""
+        file, macro = self.scope.macros[name]
+        if len(self.renderer.open) < DEEPEST:
+            bound = dict(zip(macro.params, args, strict=False)) | keywords
+            self.renderer.open.append(file.path)
+            before, self.file = self.file, file
+            held = {**dict.fromkeys(macro.params, UNKNOWN), **bound}
+            with self.scope.pushed(held), self.walk.step(Place(before.path, region), f"{name}()", file.path):
+                self.nodes(macro.body)
+            self.file = before
+            self.renderer.open.pop()
