@@ -33,7 +33,7 @@ from stackaudit.facts.python import Module
 from stackaudit.lower import pool
 from stackaudit.lower.collector import collector_at_rest
 from stackaudit.lower.python import decode, lower
-from stackaudit.lower.python_nesting import too_deep_at
+from stackaudit.lower.python_nesting import nests_too_deeply
 
 
 def cpu() -> float:
@@ -67,7 +67,9 @@ class Bench:
     def round(self) -> None:
         self.measure("libcst: parse", self.libcst)
         self.measure("stackaudit: lower", lambda: [lower(data, "x.py") for data in self.sources])
-        self.measure("stackaudit: of that, the look for deep nesting", lambda: [too_deep_at(t) for t in self.texts])
+        self.measure(
+            "stackaudit: of that, the look for deep nesting", lambda: [nests_too_deeply(t) for t in self.texts]
+        )
         self.measure("stackaudit: decode the facts from the cache", self.decode)
         self.measure("CPython: ast.parse (what it can read)", self.ast)
         with cached() as folder:

@@ -3,6 +3,9 @@
 The names are those of Python's own `ast`, and so is the meaning unless a docstring says otherwise. Every node begins
 with `start` and `end`, offsets into the decoded text in code points; parentheses around an expression do not belong to
 it. `Module.region` turns offsets into lines and columns.
+
+Statements and expressions nest at most 150 levels deep, so who walks them may recurse. A chain of more than 75 binary
+operators is one `Opaque`; a file that nests deeper otherwise is not read at all.
 """
 
 from __future__ import annotations
@@ -62,7 +65,10 @@ class Bytes(Node, tag=5):
 
 
 class Opaque(Node, tag=6):
-    """Something with no value that matters: `...`, a complex or a giant number, a template string."""
+    """Something with no value that matters: `...`, a complex or a giant number, a template string.
+
+    Also a string that UTF-8 cannot carry and a long chain of operators; `kind` says which.
+    """
 
     kind: str
 
@@ -119,7 +125,10 @@ class IfExp(Node, tag=13):
 
 
 class Param(Node, tag=False):
-    """A parameter; `kind` is "plain", "positional" (before `/`), "keyword" (after `*`), "args" or "kwargs"."""
+    """A parameter; `kind` is "plain", "positional" (before `/`), "keyword" (after `*`), "args" or "kwargs".
+
+    Its span is that of its name.
+    """
 
     name: str
     kind: Literal["plain", "positional", "keyword", "args", "kwargs"]

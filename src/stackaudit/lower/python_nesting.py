@@ -32,11 +32,9 @@ STRUCTURE = bytes.maketrans(b"[{]}\r.-*/%&|^~<>=!:@", b"(())\n" + b"+" * 15)
 DROPPED = bytes(set(range(256)) - set(b"()[]{},\r\n.+-*/%&|^~<>=!:@ "))
 
 
-def too_deep_at(text: str) -> int | None:
-    """An offset in `text` if it nests more than `LIMIT` levels deep, else None."""
-    if len(text) <= LIMIT or not _suspicious(text):
-        return None
-    return 0 if _depth(text) > LIMIT else None
+def nests_too_deeply(text: str) -> bool:
+    """Whether `text` nests more than `LIMIT` levels deep."""
+    return len(text) > LIMIT and _suspicious(text) and _depth(text) > LIMIT
 
 
 def _suspicious(text: str) -> bool:

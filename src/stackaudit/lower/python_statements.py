@@ -8,7 +8,6 @@ from typing import Any
 import libcst as cst
 
 from stackaudit.facts.python import (
-    Alias,
     AnnAssign,
     Assert,
     Assign,
@@ -22,8 +21,6 @@ from stackaudit.facts.python import (
     FunctionDef,
     Handler,
     If,
-    Import,
-    ImportFrom,
     Jump,
     Match,
     Name,
@@ -38,6 +35,8 @@ from stackaudit.facts.python import (
 )
 from stackaudit.lower.python_cursor import SKIP_BETWEEN_STATEMENTS, Cursor
 from stackaudit.lower.python_expressions import arguments, identifier, parameters
+from stackaudit.lower.python_imports import as_name, import_from, import_names
+from stackaudit.lower.python_patterns import pattern
 
 AUGMENTED: dict[type[cst.CSTNode], str] = {
     cst.AddAssign: "+", cst.SubtractAssign: "-", cst.MultiplyAssign: "*", cst.DivideAssign: "/",
@@ -203,67 +202,6 @@ def _scope(cursor: Cursor, node: Any, start: int) -> Stmt:
     return Scope(start, cursor.pos, kind, tuple(names))
 
 
-def _dotted(cursor: Cursor, node: Any) -> str:
-    parts: list[str] = []
-    while isinstance(node, cst.Attribute):
-        parts.append(node.attr.value)
-        node = node.value
-    parts.append(node.value)
-    parts.reverse()
-    cursor.eat(parts[0])
-    for part in parts[1:]:
-        cursor.eat(".")
-        cursor.eat(part)
-    return identifier(".".join(parts))
-
-
-def _aliases(cursor: Cursor, nodes: Sequence[cst.ImportAlias]) -> tuple[Alias, ...]:
-    found: list[Alias] = []
-    for node in nodes:
-        start = cursor.skip()
-        name = _dotted(cursor, node.name)
-        asname = _as_name(cursor, node.asname)
-        found.append(Alias(start, cursor.pos, name, asname))
-        cursor.comma()
-    return tuple(found)
-
-
-def _as_name(cursor: Cursor, node: cst.AsName | None) -> str | None:
-    if node is None:
-        return None
-    cursor.eat("as")
-    name = node.name.value  # type: ignore[union-attr]
-    cursor.eat(name)
-    return identifier(name)
-
-
-def _import(cursor: Cursor, node: Any, start: int) -> Stmt:
-    if isinstance(node, cst.LazyImport):
-        cursor.eat("lazy")
-    cursor.eat("import")
-    names = _aliases(cursor, node.names)
-    return Import(start, cursor.pos, names)
-
-
-def _import_from(cursor: Cursor, node: Any, start: int) -> Stmt:
-    if isinstance(node, cst.LazyImportFrom):
-        cursor.eat("lazy")
-    cursor.eat("from")
-    for _ in node.relative:
-        cursor.eat(".")
-    module = _dotted(cursor, node.module) if node.module is not None else ""
-    cursor.eat("import")
-    if isinstance(node.names, cst.ImportStar):
-        at = cursor.eat("*")
-        return ImportFrom(start, cursor.pos, module, len(node.relative), (Alias(at, cursor.pos, "*", None),))
-    if node.lpar is not None:
-        cursor.eat("(")
-    names = _aliases(cursor, node.names)
-    if node.lpar is not None:
-        cursor.eat(")")
-    return ImportFrom(start, cursor.pos, module, len(node.relative), names)
-
-
 def _if(cursor: Cursor, node: cst.If, start: int) -> Stmt:
     """`if`, each `elif` and `else`, in one loop: chains of `elif` may be long."""
     branches: list[tuple[int, Expr, tuple[Stmt, ...]]] = []
@@ -349,7 +287,7 @@ def _try(cursor: Cursor, node: Any, start: int) -> Stmt:
         if isinstance(handler, cst.ExceptStarHandler):
             cursor.eat("*")
         caught = cursor.optional(handler.type)
-        name = _as_name(cursor, handler.name)
+        name = as_name(cursor, handler.name)
         suite = _block(cursor, handler.body)
         handlers.append(Handler(at, cursor.pos, caught, name, suite))
     orelse = _else(cursor, node.orelse)
@@ -411,7 +349,7 @@ def _match(cursor: Cursor, node: cst.Match, start: int) -> Stmt:
         at = _clause(cursor, "case")
         names: list[str] = []
         values: list[Expr] = []
-        _pattern(cursor, case.pattern, names, values)
+        pattern(cursor, case.pattern, names, values)
         guard = None
         if case.guard is not None:
             cursor.eat("if")
@@ -422,85 +360,12 @@ def _match(cursor: Cursor, node: cst.Match, start: int) -> Stmt:
     return Match(start, cursor.pos, subject, tuple(cases))
 
 
-def _pattern(cursor: Cursor, node: Any, names: list[str], values: list[Expr]) -> None:
-    """Add the names that a pattern binds to `names` and the expressions it compares with to `values`."""
-    cursor.enter()
-    if isinstance(node, (cst.MatchValue, cst.MatchSingleton)):
-        values.append(cursor.expr(node.value))
-    else:
-        for _ in node.lpar:
-            cursor.eat("(")
-        _open_pattern(cursor, node, names, values)
-        for _ in node.rpar:
-            cursor.eat(")")
-    cursor.depth -= 1
-
-
-def _open_pattern(cursor: Cursor, node: Any, names: list[str], values: list[Expr]) -> None:
-    if isinstance(node, (cst.MatchList, cst.MatchTuple)):
-        brackets = isinstance(node, cst.MatchList) and node.lbracket is not None
-        if brackets:
-            cursor.eat("[")
-        _patterns(cursor, node.patterns, names, values)
-        if brackets:
-            cursor.eat("]")
-    elif isinstance(node, cst.MatchOr):
-        for index, element in enumerate(node.patterns):
-            if index:
-                cursor.eat("|")
-            _pattern(cursor, element.pattern, names, values)
-    elif isinstance(node, cst.MatchAs):
-        if node.pattern is not None:
-            _pattern(cursor, node.pattern, names, values)
-            cursor.eat("as")
-        _bind(cursor, node.name, names)
-    elif isinstance(node, cst.MatchMapping):
-        cursor.eat("{")
-        for pair in node.elements:
-            values.append(cursor.expr(pair.key))
-            cursor.eat(":")
-            _pattern(cursor, pair.pattern, names, values)
-            cursor.comma()
-        if node.rest is not None:
-            cursor.eat("**")
-            _bind(cursor, node.rest, names)
-            cursor.comma()
-        cursor.eat("}")
-    else:
-        values.append(cursor.expr(node.cls))
-        cursor.eat("(")
-        _patterns(cursor, node.patterns, names, values)
-        for keyword in node.kwds:
-            cursor.eat(keyword.key.value)
-            cursor.eat("=")
-            _pattern(cursor, keyword.pattern, names, values)
-            cursor.comma()
-        cursor.eat(")")
-
-
-def _patterns(cursor: Cursor, nodes: Any, names: list[str], values: list[Expr]) -> None:
-    for node in nodes:
-        if isinstance(node, cst.MatchStar):
-            cursor.eat("*")
-            _bind(cursor, node.name, names)
-        else:
-            _pattern(cursor, node.value, names, values)
-        cursor.comma()
-
-
-def _bind(cursor: Cursor, node: cst.Name | None, names: list[str]) -> None:
-    """A name that a pattern binds; None stands for `_`, which binds nothing."""
-    cursor.eat("_" if node is None else node.value)
-    if node is not None:
-        names.append(identifier(node.value))
-
-
 STATEMENTS: dict[type[cst.CSTNode], Callable[[Cursor, Any, int], Stmt]] = {
     cst.Expr: _expression, cst.Assign: _assign, cst.AnnAssign: _annotated, cst.AugAssign: _augmented,
     cst.TypeAlias: _type_alias, cst.Return: _return, cst.Raise: _raise, cst.Assert: _assert, cst.Del: _delete,
     cst.Pass: _jump, cst.Break: _jump, cst.Continue: _jump, cst.Global: _scope, cst.Nonlocal: _scope,
-    cst.Import: _import, cst.LazyImport: _import, cst.ImportFrom: _import_from, cst.LazyImportFrom: _import_from,
-    cst.If: _if, cst.For: _for, cst.While: _while, cst.With: _with, cst.Try: _try, cst.TryStar: _try,
-    cst.FunctionDef: _function, cst.ClassDef: _class, cst.Match: _match,
+    cst.Import: import_names, cst.LazyImport: import_names, cst.ImportFrom: import_from,
+    cst.LazyImportFrom: import_from, cst.If: _if, cst.For: _for, cst.While: _while, cst.With: _with,
+    cst.Try: _try, cst.TryStar: _try, cst.FunctionDef: _function, cst.ClassDef: _class, cst.Match: _match,
 }  # fmt: skip
 """How each kind of statement is lowered: (cursor, node, offset of its first token) -> facts."""
