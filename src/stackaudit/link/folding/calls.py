@@ -134,10 +134,10 @@ def call_function(
     try:
         if not isinstance(function.body, tuple):
             return machine.evaluate(function.body, frame)
-        end, value = machine.execute(function.body, frame)
+        end, returned = machine.execute(function.body, frame)
     finally:
         machine.leave()
-    result: AnyValue = value if end == "return" and value is not None else Known(None)
+    result: AnyValue = returned if end == "return" and returned is not None else Known(None)
     for why, early in frame.returned:
         result = join_values(early, result, why)
     for note in frame.assumed[:2]:

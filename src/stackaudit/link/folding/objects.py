@@ -53,14 +53,14 @@ class GaveUpError(Exception):
 class FoldedList(list[AnyValue]):
     """A list; a `Maybe` among its items makes its length unknown."""
 
-    __hash__ = object.__hash__
+    __hash__ = object.__hash__  # type: ignore[assignment]
     aliases: tuple[Any, ...] = ()
 
 
 class FoldedDict(dict[Any, AnyValue]):
     """A dict with plain keys; `open` says why it may hold other keys as well, "" where it does not."""
 
-    __hash__ = object.__hash__
+    __hash__ = object.__hash__  # type: ignore[assignment]
     open: str = ""
     aliases: tuple[Any, ...] = ()
 
@@ -68,7 +68,7 @@ class FoldedDict(dict[Any, AnyValue]):
 class FoldedSet(dict[Any, AnyValue]):
     """A set, as a dict from plain items to their Values; `open` as for `FoldedDict`."""
 
-    __hash__ = object.__hash__
+    __hash__ = object.__hash__  # type: ignore[assignment]
     open: str = ""
     aliases: tuple[Any, ...] = ()
 
@@ -230,7 +230,7 @@ def _same(left: AnyValue, right: AnyValue, steps: list[int]) -> bool:
         return False
     if isinstance(a, (list, tuple)):
         return len(a) == len(b) and all(_same(x, y, steps) for x, y in zip(a, b, strict=True))
-    if isinstance(a, dict):
+    if isinstance(a, (FoldedDict, FoldedSet)):
         return not (a.open or b.open) and a.keys() == b.keys() and all(_same(a[key], b[key], steps) for key in a)
     if isinstance(a, Method):
         return a.name == b.name and _same(a.owner, b.owner, steps)
@@ -275,4 +275,5 @@ def _export(value: AnyValue, depth: int, above: set[int]) -> AnyValue:
         return Known(str(held), value.places, value.note)
     if isinstance(held, (External, ClassObject, Function)):
         return Unknown(f"it is the object {held.name} of Python", value.places)
-    return getattr(held, "exported", lambda: Unknown("it is an object of Python", value.places))()  # type: ignore[no-any-return]
+    exported: AnyValue = getattr(held, "exported", lambda: Unknown("it is an object of Python", value.places))()
+    return exported

@@ -76,7 +76,10 @@ def _same(machine: Machine, call: Call) -> AnyValue:
 
 
 def _plain_call(make: Callable[..., Any], *failures: type[Exception]) -> Handler:
-    """A pure function over plain arguments."""
+    """A pure function over plain arguments, which may fail like any function and in the ways of `failures`."""
+    expected: tuple[type[Exception], ...] = (
+        TypeError, ValueError, OverflowError, SyntaxError, RecursionError, MemoryError, *failures,
+    )  # fmt: skip
 
     def apply(machine: Machine, call: Call) -> AnyValue:
         args: list[Any] = []
@@ -98,7 +101,7 @@ def _plain_call(make: Callable[..., Any], *failures: type[Exception]) -> Handler
             keywords[name] = plain
         try:
             result = make(*args, **keywords)
-        except (TypeError, ValueError, OverflowError, SyntaxError, RecursionError, MemoryError, *failures) as error:
+        except expected as error:
             kind = "ValueError" if isinstance(error, ValueError) else type(error).__name__
             raise Raised(kind, f"a function raises {kind}") from None
         rested = merged(None, *call.args, *call.keywords.values())

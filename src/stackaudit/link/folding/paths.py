@@ -38,13 +38,14 @@ def parent(path: PurePosixPath) -> PurePosixPath | Unknown:
 
 def parents(owner: Known[Any], index: Any) -> AnyValue:
     """`owner.parents[index]`."""
-    found: PurePosixPath | Unknown = owner.value
+    found: PurePosixPath = owner.value
     if not isinstance(index, int) or not 0 <= index < 100:
         return Unknown("an index of parents is odd", owner.places)
     for _ in range(index + 1):
-        found = parent(found)
-        if isinstance(found, Unknown):
-            return Unknown(found.why, owner.places)
+        above = parent(found)
+        if isinstance(above, Unknown):
+            return Unknown(above.why, owner.places)
+        found = above
     return merged(found, owner)
 
 
