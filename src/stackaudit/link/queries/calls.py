@@ -217,8 +217,9 @@ def settled(value: Value, active: frozenset[Loop]) -> Value:
             if value.loop is None:
                 return Row(value.model, load, None, (), None, value.loops & active)
         return value
-    if isinstance(value, (Other, Const)) and value.loops:
-        return replace(value, loops=value.loops & active)
+    if isinstance(value, (Other, Const)) and value.loops and not value.loops <= active:
+        left = value.loops & active
+        return Other(left, value.name) if isinstance(value, Other) else Const(value.value, left)
     return value
 
 

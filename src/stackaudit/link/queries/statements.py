@@ -162,8 +162,10 @@ def merged(one: dict[str, Value], other: dict[str, Value]) -> dict[str, Value]:
 
 def _for(walk: Walk, stmt: py.For) -> None:
     value = expressions.iterable(walk, stmt.iter)
-    bounded = _bound(stmt, value)
-    text = f"for {text_of(stmt.target, 30)} in {text_of(stmt.iter, 50)}"
+    if stmt not in walk.written:
+        text = f"for {text_of(stmt.target, 30)} in {text_of(stmt.iter, 50)}"
+        walk.written[stmt] = (text, _bound(stmt))
+    text, bounded = walk.written[stmt]
     element, _ = loops.enter(walk, value, walk.at(stmt.iter), text, bounded)
     isolated = walk.isolated
     walk.isolated = 0
@@ -177,7 +179,7 @@ def _for(walk: Walk, stmt: py.For) -> None:
     block(walk, stmt.orelse)
 
 
-def _bound(stmt: py.For, value: Value) -> str:
+def _bound(stmt: py.For) -> str:
     target = stmt.target.id if isinstance(stmt.target, py.Name) else ""
     if target in _ATTEMPTS:
         return "attempts"

@@ -229,6 +229,8 @@ def varying(value: Value, loops: frozenset[Loop]) -> Value:
         return value
     if isinstance(value, Instance):
         return value
+    if isinstance(value, Other):
+        return Other(value.loops | loops, value.name)
     return replace(value, loops=value.loops | loops)
 
 

@@ -14,7 +14,7 @@ from stackaudit.link.models import Models
 from stackaudit.link.modules import SourceModule
 from stackaudit.link.queries.events import Event, EventKind, Outcome, Record
 from stackaudit.link.queries.source import text_of
-from stackaudit.link.queries.values import UNKNOWN, Instance, Loop, Origin, Row, Rows, Value
+from stackaudit.link.queries.values import UNKNOWN, Instance, Loop, Origin, Other, Row, Rows, Value
 from stackaudit.model.source import Place
 from stackaudit.model.verdict import Step
 
@@ -95,6 +95,7 @@ class Walk:
         self.isolated = 0
         self.spent = 0
         self.guards: dict[py.If, bool] = {}
+        self.written: dict[py.For, tuple[str, str]] = {}
         self.memo: dict[Any, Value] = {}
         self.constants: dict[Any, Value] = {}
         self.signalled: frozenset[Model] = frozenset()
@@ -221,7 +222,7 @@ class Walk:
     def unknown(self, *values: Value) -> Value:
         """Something not known that changes as `values` do."""
         loops = frozenset().union(*(value.loops for value in values)) if values else frozenset()
-        return replace(UNKNOWN, loops=loops) if loops else UNKNOWN
+        return Other(loops) if loops else UNKNOWN
 
 
 def turned(value: Value, loop: Loop) -> Value:
@@ -231,6 +232,8 @@ def turned(value: Value, loop: Loop) -> Value:
     if isinstance(value, Instance):
         return value
     loops = value.loops | {loop}
+    if isinstance(value, Other):
+        return Other(loops, value.name)
     if isinstance(value, Row):
         return replace(value, loop=loop if value.loop is not None else None, loops=loops)
     if isinstance(value, Rows):
