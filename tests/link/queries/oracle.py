@@ -26,13 +26,18 @@ from shop.models import Author, Book, Chapter, Country, Note, Profile, Publisher
 """
 
 
+def _stop(process: subprocess.Popen[str]) -> None:
+    process.kill()
+    process.communicate()
+
+
 @cache
 def server(size: int) -> subprocess.Popen[str]:
     """Real Django with so many authors, in a child process that ends with this one."""
     process = subprocess.Popen(
         [sys.executable, "server.py", str(size)], cwd=PROJECT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )
-    atexit.register(process.kill)
+    atexit.register(_stop, process)
     return process
 
 
