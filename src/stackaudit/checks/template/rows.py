@@ -38,7 +38,7 @@ def _verdict(repeat: Repeat, text_of: Callable[[Place], str]) -> Verdict:
             "access": access,
             "loop": loop,
             "relation": ", ".join(".".join(path) for path in repeat.paths) or event.method,
-            "queryset": origin or "the queryset",
+            "queryset": f"`{origin}`" if origin else "the queryset",
             "where": where or "the view",
             "loads": loads,
             "method": event.method,
