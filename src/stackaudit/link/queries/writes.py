@@ -9,6 +9,7 @@ from stackaudit.link.queries.values import Loop, Related, Row, Rows, Value
 from stackaudit.link.queries.walk import At, Walk
 
 _BULK = frozenset({"bulk_create", "bulk_update"})
+_COLLECTED = frozenset({"create", "acreate", "get_or_create", "aget_or_create", "update_or_create", "add"})
 _OF_ROWS = frozenset({"update", "delete", "add", "remove", "set", "clear"})
 
 
@@ -27,8 +28,8 @@ def written(walk: Walk, receiver: Value, name: str, model: Model | None, at: At,
         return
     loop = changing or loop
     below = sum(frame.called is not None for frame in walk.frames[loop.depth :])
-    if below > 1:
-        return  # too far below the loop to say that one statement could do it
+    if below > 1 or (below and name not in _COLLECTED):
+        return  # what a method does to its own row is not the loop's to gather; what it makes may be
     if name in _BULK or "formset" in loop.text or "form" in loop.text.split(".")[0]:
         return
     why = justified(walk, receiver, name, model, loop)
