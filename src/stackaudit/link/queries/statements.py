@@ -121,6 +121,9 @@ def _if(walk: Walk, stmt: py.If) -> bool:
     other_ended = block(walk, stmt.orelse)
     walk.guard -= 1
     walk.shielded -= shield
+    if shield and ended != other_ended:
+        frame.shields += 1  # what follows is the other branch of the guard
+        walk.shielded += 1
     if ended and not other_ended:
         return False
     if other_ended and not ended:

@@ -55,6 +55,7 @@ class Frame:
     closure: Frame | None = None
     returns: list[Value] = field(default_factory=list)
     yields: list[Value] = field(default_factory=list)
+    shields: int = 0
 
 
 class Hooks(Protocol):
@@ -113,7 +114,7 @@ class Walk:
         try:
             yield frame
         finally:
-            self.frames.pop()
+            self.shielded -= self.frames.pop().shields
 
     @contextmanager
     def step(self, at: At, text: str, where: str = "") -> Iterator[Frame]:
