@@ -137,7 +137,11 @@ def _bind(
                 _add(names, stmt.target.id, Binding(stmt.value), conditional)
         elif isinstance(stmt, py.If):
             _bind(stmt.body, names, stars, True)
-            _bind(stmt.orelse, names, stars, True)
+            rest = stmt.orelse
+            while len(rest) == 1 and isinstance(rest[0], py.If):  # elif: as long a chain as one likes
+                _bind(rest[0].body, names, stars, True)
+                rest = rest[0].orelse
+            _bind(rest, names, stars, True)
         elif isinstance(stmt, py.Try):
             for part in (stmt.body, *(handler.body for handler in stmt.handlers), stmt.orelse, stmt.finalbody):
                 _bind(part, names, stars, True)

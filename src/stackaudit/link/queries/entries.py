@@ -22,7 +22,10 @@ def walk_all(walk: Walk) -> None:
         for node, owner in functions(walk, module):
             bound = _bound(walk, owner, node, managers) if owner is not None else None
             walk.spent = 0
-            calls.call(walk, Function(module, node, bound, owner), (), {}, (module, node), node.name)
+            try:
+                calls.call(walk, Function(module, node, bound, owner), (), {}, (module, node), node.name)
+            except RecursionError:
+                walk.restart()  # nested deeper than can be followed: nothing is said of this function
 
 
 def functions(walk: Walk, module: SourceModule) -> Iterator[tuple[py.FunctionDef, SourceClass | None]]:

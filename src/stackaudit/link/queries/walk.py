@@ -102,6 +102,12 @@ class Walk:
         self.signalled: frozenset[Model] = frozenset()
         self.hooks: Hooks | None = None
 
+    def restart(self) -> None:
+        """Forget where the walk stood, after something that could not be followed."""
+        self.frames.clear()
+        self.loops.clear()
+        self.guard = self.shielded = self.isolated = 0
+
     @property
     def frame(self) -> Frame:
         """The frame on top."""
