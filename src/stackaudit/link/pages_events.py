@@ -31,7 +31,7 @@ class Repeat:
     @property
     def first(self) -> Event:
         """The access that the verdict stands at."""
-        failing = [event for event in self.events if event.outcome == "fail"]
+        failing = self.failing
         unsure = [event for event in self.events if event.outcome == "unknown"]
         return (failing or unsure or self.events)[0]
 
