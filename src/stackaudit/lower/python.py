@@ -23,8 +23,8 @@ from stackaudit.lower.python_nesting import nests_too_deeply
 from stackaudit.lower.python_statements import statements
 
 MAX_BYTES = 2_000_000
-"""Larger files are data in the clothes of code: for 2 MB of Django's own code libcst takes 7 s and 600 MB of memory, for
-5 MB 20 s and 1.4 GB. The largest module of Django has 0.1 MB, the largest of the standard library 0.8 MB."""
+"""Larger files are data in the clothes of code: for 2 MB of Django's own code libcst takes 7 s and 600 MB of memory,
+for 5 MB 20 s and 1.4 GB. The largest module of Django has 0.1 MB, the largest of the standard library 0.8 MB."""
 
 # Their functions are entered into the table of expressions when they are imported.
 LOADED = (python_displays, python_expressions, python_literals)
