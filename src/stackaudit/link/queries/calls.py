@@ -7,7 +7,7 @@ from dataclasses import replace
 from stackaudit.facts import python as py
 from stackaudit.link.classes import SourceClass
 from stackaudit.link.modules import SourceModule
-from stackaudit.link.queries import access, expressions, known, rows, statements
+from stackaudit.link.queries import access, effects, expressions, known, rows, statements
 from stackaudit.link.queries.attributes import (
     MANAGER_BASES,
     QUERYSET_BASES,
@@ -178,6 +178,7 @@ def call(
     bound = settled(function.bound, active) if function.bound is not None else None
     key = (node, bound, tuple(env.items()), function.closure, tuple(walk.loops) if matters_any(env) else ())
     if key in walk.memo:
+        effects.again(walk, node)
         return walk.memo[key]
     walk.memo[key] = Other(loops)
     owner = function.owner

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
 from stackaudit.link.model import Model, Relation
@@ -48,10 +48,16 @@ class Event:
 
 
 class Record:
-    """The events of a walk; each is kept once, and what is certain goes before what is not."""
+    """The events of a walk; each is kept once, and what is certain goes before what is not.
+
+    `working` are the loops, by their places, that do work outside the database on their turns; `workers` the functions
+    that do it.
+    """
 
     def __init__(self) -> None:
         self._events: dict[tuple[object, ...], Event] = {}
+        self.working: set[Place] = set()
+        self.workers: set[object] = set()
 
     def add(self, event: Event) -> None:
         """Keep an event, unless the same one is known already."""
@@ -69,5 +75,10 @@ class Record:
 
     @property
     def events(self) -> list[Event]:
-        """All events in the order of the walk."""
-        return list(self._events.values())
+        """All events in the order of the walk; a write beside work outside the database belongs to its row."""
+        return [
+            replace(event, outcome="pass", why="the loop does work outside the database for each row")
+            if event.kind == "write" and event.loop is not None and event.loop.place in self.working
+            else event
+            for event in self._events.values()
+        ]

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from stackaudit.facts import python as py
 from stackaudit.link.modules import SourceModule, dotted
-from stackaudit.link.queries import access, calls, expressions, loops, rows
+from stackaudit.link.queries import access, calls, effects, expressions, loops, rows
 from stackaudit.link.queries.loading import Load
 from stackaudit.link.queries.values import (
     UNKNOWN,
@@ -60,6 +60,7 @@ def _read(walk: Walk, value: Value, at: At) -> Value:
 
 def external(walk: Walk, name: str, args: tuple[Value, ...], keywords: dict[str, Value], at: At) -> Value:
     """A call of something outside the repository, by its dotted name."""
+    effects.met(walk, name)
     hooked = walk.hooks.external(name, args, keywords, at) if walk.hooks is not None else None
     if hooked is not None:
         return hooked

@@ -1,0 +1,32 @@
+"""Work outside the database that a loop does for each row: a mail, a request, a wait.
+
+A write beside such work marks how far it got, so it belongs to its row and not into one statement after the loop.
+"""
+
+from __future__ import annotations
+
+from stackaudit.link.queries.walk import Walk
+
+_OUTSIDE = (
+    "aiohttp.", "boto3.", "botocore.", "django.core.mail.", "ftplib.", "http.client.", "httpx.", "imaplib.",
+    "paramiko.", "pycurl.", "pysftp.", "requests.", "shutil.", "smtplib.", "socket.", "stripe.", "subprocess.",
+    "time.sleep", "urllib.request.", "urllib3.", "webdav3.", "xmlrpc.client.",
+)  # fmt: skip
+
+
+def met(walk: Walk, name: str) -> None:
+    """Take note of a call of something outside the repository, by its dotted name."""
+    if name.startswith(_OUTSIDE):
+        done(walk)
+
+
+def done(walk: Walk) -> None:
+    """Every running loop, and every function on the way, does work outside the database."""
+    walk.record.working.update(loop.place for loop in walk.loops if not loop.bounded)
+    walk.record.workers.update(frame.node for frame in walk.frames if frame.node is not None)
+
+
+def again(walk: Walk, node: object) -> None:
+    """Take note of a call whose outcome is known already and that is not walked once more."""
+    if node in walk.record.workers:
+        done(walk)
