@@ -176,7 +176,8 @@ def call(
         active = frozenset()
     env = {name: settled(value, active) for name, value in env.items()}
     bound = settled(function.bound, active) if function.bound is not None else None
-    key = (node, bound, tuple(env.items()), function.closure, tuple(walk.loops) if matters_any(env) else ())
+    running = tuple(walk.loops) if matters_any(env) else ()
+    key = (node, bound, tuple(env.items()), function.closure, running, walk.shielded > 0)
     if key in walk.memo:
         effects.again(walk, node)
         return walk.memo[key]
@@ -193,7 +194,10 @@ def call(
         if isinstance(node, py.Lambda):
             result = expressions.evaluate(walk, node.body)
         else:
+            remembered = int(any(name.rpartition(".")[2] in _REMEMBERED for name in decorators(node)))
+            walk.shielded += remembered
             statements.block(walk, node.body)
+            walk.shielded -= remembered
             result = returned(walk, frame, node)
     result = varying(result, loops & frozenset(walk.loops)) if not matters(result) else result
     walk.memo[key] = result
@@ -222,6 +226,9 @@ def settled(value: Value, active: frozenset[Loop]) -> Value:
         left = value.loops & active
         return Other(left, value.name) if isinstance(value, Other) else Const(value.value, left)
     return value
+
+
+_REMEMBERED = frozenset({"lru_cache", "cache", "cached", "memoize", "ttl_cache", "alru_cache"})
 
 
 def matters_any(env: dict[str, Value]) -> bool:

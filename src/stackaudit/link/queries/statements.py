@@ -105,16 +105,20 @@ def _augmented(walk: Walk, stmt: py.AugAssign) -> None:
 
 def _if(walk: Walk, stmt: py.If) -> bool:
     shield = int(_asks_cache(walk, stmt))
+    filled = int(_fills_cache(walk, stmt))
+    walk.shielded += filled
     walk.shielded += shield
     value = expressions.truth(walk, stmt.test)
     frame = walk.frame
     before = frame.env
     if isinstance(value, Const) and not shield:
+        walk.shielded -= filled
         return block(walk, stmt.body if value.value else stmt.orelse)
     walk.guard += 1
     frame.env = dict(before)
     _narrow(walk, stmt.test, value, True)
     ended = block(walk, stmt.body)
+    walk.shielded -= filled
     then = frame.env
     frame.env = dict(before)
     _narrow(walk, stmt.test, value, False)
@@ -138,6 +142,19 @@ def _asks_cache(walk: Walk, stmt: py.If) -> bool:
     if stmt not in walk.guards:
         walk.guards[stmt] = "_prefetched_objects_cache" in text_of(stmt.test, 400)
     return walk.guards[stmt]
+
+
+def _fills_cache(walk: Walk, stmt: py.If) -> bool:
+    """`if key not in known: known[key] = ...`: each key is asked for once, however often the loop meets it."""
+    test = stmt.test
+    if not isinstance(test, py.Compare) or test.ops != ("not in",):
+        return False
+    held = text_of(test.comparators[0])
+    return any(
+        isinstance(part, py.Assign)
+        and any(isinstance(target, py.Subscript) and text_of(target.value) == held for target in part.targets)
+        for part in stmt.body
+    )
 
 
 def _narrow(walk: Walk, test: py.Expr, value: Value, holds: bool) -> None:
@@ -243,7 +260,11 @@ def _try(walk: Walk, stmt: py.Try) -> bool:
         frame.env = merged(dict(after), before)
         if handler.name:
             frame.env[handler.name] = UNKNOWN
-        if not block(walk, handler.body):
+        missing = int(text_of(handler.type) == "KeyError") if handler.type is not None else 0
+        walk.shielded += missing  # what a dictionary does not hold yet is asked for once
+        handler_ended = block(walk, handler.body)
+        walk.shielded -= missing
+        if not handler_ended:
             handlers_ended = False
             after = merged(after, frame.env)
     walk.guard -= 1

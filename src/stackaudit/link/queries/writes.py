@@ -10,6 +10,7 @@ from stackaudit.link.queries.walk import At, Walk
 
 _BULK = frozenset({"bulk_create", "bulk_update"})
 _COLLECTED = frozenset({"create", "acreate", "get_or_create", "aget_or_create", "update_or_create", "add"})
+_OF_ONE = frozenset({"add", "remove", "set", "clear"})
 _OF_ROWS = frozenset({"update", "delete", "add", "remove", "set", "clear"})
 
 
@@ -27,6 +28,8 @@ def written(walk: Walk, receiver: Value, name: str, model: Model | None, at: At,
     if changing is None and name not in ("create", "acreate"):
         return
     loop = changing or loop
+    if isinstance(receiver, Related) and name in _OF_ONE and (loop in receiver.row.loops or name in ("set", "clear")):
+        return  # each row has a set of its own: nothing puts them together
     below = sum(frame.called is not None for frame in walk.frames[loop.depth :])
     if below > 1 or (below and name not in _COLLECTED):
         return  # what a method does to its own row is not the loop's to gather; what it makes may be
