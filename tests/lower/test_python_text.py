@@ -170,6 +170,8 @@ NOT_PYTHON = "its syntax is not Python's"
         (b"x = 1\nprint 'a'\n", (NOT_PYTHON, 2)),
         (b"x = 1\ny = 'abc\n", (NOT_PYTHON, 2)),
         (b"def f(:\n", (NOT_PYTHON, 1)),
+        (b"from {{ cookiecutter.project_slug }}.users import models\n", ("it is a template of a Python file", 0)),
+        (b"{% if a %}\nx = 1\n{% endif %}\n", ("it is a template of a Python file", 0)),
         (b"if a:\n    b\n  c\n", (NOT_PYTHON, 3)),
         (b"a = 1\nb = 0777\n", (NOT_PYTHON, 2)),
         ("a = 1\n\nb = '\xe9'".encode("latin-1"), ("byte 0xe9 is not utf-8", 3)),

@@ -36,6 +36,7 @@ BLANK_LINE = re.compile(rb"[ \t\f]*(?:#|\r|\n|\Z)")
 REFUSED_CODECS = frozenset({"idna", "punycode", "undefined", "unicode_escape", "raw_unicode_escape"})
 NAME_WITH_BLANKS = re.compile(r"\\N\{[A-Z0-9 -]+\}")
 ERROR_AT = re.compile(r"parser error: error at (\d+):")
+TEMPLATE = re.compile(r"\{%-?\s*\w|\{\{-?\s*\w+(?:\.\w+)*\s*(?:\|[^}\n]*)?-?\}\}")
 TOKENIZER_ERROR = re.compile(r"tokenizer error: (.+)")
 
 
@@ -141,6 +142,8 @@ def _parse(text: str) -> tuple[cst.Module, str]:
 
 def _syntax_error(error: ParserSyntaxError, text: str) -> UnreadableError:
     """What libcst says without its picture of the line; its tokenizer names no line, so CPython is asked for it."""
+    if TEMPLATE.search(text):
+        return UnreadableError("it is a template of a Python file")
     message = str(error)
     at = ERROR_AT.search(message)
     if at is not None:
