@@ -15,6 +15,7 @@ from stackaudit.link.queries.values import (
     Const,
     Function,
     Instance,
+    Loop,
     ModuleRef,
     Other,
     Related,
@@ -117,12 +118,12 @@ def _if(walk: Walk, stmt: py.If) -> bool:
     walk.guard += 1
     frame.env = dict(before)
     _narrow(walk, stmt.test, value, True)
-    ended = block(walk, stmt.body)
+    ended = _branch(walk, stmt.body)
     walk.shielded -= filled
     then = frame.env
     frame.env = dict(before)
     _narrow(walk, stmt.test, value, False)
-    other_ended = block(walk, stmt.orelse)
+    other_ended = _branch(walk, stmt.orelse)
     walk.guard -= 1
     walk.shielded -= shield
     if shield and ended != other_ended:
@@ -135,6 +136,22 @@ def _if(walk: Walk, stmt: py.If) -> bool:
         return False
     frame.env = merged(then, frame.env)
     return ended and other_ended
+
+
+def _branch(walk: Walk, body: tuple[py.Stmt, ...]) -> bool:
+    """Walk a branch; where it ends by leaving a loop, what it does happens once and not on each turn."""
+    last = body[-1] if body else None
+    left: list[Loop] = []
+    if isinstance(last, (py.Return, py.Raise)):
+        left = [loop for loop in walk.loops if loop.depth == len(walk.frames) and not loop.bounded]
+    elif isinstance(last, py.Jump) and last.kind == "break" and walk.loops and not walk.loops[-1].bounded:
+        left = [walk.loops[-1]]
+    for loop in left:
+        loop.bounded = "the turn that asks is the last"
+    ended = block(walk, body)
+    for loop in left:
+        loop.bounded = ""
+    return ended
 
 
 def _asks_cache(walk: Walk, stmt: py.If) -> bool:

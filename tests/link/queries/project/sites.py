@@ -493,3 +493,19 @@ def grows_while():
 def flat_hasattr_annotation():
     authors = Author.objects.annotate(number=Count("books"))
     return [author.number if hasattr(author, "number") else author.books.count() for author in authors]
+
+
+def flat_found():
+    for book in Book.objects.all():
+        if book.title == "book 1.0":
+            return book.author.name
+    return None
+
+
+def grows_raised_and_caught():
+    for book in Book.objects.all():
+        try:
+            if book.title:
+                print(book.author.name)
+        except ValueError:
+            print("odd")
