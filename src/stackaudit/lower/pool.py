@@ -18,7 +18,7 @@ from stackaudit.lower.workers import Batch, lower_in_processes, lower_with
 from stackaudit.model.result import Notification
 
 WORTH_A_PROCESS = 250_000
-"""Bytes: as much as one process reads in the time that it takes to start another."""
+"""Bytes: what one process reads in the half second that another needs to start and to import its parsers."""
 BATCH_BYTES = 128_000
 BATCH_FILES = 200
 
