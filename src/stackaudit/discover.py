@@ -7,6 +7,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path, PurePosixPath
 
 from pathspec import GitIgnoreSpec
@@ -78,10 +79,14 @@ class Inputs:
     files: tuple[Input, ...]
     left_out: dict[str, int] = field(default_factory=dict)
 
+    @cached_property
+    def _resolved(self) -> Path:
+        return self.root.resolve()
+
     def read(self, path: str) -> bytes:
         """The bytes of a file below the root. Raises OSError, also where a link leads out of the root."""
         target = (self.root / path).resolve()
-        if not target.is_relative_to(self.root.resolve()):
+        if not target.is_relative_to(self._resolved):
             raise PermissionError(1, "leads out of the repository", path)
         if not target.is_file():
             raise FileNotFoundError(2, "is not a regular file", path)
