@@ -15,6 +15,7 @@ from stackaudit.link.classes import SourceClass
 from stackaudit.link.model import Model
 from stackaudit.link.models import Models
 from stackaudit.link.modules import SourceModule
+from stackaudit.link.nodes import nodes
 from stackaudit.link.pages_files import Templates
 from stackaudit.link.pages_render import Renderer
 from stackaudit.link.pages_views import Views, kind_of
@@ -203,20 +204,14 @@ class Pages:
         return wanted
 
 
-def _called_names(node: object) -> Iterator[str]:
-    stack = [node]
-    while stack:
-        item = stack.pop()
-        if isinstance(item, py.Call):
+def _called_names(node: py.FunctionDef) -> Iterator[str]:
+    for item in nodes((node,)):
+        if type(item) is py.Call:
             func = item.func
             if isinstance(func, py.Attribute):
                 yield func.attr
             elif isinstance(func, py.Name):
                 yield func.id
-        if isinstance(item, py.Node) or hasattr(item, "__struct_fields__"):
-            stack.extend(getattr(item, name) for name in item.__struct_fields__)
-        elif isinstance(item, tuple):
-            stack.extend(item)
 
 
 def _is_property(node: py.FunctionDef) -> bool:
