@@ -48,14 +48,18 @@ def _django(stack: Stack) -> Iterator[Fact]:
 
 def _settings(stack: Stack) -> Iterator[Fact]:
     if stack.settings is not None:
-        yield Fact(label="settings", value=stack.settings.module, why=stack.settings.why)
+        why = "; ".join(filter(None, (stack.settings.why, stack.settings.doubt)))
+        yield Fact(label="settings", value=stack.settings.module, why=why)
     elif _uses_django(stack):
         yield Fact(label="settings", value="not found", why="no settings module is named or recognised")
 
 
 def _servers(stack: Stack) -> Iterator[Fact]:
-    for server in stack.processes.servers:
-        yield Fact(label=f"server ({server.audience})", value=server.name, why=server.place.path)
+    facts = (
+        Fact(label=f"server ({server.audience})", value=server.name, why=server.place.path)
+        for server in stack.processes.servers
+    )
+    yield from dict.fromkeys(facts)
 
 
 def _nginx(stack: Stack) -> Iterator[Fact]:
