@@ -16,7 +16,6 @@ from stackaudit.link.models import Models
 from stackaudit.link.modules import SourceModule, dotted
 from stackaudit.model.source import Place
 
-ADMIN_BASES = ("ModelAdmin", "TabularInline", "StackedInline", "InlineModelAdmin", "GenericTabularInline")
 _DEEPEST = 8
 
 

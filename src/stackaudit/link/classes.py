@@ -58,12 +58,6 @@ class SourceClass:
                     return Member(base, name, bound[-1])
         return None
 
-    def external_after(self, after: SourceClass | None = None) -> tuple[str, ...]:
-        """The external bases that follow `after` in the look-up order."""
-        mro = self.mro
-        start = mro.index(after) + 1 if after in mro else 0
-        return tuple(base for base in mro[start:] if isinstance(base, str))
-
 
 @dataclass(frozen=True, slots=True)
 class Member:

@@ -117,7 +117,6 @@ MANAGERS = frozenset({"django.db.models.Manager", "django.contrib.auth.models.Us
                       "django.contrib.auth.models.BaseUserManager", "django.contrib.auth.base_user.BaseUserManager",
                       "django.contrib.gis.db.models.Manager", "django.contrib.sites.managers.CurrentSiteManager",
                       "builtins.object"})  # fmt: skip
-QUERYSETS = frozenset({"django.db.models.QuerySet", "django.contrib.gis.db.models.QuerySet", "builtins.object"})
 
 
 def canonical(name: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -62,7 +63,7 @@ class Scope:
             self.layers.pop()
 
 
-class Expressions:
+class Expressions(ABC):
     """Evaluates the expressions of one template; a subclass walks its tags."""
 
     def __init__(
@@ -87,13 +88,13 @@ class Expressions:
                 layer[path.name] = replace(rows, evaluated=True)
                 return
 
+    @abstractmethod
     def above(self) -> None:
         """`{{ block.super }}` and Jinja2's `super()`."""
-        raise NotImplementedError
 
+    @abstractmethod
     def macro(self, name: str, args: tuple[Value, ...], keywords: dict[str, Value], region: Region) -> None:
         """A call of a macro of Jinja2."""
-        raise NotImplementedError
 
     def text(self, expr: t.Expr) -> str:
         """An expression as one would write it."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from stackaudit.link import settings_choice, settings_classes, settings_sources
 from stackaudit.link.django_defaults import default as django_default
-from stackaudit.link.fold import World, exported, may_be_missing
+from stackaudit.link.fold import World, exported
 from stackaudit.link.folding.machine import Machine
 from stackaudit.link.folding.objects import FoldedDict, Maybe
 from stackaudit.link.folding.operators import of_plain
@@ -104,10 +104,6 @@ class Settings:
     def is_set(self, name: str) -> bool:
         """Whether the module sets `name`, or may set it."""
         return name in self.names
-
-    def is_surely_set(self, name: str) -> bool:
-        """Whether the module sets `name` whatever happens."""
-        return not may_be_missing(self.names.get(name))
 
     def place(self, name: str) -> Place:
         """Where `name` was last set; the first line of the module where it is not."""

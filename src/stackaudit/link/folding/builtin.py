@@ -24,7 +24,7 @@ from stackaudit.link.folding.objects import (
     Unset,
     key_of,
 )
-from stackaudit.link.folding.operators import LONGEST, as_plain, items_of, merged, truth
+from stackaudit.link.folding.operators import LONGEST, as_plain, items_of, merged, plain_arguments, truth
 from stackaudit.model.values import AnyValue, Known, Unknown
 
 if TYPE_CHECKING:
@@ -128,18 +128,10 @@ def _plainly(make: Callable[..., Any]) -> Callable[[Machine, Call], AnyValue]:
     """`min`, `sorted` and the like, whose result is plain where their arguments are."""
 
     def apply(machine: Machine, call: Call) -> AnyValue:
-        args: list[Any] = []
-        for arg in call.args:
-            plain = as_plain(arg)
-            if isinstance(plain, Unknown):
-                return Unknown(plain.why, plain.places)
-            args.append(plain)
-        keywords: dict[str, Any] = {}
-        for name, arg in call.keywords.items():
-            plain = as_plain(arg)
-            if isinstance(plain, Unknown):
-                return Unknown(plain.why, plain.places)
-            keywords[name] = plain
+        plain = plain_arguments(call)
+        if isinstance(plain, Unknown):
+            return plain
+        args, keywords = plain
         try:
             result = make(*args, **keywords)
         except (TypeError, ValueError, ArithmeticError, IndexError) as error:

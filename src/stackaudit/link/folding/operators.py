@@ -6,7 +6,7 @@ import operator
 from collections.abc import Callable, Iterable
 from datetime import date, timedelta
 from pathlib import PurePosixPath
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from stackaudit.link.folding.objects import (
     ROOT,
@@ -23,6 +23,9 @@ from stackaudit.link.folding.objects import (
 )
 from stackaudit.model.source import Place
 from stackaudit.model.values import AnyValue, Known, Unknown, first_unknown
+
+if TYPE_CHECKING:
+    from stackaudit.link.folding.calls import Call
 
 LARGEST = 20_000
 """How many items a container may hold, all the way down, where all of them must be looked at."""
@@ -346,6 +349,21 @@ def contains(container: AnyValue, item: AnyValue) -> AnyValue:
 def as_plain(value: AnyValue) -> Any:
     """`value` as Python's own objects all the way down, or the first Unknown inside it."""
     return _plain(value, [LARGEST])
+
+
+def plain_arguments(call: Call) -> tuple[list[Any], dict[str, Any]] | Unknown:
+    """The arguments of a call as Python's own objects, or why one of them is not known."""
+    args: list[Any] = []
+    keywords: dict[str, Any] = {}
+    for name, arg in (*((None, arg) for arg in call.args), *call.keywords.items()):
+        plain = as_plain(arg)
+        if isinstance(plain, Unknown):
+            return Unknown(plain.why, plain.places)
+        if name is None:
+            args.append(plain)
+        else:
+            keywords[name] = plain
+    return args, keywords
 
 
 def _plain(value: AnyValue, left: list[int]) -> Any:

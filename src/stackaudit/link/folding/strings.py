@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from stackaudit.link.folding.objects import ROOT, Raised
-from stackaudit.link.folding.operators import LONGEST, as_plain, merged, of_plain
+from stackaudit.link.folding.operators import LONGEST, merged, of_plain, plain_arguments
 from stackaudit.model.values import AnyValue, Known, Unknown
 
 if TYPE_CHECKING:
@@ -31,18 +31,10 @@ _WIDE = re.compile(r"\d{5}")
 def method(call: Call, owner: Known[Any], name: str) -> AnyValue:
     """`owner.name(...)`."""
     text: str | bytes = owner.value
-    args: list[Any] = []
-    for arg in call.args:
-        plain = as_plain(arg)
-        if isinstance(plain, Unknown):
-            return Unknown(plain.why, plain.places)
-        args.append(plain)
-    keywords: dict[str, Any] = {}
-    for key, arg in call.keywords.items():
-        plain = as_plain(arg)
-        if isinstance(plain, Unknown):
-            return Unknown(plain.why, plain.places)
-        keywords[key] = plain
+    plain = plain_arguments(call)
+    if isinstance(plain, Unknown):
+        return plain
+    args, keywords = plain
     if name not in PURE and not (name in PADDING and args and isinstance(args[0], int) and args[0] < 10_000):
         return Unknown(f"the method {name} of a string decides it", owner.places)
     if isinstance(text, str) and ROOT in text and name not in ROOTED:

@@ -19,7 +19,6 @@ SERVERS = WSGI_SERVERS | ASGI_SERVERS | DEVELOPMENT_SERVERS | {"granian"}
 WORKERS = frozenset({"celery-worker", "celery-beat", "rq", "dramatiq", "huey", "qcluster", "channels-worker"}) | {
     "db_worker"
 }
-THREADED = frozenset({"gthread", "gunicorn.workers.gthread.ThreadWorker"})
 SYNC = frozenset({"sync", "gunicorn.workers.sync.SyncWorker"})
 
 

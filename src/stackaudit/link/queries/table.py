@@ -94,10 +94,6 @@ ROW_METHODS: dict[str, Runs] = {
     "get_deferred_fields": "never", "serializable_value": "never", "clean": "never", "save_base": "write",
 }  # fmt: skip
 
-BUILTIN_EVALUATORS = frozenset({
-    "list", "tuple", "set", "frozenset", "sorted", "sum", "any", "all", "max", "min", "dict", "len", "bool",
-})  # fmt: skip
-
 
 def method(name: str, django: tuple[int, int] | None = None) -> Method | None:
     """The row of the table for a method, by its synchronous or asynchronous name; None where Django has no such."""
