@@ -14,7 +14,7 @@ from stackaudit.model.rule import Need
 from stackaudit.model.values import Known, Unknown
 
 if TYPE_CHECKING:
-    from stackaudit.link.admin_walk import Changelists
+    from stackaudit.link.admin.walk import Changelists
     from stackaudit.link.host import HostSpec
     from stackaudit.link.models import Models
     from stackaudit.link.modules import Modules
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from stackaudit.link.pages import Pages
     from stackaudit.link.processes import Processes
     from stackaudit.link.queries import Queries
-    from stackaudit.link.serializers_walk import Api
+    from stackaudit.link.serializers.walk import Api
     from stackaudit.link.settings import Settings
 
 _KINDS: dict[Need, tuple[str, ...]] = {
@@ -95,14 +95,14 @@ class Stack:
     @cached_property
     def api(self) -> Api:
         """The API views with their serializers."""
-        from stackaudit.link import serializers_walk
+        from stackaudit.link.serializers import walk as serializers_walk
 
         return serializers_walk.resolve(self)
 
     @cached_property
     def admin(self) -> Changelists:
         """The admin's classes with their changelists."""
-        from stackaudit.link import admin_walk
+        from stackaudit.link.admin import walk as admin_walk
 
         return admin_walk.resolve(self)
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from stackaudit.link.admin import Admin
-from stackaudit.link.admin_walk import Changelists
-from stackaudit.link.pages_events import Repeat, grouped, inner_place, is_indirect
+from stackaudit.link.admin.walk import Changelists
+from stackaudit.link.pages.events import Repeat, grouped, inner_place, is_indirect
 from stackaudit.link.queries.events import Event
 from stackaudit.link.stack import Stack
 from stackaudit.model.source import Place

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from stackaudit.facts import python as py
 from stackaudit.link.admin import Admin
-from stackaudit.link.model import Model, Relation
+from stackaudit.link.models.model import Model, Relation
 from stackaudit.link.stack import Stack
 from stackaudit.model.verdict import Fail, Pass, Site, Step, Unsure, Verdict
 

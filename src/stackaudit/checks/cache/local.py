@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from stackaudit.link.cache_uses import Uses, uses
+from stackaudit.link.caching.uses import Uses, uses
 from stackaudit.link.settings import Settings
-from stackaudit.link.settings_servers import process_count, servers
+from stackaudit.link.settings.servers import process_count, servers
 from stackaudit.link.stack import Stack
 from stackaudit.model.values import AnyValue, Known, Unknown
 from stackaudit.model.verdict import Fail, Pass, Site, Step, Unsure, Verdict

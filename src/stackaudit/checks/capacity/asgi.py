@@ -8,7 +8,7 @@ from stackaudit.checks.capacity.connections import counts, pools
 from stackaudit.facts.nginx import Directive
 from stackaudit.link.processes.model import DEVELOPMENT_SERVERS, Process, together
 from stackaudit.link.settings import Settings
-from stackaudit.link.settings_servers import databases, pooler, servers
+from stackaudit.link.settings.servers import databases, pooler, servers
 from stackaudit.link.stack import Stack
 from stackaudit.model.source import Place
 from stackaudit.model.values import Known, Unknown

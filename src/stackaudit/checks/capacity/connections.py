@@ -10,7 +10,7 @@ from stackaudit.checks.capacity.neighbours import neighbours
 from stackaudit.link.processes.celery import settled
 from stackaudit.link.processes.model import DEVELOPMENT_SERVERS, Process, together
 from stackaudit.link.settings import Settings
-from stackaudit.link.settings_servers import databases, pooler, servers
+from stackaudit.link.settings.servers import databases, pooler, servers
 from stackaudit.link.stack import Stack
 from stackaudit.model.source import Place
 from stackaudit.model.values import AnyValue, Known, Unknown, Value

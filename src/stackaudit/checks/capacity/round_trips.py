@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from stackaudit.checks.capacity.connections import counts
-from stackaudit.link.settings_servers import databases
+from stackaudit.link.settings.servers import databases
 from stackaudit.link.stack import Stack
 from stackaudit.model.values import Unknown
 from stackaudit.model.verdict import Fail, Pass, Site, Unsure, Verdict

@@ -8,8 +8,8 @@ from collections.abc import Iterator, Sequence
 from stackaudit.checks.deps.loaded import Uses, uses
 from stackaudit.facts.distributions import MODULES
 from stackaudit.facts.packages import PackageFile
-from stackaudit.link.installs import DEVELOPMENT, Install
 from stackaudit.link.packages import Declared, Packages
+from stackaudit.link.packages.installs import DEVELOPMENT, Install
 from stackaudit.link.stack import Stack
 from stackaudit.model.source import Place, Region
 from stackaudit.model.verdict import Fail, Pass, Site, Step, Unsure, Verdict

@@ -12,7 +12,7 @@ from packaging.version import InvalidVersion, Version
 from stackaudit.checks.deps.lifecycles import AS_OF, ENDS, NEEDS_PYTHON, NEWEST, SOON
 from stackaudit.facts.commands import Text
 from stackaudit.facts.services import Compose, Dockerfile
-from stackaudit.link.installs import DEVELOPMENT, fill, reached
+from stackaudit.link.packages.installs import DEVELOPMENT, fill, reached
 from stackaudit.link.stack import Stack
 from stackaudit.model.source import Place
 from stackaudit.model.values import Known

@@ -10,7 +10,7 @@ from typing import Literal
 from packaging.version import Version
 
 from stackaudit.facts.services import Dockerfile
-from stackaudit.link.installs import DEVELOPMENT, reached
+from stackaudit.link.packages.installs import DEVELOPMENT, reached
 from stackaudit.link.stack import Stack
 from stackaudit.model.source import Place
 from stackaudit.model.values import Unknown

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from stackaudit.facts import python as py
 from stackaudit.link.classes import SourceClass
-from stackaudit.link.serializers_views import ApiView
+from stackaudit.link.serializers.views import ApiView
 from stackaudit.link.settings import Settings
 from stackaudit.link.stack import Stack
 from stackaudit.model.source import Place

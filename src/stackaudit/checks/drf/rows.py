@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from stackaudit.link.pages_events import REPEATING, Repeat, cause_of, grouped, inner_steps
+from stackaudit.link.pages.events import REPEATING, Repeat, cause_of, grouped, inner_steps
 from stackaudit.link.queries.events import Event
-from stackaudit.link.serializers_walk import Api
+from stackaudit.link.serializers.walk import Api
 from stackaudit.link.stack import Stack
 from stackaudit.model.source import Place
 from stackaudit.model.verdict import Fail, Pass, Site, Step, Unsure, Verdict

@@ -7,7 +7,7 @@ from typing import Any
 
 from stackaudit.facts import python as py
 from stackaudit.link.settings import Settings
-from stackaudit.link.settings_servers import servers
+from stackaudit.link.settings.servers import servers
 from stackaudit.link.stack import Stack
 from stackaudit.model.values import Known, Unknown
 from stackaudit.model.verdict import Fail, Pass, Site, Step, Unsure, Verdict

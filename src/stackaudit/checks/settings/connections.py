@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from stackaudit.link.processes.model import Process
 from stackaudit.link.settings import Settings
-from stackaudit.link.settings_servers import databases, pool, pooler, servers, told
+from stackaudit.link.settings.servers import databases, pool, pooler, servers, told
 from stackaudit.link.stack import Stack
 from stackaudit.model.values import AnyValue, Known, Unknown
 from stackaudit.model.verdict import Fail, Pass, Site, Step, Unsure, Verdict

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 from stackaudit.link.settings import Settings
-from stackaudit.link.settings_servers import databases, pool, told
+from stackaudit.link.settings.servers import databases, pool, told
 from stackaudit.link.stack import Stack
 from stackaudit.model.values import Unknown
 from stackaudit.model.verdict import Fail, Pass, Site, Unsure, Verdict

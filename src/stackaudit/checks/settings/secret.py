@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from stackaudit.link.settings_servers import process_count
+from stackaudit.link.settings.servers import process_count
 from stackaudit.link.stack import Stack
 from stackaudit.model.values import Unknown
 from stackaudit.model.verdict import Fail, Pass, Site, Unsure, Verdict

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from stackaudit.link.settings import Settings
-from stackaudit.link.settings_servers import databases, process_count, servers
+from stackaudit.link.settings.servers import databases, process_count, servers
 from stackaudit.link.stack import Stack
 from stackaudit.model.values import Known, Unknown
 from stackaudit.model.verdict import Fail, Pass, Site, Step, Unsure, Verdict

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from stackaudit.link.pages_processors import asked
+from stackaudit.link.pages.processors import asked
 from stackaudit.link.settings import Settings
 from stackaudit.link.stack import Stack
 from stackaudit.model.values import Known, Unknown

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from stackaudit.link.pages_events import PAGE, Repeat, grouped
+from stackaudit.link.pages.events import PAGE, Repeat, grouped
 from stackaudit.link.stack import Stack
 from stackaudit.model.source import Place
 from stackaudit.model.verdict import Fail, Pass, Site, Unsure, Verdict

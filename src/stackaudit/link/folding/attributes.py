@@ -7,7 +7,6 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from stackaudit.facts import python as ir
-from stackaudit.link.django_defaults import default
 from stackaudit.link.folding import operators, paths
 from stackaudit.link.folding.objects import (
     ROOT,
@@ -29,6 +28,7 @@ from stackaudit.link.folding.objects import (
     scalar,
 )
 from stackaudit.link.folding.operators import merged
+from stackaudit.link.settings.defaults import default
 from stackaudit.model.values import AnyValue, Known, Unknown
 
 if TYPE_CHECKING:

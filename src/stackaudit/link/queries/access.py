@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from stackaudit.facts import python as py
 from stackaudit.link.classes import SourceClass
-from stackaudit.link.model import Relation
+from stackaudit.link.models.model import Relation
 from stackaudit.link.queries import calls, loops
 from stackaudit.link.queries.loading import NOTHING, Load
 from stackaudit.link.queries.table import ROW_METHODS

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from stackaudit.facts import python as py
 from stackaudit.link.classes import SourceClass
-from stackaudit.link.model import Model
+from stackaudit.link.models.model import Model
 from stackaudit.link.modules import SourceModule
 from stackaudit.link.queries import calls, writes
 from stackaudit.link.queries.loading import Load

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
-from stackaudit.link.model import Model, Relation
+from stackaudit.link.models.model import Model, Relation
 from stackaudit.link.queries.values import Loop, Origin
 from stackaudit.model.source import Place
 from stackaudit.model.verdict import Step

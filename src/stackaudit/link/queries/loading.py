@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
-from stackaudit.link.model import Model, Relation
+from stackaudit.link.models.model import Model, Relation
 
 
 @dataclass(frozen=True, slots=True)

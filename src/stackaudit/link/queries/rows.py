@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from stackaudit.facts import python as py
-from stackaudit.link.model import Model
+from stackaudit.link.models.model import Model
 from stackaudit.link.queries import access, calls
 from stackaudit.link.queries.loading import NEW, NOTHING, Load, joined, prefetched
 from stackaudit.link.queries.table import METHODS, ROW_METHODS, method, uses_prefetch

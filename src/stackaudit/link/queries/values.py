@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 
 from stackaudit.facts import python as py
 from stackaudit.link.classes import SourceClass
-from stackaudit.link.model import ManagerDef, Model, Relation
+from stackaudit.link.models.model import ManagerDef, Model, Relation
 from stackaudit.link.modules import SourceModule
 from stackaudit.link.queries.loading import NOTHING, Load
 from stackaudit.model.source import Place

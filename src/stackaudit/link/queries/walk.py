@@ -9,8 +9,8 @@ from typing import Any, Protocol, TypeAlias
 
 from stackaudit.facts import python as py
 from stackaudit.link.classes import SourceClass
-from stackaudit.link.model import Model, Relation
 from stackaudit.link.models import Models
+from stackaudit.link.models.model import Model, Relation
 from stackaudit.link.modules import SourceModule
 from stackaudit.link.queries.events import Event, EventKind, Outcome, Record
 from stackaudit.link.queries.source import text_of

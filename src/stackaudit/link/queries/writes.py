@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from stackaudit.facts import python as py
-from stackaudit.link.model import Model
+from stackaudit.link.models.model import Model
 from stackaudit.link.modules import dotted
 from stackaudit.link.queries.values import Loop, Related, Row, Rows, Value
 from stackaudit.link.queries.walk import At, Walk

@@ -13,8 +13,8 @@ from typing import Literal, TypeAlias
 
 from stackaudit.facts import python as py
 from stackaudit.link.classes import Classes, SourceClass
-from stackaudit.link.model import Model, Relation, keyword
 from stackaudit.link.models import Models
+from stackaudit.link.models.model import Model, Relation, keyword
 from stackaudit.link.modules import SourceModule, dotted
 from stackaudit.model.source import Place
 

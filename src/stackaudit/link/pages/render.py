@@ -9,9 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from stackaudit.facts import template as t
-from stackaudit.link import pages_walk as q
-from stackaudit.link.pages_expressions import Expressions, Scope
-from stackaudit.link.pages_files import Library, TemplateFile, Templates
+from stackaudit.link.pages import walk as q
+from stackaudit.link.pages.expressions import Expressions, Scope
+from stackaudit.link.pages.files import Library, TemplateFile, Templates
 from stackaudit.link.queries.values import (
     UNKNOWN,
     Const,

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING
 
 from stackaudit.facts import python as py
 from stackaudit.link.classes import SourceClass
-from stackaudit.link.model import Model
 from stackaudit.link.models import Models
+from stackaudit.link.models.model import Model
 from stackaudit.link.modules import SourceModule
 from stackaudit.link.nodes import nodes
-from stackaudit.link.pages_files import Templates
-from stackaudit.link.pages_render import Renderer
-from stackaudit.link.pages_views import Views, kind_of
+from stackaudit.link.pages.files import Templates
+from stackaudit.link.pages.render import Renderer
+from stackaudit.link.pages.views import Views, kind_of
 from stackaudit.link.queries import calls
 from stackaudit.link.queries.entries import functions
 from stackaudit.link.queries.events import Event
@@ -74,7 +74,7 @@ class PageHooks:
 
     def offers(self, instance: Instance, name: str) -> bool:
         """Whether Django gives the method to a generic view."""
-        from stackaudit.link.pages_views import INHERITED
+        from stackaudit.link.pages.views import INHERITED
 
         return name in INHERITED and kind_of(instance.cls) is not None
 
@@ -230,7 +230,7 @@ def _at(args: tuple[Value, ...], index: int) -> Value:
     return args[index] if index < len(args) else UNKNOWN
 
 
-def processors(stack: Stack) -> Iterator[tuple[str, Function]]:
+def context_processors(stack: Stack) -> Iterator[tuple[str, Function]]:
     """The project's own context processors, by their dotted names, in the order of the settings."""
     settings = stack.settings
     value = settings.get("TEMPLATES") if settings is not None else None
@@ -264,7 +264,7 @@ def fresh_walk(stack: Stack) -> Walk:
 def resolve(stack: Stack) -> Pages:
     """Walk every view of a stack with its templates."""
     templates = Templates(stack.of_kind("template"), stack.modules)
-    return Pages(stack.models, templates, tuple(item for _, item in processors(stack)), fresh_walk(stack))
+    return Pages(stack.models, templates, tuple(item for _, item in context_processors(stack)), fresh_walk(stack))
 
 
-__all__ = ["Model", "PageHooks", "Pages", "fresh_walk", "processors", "resolve"]
+__all__ = ["Model", "PageHooks", "Pages", "context_processors", "fresh_walk", "resolve"]

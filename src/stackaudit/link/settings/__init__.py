@@ -5,12 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from stackaudit.link import settings_choice, settings_classes, settings_sources
-from stackaudit.link.django_defaults import default as django_default
 from stackaudit.link.fold import World, exported
 from stackaudit.link.folding.machine import Machine
 from stackaudit.link.folding.objects import FoldedDict, Maybe
 from stackaudit.link.folding.operators import of_plain
+from stackaudit.link.settings import choice as settings_choice
+from stackaudit.link.settings import classes as settings_classes
+from stackaudit.link.settings import sources as settings_sources
+from stackaudit.link.settings.defaults import default as django_default
 from stackaudit.model.source import Place
 from stackaudit.model.values import AnyValue, Known, Unknown, plain
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from stackaudit.facts.files import FileFacts
-from stackaudit.link.installs import DEVELOPMENT, PRODUCTION, Install, installs
+from stackaudit.link.packages.installs import DEVELOPMENT, PRODUCTION, Install, installs
 from stackaudit.lower import dockerfile
 
 

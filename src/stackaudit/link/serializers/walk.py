@@ -8,11 +8,11 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from stackaudit.facts import python as py
-from stackaudit.link import pages_walk as q
 from stackaudit.link.classes import SourceClass
 from stackaudit.link.modules import SourceModule
 from stackaudit.link.pages import PageHooks, fresh_walk
-from stackaudit.link.pages_files import Templates
+from stackaudit.link.pages import walk as q
+from stackaudit.link.pages.files import Templates
 from stackaudit.link.queries import calls
 from stackaudit.link.queries.entries import functions
 from stackaudit.link.queries.events import Event
@@ -35,7 +35,7 @@ from stackaudit.link.queries.values import (
 )
 from stackaudit.link.queries.walk import At, Walk, place_of
 from stackaudit.link.serializers import SerialField, Serializers, Shape
-from stackaudit.link.serializers_views import ApiView, ApiViews
+from stackaudit.link.serializers.views import ApiView, ApiViews
 from stackaudit.model.source import Place
 
 if TYPE_CHECKING:

@@ -15,12 +15,12 @@ from packaging.version import InvalidVersion, Version
 
 from stackaudit.facts.packages import Locked, Python, Requirement
 from stackaudit.facts.tools import Pin
-from stackaudit.link.package_files import Chosen, choose
+from stackaudit.link.packages.files import Chosen, choose
 from stackaudit.model.source import Place
 from stackaudit.model.values import Known, Unknown, Value
 
 if TYPE_CHECKING:
-    from stackaudit.link.installs import Install
+    from stackaudit.link.packages.installs import Install
     from stackaudit.link.stack import Stack
 
 

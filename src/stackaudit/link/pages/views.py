@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from stackaudit.facts import python as py
-from stackaudit.link import pages_walk as q
 from stackaudit.link.classes import SourceClass
-from stackaudit.link.model import Model
+from stackaudit.link.models.model import Model
+from stackaudit.link.pages import walk as q
 from stackaudit.link.queries import calls
 from stackaudit.link.queries.values import (
     UNKNOWN,

@@ -21,7 +21,7 @@ from stackaudit.link.folding.objects import (
 from stackaudit.link.folding.operators import noted
 from stackaudit.link.folding.readers import CASTS, boolean
 from stackaudit.link.modules import dotted
-from stackaudit.link.settings_choice import DEVELOPMENT, calls_and_items
+from stackaudit.link.settings.choice import DEVELOPMENT, calls_and_items
 from stackaudit.model.values import AnyValue, Known, Unknown
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from stackaudit.facts.packages import PackageFile
-from stackaudit.link.installs import DEVELOPMENT, PRODUCTION, Install, installs
+from stackaudit.link.packages.installs import DEVELOPMENT, PRODUCTION, Install, installs
 
 if TYPE_CHECKING:
     from stackaudit.link.stack import Stack

@@ -62,7 +62,7 @@ class Package(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     hidden: dict[str, str] = {}
 
 
-FIXTURE = Path(__file__).parent.parent / "fixtures" / "settings-packages.toml"
+FIXTURE = Path(__file__).parent.parent.parent / "fixtures" / "settings-packages.toml"
 PACKAGES = {
     package.title: package
     for package in msgspec.convert(tomli.loads(FIXTURE.read_text())["package"], tuple[Package, ...])

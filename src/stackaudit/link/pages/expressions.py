@@ -8,8 +8,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
 from stackaudit.facts import template as t
-from stackaudit.link import pages_walk as q
-from stackaudit.link.pages_files import TemplateFile, Templates
+from stackaudit.link.pages import walk as q
+from stackaudit.link.pages.files import TemplateFile, Templates
 from stackaudit.link.queries.values import (
     UNKNOWN,
     Const,

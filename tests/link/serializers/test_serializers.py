@@ -6,9 +6,9 @@ from stackaudit.facts.files import FileFacts
 from stackaudit.link.admin import Admins
 from stackaudit.link.models import Models
 from stackaudit.link.modules import Modules
-from stackaudit.link.pages_files import Templates
+from stackaudit.link.pages.files import Templates
 from stackaudit.link.serializers import Serializers, Shape
-from stackaudit.link.serializers_views import ApiViews
+from stackaudit.link.serializers.views import ApiViews
 from stackaudit.lower import python, template
 
 MODELS = """

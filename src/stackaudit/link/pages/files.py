@@ -13,7 +13,7 @@ from typing import Literal, TypeAlias
 from stackaudit.facts import python as py
 from stackaudit.facts.files import FileFacts
 from stackaudit.facts.template import Block, Node, Template
-from stackaudit.link.model import keyword
+from stackaudit.link.models.model import keyword
 from stackaudit.link.modules import Modules, SourceModule, dotted
 from stackaudit.model.source import Region
 

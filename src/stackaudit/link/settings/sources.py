@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from stackaudit.link.settings_choice import is_production_file
+from stackaudit.link.settings.choice import is_production_file
 from stackaudit.model.source import Place
 from stackaudit.model.values import AnyValue, Known, Unknown, plain
 

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from stackaudit.facts import python as py
 from stackaudit.link.classes import SourceClass
-from stackaudit.link.contrib import CONTRIB, FIELD_KINDS, canonical
-from stackaudit.link.model import Field, ManagerDef, Model, Relation, RelationKind, keyword
+from stackaudit.link.models.contrib import CONTRIB, FIELD_KINDS, canonical
+from stackaudit.link.models.model import Field, ManagerDef, Model, Relation, RelationKind, keyword
 from stackaudit.link.modules import Binding, dotted
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ import django
 import pytest
 from django.conf import global_settings
 
-from stackaudit.link.django_defaults import DEFAULTS, SERIES, UNLISTED, default
+from stackaudit.link.settings.defaults import DEFAULTS, SERIES, UNLISTED, default
 
 
 @pytest.mark.skipif(django.VERSION[:2] != SERIES, reason="the table belongs to another series of Django")

@@ -12,11 +12,11 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from stackaudit.facts import python as py
-from stackaudit.link import pages_walk as q
 from stackaudit.link.admin import Admin, Admins, Item, Option
-from stackaudit.link.model import Model
+from stackaudit.link.models.model import Model
 from stackaudit.link.pages import PageHooks, fresh_walk
-from stackaudit.link.pages_files import Templates
+from stackaudit.link.pages import walk as q
+from stackaudit.link.pages.files import Templates
 from stackaudit.link.queries import calls, expressions
 from stackaudit.link.queries.events import Event
 from stackaudit.link.queries.loading import joined

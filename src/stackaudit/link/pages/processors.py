@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from stackaudit.facts import python as py
-from stackaudit.link.pages import processors
+from stackaudit.link.pages import context_processors
 from stackaudit.link.queries import calls
 from stackaudit.link.queries.events import Event
 from stackaudit.link.queries.values import Loop, Other
@@ -39,7 +39,7 @@ class _EveryPage(Walk):
 
 def asked(stack: Stack) -> Iterator[Processor]:
     """Every context processor of the project with its queries."""
-    for name, function in processors(stack):
+    for name, function in context_processors(stack):
         module, node = function.module, function.node
         assert isinstance(node, py.FunctionDef)
         place = module.place(py.Name(node.start, node.start + 4 + len(node.name), node.name))

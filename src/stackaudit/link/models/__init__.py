@@ -12,9 +12,9 @@ from typing import Any
 
 from stackaudit.facts import python as py
 from stackaudit.link.classes import Classes, SourceClass
-from stackaudit.link.contrib import CONTRIB, MODEL_BASES, PLAIN_BASES, ContribModel, canonical
-from stackaudit.link.model import Field, ManagerDef, Model, Relation
-from stackaudit.link.model_fields import Builder
+from stackaudit.link.models.contrib import CONTRIB, MODEL_BASES, PLAIN_BASES, ContribModel, canonical
+from stackaudit.link.models.fields import Builder
+from stackaudit.link.models.model import Field, ManagerDef, Model, Relation
 from stackaudit.link.modules import Modules, SourceModule, dotted
 
 __all__ = ["Field", "ManagerDef", "Model", "Models", "Relation", "resolve"]

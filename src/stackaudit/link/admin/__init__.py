@@ -11,8 +11,8 @@ from functools import cached_property
 
 from stackaudit.facts import python as py
 from stackaudit.link.classes import Classes, Member, SourceClass
-from stackaudit.link.model import Model, keyword
 from stackaudit.link.models import Models
+from stackaudit.link.models.model import Model, keyword
 from stackaudit.link.modules import SourceModule, dotted
 from stackaudit.model.source import Place
 

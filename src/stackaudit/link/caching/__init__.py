@@ -1,0 +1,1 @@
+"""Where the project caches, and which views it caches."""
