@@ -1,4 +1,4 @@
-"""Queries that a loop repeats, and queries that ask for more than is used."""
+"""Queries and writes that a loop repeats."""
 
 from __future__ import annotations
 
@@ -21,50 +21,44 @@ _BACKGROUND = ("management/commands/", "/tasks.py", "/tasks/", "/cron")
 
 def n_plus_one_forward(stack: Stack) -> Iterator[Verdict]:
     """One site for each queryset whose rows are gone through and asked for a relation to one row."""
-    events = [event for event in _own(stack) if event.kind in ("forward", "deferred")]
-    for group in _grouped(events, _source):
-        yield _verdict(group, _forward)
+    events = [event for event in own(stack) if event.kind in ("forward", "deferred")]
+    for group in grouped(events, _source):
+        yield verdict(group, _forward)
 
 
 def n_plus_one_reverse(stack: Stack) -> Iterator[Verdict]:
     """One site for each queryset whose rows are gone through and asked for many related rows."""
-    for group in _grouped((event for event in _own(stack) if event.kind == "reverse"), _source):
-        yield _verdict(group, _reverse)
+    for group in grouped((event for event in own(stack) if event.kind == "reverse"), _source):
+        yield verdict(group, _reverse)
 
 
 def prefetch_bypassed(stack: Stack) -> Iterator[Verdict]:
     """One site for each queryset whose prefetched relation is asked again for each row."""
-    events = [event for event in _own(stack) if event.kind == "bypassed"]
+    events = [event for event in own(stack) if event.kind == "bypassed"]
     known = {(_source(event), event.path) for event in events}
     prefetched = [
         event
-        for event in _own(stack)
+        for event in own(stack)
         if event.kind == "reverse" and event.outcome == "pass" and (_source(event), event.path) not in known
     ]
-    for group in _grouped((*events, *prefetched), _source):
-        yield _verdict(group, _bypassed)
+    for group in grouped((*events, *prefetched), _source):
+        yield verdict(group, _bypassed)
 
 
 def query_in_loop(stack: Stack) -> Iterator[Verdict]:
     """One site for each loop that runs a query which changes with its turns."""
-    near = (event for event in _own(stack) if event.kind == "query" and event.below <= NEAR)
-    for group in _grouped(near, _loop):
-        yield _verdict(group, _query)
+    near = (event for event in own(stack) if event.kind == "query" and event.below <= NEAR)
+    for group in grouped(near, _loop):
+        yield verdict(group, _query)
 
 
 def write_in_loop(stack: Stack) -> Iterator[Verdict]:
     """One site for each loop that writes row by row, and for each statement that writes many rows."""
-    for group in _grouped((event for event in _own(stack) if event.kind == "write"), _loop):
-        yield _verdict(group, _write)
+    for group in grouped((event for event in own(stack) if event.kind == "write"), _loop):
+        yield verdict(group, _write)
 
 
-def count_as_existence(stack: Stack) -> Iterator[Verdict]:
-    """One site for each comparison of a count with nothing."""
-    for group in _grouped((event for event in _own(stack) if event.kind == "existence"), lambda event: event.query):
-        yield _verdict(group, _existence)
-
-
-def _own(stack: Stack) -> Iterator[Event]:
+def own(stack: Stack) -> Iterator[Event]:
     """The events of the Python code, without what rests on a row that every known caller brings loaded."""
     events = [event for event in stack.queries.events if event.area == "orm" and event.place.path.endswith(".py")]
     loaded = {(event.query, event.relation) for event in events if event.outcome == "pass" and event.relation}
@@ -82,7 +76,7 @@ def _loop(event: Event) -> Place:
     return event.loop.place if event.loop is not None and event.outcome != "pass" else event.query
 
 
-def _grouped(events: Iterable[Event], key: Callable[[Event], Place]) -> list[list[Event]]:
+def grouped(events: Iterable[Event], key: Callable[[Event], Place]) -> list[list[Event]]:
     """Events of one root cause together; what fails goes first, and what is known before what is not."""
     groups: dict[Place, list[Event]] = {}
     for event in events:
@@ -91,7 +85,8 @@ def _grouped(events: Iterable[Event], key: Callable[[Event], Place]) -> list[lis
     return [sorted(group, key=lambda event: rank[event.outcome]) for _, group in sorted(groups.items())]
 
 
-def _verdict(group: list[Event], fail: Callable[[Site, list[Event]], Fail]) -> Verdict:
+def verdict(group: list[Event], fail: Callable[[Site, list[Event]], Fail]) -> Verdict:
+    """One verdict for the events of one root cause; `fail` words the failure."""
     first = group[0]
     site = Site(first.place, f"{first.where}: {first.text}")
     failed = [event for event in group if event.outcome == "fail"]
@@ -134,7 +129,8 @@ def _cause(events: list[Event], cause: str = "") -> str:
     return cause
 
 
-def _words(event: Event) -> dict[str, str]:
+def words(event: Event) -> dict[str, str]:
+    """The values of an event that messages name."""
     model = event.model.name if event.model is not None else "row"
     source = event.origin.text if event.origin is not None and event.origin.text else "the queryset"
     return {"model": model, "source": source, "where": event.where, "access": event.text, "method": event.method}
@@ -143,12 +139,12 @@ def _words(event: Event) -> dict[str, str]:
 def _forward(site: Site, events: list[Event]) -> Fail:
     deferred = [event for event in events if event.kind == "deferred"]
     relations = [event for event in events if event.kind == "forward"]
-    words = _words(events[0])
+    said = words(events[0])
     if not relations:
         names = sorted({event.path[-1] for event in deferred})
-        fix = f"Add {', '.join(names)} to only(), or take it out of defer(), on `{words['source']}`."
+        fix = f"Add {', '.join(names)} to only(), or take it out of defer(), on `{said['source']}`."
         return Fail(
-            site, {**words, "paths": _shown(deferred)}, "deferred", _related(events, "leaves the column out"),
+            site, {**said, "paths": _shown(deferred)}, "deferred", _related(events, "leaves the column out"),
             events[0].flow, fix, _cost(len(names)),
         )  # fmt: skip
     generic = [event for event in relations if event.relation is not None and event.relation.relation == "generic_fk"]
@@ -158,59 +154,59 @@ def _forward(site: Site, events: list[Event]) -> Fail:
         calls.append(f".select_related({', '.join(repr(path) for path in joins)})".replace("'", '"'))
     if generic:
         calls.append(f".prefetch_related({', '.join(repr(path) for path in _paths(generic))})".replace("'", '"'))
-    fix = f"Append `{''.join(calls)}` to `{words['source']}`."
+    fix = f"Append `{''.join(calls)}` to `{said['source']}`."
     return Fail(
-        site, {**words, "paths": _shown(relations)}, _cause(events), _related(events, "the queryset"), events[0].flow,
+        site, {**said, "paths": _shown(relations)}, _cause(events), _related(events, "the queryset"), events[0].flow,
         fix, _cost(len({event.path for event in relations})),
     )  # fmt: skip
 
 
 def _reverse(site: Site, events: list[Event]) -> Fail:
-    words = _words(events[0])
+    said = words(events[0])
     paths = _paths(events)
     call = f".prefetch_related({', '.join(repr(path) for path in paths)})".replace("'", '"')
     methods = {event.method for event in events}
-    fix = f"Append `{call}` to `{words['source']}`."
+    fix = f"Append `{call}` to `{said['source']}`."
     if methods <= {"count", "exists"}:
-        fix = f"Annotate `{words['source']}` with Count or Exists, or append `{call}`."
+        fix = f"Annotate `{said['source']}` with Count or Exists, or append `{call}`."
     elif methods - {"", "count", "exists", "contains"}:
         named = ", ".join(f".{name}()" for name in sorted(methods - {"", "count", "exists", "contains"}))
         fix = (
-            f'Append `.prefetch_related(Prefetch("{paths[0]}", queryset=…, to_attr="…"))` to `{words["source"]}` and '
+            f'Append `.prefetch_related(Prefetch("{paths[0]}", queryset=…, to_attr="…"))` to `{said["source"]}` and '
             f"read that list: {named} would ask the database again even where `{paths[0]}` is prefetched."
         )
     return Fail(
-        site, {**words, "paths": _shown(events)}, _cause(events), _related(events, "the queryset"), events[0].flow, fix,
+        site, {**said, "paths": _shown(events)}, _cause(events), _related(events, "the queryset"), events[0].flow, fix,
         _cost(len({event.path for event in events})),
     )  # fmt: skip
 
 
 def _bypassed(site: Site, events: list[Event]) -> Fail:
-    words = _words(events[0])
+    said = words(events[0])
     fix = (
         f"Filter or order in Python, or prefetch what is wanted: "
         f'`Prefetch("{_paths(events)[0]}", queryset=…, to_attr="…")`.'
     )
     return Fail(
-        site, {**words, "paths": _shown(events)}, _cause(events), _related(events, "prefetches the rows"),
+        site, {**said, "paths": _shown(events)}, _cause(events), _related(events, "prefetches the rows"),
         events[0].flow, fix, _cost(len({event.path for event in events})),
     )  # fmt: skip
 
 
 def _query(site: Site, events: list[Event]) -> Fail:
-    words = _words(events[0])
+    said = words(events[0])
     background = any(part in site.place.path for part in _BACKGROUND)
     return Fail(
-        site, {**words, "loop": _loop_text(events[0])}, _cause(events, "background" if background else ""),
+        site, {**said, "loop": _loop_text(events[0])}, _cause(events, "background" if background else ""),
         _loop_step(events), events[0].flow, cost=_cost(len({event.query for event in events})),
     )  # fmt: skip
 
 
 def _write(site: Site, events: list[Event]) -> Fail:
-    words = _words(events[0])
+    said = words(events[0])
     background = any(part in site.place.path for part in _BACKGROUND)
     return Fail(
-        site, {**words, "loop": _loop_text(events[0])}, "background" if background else "", _loop_step(events),
+        site, {**said, "loop": _loop_text(events[0])}, "background" if background else "", _loop_step(events),
         events[0].flow, _WRITE_FIX.get(events[0].method, ""), _cost(len({event.query for event in events})),
     )  # fmt: skip
 
@@ -239,8 +235,3 @@ def _loop_step(events: list[Event]) -> tuple[Step, ...]:
         if event.place != events[0].place:
             steps.setdefault(event.place, Step(event.place, f"`{event.text}`"))
     return tuple(steps.values())[:20]
-
-
-def _existence(site: Site, events: list[Event]) -> Fail:
-    event = events[0]
-    return Fail(site, {**_words(event), "comparison": event.text}, fix=f"Write `{event.method}` instead.")

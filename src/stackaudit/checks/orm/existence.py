@@ -1,0 +1,24 @@
+"""Counts that only say whether there is anything at all."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from stackaudit.checks.orm.loops import grouped, own, verdict, words
+from stackaudit.link.queries.events import Event
+from stackaudit.model.verdict import Fail, Site, Verdict
+
+if TYPE_CHECKING:
+    from stackaudit.link.stack import Stack
+
+
+def count_as_existence(stack: Stack) -> Iterator[Verdict]:
+    """One site for each comparison of a count with nothing."""
+    for group in grouped((event for event in own(stack) if event.kind == "existence"), lambda event: event.query):
+        yield verdict(group, _existence)
+
+
+def _existence(site: Site, events: list[Event]) -> Fail:
+    event = events[0]
+    return Fail(site, {**words(event), "comparison": event.text}, fix=f"Write `{event.method}` instead.")
