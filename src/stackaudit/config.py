@@ -74,6 +74,7 @@ class Config(Table, frozen=True):
     output_format: str = "terminal"
     output_file: str | None = None
     report: tuple[str, ...] = ()
+    category: str = ""
     statistics: bool = False
     quiet: bool = False
     verbose: bool = False

@@ -140,6 +140,19 @@ def test_gitlab_fingerprints_are_unique(hostile: Result) -> None:
     assert len({entry["fingerprint"] for entry in entries}) == 2
 
 
+def test_markdown_fits_into_a_comment_and_says_what_it_left_out(shop: Result) -> None:
+    first = shop.findings[0]
+    many = tuple(
+        msgspec.structs.replace(first, rule=f"orm/r{number % 40}", site=f"s{number}", message="word " * 39 + "last")
+        for number in range(2_000)
+    )
+    large = msgspec.structs.replace(shop, findings=many)
+    drawn = render("markdown", large)
+    assert len(drawn) <= 65_000
+    assert "that this report has no room for" in drawn
+    assert render("markdown", large, Look(verbose=True)).count("word last") == 2_000
+
+
 def test_markdown_lets_nothing_through(hostile: Result) -> None:
     drawn = render("markdown", hostile)
     outside = re.sub(r"(`+).*?\1", "", re.sub(r"(?ms)^(```+)\w*\n.*?^\1$", "", drawn))

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stackaudit.model.result import Location, Notification, Result
-from stackaudit.report import render
+from stackaudit.report import Look, render
 from stackaudit.report.sarif import region, uri
 from tests.report.conftest import place
 
@@ -209,3 +209,11 @@ def test_regions_never_end_before_they_start(line: int, column: int, end_line: i
     assert (here["startLine"], here["startColumn"]) <= (here["endLine"], here["endColumn"])
     straight = place(line=2, column=3, end_line=4, end_column=1)
     assert region(straight) == {"startLine": 2, "startColumn": 3, "endLine": 4, "endColumn": 1}
+
+
+@pytest.mark.parametrize(
+    ("category", "run_id"), [("", "stackaudit/"), ("api", "stackaudit/api/"), ("/shop/web/", "stackaudit/shop/web/")]
+)
+def test_a_category_keeps_the_runs_of_one_repository_apart(shop: Result, category: str, run_id: str) -> None:
+    for name in ("sarif", "sarif-full"):
+        assert check(render(name, shop, Look(category=category)))["automationDetails"] == {"id": run_id}

@@ -161,6 +161,11 @@ def _output(to: Parser) -> None:
     group.add_argument(
         "--report", metavar="FORMAT=PATH", action="append", help="write one more report to a file; repeatable"
     )
+    group.add_argument(
+        "--category",
+        metavar="NAME",
+        help="keeps the SARIF of several stacks of one repository apart (for instance api)",
+    )
 
 
 def _choice(to: Parser) -> None:

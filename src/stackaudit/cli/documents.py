@@ -6,7 +6,7 @@ import difflib
 import os
 import shutil
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from stackaudit import report
@@ -55,7 +55,7 @@ def write(outputs: tuple[Document, ...], result: Result, look: report.Look) -> N
     """Draw and write every document; colour is for a terminal alone."""
     for output in outputs:
         if output.path is not None:
-            still = report.Look(PIPED_WIDTH, False, look.name, look.verbose, look.quiet, look.statistics)
+            still = replace(look, width=PIPED_WIDTH, colour=False)
             save(output.path, report.render(output.format, result, still))
     for output in outputs:
         if output.path is None:
@@ -72,7 +72,7 @@ def save(path: Path, text: str) -> None:
 
 def look(wanted: Config, name: str) -> report.Look:
     """How the report on stdout looks."""
-    return report.Look(width(), colour(), name, wanted.verbose, wanted.quiet, wanted.statistics)
+    return report.Look(width(), colour(), name, wanted.verbose, wanted.quiet, wanted.statistics, wanted.category)
 
 
 def width() -> int:

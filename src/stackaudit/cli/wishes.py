@@ -13,7 +13,7 @@ import msgspec
 from stackaudit import config
 from stackaudit.config import Config
 
-_PLAIN = ("settings", "fail_on", "fail_under", "since", "jobs", "output_format")
+_PLAIN = ("settings", "fail_on", "fail_under", "since", "jobs", "output_format", "category")
 _SWITCHES = ("offline", "no_tools", "no_cache", "statistics", "quiet", "verbose")
 _PATHS = ("baseline", "pip_audit_report", "deptry_report")
 

@@ -26,7 +26,7 @@ class Look:
     """How a report is to look: everything that is not in the result. Only formats for people heed it.
 
     `width` is in columns; `name` is what to call the stack; `verbose` shows what is folded otherwise, `quiet` only what
-    has to be mended; `statistics` adds a table of all rules.
+    has to be mended; `statistics` adds a table of all rules; `category` keeps the SARIF of several stacks apart.
     """
 
     width: int = 100
@@ -35,6 +35,7 @@ class Look:
     verbose: bool = False
     quiet: bool = False
     statistics: bool = False
+    category: str = ""
 
 
 def render(name: str, result: Result, look: Look | None = None) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from stackaudit.model.result import Finding, Location, Result
 from stackaudit.report import Look
@@ -21,16 +22,36 @@ from stackaudit.report.digest import (
 )
 from stackaudit.report.plain import costs, counted, one_line, span, spans, visible, where
 
-SHOWN = 5
-"""How many findings of a rule are written out; the others are listed by place."""
+FITS = 65_000
+"""How many characters a report may have: a comment on GitHub holds 65,536."""
 
 LISTED = 20
 """How many places or notifications are listed before the rest is counted."""
 
 
+@dataclass(frozen=True)
+class Room:
+    """How many findings of a rule are written out, and how many more are listed by place; None is all of them."""
+
+    shown: int | None
+    listed: int | None
+
+
+ALL = Room(None, None)
+ROOMS = (Room(5, None), Room(2, None), Room(1, 20), Room(0, 10), Room(0, 3), Room(0, 0))
+"""What is tried in turn until the report fits."""
+
+
 def render(result: Result, look: Look) -> str:
-    """The whole report; what is long is folded in `<details>`."""
-    return "\n".join(_lines(result, look)).rstrip() + "\n"
+    """The whole report; what is long is folded in `<details>`, and shortened where a comment could not hold it."""
+    if look.verbose:
+        return _drawn(result, look, ALL)
+    drafts = (_drawn(result, look, room) for room in ROOMS)
+    return next((draft for draft in drafts if len(draft) <= FITS), "") or _drawn(result, look, ROOMS[-1])
+
+
+def _drawn(result: Result, look: Look, room: Room) -> str:
+    return "\n".join(_lines(result, look, room)).rstrip() + "\n"
 
 
 def escape(text: str) -> str:
@@ -60,7 +81,7 @@ def code(text: str) -> str:
     return f"{fence}{gap}{text}{gap}{fence}"
 
 
-def _lines(result: Result, look: Look) -> Iterator[str]:
+def _lines(result: Result, look: Look, room: Room) -> Iterator[str]:
     yield f"# stackaudit: grade {result.score.grade}, {span(result.score.score)} of 100"
     yield ""
     yield _sentence(result)
@@ -69,9 +90,9 @@ def _lines(result: Result, look: Look) -> Iterator[str]:
         yield from _stack(result)
         yield from _areas(result)
     for group in groups(result):
-        yield from _group(group, look)
+        yield from _group(group, room)
     if not look.quiet:
-        yield from _unknown(result)
+        yield from _unknown(result, room)
         yield from _passed(result)
         yield from _notifications(result)
 
@@ -101,7 +122,7 @@ def _areas(result: Result) -> Iterator[str]:
     yield ""
 
 
-def _group(group: Group, look: Look) -> Iterator[str]:
+def _group(group: Group, room: Room) -> Iterator[str]:
     findings = group.open
     if not findings:
         return
@@ -109,14 +130,16 @@ def _group(group: Group, look: Look) -> Iterator[str]:
     yield ""
     yield f"{code(group.rule.id)}, {counted(len(findings), 'finding')}."
     yield ""
-    shown = len(findings) if look.verbose else SHOWN
-    for finding in findings[:shown]:
+    for finding in findings[: room.shown]:
         yield from _finding(finding, group)
-    if len(findings) > shown:
-        yield f"<details><summary>{len(findings) - shown} more</summary>"
+    rest = [] if room.shown is None else findings[room.shown :]
+    if rest:
+        yield f"<details><summary>{len(rest)} {'more' if room.shown else 'places'}</summary>"
         yield ""
-        for finding in findings[shown:]:
+        for finding in rest[: room.listed]:
             yield f"- {code(where(finding.location))} {prose(finding.message)}"
+        if room.listed is not None and len(rest) > room.listed:
+            yield f"- and {len(rest) - room.listed} that this report has no room for (`--verbose` has them all)"
         yield ""
         yield "</details>"
         yield ""
@@ -156,17 +179,20 @@ def _excerpt(location: Location) -> Iterator[str]:
     yield ""
 
 
-def _unknown(result: Result) -> Iterator[str]:
+def _unknown(result: Result, room: Room) -> Iterator[str]:
     found = reasons(result)
     if not found:
         return
     total = sum(reason.count for reason in found)
     yield f"<details><summary>{counted(total, 'place')} unknown, and why</summary>"
     yield ""
-    for reason in found:
+    listed = found if room == ALL else found[:LISTED]
+    for reason in listed:
         places = ", ".join(code(where(place)) for place in reason.places[:3])
         more = f" and {len(reason.places) - 3} more" if len(reason.places) > 3 else ""
         yield f"- {prose(reason.why)}: {', '.join(map(code, reason.rules))}" + (f" at {places}{more}" if places else "")
+    if len(found) > len(listed):
+        yield f"- and {counted(len(found) - len(listed), 'reason')} more"
     yield ""
     yield "</details>"
     yield ""

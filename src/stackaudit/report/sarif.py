@@ -34,14 +34,14 @@ _SECURITY: dict[Severity, str] = {"critical": "9.5", "high": "8.0", "medium": "5
 
 def render(result: Result, look: Look) -> str:
     """Unwaived failures alone: GitHub shows `kind: pass` as an alert and ignores `suppressions`."""
-    return draw(result, lambda rules: (failure(finding, rules, result) for finding in _worst_first(result)))
+    return draw(result, look, lambda rules: (failure(finding, rules, result) for finding in _worst_first(result)))
 
 
 Rules = dict[str, int]
 """The index of each rule among the driver's rules."""
 
 
-def draw(result: Result, results: Any) -> str:
+def draw(result: Result, look: Look, results: Any) -> str:
     """The log with `results(rules)`, an iterable of SARIF results; what exceeds GitHub's limit is left out and told."""
     outcomes = _outcomes(result)
     rules: Rules = {outcome.id: index for index, outcome in enumerate(outcomes)}
@@ -58,7 +58,7 @@ def draw(result: Result, results: Any) -> str:
     }
     run = {
         "tool": {"driver": driver},
-        "automationDetails": {"id": RUN_ID},
+        "automationDetails": {"id": _run_id(look.category)},
         "columnKind": "unicodeCodePoints",
         "originalUriBaseIds": {"%SRCROOT%": {"description": {"text": "The folder that was audited."}}},
         "invocations": [
@@ -102,6 +102,12 @@ def judged(item: Passed | Open, rules: Rules) -> dict[str, Any]:
     message = f"{item.site}: passed." if isinstance(item, Passed) else f"Unknown: {item.why}."
     drawn = _result(item.rule, item.site, item.location, message, rules)
     return {**drawn, "kind": "pass" if known else "open", "level": "none"}
+
+
+def _run_id(category: str) -> str:
+    """Code scanning takes what stands before the last slash for the category, and replaces what had the same one."""
+    name = one_line(category).strip("/")
+    return f"{RUN_ID}{name}/" if name else RUN_ID
 
 
 def region(location: Location) -> dict[str, int]:

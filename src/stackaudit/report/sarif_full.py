@@ -12,6 +12,7 @@ def render(result: Result, look: Look) -> str:
     """For archives and viewers that understand `kind` and `suppressions`; code scanning on GitHub wants `sarif`."""
     return sarif.draw(
         result,
+        look,
         lambda rules: chain(
             (sarif.failure(each, rules, result) for each in result.findings),
             (sarif.waived(each, rules, result) for each in result.waived),
