@@ -33,6 +33,7 @@ from stackaudit.link.queries.values import (
 )
 from stackaudit.link.queries.walk import Frame, Walk
 
+_KEPT = frozenset({Row, Rows, Manager, Related})
 _LONGEST = 10_000
 """Constant texts are put together up to this length; a file may be written to make them grow without end."""
 _WIDE = re.compile(r"%[^a-zA-Z%]*(?:\d{4,}|\*)")
@@ -44,7 +45,12 @@ def evaluate(walk: Walk, node: py.Expr | None) -> Value:
         return UNKNOWN
     walk.spent += 1
     handler = _HANDLERS.get(type(node))
-    return handler(walk, node) if handler is not None else UNKNOWN
+    if handler is None:
+        return UNKNOWN
+    value = handler(walk, node)
+    if type(value) in _KEPT:
+        walk.keep(node, value)
+    return value
 
 
 def constant(walk: Walk, module: SourceModule, node: py.Node, owner: SourceClass | None = None) -> Value:

@@ -14,7 +14,7 @@ from stackaudit.link.models.model import Model, Relation
 from stackaudit.link.modules import SourceModule
 from stackaudit.link.queries.events import Event, EventKind, Outcome, Record
 from stackaudit.link.queries.source import text_of
-from stackaudit.link.queries.values import UNKNOWN, Instance, Loop, Origin, Other, Row, Rows, Value
+from stackaudit.link.queries.values import UNKNOWN, Instance, Loop, Origin, Other, Related, Row, Rows, Value
 from stackaudit.model.source import Place
 from stackaudit.model.verdict import Step
 
@@ -101,6 +101,19 @@ class Walk:
         self.constants: dict[Any, Value] = {}
         self.signalled: frozenset[Model] = frozenset()
         self.hooks: Hooks | None = None
+        self.kept: dict[py.Node, Value] = {}
+        self.keepers: dict[py.FunctionDef, tuple[SourceModule, str]] = {}
+
+    def keep(self, node: py.Node, value: Value) -> None:
+        """Remember that an expression stands for rows, and in which function; who comes later joins what was there."""
+        known = self.kept.get(node)
+        if known is None:
+            self.kept[node] = value
+            frame = self.frames[-1]
+            if type(frame.node) is py.FunctionDef and frame.module is not None:
+                self.keepers.setdefault(frame.node, (frame.module, frame.where))
+        elif known is not value:
+            self.kept[node] = either(known, value)
 
     def restart(self) -> None:
         """Forget where the walk stood, after something that could not be followed."""
@@ -256,3 +269,22 @@ def turned(value: Value, loop: Loop) -> Value:
         element, key = turned(value.element, loop), turned(value.key, loop)
         return replace(value, element=element, items=held, key=key, loops=loops)
     return replace(value, loops=loops)
+
+
+def either(one: Value, other: Value) -> Value:
+    """An expression that stood for `one` and now stands for `other`; UNKNOWN where they are of two models."""
+    if type(one) is not type(other) or getattr(one, "model", None) is not getattr(other, "model", None):
+        return UNKNOWN
+    if isinstance(one, Row) and isinstance(other, Row):
+        return one if one.load == other.load else replace(one, load=one.load.merge(other.load))
+    if isinstance(one, Related) and isinstance(other, Related):
+        return one if one.row.load.unknown else other
+    if isinstance(one, Rows) and isinstance(other, Rows):
+        if other.via is not None and (one.via is None or not one.via.row.load.unknown):
+            one, other = other, one
+        load = one.load if one.load == other.load else one.load.merge(other.load)
+        return replace(
+            one, load=load, evaluated=one.evaluated or other.evaluated, cached=one.cached or other.cached,
+            bounded=one.bounded if other.bounded else "", kind=one.kind if one.kind == other.kind else "either",
+        )  # fmt: skip
+    return one
