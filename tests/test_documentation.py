@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import re
+import shutil
 from pathlib import Path
 
 import pytest
 from msgspec.structs import fields
 
+from stackaudit import catalog
 from stackaudit.config import Config, Host, Nginx
+from stackaudit.explain import markdown
 from stackaudit.report import FORMATS
 from stackaudit.score import AREA_WEIGHTS, GRADES, OTHER_AREA_WEIGHT, SEVERITY_WEIGHTS
 
@@ -49,6 +53,20 @@ def test_the_tables_of_the_score_are_those_of_the_code() -> None:
     grades = table("scoring.md", "A")
     assert list(grades) == [grade for _, grade in GRADES]
     assert [int(value.split()[0]) for value in list(grades.values())[:-1]] == [least for least, _ in GRADES[:-1]]
+
+
+def test_the_pages_of_the_rules_are_those_of_their_files() -> None:
+    """`STACKAUDIT_UPDATE=1 pytest tests/test_documentation.py` makes them anew."""
+    rules = catalog.load(None)
+    pages = {f"{rule.id}.md": markdown.page(rule) for rule in rules} | {"index.md": markdown.index(rules)}
+    folder = DOCS / "rules"
+    if os.environ.get("STACKAUDIT_UPDATE"):
+        shutil.rmtree(folder, ignore_errors=True)
+        for name, page in pages.items():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            (folder / name).write_text(page, encoding="utf-8", newline="\n")
+    kept = {str(path.relative_to(folder)): path.read_text(encoding="utf-8") for path in folder.rglob("*.md")}
+    assert kept == pages
 
 
 @pytest.mark.parametrize("path", sorted(DOCS.rglob("*.md")), ids=lambda path: path.name)

@@ -108,6 +108,7 @@ def parser() -> Parser:
 
     rule = _command(commands, "rule", "one rule: why it matters, how to mend it, examples", "")
     rule.add_argument("id", metavar="ID", help="for instance orm/n-plus-one-forward; the name alone will do")
+    rule.add_argument("--output-format", choices=("terminal", "markdown"), default="terminal", help="how it is drawn")
     _root(rule, "the folder whose configuration may name a folder of rules of its own")
 
     render = _command(

@@ -63,12 +63,16 @@ def rules(options: Namespace) -> int:
 def rule(options: Namespace) -> int:
     """`stackaudit rule ID`: the name without its area will do where only one rule has it."""
     from stackaudit import explain
+    from stackaudit.explain import markdown
 
     known = _rules(options.root)
     found = [each for each in known if options.id in (each.id, each.name)]
     if len(found) != 1:
         raise UsageError(explain.missing(options.id, known))
-    sys.stdout.write(explain.page(found[0], min(documents.width(), 100), colour=documents.colour()))
+    if options.output_format == "markdown":
+        sys.stdout.write(markdown.page(found[0]))
+    else:
+        sys.stdout.write(explain.page(found[0], min(documents.width(), 100), colour=documents.colour()))
     return 0
 
 

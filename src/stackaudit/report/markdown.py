@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from stackaudit.model.result import Finding, Location, Result
+from stackaudit.model.result import Finding, Result
 from stackaudit.report import Look
 from stackaudit.report.digest import (
     Group,
@@ -36,6 +36,11 @@ class Room:
     shown: int | None
     listed: int | None
 
+
+_LANGUAGES = {
+    "py": "python", "html": "html", "conf": "nginx", "toml": "toml", "yml": "yaml", "yaml": "yaml", "sh": "sh",
+    "ini": "ini", "service": "ini",
+}  # fmt: skip
 
 ALL = Room(None, None)
 ROOMS = (Room(5, None), Room(2, None), Room(1, 20), Room(0, 10), Room(0, 3), Room(0, 0))
@@ -79,6 +84,14 @@ def code(text: str) -> str:
     fence = "`" * (max((len(run) for run in re.findall("`+", text)), default=0) + 1)
     gap = " " if text[:1] == "`" or text[-1:] == "`" else ""
     return f"{fence}{gap}{text}{gap}{fence}"
+
+
+def fenced(text: str, path: str) -> str:
+    """`text` as a block of code in the language that `path` ends with."""
+    text = visible(text.expandtabs(4), keep="\n")
+    fence = "`" * max(3, max((len(run) for run in re.findall("`+", text)), default=0) + 1)
+    language = _LANGUAGES.get(path.rpartition(".")[2], "")
+    return f"{fence}{language}\n{text}\n{fence}"
 
 
 def _lines(result: Result, look: Look, room: Room) -> Iterator[str]:
@@ -152,7 +165,8 @@ def _finding(finding: Finding, group: Group) -> Iterator[str]:
     yield f"### {code(where(finding.location))}"
     yield ""
     if finding.location.snippet.strip():
-        yield from _excerpt(finding.location)
+        yield fenced(finding.location.snippet.strip()[:400], finding.location.path)
+        yield ""
     yield prose(finding.message)
     yield ""
     if finding.cost:
@@ -167,16 +181,6 @@ def _finding(finding: Finding, group: Group) -> Iterator[str]:
     if finding.fix and not group.common_fix:
         yield f"**Fix:** {prose(finding.fix)}"
         yield ""
-
-
-def _excerpt(location: Location) -> Iterator[str]:
-    text = visible(location.snippet.expandtabs(4)).strip()
-    fence = "`" * max(3, max((len(run) for run in re.findall("`+", text)), default=0) + 1)
-    language = {"py": "python", "html": "html", "conf": "nginx", "toml": "toml", "yml": "yaml", "yaml": "yaml"}
-    yield fence + language.get(location.path.rpartition(".")[2], "")
-    yield text[:400]
-    yield fence
-    yield ""
 
 
 def _unknown(result: Result, room: Room) -> Iterator[str]:
