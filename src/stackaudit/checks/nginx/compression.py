@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from stackaudit.checks.nginx.cdn import cdn_sign
 from stackaudit.link.nginx.answers import answer
 from stackaudit.link.nginx.backends import django_locations, pages
 from stackaudit.link.nginx.level import Level
@@ -17,7 +18,6 @@ from stackaudit.model.verdict import Fail, Pass, Site, Unsure, Verdict
 
 _SWITCHES = ("gzip", "brotli", "zstd")
 _GZIP_MIDDLEWARE = "django.middleware.gzip.GZipMiddleware"
-_CDN = ("cf-connecting-ip", "cloudflare", "cf-ray", "fastly", "cloudfront", "x-amz-cf", "akamai", "true-client-ip")
 _COMPRESSED_ALREADY = ("image/png", "image/jpeg", "image/jpg", "image/gif", "image/webp", "image/avif", "font/woff")
 _ARCHIVES = ("font/woff2", "application/font-woff", "application/zip", "application/gzip", "video/mp4")
 
@@ -168,7 +168,7 @@ def _numbers(text: Text) -> Iterator[Verdict]:
 
 def _for_cdn(text: Text) -> Iterator[Verdict]:
     """With a CDN in front every request carries Via, and nginx compresses none of them unless told to."""
-    sign = _cdn_sign(text)
+    sign = cdn_sign(text.level)
     if sign is None:
         return
     version = text.server.version
@@ -187,18 +187,6 @@ def _for_cdn(text: Text) -> Iterator[Verdict]:
         yield Pass(Site(vary.places[0], "gzip_vary"))
     else:
         yield Fail(Site(vary.places[0] if vary.places else place, "gzip_vary"), {"cdn": sign}, cause="vary")
-
-
-def _cdn_sign(text: Text) -> str | None:
-    """What tells that a CDN stands in front: the header that only it sends."""
-    for level in text.level.outward():
-        for name in ("real_ip_header", "proxy_set_header", "set_real_ip_from"):
-            for line in level.lines.get(name, []):
-                words = " ".join(word.text for word in line.words).lower().replace("_", "-")
-                sign = next((mark for mark in _CDN if mark in words), None)
-                if sign is not None:
-                    return f"{name} {line.words[0].text}"
-    return None
 
 
 def _and(names: list[str]) -> str:

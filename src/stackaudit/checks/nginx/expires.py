@@ -9,7 +9,6 @@ from stackaudit.checks.nginx.shared_levels import once_for_each_place
 from stackaudit.link.nginx.answers import Answer, answer
 from stackaudit.link.nginx.level import Line
 from stackaudit.link.stack import Stack
-from stackaudit.model.source import Place
 from stackaudit.model.values import Known, Unknown, Value
 from stackaudit.model.verdict import Fail, Pass, Site, Step, Unsure, Verdict
 
@@ -75,26 +74,32 @@ def _judge(stack: Stack, site: Site, kind: str, line: Line) -> Verdict:
     values = {"line": f"{line.name} {' '.join(word.text for word in line.words)}"}
     if kind == "MEDIA":
         return Fail(site, values, cause="media")
-    backend = _backend(stack)
+    hashed = hashed_names(stack)
+    if isinstance(hashed, Unknown):
+        return Unsure(site, hashed.why)
+    if hashed.value:
+        return Pass(site)
+    related: tuple[Step, ...] = tuple(Step(place, "the storage is set here") for place in hashed.places[:1])
+    return Fail(site, {**values, "storage": hashed.note}, related=related)
+
+
+def hashed_names(stack: Stack) -> Value[bool]:
+    """Whether the names of the collected static files change with their content; `note` is the storage's class."""
+    backend = static_storage(stack)
     if isinstance(backend, Unknown):
-        return Unsure(site, backend.why)
+        return backend
     name = backend.value
     if "Manifest" in name or "Hashed" in name:
-        return Pass(site)
+        return Known(True, backend.places, name.rpartition(".")[2])
     bundler = next((item for item in _BUNDLERS if _installed(stack, item)), None)
     if bundler is not None:
-        return Unsure(site, f"{bundler} may put a hash into the names of its files")
+        return Unknown(f"{bundler} may put a hash into the names of its files")
     if name != _DEFAULT and not name.startswith(("whitenoise.storage.", "django.contrib.staticfiles.")):
-        return Unsure(site, f"whether {name} puts a hash into the names is not known")
-    related: tuple[Step, ...] = tuple(Step(place, "the storage is set here") for place in _places(backend)[:1])
-    return Fail(site, {**values, "storage": name.rpartition(".")[2]}, related=related)
+        return Unknown(f"whether {name} puts a hash into the names is not known")
+    return Known(False, backend.places, name.rpartition(".")[2])
 
 
-def _places(value: Known[str]) -> tuple[Place, ...]:
-    return value.places
-
-
-def _backend(stack: Stack) -> Value[str]:
+def static_storage(stack: Stack) -> Value[str]:
     """The storage of the static files: STORAGES, or STATICFILES_STORAGE where that is set."""
     assert stack.settings is not None
     old = stack.settings.get("STATICFILES_STORAGE") if stack.settings.is_set("STATICFILES_STORAGE") else None

@@ -48,6 +48,11 @@ DEFAULTS: dict[str, tuple[tuple[tuple[int, ...], tuple[str, ...]], ...]] = {
     "autoindex": (((0,), ("off",)),),
     "sendfile": (((0,), ("off",)),),
     "tcp_nopush": (((0,), ("off",)),),
+    "gzip_static": (((0,), ("off",)),),
+    "brotli_static": (((0,), ("off",)),),
+    "default_type": (((0,), ("text/plain",)),),
+    "worker_processes": (((0,), ("1",)),),
+    "worker_connections": (((0,), ("512",)),),
     "http2": (((0,), ("off",)),),
 }
 """The defaults, each from the version on that is named; (0,) for all versions."""

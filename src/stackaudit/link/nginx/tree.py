@@ -15,7 +15,7 @@ DEEPEST = 20
 """How many includes may stand in each other."""
 
 BLOCKS = frozenset(
-    {"http", "server", "location", "upstream", "if", "limit_except", "map", "geo", "types", "split_clients"}
+    {"http", "server", "location", "upstream", "if", "limit_except", "map", "geo", "types", "split_clients", "events"}
 )
 _OF_HTTP = frozenset(
     {"upstream", "map", "geo", "split_clients", "limit_req_zone", "limit_conn_zone", "log_format", "js_import"}
