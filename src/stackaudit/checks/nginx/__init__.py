@@ -6,10 +6,17 @@ from stackaudit.checks.nginx.cache import cache_leaks_private, cache_never_store
 from stackaudit.checks.nginx.cache_key import cache_key_omits_host
 from stackaudit.checks.nginx.compression import compression_gaps, compression_off
 from stackaudit.checks.nginx.config_errors import config_error
+from stackaudit.checks.nginx.delivery import (
+    mime_types_missing,
+    sendfile_off,
+    static_access_log,
+    tcp_nopush_without_sendfile,
+)
 from stackaudit.checks.nginx.expires import expires_without_hash
 from stackaudit.checks.nginx.headers import add_header_inheritance
 from stackaudit.checks.nginx.https import https_redirect_missing
 from stackaudit.checks.nginx.keepalive import upstream_keepalive_off
+from stackaudit.checks.nginx.lifetimes import precompressed, static_without_expires
 from stackaudit.checks.nginx.proxying import proxy_headers
 from stackaudit.checks.nginx.shadows import regex_shadows_static
 from stackaudit.checks.nginx.static import static_path_mismatch, static_served_by_app
@@ -29,10 +36,16 @@ __all__ = [
     "expires_without_hash",
     "https_redirect_missing",
     "microcache_opportunity",
+    "mime_types_missing",
+    "precompressed",
     "proxy_headers",
     "regex_shadows_static",
+    "sendfile_off",
+    "static_access_log",
     "static_path_mismatch",
     "static_served_by_app",
+    "static_without_expires",
+    "tcp_nopush_without_sendfile",
     "tls_protocols",
     "upstream_keepalive_off",
     "websocket_upgrade",

@@ -1,0 +1,130 @@
+"""How nginx sends the files that it opens: their types, their log, and the system calls for them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from stackaudit.checks.nginx.served import Served, block_of, static_and_media_files, static_files
+from stackaudit.checks.nginx.shared_levels import once_for_each_place
+from stackaudit.link.nginx.level import Level
+from stackaudit.link.stack import Stack
+from stackaudit.model.source import Place
+from stackaudit.model.values import Known, Unknown, Value
+from stackaudit.model.verdict import Fail, Pass, Site, Unsure, Verdict
+
+_WANTED = {
+    "css": frozenset({"text/css"}),
+    "js": frozenset({"application/javascript", "text/javascript", "application/x-javascript"}),
+}
+
+
+def mime_types_missing(stack: Stack) -> Iterator[Verdict]:
+    """One site for each block that decides which types the static files have."""
+    yield from once_for_each_place(_typed(served) for served in static_files(stack))
+
+
+def _typed(served: Served) -> Verdict:
+    place, name = block_of(served.server)
+    deciding = next((outer for outer in served.level.outward() if outer.inside("types")), None)
+    if deciding is not None:
+        place = next((block.place for block in deciding.inside("types") if block.directive is not None), place)
+        name = served.name
+    site = Site(place, f"{name}: types")
+    plain: dict[str, str] = {}
+    for ending, wanted in _WANTED.items():
+        found = type_of(served.level, ending)
+        if isinstance(found, Unknown):
+            return Unsure(site, found.why)
+        if found.value and found.value not in wanted:
+            plain[f".{ending}"] = found.value
+    if not plain:
+        return Pass(site)
+    return Fail(site, {"files": " and ".join(plain), "type": next(iter(plain.values())), "path": served.path})
+
+
+def type_of(level: Level, ending: str) -> Value[str]:
+    """The Content-Type of files with an ending at a level; "" where mime.types, which knows it, decides.
+
+    The innermost level with a `types` block replaces what outer ones say; several blocks of one level add up.
+    """
+    for outer in level.outward():
+        blocks = outer.inside("types")
+        gap = outer.gap_for("types")
+        if any(_is_mime_types(block) for block in blocks):
+            return Known("")
+        for block in blocks:
+            for kind, lines in block.lines.items():
+                if any(word.text.lower() == ending for line in lines for word in line.words):
+                    return Known(kind, (block.place,))
+        gap = gap or next((inner for block in blocks for inner in block.gaps), None)
+        if gap is not None:
+            return Unknown(gap.why, (gap.place,))
+        if blocks:
+            break
+    found = level.in_force("default_type")
+    if isinstance(found, Unknown):
+        return found
+    return found.value.lines[-1].text(0) if found.value.lines else Known("text/plain", note="nginx's default")
+
+
+def _is_mime_types(block: Level) -> bool:
+    """Whether a block stands for the file mime.types of a distribution, whole or inside `types { }`."""
+    return block.directive is None or any(_is_mime_types(inner) for inner in block.inside("types"))
+
+
+def static_access_log(stack: Stack) -> Iterator[Verdict]:
+    """One site for each location of static files: the line that is in force, or the location."""
+    yield from once_for_each_place(_logged(served) for served in static_files(stack))
+
+
+def _logged(served: Served) -> Verdict:
+    found = served.level.in_force("access_log")
+    site = served.site("access_log")
+    if isinstance(found, Unknown):
+        return Unsure(site, found.why)
+    lines = found.value.lines
+    if lines and (lines[-1].words[:1] and lines[-1].words[0].text == "off"):
+        return Pass(Site(lines[-1].place, site.name))
+    if any(word.text.startswith("if=") for line in lines for word in line.words):
+        return Pass(Site(lines[-1].place, site.name))
+    return Fail(site, {"path": served.path})
+
+
+def sendfile_off(stack: Stack) -> Iterator[Verdict]:
+    """One site for each place that decides, where files go out without TLS: over TLS nginx never uses sendfile."""
+    yield from once_for_each_place(
+        _sent(served)
+        for served in static_and_media_files(stack)
+        if any(not listen.tls for listen in served.server.listens)
+    )
+
+
+def _sent(served: Served) -> Verdict:
+    state = served.level.switched_on("sendfile", served.server.version)
+    place, name = block_of(served.server)
+    site = Site(state.places[0] if isinstance(state, Known) and state.places else place, f"{name}: sendfile")
+    if isinstance(state, Unknown):
+        return Unsure(site, state.why)
+    return Pass(site) if state.value else Fail(site, {"path": served.path})
+
+
+def tcp_nopush_without_sendfile(stack: Stack) -> Iterator[Verdict]:
+    """One site for each `tcp_nopush on`; it passes where sendfile is on at any level that it reaches."""
+    states: dict[Place, list[Value[bool]]] = {}
+    names: dict[Place, str] = {}
+    for server in stack.nginx.servers:
+        for level in (server.level, *(location.level for location in server.every_location)):
+            pushed = level.switched_on("tcp_nopush", server.version)
+            if isinstance(pushed, Known) and pushed.value:
+                place = pushed.places[0]
+                names.setdefault(place, f"{server.title}: tcp_nopush")
+                states.setdefault(place, []).append(level.switched_on("sendfile", server.version))
+    for place, found in states.items():
+        site = Site(place, names[place])
+        unknown = next((state for state in found if isinstance(state, Unknown)), None)
+        if any(isinstance(state, Known) and state.value for state in found):
+            yield Pass(site)
+        elif unknown is not None:
+            yield Unsure(site, unknown.why)
+        else:
+            yield Fail(site)
