@@ -28,7 +28,6 @@ from stackaudit.link.folding.objects import (
     scalar,
 )
 from stackaudit.link.folding.operators import merged
-from stackaudit.link.settings.defaults import default
 from stackaudit.model.values import AnyValue, Known, Unknown
 
 if TYPE_CHECKING:
@@ -123,6 +122,8 @@ def external(machine: Machine, dotted: str) -> AnyValue:
     if dotted == "django.VERSION" and machine.world.django is not None and len(machine.world.django) > 1:
         return operators.of_plain((*machine.world.django, 0)[:3], (), "the version of Django")
     if dotted.startswith(GLOBAL_SETTINGS):
+        from stackaudit.link.settings.defaults import default  # the room of settings begins with an import of this one
+
         known, value, why = default(dotted.removeprefix(GLOBAL_SETTINGS), machine.world.django)
         if known:
             return Unknown(why) if why else operators.of_plain(value, (), "Django's default")
