@@ -15,6 +15,7 @@ from stackaudit.model.values import Known, Unknown
 
 if TYPE_CHECKING:
     from stackaudit.link.admin.walk import Changelists
+    from stackaudit.link.containers import Container
     from stackaudit.link.host import HostSpec
     from stackaudit.link.models import Models
     from stackaudit.link.modules import Modules
@@ -24,7 +25,9 @@ if TYPE_CHECKING:
     from stackaudit.link.processes import Processes
     from stackaudit.link.queries import Queries
     from stackaudit.link.serializers.walk import Api
+    from stackaudit.link.services import Services
     from stackaudit.link.settings import Settings
+    from stackaudit.link.usage import Usage
 
 _KINDS: dict[Need, tuple[str, ...]] = {
     "django": ("python",),
@@ -32,6 +35,7 @@ _KINDS: dict[Need, tuple[str, ...]] = {
     "templates": ("template",),
     "nginx": ("nginx",),
     "processes": ("procfile", "systemd", "dockerfile", "compose", "supervisor", "shell", "uwsgi"),
+    "services": ("postgresql", "pgbouncer", "redis", "compose", "systemd", "supervisor", "dockerfile", "procfile"),
     "packages": ("requirements", "pyproject", "pipfile", "setupcfg", "lock"),
 }
 
@@ -86,6 +90,13 @@ class Stack:
         return queries.resolve(self)
 
     @cached_property
+    def usage(self) -> Usage:
+        """What functions do with the querysets that they make."""
+        from stackaudit.link import usage
+
+        return usage.resolve(self)
+
+    @cached_property
     def pages(self) -> Pages:
         """The views with their templates."""
         from stackaudit.link import pages
@@ -119,6 +130,20 @@ class Stack:
         from stackaudit.link import processes
 
         return processes.resolve(self)
+
+    @cached_property
+    def containers(self) -> tuple[Container, ...]:
+        """The services of compose files, with the ports that they publish."""
+        from stackaudit.link import containers
+
+        return containers.resolve(self)
+
+    @cached_property
+    def services(self) -> Services:
+        """PostgreSQL, PgBouncer and Redis as the repository shows them."""
+        from stackaudit.link import services
+
+        return services.resolve(self)
 
     @cached_property
     def host(self) -> HostSpec:

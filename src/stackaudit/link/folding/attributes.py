@@ -124,8 +124,6 @@ def external(machine: Machine, dotted: str) -> AnyValue:
     if dotted.startswith(GLOBAL_SETTINGS):
         from stackaudit.link.settings.defaults import default  # the room of settings begins with an import of this one
 
-        from stackaudit.link.settings.defaults import default  # link.settings itself imports what folds
-
         known, value, why = default(dotted.removeprefix(GLOBAL_SETTINGS), machine.world.django)
         if known:
             return Unknown(why) if why else operators.of_plain(value, (), "Django's default")
