@@ -17,6 +17,7 @@ from stackaudit.link.processes.model import Origin, Process, Processes
 from stackaudit.link.processes.options import Argument, Given, Parsed
 from stackaudit.link.processes.programs import text_of
 from stackaudit.link.processes.settle import settled
+from stackaudit.link.processes.users import login
 from stackaudit.model.source import Place
 from stackaudit.model.values import AnyValue, Known, Unknown, Value, plain
 
@@ -146,6 +147,7 @@ class _Resolver:
             supervised=invocation.supervised,
             background=invocation.background,
             piped=invocation.piped,
+            login=login(launch, invocation.program.wrappers, _own_user(kind, settings), word.place),
         )
 
     # gunicorn
@@ -278,6 +280,12 @@ def _interface(kind: str, settings: dict[str, AnyValue]) -> str:
     if kind in ("uwsgi", "runserver", "runserver_plus"):
         return "wsgi"
     return servers.SERVERS[kind].interface if kind in servers.SERVERS else ""
+
+
+def _own_user(kind: str, settings: Mapping[str, AnyValue]) -> AnyValue:
+    """The user that a program changes to once it runs; Known(None) for those that stay who they are."""
+    name = {"gunicorn": "user", "uwsgi": "uid", "celery-worker": "uid", "celery-beat": "uid"}.get(kind, "")
+    return settings.get(name, Known(None))
 
 
 def _growth_of(

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
 from stackaudit.link.processes.options import Argument, Given
+from stackaudit.link.processes.users import Login
 from stackaudit.model.source import Place
 from stackaudit.model.values import AnyValue, Known, Unknown, Value
 
@@ -48,6 +49,7 @@ class Process:
     `conditions` are the conditions of the script around it that nobody could decide. `shell` is
     the shell that waits for it ("" where there is none, "?" where nobody knows), `supervised` says that something
     before it passes signals on. `growth` maps settings that follow the number of processors to "capped" or "unbounded".
+    `login` is the user that it runs as, None where a platform decides.
     """
 
     kind: str
@@ -75,6 +77,7 @@ class Process:
     background: bool = False
     piped: bool = False
     growth: Mapping[str, str] = field(default_factory=dict)
+    login: Login | None = None
 
     def setting(self, name: str) -> AnyValue:
         """The effective value of a setting."""

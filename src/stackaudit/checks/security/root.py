@@ -1,0 +1,73 @@
+"""Processes that may do everything on their machine or in their container."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from stackaudit.facts.services import Dockerfile
+from stackaudit.link.processes.model import DEVELOPMENT_SERVERS, Process
+from stackaudit.link.processes.users import ROOT, Login
+from stackaudit.link.stack import Stack
+from stackaudit.model.values import Unknown
+from stackaudit.model.verdict import Fail, Pass, Site, Step, Unsure, Verdict
+
+
+def runs_as_root(stack: Stack) -> Iterator[Verdict]:
+    """One site for each place that decides the user of production's servers and workers."""
+    for process in stack.processes.all:
+        login = process.login
+        if login is None or process.audience != "production" or process.kind in DEVELOPMENT_SERVERS:
+            continue
+        yield _of_supervisor(stack, process, login) if login.by == "supervisor" else _judged(process, login)
+
+
+def _judged(process: Process, login: Login) -> Verdict:
+    site = Site(login.place, f"{login.place.path} {'USER' if login.by == 'image' else process.name}")
+    root = login.is_root
+    if isinstance(root, Unknown):
+        return Unsure(site, root.why)
+    if not root.value:
+        return Pass(site)
+    step = Step(process.place, f"{process.kind} starts here")
+    related = (step,) if process.place != login.place else ()
+    values = {"program": process.kind, "file": login.place.path, "service": process.origin.service}
+    return Fail(site, values, cause="" if login.by == "image" else login.by, related=related)
+
+
+def _of_supervisor(stack: Stack, process: Process, login: Login) -> Verdict:
+    """A program without `user=` is who supervisord is: root, unless the image that runs it names somebody."""
+    site = Site(login.place, process.name)
+    values = {"program": process.kind, "file": login.place.path, "service": process.origin.service}
+    if isinstance(login.user, Unknown):
+        return Unsure(site, login.user.why)
+    if login.user.value:
+        return Fail(site, values, cause="supervisor") if login.user.value in ROOT else Pass(site)
+    around = _supervised_images(stack)
+    if not around:
+        return Fail(site, values, cause="supervisor")
+    users = {user for user in around.values()}
+    if None not in users and not any(user in ROOT for user in users if user):
+        return Pass(site)
+    if all(user is None or user in ROOT for user in users):
+        return Fail(site, values, cause="supervisor")
+    return Unsure(site, f"{' and '.join(around)} run it as different users")
+
+
+def _supervised_images(stack: Stack) -> dict[str, str | None]:
+    """The Dockerfiles that install or start supervisord, with their last USER (None where they name none)."""
+    found: dict[str, str | None] = {}
+    for item in stack.of_kind("dockerfile"):
+        facts: Dockerfile = item.facts
+        stages = facts.stages[-1:]
+        words = [
+            word.text
+            for stage in facts.stages
+            for command in (*stage.runs, stage.cmd, stage.entrypoint)
+            if command is not None
+            for step in command.steps
+            for word in step.words
+        ]
+        if stages and any("supervisor" in word for word in words):
+            user = stages[0].user
+            found[item.path] = user.text if user is not None and not user.holes else None
+    return found
