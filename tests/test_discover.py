@@ -22,7 +22,7 @@ NGINX = b"server {\n  listen 80;\n}\n"
         ("etc/sites-available/shop", b"proxy_pass http://app;\n", "nginx"),
         ("nginx/Dockerfile", b"FROM nginx:1.26\n", "dockerfile"),
         ("nginx/default.conf.template", b"# see README\nupstream app {\n", "nginx"),
-        ("postgresql.conf", b"shared_buffers = 128MB\n", None),
+        ("postgresql.conf", b"shared_buffers = 128MB\n", "postgresql"),
         ("bin/start-nginx", b"#!/bin/bash\nnginx -g 'daemon off;'\n", "shell"),
         ("Procfile", b"", "procfile"),
         ("Procfile.dev", b"", "procfile"),

@@ -30,6 +30,9 @@ _NAMES: tuple[tuple[str, str], ...] = (
     (r"(docker-)?compose([._-].+)?\.ya?ml", "compose"),
     (r".+\.service(\.(j2|jinja2|template|tpl))?", "systemd"),
     (r".+\.(sh|bash)", "shell"),
+    (r"(.*[-_.])?postgres(ql)?([-_.].*)?\.conf(\.(j2|jinja2|template|tpl|dist|sample|example))?", "postgresql"),
+    (r"(.*[-_.])?pgbouncer.*\.ini(\.(j2|jinja2|template|tpl|dist|sample|example))?", "pgbouncer"),
+    (r"(.*[-_.])?(redis|valkey|keydb)([-_.].*)?\.conf(\.(j2|jinja2|template|tpl|dist|sample|example))?", "redis"),
     (r"(.*[-_.])?gunicorn.*\.conf|gunicorn\.conf", "python"),
     (r"(.*[-_.])?requirements([-_.].*)?\.(txt|in)", "requirements"),
     (r"constraints.*\.txt", "requirements"),
@@ -53,6 +56,10 @@ _NGINX_TEXT = re.compile(
 )
 _SUPERVISOR_TEXT = re.compile(rb"^\[(program|supervisord|group):?", re.MULTILINE)
 _UWSGI_TEXT = re.compile(rb"^\[uwsgi\]", re.MULTILINE)
+_POSTGRES_TEXT = re.compile(
+    rb"^[ \t]*(shared_buffers|effective_cache_size|max_wal_size|wal_level|listen_addresses)[ \t]*=", re.MULTILINE
+)
+_PGBOUNCER_TEXT = re.compile(rb"^\[pgbouncer\]", re.MULTILINE)
 _SHELL_TEXT = re.compile(rb"#!\s*\S*/((env|with-contenv)\s+(-S\s+)?(\S*/)?)?(ba|da|a|k|z)?sh\b")
 _COMPOSE_TEXT = re.compile(rb"^services:\s*(#.*)?$", re.MULTILINE)
 _TEXT_TEMPLATE = re.compile(r"(.*/)?(templates|jinja2)/.+\.(txt|xml|md|eml|svg|js|csv|subject|j2|tex)")
@@ -123,6 +130,10 @@ def kind_of(path: str, head: bytes) -> str | None:
         return "supervisor"
     if name.endswith(".ini") and _UWSGI_TEXT.search(head):
         return "uwsgi"
+    if name.endswith(".ini") and _PGBOUNCER_TEXT.search(head):
+        return "pgbouncer"
+    if name.endswith(".conf") and _POSTGRES_TEXT.search(head):
+        return "postgresql"
     if name.endswith((".yml", ".yaml")) and not name.startswith(".") and _COMPOSE_TEXT.search(head):
         return "compose"
     if path.rpartition("/")[0].endswith("requirements") and name.endswith((".txt", ".in")):

@@ -15,6 +15,7 @@ from stackaudit.model.values import Known, Unknown
 
 if TYPE_CHECKING:
     from stackaudit.link.admin.walk import Changelists
+    from stackaudit.link.declared import Declared
     from stackaudit.link.containers import Container
     from stackaudit.link.host import HostSpec
     from stackaudit.link.models import Models
@@ -116,6 +117,13 @@ class Stack:
         from stackaudit.link.admin import walk as admin_walk
 
         return admin_walk.resolve(self)
+
+    @cached_property
+    def declared(self) -> Declared:
+        """What classes of libraries declare: columns of tables, exports, feeds, search documents, types, choices."""
+        from stackaudit.link import declared
+
+        return declared.resolve(self)
 
     @cached_property
     def nginx(self) -> Nginx:

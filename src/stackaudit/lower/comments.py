@@ -25,6 +25,7 @@ OPENING = {
     "supervisor": r"[\#;]",
     "setupcfg": r"[\#;]",
     "uwsgi": r"[\#;]",
+    "pgbouncer": r"[\#;]",
 }
 CLOSING = re.compile(r"\s*(?:-?\#\}|--+>|\*/).*")
 # Other tools' words for the same are taken too: whoever writes them is told what is missing.

@@ -46,6 +46,9 @@ KINDS: dict[str, Reader] = {
     "lock": Reader("locks", "packages", "PackageFile"),
     "runtime": Reader("runtime", "packages", "PackageFile"),
     "dotenv": Reader("dotenv", "dotenv", "Dotenv"),
+    "postgresql": Reader("postgresql", "daemons", "Daemon"),
+    "pgbouncer": Reader("pgbouncer", "daemons", "Daemon"),
+    "redis": Reader("redisconf", "daemons", "Daemon"),
 }
 
 

@@ -11,7 +11,7 @@ Severity: TypeAlias = Literal["critical", "high", "medium", "low", "info"]
 Precision: TypeAlias = Literal["very-high", "high", "medium", "low"]
 Scoring: TypeAlias = Literal["gate", "share"]
 Need: TypeAlias = Literal[
-    "django", "settings", "templates", "nginx", "processes", "host", "packages", "pip-audit", "deptry"
+    "django", "settings", "templates", "nginx", "processes", "services", "host", "packages", "pip-audit", "deptry"
 ]
 
 SEVERITIES: tuple[Severity, ...] = ("critical", "high", "medium", "low", "info")
