@@ -15,7 +15,7 @@ _PLAIN = frozenset(
 
 
 @cache
-def _inside(cls: type[ir.Node]) -> tuple[str, ...]:
+def inside(cls: type[ir.Node]) -> tuple[str, ...]:
     """The fields of a class that may hold nodes, the last one first."""
     if cls in (ir.Constant, ir.Bytes, ir.Scope):
         return ()
@@ -32,7 +32,7 @@ def nodes(body: Sequence[ir.Stmt]) -> Iterator[ir.Node]:
         if item is None:
             continue
         yield item
-        for name in _inside(type(item)):
+        for name in inside(type(item)):
             value = getattr(item, name)
             if type(value) is tuple:
                 waiting.extend(reversed(value))
