@@ -1,9 +1,11 @@
 """Rules on nginx: what it really does with the stack's pages, files and secrets."""
 
 from stackaudit.checks.nginx.alias import alias_traversal
+from stackaudit.checks.nginx.always import add_header_without_always
 from stackaudit.checks.nginx.bodies import body_size_mismatch
 from stackaudit.checks.nginx.cache import cache_leaks_private, cache_never_stores, microcache_opportunity
 from stackaudit.checks.nginx.cache_key import cache_key_omits_host
+from stackaudit.checks.nginx.ciphers import tls_ciphers, tls_session_resumption
 from stackaudit.checks.nginx.compression import compression_gaps, compression_off
 from stackaudit.checks.nginx.config_errors import config_error
 from stackaudit.checks.nginx.delivery import (
@@ -14,6 +16,8 @@ from stackaudit.checks.nginx.delivery import (
 )
 from stackaudit.checks.nginx.expires import expires_without_hash
 from stackaudit.checks.nginx.headers import add_header_inheritance
+from stackaudit.checks.nginx.hsts import hsts_missing
+from stackaudit.checks.nginx.http2 import http2_off, http2_syntax
 from stackaudit.checks.nginx.https import https_redirect_missing
 from stackaudit.checks.nginx.keepalive import upstream_keepalive_off
 from stackaudit.checks.nginx.lifetimes import precompressed, static_without_expires
@@ -25,6 +29,7 @@ from stackaudit.checks.nginx.websocket import websocket_upgrade
 
 __all__ = [
     "add_header_inheritance",
+    "add_header_without_always",
     "alias_traversal",
     "body_size_mismatch",
     "cache_key_omits_host",
@@ -34,6 +39,9 @@ __all__ = [
     "compression_off",
     "config_error",
     "expires_without_hash",
+    "hsts_missing",
+    "http2_off",
+    "http2_syntax",
     "https_redirect_missing",
     "microcache_opportunity",
     "mime_types_missing",
@@ -46,7 +54,9 @@ __all__ = [
     "static_served_by_app",
     "static_without_expires",
     "tcp_nopush_without_sendfile",
+    "tls_ciphers",
     "tls_protocols",
+    "tls_session_resumption",
     "upstream_keepalive_off",
     "websocket_upgrade",
 ]

@@ -63,7 +63,7 @@ def _judge(stack: Stack, level: Level, name: str) -> Iterator[Verdict]:
         yield Unsure(site, f"it depends on {condition} of the template")
     elif (gap := level.gap_for("add_header")) is not None:
         yield Unsure(site, gap.why)
-    elif _sent_by_django(stack, level, [_name(line) for line in missing]):
+    elif sent_by_django(stack, level, [_name(line) for line in missing]):
         yield Pass(site)
     else:
         lost = ", ".join(line.words[0].text for line in missing)
@@ -83,7 +83,7 @@ def _merges(stack: Stack, level: Level) -> bool:
     return found.value.lines[-1].words[0].text == "merge" and at_least(stack.nginx.version, (1, 29, 3)) is not False
 
 
-def _sent_by_django(stack: Stack, level: Level, names: list[str]) -> bool:
+def sent_by_django(stack: Stack, level: Level, names: list[str]) -> bool:
     """Whether the answers come from Django, whose middleware sends all of `names` itself."""
     target = target_of(level) or (target_of(level.parent) if level.kind == "if" and level.parent else None)
     if target is None or isinstance(target, Unknown) or not is_django(stack, target.value):

@@ -1,0 +1,69 @@
+"""Whether browsers are told to come back over TLS only."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from stackaudit.checks.nginx.shared_levels import once_for_each_place, one_for_each_cause
+from stackaudit.link.nginx.backends import pages
+from stackaudit.link.nginx.headers import added
+from stackaudit.link.nginx.level import Level
+from stackaudit.link.nginx.servers import Server
+from stackaudit.link.stack import Stack
+from stackaudit.model.values import Known, Unknown, Value
+from stackaudit.model.verdict import Fail, Pass, Site, Unsure, Verdict
+
+HEADER = "Strict-Transport-Security"
+_MIDDLEWARE = "django.middleware.security.SecurityMiddleware"
+
+
+def hsts_missing(stack: Stack) -> Iterator[Verdict]:
+    """One site for each server that brings Django's pages over TLS."""
+    verdicts = once_for_each_place(verdict for server in stack.nginx.servers for verdict in _judge(stack, server))
+    yield from one_for_each_cause(verdicts, lambda fail: fail.site.place.path)
+
+
+def _judge(stack: Stack, server: Server) -> Iterator[Verdict]:
+    proxied = pages(stack, stack.nginx, server)
+    if server.tls != Known(True) or proxied is None or server.level.directive is None:
+        return
+    site = Site(server.place, f"{server.title} {HEADER}")
+    header = added(proxied.level, HEADER)
+    if isinstance(header, Known) and header.value is not None:
+        yield Pass(Site(header.value.place, site.name))
+        return
+    if _lost(proxied.level):
+        return  # nginx/add-header-inheritance tells of it
+    by_django = sent_by_django(stack)
+    if isinstance(by_django, Known) and by_django.value:
+        yield Pass(site)
+    elif isinstance(header, Unknown):
+        yield Unsure(site, header.why)
+    elif isinstance(by_django, Unknown):
+        yield Unsure(site, by_django.why)
+    else:
+        yield Fail(site, {"name": server.names[0] if server.names else "every name"})
+
+
+def _lost(level: Level) -> bool:
+    """Whether an outer level sets the header, and the add_header of an inner one has taken it away."""
+    lines = (line for outer in level.outward() for line in outer.lines.get("add_header", []))
+    return any(line.words and line.words[0].text.lower() == HEADER.lower() for line in lines)
+
+
+def sent_by_django(stack: Stack) -> Value[bool]:
+    """Whether SecurityMiddleware sends the header."""
+    if stack.settings is None:
+        return Unknown("there is no settings module that tells whether Django sends the header")
+    seconds, middleware = stack.settings.get("SECURE_HSTS_SECONDS"), stack.settings.get("MIDDLEWARE")
+    if isinstance(seconds, Known) and not seconds.value:
+        return Known(False, seconds.places)
+    if isinstance(seconds, Unknown):
+        return seconds
+    if isinstance(middleware, Unknown) or not isinstance(middleware.value, (list, tuple)):
+        return Unknown("whether MIDDLEWARE holds SecurityMiddleware is not known")
+    items = [item.value if isinstance(item, Known) else item for item in middleware.value]
+    if _MIDDLEWARE not in items and any(not isinstance(item, str) for item in items):
+        return Unknown("MIDDLEWARE is not fully known")
+    has = any(isinstance(item, str) and item.endswith("SecurityMiddleware") for item in items)
+    return Known(has, seconds.places)
