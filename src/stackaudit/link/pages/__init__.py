@@ -18,10 +18,12 @@ from stackaudit.link.modules import SourceModule
 from stackaudit.link.nodes import nodes
 from stackaudit.link.pages.files import Templates
 from stackaudit.link.pages.render import Renderer
+from stackaudit.link.pages.repeated import Path
 from stackaudit.link.pages.views import Views, kind_of
 from stackaudit.link.queries import calls
 from stackaudit.link.queries.entries import functions
 from stackaudit.link.queries.events import Event
+from stackaudit.link.queries.loading import Load
 from stackaudit.link.queries.values import UNKNOWN, Const, Function, Instance, Mapping, Other, Row, Seq, Value
 from stackaudit.link.queries.walk import At, Walk
 from stackaudit.model.source import Place
@@ -35,6 +37,7 @@ _RENDERING = frozenset({"render", "render_to_string", "render_to_response", "Tem
     "SimpleTemplateResponse", "select_template", "render_template",
 })  # fmt: skip
 _LEVELS = 3
+ANY_ROW = Load(unknown="where this row comes from is not known")
 
 
 class PageHooks:
@@ -146,6 +149,11 @@ class Pages:
         return self.hooks.renderer.texts.get(place, "")
 
     @property
+    def repeated(self) -> list[Path]:
+        """The paths to a queryset that one template evaluates more than once."""
+        return list(self.hooks.renderer.repeats.paths)
+
+    @property
     def rendered(self) -> set[str]:
         """The templates that some view was seen to render, also through others."""
         return self.hooks.renderer.rendered
@@ -165,7 +173,7 @@ class Pages:
             model = self.models.of_class(owner)
             if kind_of(owner) is not None:
                 return
-            bound = Row(model) if model is not None else Instance(owner)
+            bound = Row(model, ANY_ROW) if model is not None else Instance(owner)
         self.walk.spent = 0
         calls.call(self.walk, Function(module, node, bound, owner), (), {}, (module, node), node.name)
 

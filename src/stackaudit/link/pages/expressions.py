@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 
 from stackaudit.facts import template as t
 from stackaudit.link.pages import walk as q
 from stackaudit.link.pages.files import TemplateFile, Templates
+from stackaudit.link.pages.repeated import ASKING, Repeats, builds_anew
 from stackaudit.link.queries.values import (
     UNKNOWN,
     Const,
@@ -67,17 +68,38 @@ class Expressions(ABC):
     """Evaluates the expressions of one template; a subclass walks its tags."""
 
     def __init__(
-        self, walk: Walk, templates: Templates, texts: dict[Place, str], file: TemplateFile, scope: Scope
+        self,
+        walk: Walk,
+        templates: Templates,
+        texts: dict[Place, str],
+        repeats: Repeats,
+        file: TemplateFile,
+        scope: Scope,
     ) -> None:
         self.walk = walk
         self.templates = templates
         self.texts = texts
         self.file = file
         self.scope = scope
+        self.repeats = repeats
+        self.head: tuple[str, Value] | None = None
+        self.is_fresh = True
 
     def at(self, region: Region) -> Place:
         """The place of a region of the file."""
         return Place(self.file.path, region)
+
+    def run(self, expr: t.Expr, value: Rows, at: Place) -> None:
+        """The rows of a queryset are wanted: its query runs, unless it ran before."""
+        self.asks(expr, value, at)
+        rows = q.run(self.walk, value, at)
+        if isinstance(expr, t.Path) and isinstance(rows, Rows):
+            self.evaluated(expr, rows)
+
+    def asks(self, expr: t.Expr, value: Value, at: Place) -> None:
+        """Going through `value`, which `expr` stands for, runs a query."""
+        if isinstance(expr, t.Path) and (head := self.scope.get(expr.name)) is not None and self.is_fresh:
+            self.repeats.add(expr.name, head, expr.parts, value, at)
 
     def evaluated(self, path: t.Path, rows: Rows) -> None:
         """A queryset that the context holds keeps its rows once somebody went through them."""
@@ -120,7 +142,10 @@ class Expressions(ABC):
                     return UNKNOWN
                 place = self.at(expr.region)
                 self.texts[place] = self.text(expr)
-                return self.follow(base, expr.parts, place, self.is_django)
+                self.head, self.is_fresh = (expr.name, base), True
+                value = self.follow(base, expr.parts, place, self.is_django)
+                self.head = None
+                return value
             case t.Literal():
                 return Const(expr.value)
             case t.Filtered():
@@ -140,14 +165,11 @@ class Expressions(ABC):
 
     def operation(self, expr: t.Operation) -> Value:
         """Conditions, arithmetic, literals of lists, subscripts."""
+        if expr.op in ("and", "or"):
+            return self.either(expr)
         values = [self.value(operand) for operand in expr.operands]
         if expr.op == "list":
             return Seq(UNKNOWN, tuple(values))
-        if expr.op in ("and", "or"):
-            for operand, value in zip(expr.operands, values, strict=True):
-                if isinstance(value, Rows) and not value.evaluated:
-                    q.run(self.walk, value, self.at(operand.region))
-            return values[-1] if values else UNKNOWN
         if expr.op == "if" and len(values) == 3:
             return join(values[1], values[2])
         if expr.op == "slice" and values:
@@ -159,9 +181,21 @@ class Expressions(ABC):
         loops = frozenset().union(*(value.loops for value in values))
         return Other(loops)
 
+    def either(self, expr: t.Operation) -> Value:
+        """`and`, `or`: what stands behind may not be asked at all."""
+        value: Value = UNKNOWN
+        for index, operand in enumerate(expr.operands):
+            with self.repeats.inside(expr, index) if index else nullcontext():
+                value = self.value(operand)
+                if isinstance(value, Rows) and not value.evaluated:
+                    self.run(operand, value, self.at(operand.region))
+        return value
+
     def follow(self, value: Value, parts: tuple[str, ...], at: Place, calls: bool = True) -> Value:
         """Lookups: a key, an attribute (called where it can be), an index."""
         for index, part in enumerate(parts):
+            self.asked(value, parts[:index], part, at)
+            self.is_fresh = self.is_fresh and builds_anew(value, part)
             if isinstance(value, Mapping) and (found := value.get(part)) is not None:
                 value = found
             elif part.isdigit():
@@ -172,12 +206,21 @@ class Expressions(ABC):
                 value = self.auto(value, at, ".".join(parts[: index + 1]))
         return self.auto(value, at, "") if calls and not parts else value
 
+    def asked(self, value: Value, before: tuple[str, ...], part: str, at: Place) -> None:
+        """`part`, read of the `value` that the path before it leads to, may run a query of its own."""
+        if self.head is not None and (part in ASKING or part.isdigit()) and self.is_fresh:
+            name, head = self.head
+            self.repeats.add(name, head, before, value, at, part)
+
     def auto(self, value: Value, at: Place, text: str) -> Value:
         """What Django makes of a callable: its outcome, unless it changes data."""
         if isinstance(value, Method) and value.name in ("delete", "save", "update", "create", "clear", "add", "set"):
             return UNKNOWN
         if isinstance(value, (Function, Method)):
-            return q.call(self.walk, value, (), {}, at, f"{text}()" if text else "")
+            head, self.head = self.head, None
+            outcome = q.call(self.walk, value, (), {}, at, f"{text}()" if text else "")
+            self.head = head
+            return outcome
         return value
 
     def filtered(self, expr: t.Filtered) -> Value:
@@ -203,9 +246,7 @@ class Expressions(ABC):
             self.per_item(value, item, args, place)
         if item.name in _COUNTS:
             if isinstance(value, Rows) and not value.evaluated:
-                rows = q.run(self.walk, value, place)
-                if isinstance(expr.value, t.Path) and isinstance(rows, Rows):
-                    self.evaluated(expr.value, rows)
+                self.run(expr.value, value, place)
             return Other(value.loops)
         if item.name in _ONE:
             return q.item(self.walk, value, Const(0), place)

@@ -12,6 +12,7 @@ from stackaudit.facts import template as t
 from stackaudit.link.pages import walk as q
 from stackaudit.link.pages.expressions import Expressions, Scope
 from stackaudit.link.pages.files import Library, TemplateFile, Templates
+from stackaudit.link.pages.repeated import Repeats
 from stackaudit.link.queries.values import (
     UNKNOWN,
     Const,
@@ -52,6 +53,7 @@ class Renderer:
         self.open: list[str] = []
         self.rendered: set[str] = set()
         self.texts: dict[Place, str] = {}
+        self.repeats = Repeats(walk)
 
     def render(self, name: str, context: dict[str, Value], at: At, text: str = "") -> bool:
         """Render the template `name`, called at `at`; False where no file has that name."""
@@ -109,7 +111,7 @@ class _File(Expressions):
     """One template being rendered, with its parents and blocks."""
 
     def __init__(self, renderer: Renderer, chain: _Chain, scope: Scope) -> None:
-        super().__init__(renderer.walk, renderer.templates, renderer.texts, chain.root, scope)
+        super().__init__(renderer.walk, renderer.templates, renderer.texts, renderer.repeats, chain.root, scope)
         self.renderer = renderer
         self.chain = chain
         self.blocks: list[tuple[str, int]] = []
@@ -175,6 +177,7 @@ class _File(Expressions):
         source = self.value(node.iter)
         place = self.at(node.iter.region)
         text = f"{{% for {', '.join(node.targets)} in {self.text(node.iter)} %}}"
+        self.asks(node.iter, source, place)
         with (
             q.each(self.walk, source, place, text) as element,
             self.scope.pushed({"forloop": UNKNOWN, "loop": UNKNOWN}),
@@ -185,7 +188,7 @@ class _File(Expressions):
             self.nodes(node.body)
         if isinstance(node.iter, t.Path) and isinstance(source, Rows):
             self.evaluated(node.iter, source)
-        with q.guarded(self.walk):
+        with q.guarded(self.walk), self.repeats.inside(node, 0):
             self.nodes(node.empty)
 
     def condition(self, node: t.If) -> None:
@@ -193,13 +196,11 @@ class _File(Expressions):
             if branch.test is not None:
                 value = self.value(branch.test)
                 if isinstance(value, Rows) and not value.evaluated:
-                    rows = q.run(self.walk, value, self.at(branch.test.region))
-                    if isinstance(branch.test, t.Path) and isinstance(rows, Rows):
-                        self.evaluated(branch.test, rows)
+                    self.run(branch.test, value, self.at(branch.test.region))
             known = self.known(branch.test) if index == 0 else None
             if known is False:
                 continue
-            with q.guarded(self.walk):
+            with q.guarded(self.walk), self.repeats.inside(node, index):
                 self.nodes(branch.body)
             if known is True:
                 return

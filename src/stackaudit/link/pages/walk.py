@@ -66,7 +66,7 @@ def item(walk: Walk, value: Value, index: Const, at: At) -> Value:
         value = calls.base_rows(walk, value)
     if isinstance(value, Rows):
         if value.evaluated or value.cached:
-            return loops.picked(walk, loops.element_of(value), index)
+            return loops.one_of(walk, value, index)
         return rows.called(walk, value, "earliest", (), {}, at)
     if isinstance(value, Seq):
         if value.items is not None:

@@ -1,0 +1,115 @@
+"""The same query asked again within one template: each `book.tags.all` builds a new queryset that knows no rows.
+
+Measured on Django 5.2: `{% if b.tags.all %}{% for t in b.tags.all %}` runs two queries, as do `{{ qs.first.a }}` with
+`{{ qs.first.b }}`, and `{{ qs.count }}` before a loop; the count after the loop is free, and so is all that was
+prefetched.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from stackaudit.facts import python as py
+from stackaudit.link.classes import SourceClass
+from stackaudit.link.queries import calls
+from stackaudit.link.queries.values import Instance, Manager, Related, Row, Rows, Value
+from stackaudit.link.queries.walk import Walk
+from stackaudit.model.source import Place
+
+ASKING = frozenset({"count", "exists", "first", "last"})
+"""Methods without arguments that run a query of their own on a queryset that holds no rows yet."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """One evaluation: `how` is the method that runs the query, "" for going through the rows; `text` is as written."""
+
+    place: Place
+    how: str
+    text: str
+    branch: tuple[tuple[int, int], ...]
+
+
+@dataclass
+class Path:
+    """A path to a queryset, and everything in one template that evaluates it.
+
+    `head` is what the path begins with; `cached` says that the rows were prefetched, `unknown` why that cannot be told.
+    """
+
+    text: str
+    head: Value
+    cached: bool
+    unknown: str
+    asked: list[Asked] = field(default_factory=list)
+
+    @property
+    def again(self) -> list[Asked]:
+        """The evaluations that surely run where an earlier one ran."""
+        return [late for index, late in enumerate(self.asked) if any(_implied(e, late) for e in self.asked[:index])]
+
+    def before(self, late: Asked) -> Asked:
+        """The first evaluation that runs where `late` does."""
+        return next(early for early in self.asked if early is not late and _implied(early, late))
+
+
+def _implied(one: Asked, other: Asked) -> bool:
+    """Whether one of two evaluations runs whenever the other does: no branch divides them."""
+    length = min(len(one.branch), len(other.branch))
+    return one.place != other.place and one.branch[:length] == other.branch[:length]
+
+
+class Repeats:
+    """What the templates of a walk evaluate, by template and path."""
+
+    def __init__(self, walk: Walk) -> None:
+        self.walk = walk
+        self.branch: tuple[tuple[int, int], ...] = ()
+        self._paths: dict[tuple[str, str, tuple[str, ...], int], Path] = {}
+
+    @property
+    def paths(self) -> Iterator[Path]:
+        """The paths that are evaluated at least twice."""
+        return (path for path in self._paths.values() if path.again)
+
+    @contextmanager
+    def inside(self, node: object, index: int) -> Iterator[None]:
+        """What happens in one branch of a tag."""
+        before = self.branch
+        self.branch = (*before, (id(node), index))
+        try:
+            yield
+        finally:
+            self.branch = before
+
+    def add(self, name: str, head: Value, parts: tuple[str, ...], value: Value, place: Place, how: str = "") -> None:
+        """`value`, that `name.parts` leads to from `head`, is evaluated at `place`."""
+        rows = calls.base_rows(self.walk, value) if isinstance(value, (Related, Manager)) else value
+        if not isinstance(rows, Rows) or rows.evaluated:
+            return
+        text = ".".join((name, *parts, *([how] if how else [])))
+        while parts and parts[-1] == "all":
+            parts = parts[:-1]
+        unknown = rows.via.row.load.unknown if rows.via is not None and not rows.cached else ""
+        key = (place.path, name, parts, id(head))
+        path = self._paths.setdefault(key, Path(".".join((name, *parts)), head, rows.cached, unknown))
+        asked = Asked(place, how, text, self.branch)
+        if asked not in path.asked:
+            path.asked.append(asked)
+
+
+def builds_anew(value: Value, name: str) -> bool:
+    """Whether reading `value.name` gives a new queryset each time: no attribute that some code has set or keeps."""
+    cls = value.model.cls if isinstance(value, Row) else value.cls if isinstance(value, Instance) else None
+    member = cls.find(name) if isinstance(cls, SourceClass) else None
+    if member is None or not isinstance(member.node, py.FunctionDef):
+        return not isinstance(value, Instance)
+    body = [stmt for stmt in member.node.body if not _is_docstring(stmt)]
+    plain = set(calls.decorators(member.node)) <= {"property"}
+    return plain and len(body) == 1 and isinstance(body[0], py.Return)
+
+
+def _is_docstring(stmt: py.Stmt) -> bool:
+    return isinstance(stmt, py.ExprStmt) and isinstance(stmt.value, py.Constant)
