@@ -59,8 +59,12 @@ def write_in_loop(stack: Stack) -> Iterator[Verdict]:
 
 
 def own(stack: Stack) -> Iterator[Event]:
-    """The events of the Python code, without what rests on a row that every known caller brings loaded."""
-    events = [event for event in stack.queries.events if event.area == "orm" and event.place.path.endswith(".py")]
+    """The events of the Python code, without what rests on a row that every known caller brings loaded.
+
+    What classes declare (columns, exports, feeds, types) stands among them, at the lines that declare it.
+    """
+    walked = (*stack.queries.events, *stack.declared.events)
+    events = [event for event in walked if event.area == "orm" and event.place.path.endswith(".py")]
     loaded = {(event.query, event.relation) for event in events if event.outcome == "pass" and event.relation}
     for event in events:
         presumed = event.origin is not None and event.origin.by == PRESUMED and event.outcome == "fail"
@@ -119,8 +123,10 @@ def _related(events: list[Event], text: str) -> tuple[Step, ...]:
     return tuple(steps.values())[:20]
 
 
-def _cost(queries: int) -> Cost:
-    return Cost(queries * ROWS + 1, ROWS, f"{ROWS} rows in the loop")
+def _cost(queries: int, events: list[Event]) -> Cost:
+    page = max((event.loop.page for event in events if event.loop is not None), default=0)
+    rows = page or ROWS
+    return Cost(queries * rows + 1, rows, f"{rows} rows on a page" if page else f"{rows} rows in the loop")
 
 
 def _cause(events: list[Event], cause: str = "") -> str:
@@ -145,7 +151,7 @@ def _forward(site: Site, events: list[Event]) -> Fail:
         fix = f"Add {', '.join(names)} to only(), or take it out of defer(), on `{said['source']}`."
         return Fail(
             site, {**said, "paths": _shown(deferred)}, "deferred", _related(events, "leaves the column out"),
-            events[0].flow, fix, _cost(len(names)),
+            events[0].flow, fix, _cost(len(names), deferred),
         )  # fmt: skip
     generic = [event for event in relations if event.relation is not None and event.relation.relation == "generic_fk"]
     joins = _paths([event for event in relations if event not in generic])
@@ -157,7 +163,7 @@ def _forward(site: Site, events: list[Event]) -> Fail:
     fix = f"Append `{''.join(calls)}` to `{said['source']}`."
     return Fail(
         site, {**said, "paths": _shown(relations)}, _cause(events), _related(events, "the queryset"), events[0].flow,
-        fix, _cost(len({event.path for event in relations})),
+        fix, _cost(len({event.path for event in relations}), relations),
     )  # fmt: skip
 
 
@@ -177,7 +183,7 @@ def _reverse(site: Site, events: list[Event]) -> Fail:
         )
     return Fail(
         site, {**said, "paths": _shown(events)}, _cause(events), _related(events, "the queryset"), events[0].flow, fix,
-        _cost(len({event.path for event in events})),
+        _cost(len({event.path for event in events}), events),
     )  # fmt: skip
 
 
@@ -189,7 +195,7 @@ def _bypassed(site: Site, events: list[Event]) -> Fail:
     )
     return Fail(
         site, {**said, "paths": _shown(events)}, _cause(events), _related(events, "prefetches the rows"),
-        events[0].flow, fix, _cost(len({event.path for event in events})),
+        events[0].flow, fix, _cost(len({event.path for event in events}), events),
     )  # fmt: skip
 
 
@@ -198,7 +204,7 @@ def _query(site: Site, events: list[Event]) -> Fail:
     background = any(part in site.place.path for part in _BACKGROUND)
     return Fail(
         site, {**said, "loop": _loop_text(events[0])}, _cause(events, "background" if background else ""),
-        _loop_step(events), events[0].flow, cost=_cost(len({event.query for event in events})),
+        _loop_step(events), events[0].flow, cost=_cost(len({event.query for event in events}), events),
     )  # fmt: skip
 
 
@@ -207,7 +213,7 @@ def _write(site: Site, events: list[Event]) -> Fail:
     background = any(part in site.place.path for part in _BACKGROUND)
     return Fail(
         site, {**said, "loop": _loop_text(events[0])}, "background" if background else "", _loop_step(events),
-        events[0].flow, _WRITE_FIX.get(events[0].method, ""), _cost(len({event.query for event in events})),
+        events[0].flow, _WRITE_FIX.get(events[0].method, ""), _cost(len({event.query for event in events}), events),
     )  # fmt: skip
 
 

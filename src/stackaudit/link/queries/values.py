@@ -23,7 +23,8 @@ NO_LOOPS: frozenset[Loop] = frozenset()
 class Loop:
     """A loop during its walk.
 
-    `depth` counts the frames below it; `bounded` says why its turns do not count, "" where they do.
+    `depth` counts the frames below it; `bounded` says why its turns do not count, "" where they do; `page` how many
+    turns it takes where a page shows so many rows, 0 where that is open.
     """
 
     place: Place
@@ -33,6 +34,7 @@ class Loop:
     text: str = ""
     guard: int = 0
     steps: tuple[tuple[Place, str], ...] = ()
+    page: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,61 @@
+"""What classes of libraries and of Django itself declare: columns, exports, feeds, search documents, types, choices.
+
+`resolve(stack)` gives `Declared`. Its `events` are what these declarations ask the database for, for each row of the
+lists that they show. The rooms: `lists` (the walk and its words), one module for each kind of class.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from stackaudit.link.declared.lists import Kind, Lists
+from stackaudit.link.queries.events import Event
+
+if TYPE_CHECKING:
+    from stackaudit.link.stack import Stack
+
+
+class Declared:
+    """The lists that classes declare, walked."""
+
+    def __init__(self, lists: Lists | None, kinds: tuple[Kind, ...]) -> None:
+        self.lists = lists
+        if lists is not None:
+            lists.hooks.kinds.extend(kinds)
+        for kind in kinds:
+            kind.run()
+
+    @cached_property
+    def events(self) -> list[Event]:
+        """What is asked for each row, in the order of the walk; each at the line that declares it."""
+        if self.lists is None:
+            return []
+        places = self.lists.places
+        return [
+            replace(event, text=event.text or places[event.place])
+            for event in self.lists.walk.record.events
+            if event.place in places
+        ]
+
+
+def _tables(lists: Lists, stack: Stack) -> Kind:
+    from stackaudit.link.declared.tables import Tables
+
+    return Tables(lists)
+
+
+_KINDS: tuple[tuple[tuple[str, ...], Callable[[Lists, Stack], Kind]], ...] = ((("django_tables2",), _tables),)
+
+
+def resolve(stack: Stack) -> Declared:
+    """Walk what classes of the libraries that a stack imports declare; nothing where it imports none of them."""
+    wanted = [make for names, make in _KINDS if any(stack.modules.imports(name) for name in names)]
+    if not wanted:
+        return Declared(None, ())
+    from stackaudit.link.pages import fresh_walk
+
+    lists = Lists(stack.models, fresh_walk(stack), stack.pages.templates)
+    return Declared(lists, tuple(make(lists, stack) for make in wanted))
