@@ -112,7 +112,7 @@ class Queries:
                 return value.items[int(name)]
             if isinstance(value, Rows):
                 value = access.evaluate(self.walk, value, place, "[…]")
-            return loops.picked(self.walk, loops.element_of(value), Const(int(name)))
+            return loops.one_of(self.walk, value, Const(int(name)))
         return self.called(calls.attribute(self.walk, value, name, place), place)
 
     def called(self, value: Value, place: At) -> Value:

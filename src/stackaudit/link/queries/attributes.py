@@ -162,6 +162,8 @@ def attribute(walk: Walk, value: Value, name: str, at: At) -> Value:
                 if relation.model is not None:
                     return Related(Row(relation.model, SOMEWHERE, loops=value.loops), relation, value.loops)
             return Other(value.loops, f"{value.name}.{name}" if value.name and value.name[0] != "@" else "")
+        case Mapping() if name == "object_list" and value.get("@paginator") is not None:
+            return value.get("@paginator") or UNKNOWN
         case Seq() | Mapping() | Const():
             return Method(value, name, value.loops)
         case _:
@@ -224,6 +226,8 @@ def _of_rows(walk: Walk, value: Manager | Rows | Related, name: str, at: At) -> 
         return ClassRef(model.cls, model)
     if isinstance(value, Related) and name in ("instance",):
         return value.row
+    if isinstance(value, Rows) and name == "object_list":
+        return value  # the rows of a page
     if method(name) is None or (isinstance(value, Rows) and name in MANAGER_ONLY):
         return Other(value.loops)
     return Method(value, name, value.loops)

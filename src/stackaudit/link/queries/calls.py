@@ -7,7 +7,7 @@ from dataclasses import replace
 from stackaudit.facts import python as py
 from stackaudit.link.classes import SourceClass
 from stackaudit.link.modules import SourceModule
-from stackaudit.link.queries import access, effects, expressions, known, rows, statements
+from stackaudit.link.queries import access, attached, effects, expressions, known, rows, statements
 from stackaudit.link.queries.attributes import (
     MANAGER_BASES,
     QUERYSET_BASES,
@@ -180,6 +180,8 @@ def call(
     key = (node, bound, tuple(env.items()), function.closure, running, walk.shielded > 0)
     if key in walk.memo:
         effects.again(walk, node)
+        for what in walk.attached.get(key, ()):
+            attached.attach(walk, what)
         return walk.memo[key]
     walk.memo[key] = Other(loops)
     owner = function.owner
@@ -201,6 +203,10 @@ def call(
             result = returned(walk, frame, node)
     result = varying(result, loops & frozenset(walk.loops)) if not matters(result) else result
     walk.memo[key] = result
+    if frame.attached:
+        walk.attached[key] = tuple(frame.attached)
+        for what in frame.attached if walk.frames else ():
+            attached.attach(walk, what)
     return result
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from stackaudit.facts import python as py
 from stackaudit.link.classes import SourceClass
 from stackaudit.link.modules import SourceModule
-from stackaudit.link.queries import access, calls, existence, known, loops, rows
+from stackaudit.link.queries import access, attached, calls, existence, known, loops, rows
 from stackaudit.link.queries.values import (
     UNKNOWN,
     ClassRef,
@@ -148,7 +148,11 @@ def _call(walk: Walk, node: py.Call) -> Value:
         return value
     value = calls.apply(walk, called, args, keywords, at)
     if isinstance(called, Other) and called.name.rpartition(".")[2] in known.PREFETCHERS and node.args:
-        known.prefetch_later(walk, node.args[0], args[1:])
+        attached.prefetch(walk, node.args[0], args[0], args[1:])
+    if isinstance(called, Other) and called.name == "builtins.setattr" and len(args) == 3 and len(node.args) == 3:
+        name = args[1].value if isinstance(args[1], Const) else None
+        if isinstance(name, str):
+            loops.assign(walk, py.Attribute(node.start, node.end, node.args[0], name), args[2])
     if isinstance(func, py.Attribute) and isinstance(called, Method) and isinstance(called.receiver, Seq):
         known.grown(walk, func, called.receiver, args)
     if isinstance(func, py.Attribute) and isinstance(called, Method) and isinstance(called.receiver, Mapping):
@@ -285,8 +289,7 @@ def _subscript(walk: Walk, node: py.Subscript) -> Value:
     if isinstance(value, (Rows, Related)):
         made = calls.base_rows(walk, value)
         if made.evaluated or made.cached:
-            element = loops.element_of(made)
-            return loops.picked(walk, element, index)
+            return loops.one_of(walk, made, index)
         access.evaluate(walk, replace(made, loops=taint), walk.at(node), "[…]")
         return rows._one(made, taint, walk.at(node), walk, "[…]")
     if isinstance(value, Mapping):
@@ -294,13 +297,13 @@ def _subscript(walk: Walk, node: py.Subscript) -> Value:
             found = value.get(index.value)
             if found is not None:
                 return found
-        return loops.picked(walk, value.element, index)
+        return loops.picked(walk, value.any(), index)
     if isinstance(value, Seq):
         if isinstance(index, Const) and isinstance(index.value, int) and value.items is not None:
             if -len(value.items) <= index.value < len(value.items):
                 return value.items[index.value]
             return UNKNOWN
-        return loops.picked(walk, loops.element_of(value), index)
+        return loops.one_of(walk, value, index)
     return walk.unknown(value, index)
 
 

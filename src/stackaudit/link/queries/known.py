@@ -37,7 +37,7 @@ PREFETCHERS = frozenset({"prefetch_related_objects", "aprefetch_related_objects"
 _SHORTCUTS = ("get_object_or_404", "aget_object_or_404")
 _PREFETCH = ("django.db.models.Prefetch", "django.db.models.query.Prefetch")
 _SAME = frozenset({
-    "builtins.iter", "builtins.reversed", "copy.copy", "copy.deepcopy", "itertools.islice", "builtins.list",
+    "builtins.iter", "builtins.reversed", "copy.copy", "copy.deepcopy", "builtins.list",
     "builtins.tuple", "builtins.set", "builtins.frozenset", "builtins.sorted", "tqdm.tqdm", "tqdm",
     "more_itertools.unique_everseen", "rich.progress.track", "itertools.cycle", "asyncio.gather",
 })  # fmt: skip
@@ -90,6 +90,8 @@ def external(walk: Walk, name: str, args: tuple[Value, ...], keywords: dict[str,
     if last in ("Paginator", "AsyncPaginator"):
         held = args[0] if args else keywords.get("object_list", UNKNOWN)
         return Mapping(held, (("@paginator", held),))
+    if name == "itertools.islice":
+        return _sliced(walk, args, at)
     if name in ("itertools.chain", "itertools.chain.from_iterable"):
         return _chain(walk, args, at, last == "from_iterable")
     if name == "operator.attrgetter":
@@ -160,7 +162,7 @@ def _builtin(
         return Seq(Seq(UNKNOWN, tuple(loops.element_of(item) for item in several)), None, unknown.loops, bounded)
     if last == "next":
         held = _read(walk, first, at)
-        return loops.picked(walk, loops.element_of(held), Const(0))
+        return loops.one_of(walk, held, Const(0))
     if last == "dict":
         return _dict(walk, first, args, keywords)
     if name in _READ:
@@ -279,7 +281,7 @@ def with_function(walk: Walk, name: str, node: py.Call) -> Value:
     if last == "groupby":
         return Seq(Seq(UNKNOWN, (result, held)), None, held.loops, loop.bounded)
     if last in ("min", "max"):
-        return loops.picked(walk, loops.element_of(held), Const(0))
+        return loops.one_of(walk, held, Const(0))
     return held
 
 
@@ -313,12 +315,12 @@ def of_container(
             return Seq(receiver.key, None, receiver.loops)
         if name in ("get", "pop", "setdefault") and args:
             found = receiver.get(args[0].value) if isinstance(args[0], Const) else None
-            value = found if found is not None else loops.picked(walk, receiver.element, args[0])
+            value = found if found is not None else loops.picked(walk, receiver.any(), args[0])
             return join(value, args[1]) if len(args) > 1 else value
         return receiver if name == "copy" else Other(receiver.loops)
     if isinstance(receiver, Seq):
         if name == "pop":
-            return loops.picked(walk, loops.element_of(receiver), args[0] if args else Const(0))
+            return loops.one_of(walk, receiver, args[0] if args else Const(0))
         return receiver if name == "copy" else Other(receiver.loops)
     if isinstance(receiver, Const) and isinstance(receiver.value, str):
         if name == "join" and args:
@@ -329,24 +331,6 @@ def of_container(
             for arg in (*args, *keywords.values()):
                 access.as_text(walk, arg, at)
     return walk.unknown(receiver, *args, *keywords.values())
-
-
-def prefetch_later(walk: Walk, target: py.Expr, paths: tuple[Value, ...]) -> None:
-    """`prefetch_related_objects(rows, *paths)`: what holds the rows holds them with the relations from now on."""
-    if isinstance(target, (py.List, py.Tuple)):
-        for item in target.elts:
-            prefetch_later(walk, item, paths)
-    elif isinstance(target, (py.Name, py.Attribute)):
-        loops.store(walk, target, _prefetched(expressions.evaluate(walk, target), paths))
-
-
-def _prefetched(value: Value, paths: tuple[Value, ...]) -> Value:
-    if isinstance(value, (Row, Rows)) and value.model is not None:
-        return replace(value, load=rows.prefetch(value.load, value.model, paths))
-    if isinstance(value, Seq):
-        items = tuple(_prefetched(item, paths) for item in value.items) if value.items is not None else None
-        return replace(value, element=_prefetched(value.element, paths), items=items)
-    return value
 
 
 def grown(walk: Walk, func: py.Attribute, receiver: Seq, args: tuple[Value, ...]) -> None:
@@ -362,6 +346,15 @@ def grown(walk: Walk, func: py.Attribute, receiver: Seq, args: tuple[Value, ...]
         return
     element = value if receiver.items == () else join(loops.element_of(receiver), value)
     loops.store(walk, func.value, Seq(element, None, receiver.loops))
+
+
+def _sliced(walk: Walk, args: tuple[Value, ...], at: At) -> Value:
+    """`islice(rows, stop)`, `islice(rows, start, stop)`: few elements where the bounds are constants that are close."""
+    held = _read(walk, args[0], at) if args else UNKNOWN
+    ends = [arg.value if isinstance(arg, Const) else UNKNOWN for arg in args[1:3]]
+    start, stop = (0, ends[0]) if len(ends) == 1 else (ends[0] or 0, ends[1]) if ends else (0, None)
+    few = isinstance(start, int) and isinstance(stop, int) and stop - start <= rows.FEW
+    return replace(held, bounded="a slice of a few") if few and isinstance(held, (Rows, Seq)) else held
 
 
 def updated(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from stackaudit.facts import python as py
-from stackaudit.link.queries import access, calls
+from stackaudit.link.queries import access, attached, calls
 from stackaudit.link.queries.loading import NOTHING
 from stackaudit.link.queries.values import (
     UNKNOWN,
@@ -35,8 +35,7 @@ def element_of(value: Value) -> Value:
         if value.model is None or value.kind != "rows":
             return Other(value.loops)
         load = replace(value.load, peers=False) if value.streamed else value.load
-        idle = Loop(value.origin.place, 0, value) if value.origin is not None else _IDLE
-        row = Row(value.model, load, value.origin, value.path, value.loop or idle, value.loops)
+        row = Row(value.model, load, value.origin, value.path, IDLE, value.loops)
         via = value.via
         if via is not None and via.relation.relation in ("reverse_fk", "reverse_o2o") and via.relation.remote:
             return replace(row, parent=via.row, link=via.relation.remote)
@@ -55,7 +54,7 @@ def element_of(value: Value) -> Value:
     return Other(value.loops)
 
 
-_IDLE = Loop(Place("", Region(1, 1, 1, 1)), 0)
+IDLE = Loop(Place("", Region(1, 1, 1, 1)), 0)
 
 
 def bound_of(value: Value) -> str:
@@ -83,15 +82,23 @@ def enter(walk: Walk, value: Value, at: At, text: str = "the loop", bounded: str
         value = calls.base_rows(walk, value)
     if isinstance(value, Rows):
         value = access.evaluate(walk, value, at)
-    loop = Loop(place_of(at), len(walk.frames), value if isinstance(value, Rows) else None,
-                bounded or bound_of(value), text, walk.guard)  # fmt: skip
+    loop = Loop(place_of(at), len(walk.frames), bounded or bound_of(value), text, walk.guard)
+    running = frozenset(walk.loops)
     walk.loops.append(loop)
-    return turned(element_of(value), loop), loop
+    return turned(element_of(value), loop, running), loop
 
 
 def leave(walk: Walk) -> None:
     """End the innermost loop."""
     walk.loops.pop()
+
+
+def one_of(walk: Walk, value: Value, index: Value) -> Value:
+    """An element of something under a key; of the rows behind a row it is another one for each of those."""
+    element = element_of(value)
+    if isinstance(element, Row) and isinstance(value, Rows) and value.loop is not None:
+        element = replace(element, loop=value.loop)
+    return picked(walk, element, index)
 
 
 def picked(walk: Walk, element: Value, index: Value) -> Value:
@@ -116,14 +123,16 @@ def assign(walk: Walk, target: py.Expr, value: Value) -> None:
     elif isinstance(target, py.Attribute):
         _assign_attribute(walk, target, value)
     elif isinstance(target, py.Subscript):
-        _assign_item(walk, target, value)
+        _store_item(walk, target.value, target.index, value)
 
 
 def _unpack(walk: Walk, targets: tuple[py.Expr, ...], value: Value) -> None:
     items = value.items if isinstance(value, Seq) else None
     starred = any(isinstance(target, py.Starred) for target in targets)
     for index, target in enumerate(targets):
-        if items is not None and index < len(items) and not starred:
+        if isinstance(target, py.Starred):
+            assign(walk, target, value)
+        elif items is not None and index < len(items) and not starred:
             assign(walk, target, items[index])
         elif isinstance(value, (Seq, Rows)):
             assign(walk, target, element_of(value))
@@ -146,20 +155,7 @@ def _assign_attribute(walk: Walk, target: py.Attribute, value: Value) -> None:
         else:
             load = replace(load, attributes=load.attributes | {target.attr})
         walk.frame.env[target.value.id] = replace(held, load=load)
-
-
-def _assign_item(walk: Walk, target: py.Subscript, value: Value) -> None:
-    from stackaudit.link.queries import expressions
-
-    held = expressions.evaluate(walk, target.value)
-    key = expressions.evaluate(walk, target.index)
-    if isinstance(held, Mapping):
-        if isinstance(key, Const):
-            others = tuple(item for item in held.items if item[0] != key.value)
-            made: Value = replace(held, items=(*others, (key.value, value)))
-        else:
-            made = replace(held, element=join(held.element, value), key=join(held.key, key))
-        store(walk, target.value, made)
+        attached.assigned(walk, held, target.attr, value)
 
 
 def store(walk: Walk, target: py.Expr, value: Value) -> None:
@@ -176,3 +172,23 @@ def store(walk: Walk, target: py.Expr, value: Value) -> None:
         held = expressions.evaluate(walk, target.value)
         if isinstance(held, Instance):
             held.attributes[target.attr] = value
+    elif isinstance(target, py.Subscript):
+        _store_item(walk, target.value, target.index, value)
+    elif isinstance(target, py.Call) and isinstance(target.func, py.Attribute) and target.func.attr == "setdefault":
+        if target.args:  # known.setdefault(key, []).append(row)
+            _store_item(walk, target.func.value, target.args[0], value)
+
+
+def _store_item(walk: Walk, container: py.Expr, index: py.Expr, value: Value) -> None:
+    from stackaudit.link.queries import expressions
+
+    held = expressions.evaluate(walk, container)
+    key = expressions.evaluate(walk, index)
+    if not isinstance(held, Mapping):
+        return
+    if isinstance(key, Const):
+        others = tuple(item for item in held.items if item[0] != key.value)
+        made = replace(held, items=(*others, (key.value, value)))
+    else:
+        made = replace(held, element=join(held.element, value), key=join(held.key, key))
+    store(walk, container, made)

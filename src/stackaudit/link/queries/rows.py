@@ -8,6 +8,7 @@ from stackaudit.facts import python as py
 from stackaudit.link.models.model import Model
 from stackaudit.link.queries import access, calls
 from stackaudit.link.queries.loading import NEW, NOTHING, Load, joined, prefetched
+from stackaudit.link.queries.loops import IDLE
 from stackaudit.link.queries.table import METHODS, ROW_METHODS, method, uses_prefetch
 from stackaudit.link.queries.values import (
     Const,
@@ -50,6 +51,8 @@ def called(
         rows = replace(rows, asked=rows.asked or name)
     if row.runs == "never":
         changed = _lazy(rows, row.effect, name, args, keywords)
+        if name == "filter" and changed.model is not None:
+            changed = replace(changed, load=_nothing_there(changed.load, changed.model, keywords))
         if name == "filter" and changed.model is not None and any(_is_unique(changed.model, key) for key in keywords):
             changed = replace(changed, bounded="a filter on a unique column")
         kind = "values" if row.returns == "values" else changed.kind
@@ -75,9 +78,22 @@ def called(
     if not (rows.evaluated and rows.cached):
         access.evaluate(walk, replace(rows, evaluated=False), at, name)
     if row.returns == "mapping":
-        element = Row(rows.model, rows.load, rows.origin or walk.origin(at)) if rows.model else Other()
-        return Mapping(varied(element, at, walk, rows), (), Other(), loops)
+        origin = rows.origin or walk.origin(at)
+        element: Value = Row(rows.model, rows.load, origin, (), IDLE) if rows.model else Other()
+        return Mapping(element, (), Other(), loops)
     return _one(rows, loops, at, walk, name)
+
+
+def _nothing_there(load: Load, model: Model, keywords: dict[str, Value]) -> Load:
+    """After `filter(fk=None)` or `filter(fk__isnull=True)`: the key of every row is NULL, which asks nothing."""
+    for name, value in keywords.items():
+        path, _, lookup = name.partition("__")
+        relation = model.relation(path)
+        if relation is None or relation.relation not in ("fk", "o2o") or not isinstance(value, Const):
+            continue
+        if (lookup == "isnull" and value.value is True) or (lookup in ("", "exact") and value.value is None):
+            load = load.with_one(path, NEW)
+    return load
 
 
 def _is_unique(model: Model, name: str) -> bool:
@@ -89,17 +105,6 @@ def _is_unique(model: Model, name: str) -> bool:
         return relation.relation == "o2o"
     unique = column.keyword("unique") if column is not None else None
     return isinstance(unique, py.Constant) and unique.value is True
-
-
-def varied(element: Value, at: At, walk: Walk, rows: Rows) -> Value:
-    """A row of many that no loop hands out yet: going through what holds it will."""
-    from stackaudit.link.queries.values import Loop
-    from stackaudit.link.queries.walk import place_of
-
-    if isinstance(element, Row):
-        idle = Loop(place_of(at), 0, rows)
-        return replace(element, loop=idle)
-    return element
 
 
 def _one(rows: Rows, loops: frozenset[object], at: At, walk: Walk, name: str) -> Value:
@@ -132,12 +137,27 @@ def _lazy(rows: Rows, effect: str, name: str, args: tuple[Value, ...], keywords:
     names = [arg.value for arg in args if isinstance(arg, Const) and isinstance(arg.value, str)]
     if len(names) < len(args):
         return rows
-    plain = frozenset(item for item in names if "__" not in item)
-    if effect == "only":
-        return replace(rows, load=replace(load, only=plain, deferred=frozenset()))
     if None in (arg.value for arg in args if isinstance(arg, Const)):
         return replace(rows, load=replace(load, only=None, deferred=frozenset()))
-    return replace(rows, load=replace(load, deferred=load.deferred | plain))
+    return replace(rows, load=_columns(load, effect, names))
+
+
+def _columns(load: Load, effect: str, names: list[str]) -> Load:
+    """After `only(*names)` or `defer(*names)`; a path leads to columns of rows that are joined before."""
+    plain = frozenset(item for item in names if "__" not in item)
+    below: dict[str, list[str]] = {}
+    for item in names:
+        first, _, rest = item.partition("__")
+        if rest:
+            below.setdefault(first, []).append(rest)
+    for first, paths in below.items():
+        inner = load.to_one(first)
+        if inner is not None and first in load.joined:
+            others = tuple(item for item in load.one if item[0] != first)
+            load = replace(load, one=(*others, (first, _columns(inner, effect, paths))))
+    if effect == "only":
+        return replace(load, only=plain | frozenset(below), deferred=frozenset())
+    return replace(load, deferred=load.deferred | plain)
 
 
 def _flat(args: tuple[Value, ...]) -> list[Value]:

@@ -29,7 +29,6 @@ class Loop:
 
     place: Place
     depth: int
-    rows: Rows | None = None
     bounded: str = ""
     text: str = ""
     guard: int = 0
@@ -149,6 +148,18 @@ class Mapping:
     def get(self, key: Any) -> Value | None:
         """The value under a constant key."""
         return next((value for name, value in reversed(self.items) if name == key), None)
+
+    def any(self) -> Value:
+        """What stands under a key that is not known: one of what is held, where all that is of one kind."""
+        if self.element != UNKNOWN or not self.items:
+            return self.element
+        found = self.items[0][1]
+        for _, value in self.items:
+            if type(value) is not type(found) or getattr(value, "model", None) is not getattr(found, "model", None):
+                return self.element
+        for _, value in self.items[1:]:
+            found = join(found, value)
+        return found
 
 
 @dataclass(frozen=True, slots=True)

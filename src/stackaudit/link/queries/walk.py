@@ -14,7 +14,20 @@ from stackaudit.link.models.model import Model, Relation
 from stackaudit.link.modules import SourceModule
 from stackaudit.link.queries.events import Event, EventKind, Outcome, Record
 from stackaudit.link.queries.source import text_of
-from stackaudit.link.queries.values import UNKNOWN, Instance, Loop, Origin, Other, Related, Row, Rows, Value
+from stackaudit.link.queries.values import (
+    NO_LOOPS,
+    UNKNOWN,
+    Instance,
+    Loop,
+    Mapping,
+    Origin,
+    Other,
+    Related,
+    Row,
+    Rows,
+    Seq,
+    Value,
+)
 from stackaudit.model.source import Place
 from stackaudit.model.verdict import Step
 
@@ -56,6 +69,7 @@ class Frame:
     returns: list[Value] = field(default_factory=list)
     yields: list[Value] = field(default_factory=list)
     shields: int = 0
+    attached: list[Any] = field(default_factory=list)
 
 
 class Hooks(Protocol):
@@ -98,6 +112,7 @@ class Walk:
         self.guards: dict[py.If, bool] = {}
         self.written: dict[py.For, tuple[str, str]] = {}
         self.memo: dict[Any, Value] = {}
+        self.attached: dict[Any, tuple[Any, ...]] = {}
         self.constants: dict[Any, Value] = {}
         self.signalled: frozenset[Model] = frozenset()
         self.hooks: Hooks | None = None
@@ -235,38 +250,38 @@ class Walk:
             return f"`{'.'.join(path)}{called}` asks the database for each row"
         return f"`{method}` runs a query on each turn" if method else "runs a query on each turn"
 
-    def turned(self, value: Value, loop: Loop) -> Value:
-        """An element of something that `loop` goes through."""
-        return turned(value, loop)
-
     def unknown(self, *values: Value) -> Value:
         """Something not known that changes as `values` do."""
         loops = frozenset().union(*(value.loops for value in values)) if values else frozenset()
         return Other(loops) if loops else UNKNOWN
 
 
-def turned(value: Value, loop: Loop) -> Value:
-    """`value` as another one on each turn of `loop`: rows that came from a loop come from this one now."""
-    from stackaudit.link.queries.values import Instance, Mapping, Seq
+def turned(value: Value, loop: Loop, running: frozenset[Loop] = NO_LOOPS) -> Value:
+    """`value` as another one on each turn of `loop`: rows that came from a loop come from this one now.
 
+    Rows that come from one of the `running` loops stay the same on each turn.
+    """
     if isinstance(value, Instance):
         return value
     loops = value.loops | {loop}
     if isinstance(value, Other):
         return Other(loops, value.name)
     if isinstance(value, Row):
-        return replace(value, loop=loop if value.loop is not None else None, loops=loops)
+        if value.loop is None or value.loop in running:
+            return value if value.loop is not None else replace(value, loops=loops)
+        return replace(value, loop=loop, loops=loops)
     if isinstance(value, Rows):
         via = value.via
-        if via is not None and via.row.loop is not None:
+        if via is not None and via.row.loop is not None and via.row.loop not in running:
             via = replace(via, row=replace(via.row, loop=loop, loops=via.row.loops | {loop}))
-        return replace(value, loops=loops, via=via, loop=loop if value.loop is not None else None)
+        own = value.loop if value.loop is None or value.loop in running else loop
+        return replace(value, loops=loops, via=via, loop=own)
     if isinstance(value, Seq):
-        items = tuple(turned(item, loop) for item in value.items) if value.items is not None else None
-        return replace(value, element=turned(value.element, loop), items=items, loops=loops)
+        items = tuple(turned(item, loop, running) for item in value.items) if value.items is not None else None
+        return replace(value, element=turned(value.element, loop, running), items=items, loops=loops)
     if isinstance(value, Mapping):
-        held = tuple((key, turned(item, loop)) for key, item in value.items)
-        element, key = turned(value.element, loop), turned(value.key, loop)
+        held = tuple((key, turned(item, loop, running)) for key, item in value.items)
+        element, key = turned(value.element, loop, running), turned(value.key, loop, running)
         return replace(value, element=element, items=held, key=key, loops=loops)
     return replace(value, loops=loops)
 

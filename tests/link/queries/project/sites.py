@@ -1,7 +1,10 @@
+from collections import defaultdict
+from itertools import islice
 from operator import attrgetter
 
+from django.core.paginator import Paginator
 from django.db.models import Count, Prefetch, prefetch_related_objects
-from shop.models import Author, Book, Chapter, Note, Tag
+from shop.models import Author, Book, Chapter, Country, Note, Tag
 
 
 def grows_attribute():
@@ -509,3 +512,119 @@ def grows_raised_and_caught():
                 print(book.author.name)
         except ValueError:
             print("odd")
+
+
+def prefetch_books(books):
+    prefetch_related_objects(books, "tags", "author")
+
+
+def flat_prefetched_in_helper():
+    books = list(Book.objects.all())
+    prefetch_books(books)
+    for book in books:
+        print(book.author.name, [t.name for t in book.tags.all()])
+
+
+def flat_prefetched_comprehension():
+    chapters = list(Chapter.objects.select_related("book"))
+    prefetch_related_objects([chapter.book for chapter in chapters], "tags")
+    for chapter in chapters:
+        print([t.name for t in chapter.book.tags.all()])
+
+
+def grows_grouped():
+    chapters = defaultdict(list)
+    for chapter in Chapter.objects.all():
+        chapters[chapter.book_id].append(chapter)
+    for found in chapters.values():
+        for chapter in found:
+            print(chapter.book.title)
+
+
+def flat_grouped():
+    chapters = defaultdict(list)
+    for chapter in Chapter.objects.all():
+        chapters[chapter.book_id].append(chapter)
+    for book in Book.objects.all():
+        for chapter in chapters[book.pk]:
+            print(chapter.title)
+
+
+def flat_grouped_setdefault():
+    chapters = {}
+    for chapter in Chapter.objects.select_related("book"):
+        chapters.setdefault(chapter.book_id, []).append(chapter)
+    for book in Book.objects.all():
+        for chapter in chapters.get(book.pk, []):
+            print(chapter.book.title)
+
+
+def grows_page_object_list():
+    page = Paginator(Book.objects.order_by("pk"), 1000).page(1)
+    for book in page.object_list:
+        print(book.author.name)
+
+
+def flat_prefetched_page():
+    page = Paginator(Book.objects.order_by("pk"), 1000).page(1)
+    prefetch_related_objects(page.object_list, "author")
+    for book in page:
+        print(book.author.name)
+
+
+def flat_set_attribute():
+    countries = {country.pk: country for country in Country.objects.all()}
+    authors = list(Author.objects.all())
+    for author in authors:
+        author.country = countries[author.country_id]
+    for author in authors:
+        print(author.country.name)
+
+
+def flat_isnull():
+    for book in Book.objects.filter(editor__isnull=True):
+        print(book.editor)
+
+
+def flat_none():
+    for book in Book.objects.filter(editor=None):
+        print(book.editor)
+
+
+def flat_islice():
+    for book in islice(Book.objects.order_by("pk"), 2):
+        print(book.author.name)
+
+
+def flat_setattr_related():
+    authors = {a.pk: a for a in Author.objects.all()}
+    for book in Book.objects.all():
+        setattr(book, "author", authors[book.author_id])  # noqa: B010
+        print(book.author.name)
+
+
+def grows_only_joined():
+    for book in Book.objects.select_related("author").only("title", "author__name"):
+        print(book.author.country_id)
+
+
+def flat_only_joined():
+    for book in Book.objects.select_related("author").only("title", "author__name"):
+        print(book.title, book.author.name)
+
+
+def grows_defer_joined():
+    for book in Book.objects.select_related("author").defer("author__name"):
+        print(book.author.name)
+
+
+def grows_star():
+    _first, *rest = Book.objects.all()
+    for book in rest:
+        print(book.author.name)
+
+
+def flat_star():
+    _first, *rest = Book.objects.select_related("author")
+    for book in rest:
+        print(book.author.name)
