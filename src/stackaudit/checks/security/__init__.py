@@ -3,5 +3,6 @@
 from stackaudit.checks.security.data_stores import data_store_exposed
 from stackaudit.checks.security.ports import app_port_exposed
 from stackaudit.checks.security.root import runs_as_root
+from stackaudit.checks.security.schemes import proxy_ssl_header_spoofable, ssl_redirect_loop
 
-__all__ = ["app_port_exposed", "data_store_exposed", "runs_as_root"]
+__all__ = ["app_port_exposed", "data_store_exposed", "proxy_ssl_header_spoofable", "runs_as_root", "ssl_redirect_loop"]

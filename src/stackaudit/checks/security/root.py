@@ -45,7 +45,7 @@ def _of_supervisor(stack: Stack, process: Process, login: Login) -> Verdict:
     around = _supervised_images(stack)
     if not around:
         return Fail(site, values, cause="supervisor")
-    users = {user for user in around.values()}
+    users = set(around.values())
     if None not in users and not any(user in ROOT for user in users if user):
         return Pass(site)
     if all(user is None or user in ROOT for user in users):
