@@ -73,6 +73,8 @@ def assigned(walk: Walk, row: Row, name: str, value: Value) -> None:
 
 def attach(walk: Walk, what: Attached) -> None:
     """Give the rows of the running function, and in the end its caller's, what was attached to them."""
+    if not walk.frames:
+        return
     frame = walk.frame
     if what not in frame.attached:
         frame.attached.append(what)

@@ -205,7 +205,7 @@ def call(
     walk.memo[key] = result
     if frame.attached:
         walk.attached[key] = tuple(frame.attached)
-        for what in frame.attached if walk.frames else ():
+        for what in frame.attached:
             attached.attach(walk, what)
     return result
 

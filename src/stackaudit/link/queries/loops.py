@@ -174,9 +174,8 @@ def store(walk: Walk, target: py.Expr, value: Value) -> None:
             held.attributes[target.attr] = value
     elif isinstance(target, py.Subscript):
         _store_item(walk, target.value, target.index, value)
-    elif isinstance(target, py.Call) and isinstance(target.func, py.Attribute) and target.func.attr == "setdefault":
-        if target.args:  # known.setdefault(key, []).append(row)
-            _store_item(walk, target.func.value, target.args[0], value)
+    elif isinstance(target, py.Call) and isinstance(target.func, py.Attribute) and target.args:
+        _store_item(walk, target.func.value, target.args[0], value)  # known.setdefault(key, []).append(row)
 
 
 def _store_item(walk: Walk, container: py.Expr, index: py.Expr, value: Value) -> None:
