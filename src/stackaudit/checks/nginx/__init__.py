@@ -5,6 +5,7 @@ from stackaudit.checks.nginx.always import add_header_without_always
 from stackaudit.checks.nginx.bodies import body_size_mismatch
 from stackaudit.checks.nginx.cache import cache_leaks_private, cache_never_stores, microcache_opportunity
 from stackaudit.checks.nginx.cache_key import cache_key_omits_host
+from stackaudit.checks.nginx.catch_all import default_server_missing
 from stackaudit.checks.nginx.ciphers import tls_ciphers, tls_session_resumption
 from stackaudit.checks.nginx.compression import compression_gaps, compression_off
 from stackaudit.checks.nginx.config_errors import config_error
@@ -14,6 +15,7 @@ from stackaudit.checks.nginx.delivery import (
     static_access_log,
     tcp_nopush_without_sendfile,
 )
+from stackaudit.checks.nginx.disclosure import autoindex, server_tokens
 from stackaudit.checks.nginx.expires import expires_without_hash
 from stackaudit.checks.nginx.headers import add_header_inheritance
 from stackaudit.checks.nginx.hsts import hsts_missing
@@ -26,11 +28,13 @@ from stackaudit.checks.nginx.shadows import regex_shadows_static
 from stackaudit.checks.nginx.static import static_path_mismatch, static_served_by_app
 from stackaudit.checks.nginx.tls import tls_protocols
 from stackaudit.checks.nginx.websocket import websocket_upgrade
+from stackaudit.checks.nginx.workers import worker_limits
 
 __all__ = [
     "add_header_inheritance",
     "add_header_without_always",
     "alias_traversal",
+    "autoindex",
     "body_size_mismatch",
     "cache_key_omits_host",
     "cache_leaks_private",
@@ -38,6 +42,7 @@ __all__ = [
     "compression_gaps",
     "compression_off",
     "config_error",
+    "default_server_missing",
     "expires_without_hash",
     "hsts_missing",
     "http2_off",
@@ -49,6 +54,7 @@ __all__ = [
     "proxy_headers",
     "regex_shadows_static",
     "sendfile_off",
+    "server_tokens",
     "static_access_log",
     "static_path_mismatch",
     "static_served_by_app",
@@ -59,4 +65,5 @@ __all__ = [
     "tls_session_resumption",
     "upstream_keepalive_off",
     "websocket_upgrade",
+    "worker_limits",
 ]
