@@ -69,6 +69,7 @@ class Book(models.Model):
 class Review(models.Model):
     book = models.ForeignKey(Book, on_delete=models.CASCADE, related_name="reviews")
     writer = models.ForeignKey(Author, on_delete=models.CASCADE)
+    pages = models.IntegerField(default=0)
 
     class Meta:
         ordering = ["pk"]
@@ -257,7 +258,27 @@ ADMINS = {
         "    def get_queryset(self, request):\n        return super().get_queryset(request).prefetch_related('tags')",
         False,
     ),
+    "Editable": ("list_display = ['title', 'author']\n    list_editable = ['author']", True),
+    "EditablePlain": ("list_display = ['id', 'title']\n    list_editable = ['title']", False),
+    "Registered": ("", False),
 }  # fmt: skip
+
+# name: (body of the inline of a book's reviews, whether the form's queries grow with them)
+FORMS = {
+    "Text": ("fields = ['pages']", True),
+    "TextLoaded": (
+        "fields = ['pages']\n    def get_queryset(self, request):\n"
+        "        return super().get_queryset(request).select_related('book')",
+        False,
+    ),
+    "Template": ("fields = ['pages']\n    template = 'inline.html'", False),
+    "ReadOnly": ("fields = ['writer']\n    readonly_fields = ['writer']\n    template = 'inline.html'", True),
+    "Method": (
+        "fields = ['who']\n    readonly_fields = ['who']\n    template = 'inline.html'\n"
+        "    def who(self, review):\n        return review.writer.name",
+        True,
+    ),
+}
 
 RUN = """
 import json, sys
@@ -297,6 +318,7 @@ def add(count):
         book.tags.set([models.Tag.objects.create(name="red"), models.Tag.objects.create(name="x")])
         models.Review.objects.create(book=book, writer=author)
         models.Review.objects.create(book=book, writer=editor)
+        models.Review.objects.create(book=models.Book.objects.first(), writer=author)
 
 def ask(kind, name):
     if kind == "page":
@@ -305,6 +327,10 @@ def ask(kind, name):
         return getattr(api, name + "View").as_view()(APIRequestFactory().get("/")).render()
     request = RequestFactory().get("/")
     request.user, request.session, request._messages = staff, {}, None
+    if kind == "form":
+        site = admin.ModelAdmin(models.Plain, admin.site)
+        site.inlines, site.fields = [getattr(admins, name + "Inline")], ["title"]
+        return site.change_view(request, str(models.Book.objects.first().pk)).render()
     model = getattr(models, name)
     return admin.site._registry[model].changelist_view(request).render()
 
@@ -365,8 +391,19 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (shop / "api.py").write_text("\n\n".join(api))
     admins = ["from django.contrib import admin\nfrom . import models"]
     for name, (body, _) in ADMINS.items():
-        admins.append(f"@admin.register(models.{name})\nclass {name}Admin(admin.ModelAdmin):\n    {body}")
+        head = f"@admin.register(models.{name})\nclass {name}Admin(admin.ModelAdmin):\n    {body}"
+        admins.append(head if body else f"admin.site.register(models.{name})")
+    for name, (body, _) in FORMS.items():
+        admins.append(f"class {name}Inline(admin.TabularInline):\n    model = models.Review\n    extra = 0\n    {body}")
+    inlines = ", ".join(f"{name}Inline" for name in FORMS)
+    admins.append(f"@admin.register(models.Author)\nclass AuthorAdmin(admin.ModelAdmin):\n    inlines = [{inlines}]")
     (shop / "admin.py").write_text("\n\n".join(admins))
+    (shop / "templates" / "inline.html").write_text(
+        "{% for form in inline_admin_formset %}{% for fieldset in form %}{% for line in fieldset %}"
+        "{% for field in line %}"
+        "{% if field.is_readonly %}{{ field.contents }}{% else %}{{ field.field }}{% endif %}"
+        "{% endfor %}{% endfor %}{% endfor %}{% endfor %}"
+    )
     (shop / "urls.py").write_text(
         "from django.contrib import admin\nfrom django.urls import path\nfrom . import views\n"
         "urlpatterns = [path('admin/', admin.site.urls), path('one/<int:pk>', views.plain, name='one')]\n"
@@ -376,7 +413,12 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def measured(root: Path) -> dict[str, bool]:
-    names = {"page": [f"{n}_" if n in ("with", "if") else n for n in PAGES], "list": list(LISTS), "admin": list(ADMINS)}
+    names = {
+        "page": [f"{n}_" if n in ("with", "if") else n for n in PAGES],
+        "list": list(LISTS),
+        "admin": list(ADMINS),
+        "form": list(FORMS),
+    }
     run = subprocess.run(
         [sys.executable, "-W", "ignore", "run.py", json.dumps(names)],
         cwd=root,
@@ -410,7 +452,9 @@ def judged(root: Path) -> set[str]:
                             found.add(f"list {name.removesuffix('View')}")
     for verdict in list_display_n_plus_one(stack):
         if isinstance(verdict, Fail):
-            found.add(f"admin {verdict.site.name.rpartition('.admin.')[2].partition('Admin.')[0]}")
+            name = verdict.site.name.rpartition(".admin.")[2].partition(".")[0].partition(":")[0]
+            kind = "form" if name.endswith("Inline") else "admin"
+            found.add(f"{kind} {name.removesuffix('Inline').removesuffix('Admin')}")
     return found
 
 
@@ -418,6 +462,7 @@ def test_verdicts_agree_with_measured_queries(project: Path) -> None:
     expected = {f"page {n}_" if n in ("with", "if") else f"page {n}": grows for n, (_, _, grows) in PAGES.items()}
     expected |= {f"list {name}": case[-1] for name, case in LISTS.items()}
     expected |= {f"admin {name}": case[-1] for name, case in ADMINS.items()}
+    expected |= {f"form {name}": case[-1] for name, case in FORMS.items()}
     assert measured(project) == expected
     failed = judged(project)
     assert {name: name in failed for name in expected} == expected

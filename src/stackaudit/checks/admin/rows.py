@@ -10,9 +10,11 @@ from stackaudit.link.pages.events import Repeat, grouped, inner_place, is_indire
 from stackaudit.link.queries.events import Event
 from stackaudit.link.stack import Stack
 from stackaudit.model.source import Place
-from stackaudit.model.verdict import Fail, Pass, Site, Unsure, Verdict
+from stackaudit.model.verdict import Cost, Fail, Pass, Site, Unsure, Verdict
 
 PAGE = 100
+INLINE = 10
+_FORMS = ("formfield_for_foreignkey", "formfield_for_dbfield", "get_changelist_form", "get_changelist_formset")
 
 
 def list_display_n_plus_one(stack: Stack) -> Iterator[Verdict]:
@@ -28,6 +30,8 @@ def list_display_n_plus_one(stack: Stack) -> Iterator[Verdict]:
         repeats = grouped(events, lambda event: True)
         merged = Repeat([event for repeat in repeats for event in repeat.events])
         yield _verdict(lists, admin, merged)
+    for admin in lists.admins:
+        yield from _editable(admin)
 
 
 def _place(lists: Changelists, event: Event) -> Place:
@@ -46,12 +50,11 @@ def _verdict(lists: Changelists, admin: Admin, repeat: Repeat) -> Verdict:
     loads = repeat.loads()
     columns = list(dict.fromkeys(lists.column(item).name for item in repeat.failing))
     relation = ", ".join(".".join(path) for path in repeat.paths) or event.method
-    page = admin.constant("list_per_page")
-    rows = page.value if page is not None and isinstance(page.value, int) else PAGE
+    is_inline = any(admin is inline for inline in lists.inlines)
     joins = all(not item.relation.many for item in repeat.failing if item.relation is not None) and repeat.paths
     names = ", ".join(f'"{"__".join(path)}"' for path in repeat.paths)
     option = f"list_select_related = [{names}]" if joins and not repeat.many else ""
-    cause = "guarded" if all(item.guarded for item in repeat.failing) else ""
+    cause = "inline" if is_inline else "guarded" if all(item.guarded for item in repeat.failing) else ""
     cause = cause or ("text" if column.name == "__str__" and len(columns) == 1 else "")
     return Fail(
         site,
@@ -59,6 +62,41 @@ def _verdict(lists: Changelists, admin: Admin, repeat: Repeat) -> Verdict:
         cause=cause,
         related=repeat.related(),
         flow=event.flow,
-        fix=f"Set `{option}` in {admin.cls.label}." if option else f"Add `{loads}` in get_queryset()." if loads else "",
-        cost=repeat.cost(rows, f"{rows} rows on a page of the changelist"),
+        fix=_fix(admin, option if not is_inline else "", loads),
+        cost=repeat.cost(INLINE, f"{INLINE} rows in the inline") if is_inline else _cost(admin, repeat),
     )
+
+
+def _fix(admin: Admin, option: str, loads: str) -> str:
+    if admin.is_default and admin.model is not None:
+        return f"Register {admin.model.name} with a ModelAdmin that sets `{option or 'get_queryset()'}`."
+    if option:
+        return f"Set `{option}` in {admin.cls.label}."
+    return f"Return `super().get_queryset(request){loads}` from get_queryset() of {admin.cls.label}." if loads else ""
+
+
+def _page(admin: Admin) -> int:
+    """How many rows a page of the changelist shows."""
+    page = admin.constant("list_per_page")
+    return page.value if page is not None and isinstance(page.value, int) else PAGE
+
+
+def _cost(admin: Admin, repeat: Repeat) -> Cost:
+    return repeat.cost(_page(admin), f"{_page(admin)} rows on a page of the changelist")
+
+
+def _editable(admin: Admin) -> Iterator[Verdict]:
+    """Relations that the changelist lets people edit: a form for each row, and each form fetches its own choices."""
+    option = admin.option("list_editable")
+    if option is None or admin.model is None or any(admin.overrides(name) for name in _FORMS):
+        return
+    for item in option.items:
+        relation = admin.model.relation(item.text)
+        if relation is not None and relation.relation in ("fk", "o2o") and relation.target is not None:
+            rows = _page(admin)
+            yield Fail(
+                Site(item.place, f"{admin.name}: list_editable {item.text}"),
+                {"column": item.text, "relation": item.text, "model": admin.model.name, "target": relation.target.name},
+                cause="editable",
+                cost=Cost(rows, rows, f"{rows} rows on a page of the changelist"),
+            )

@@ -56,12 +56,16 @@ class Option:
 
 
 class Admin:
-    """One admin class for one model. `place` is where it is registered or defined."""
+    """One admin class for one model.
 
-    def __init__(self, cls: SourceClass, model: Model | None, classes: Classes) -> None:
+    `place` is where it is registered or defined; `is_default` says that the model was registered without a class.
+    """
+
+    def __init__(self, cls: SourceClass, model: Model | None, classes: Classes, *, is_default: bool = False) -> None:
         self.cls = cls
         self.model = model
         self.classes = classes
+        self.is_default = is_default
 
     @property
     def place(self) -> Place:
@@ -180,6 +184,14 @@ class Admins:
             for stmt in module.facts.body:
                 yield from self._in(module, stmt)
 
+    def _default(self, module: SourceModule, node: py.Expr) -> Iterator[Admin]:
+        """The ModelAdmin that Django makes for a model which is registered without a class."""
+        model = self.models.of_expr(module, node)
+        if model is not None:
+            written = py.ClassDef(node.start, node.end, f"{model.name}Admin", (), (), (), ())
+            cls = self.classes.build(module, written, f"{module.name}.{model.name}Admin")
+            yield Admin(cls, model, self.classes, is_default=True)
+
     def _in(self, module: SourceModule, stmt: py.Stmt) -> Iterator[Admin]:
         if isinstance(stmt, py.ClassDef):
             for decorator in stmt.decorators:
@@ -194,11 +206,13 @@ class Admins:
                 return
             second = call.args[1] if len(call.args) > 1 else keyword(call, "admin_class")
             named = self.classes.resolve(module, second)
-            if isinstance(named, SourceClass) and self.is_admin(named):
-                first = call.args[0]
-                models = first.elts if isinstance(first, (py.List, py.Tuple)) else (first,)
-                for model in models:
+            first = call.args[0]
+            models = first.elts if isinstance(first, (py.List, py.Tuple)) else (first,)
+            for model in models:
+                if isinstance(named, SourceClass) and self.is_admin(named):
                     yield Admin(named, self.models.of_expr(module, model), self.classes)
+                elif second is None and dotted(call.func).endswith("site.register"):
+                    yield from self._default(module, model)
         elif isinstance(stmt, (py.If, py.Try)):
             for inner in (*stmt.body, *stmt.orelse):
                 yield from self._in(module, inner)
