@@ -16,7 +16,9 @@ from stackaudit.model.values import Known, Unknown
 if TYPE_CHECKING:
     from stackaudit.link.admin.walk import Changelists
     from stackaudit.link.declared import Declared
+    from stackaudit.link.calls import Calls
     from stackaudit.link.containers import Container
+    from stackaudit.link.celery import Celery
     from stackaudit.link.host import HostSpec
     from stackaudit.link.models import Models
     from stackaudit.link.modules import Modules
@@ -140,6 +142,13 @@ class Stack:
         return processes.resolve(self)
 
     @cached_property
+    def calls(self) -> Calls:
+        """Calls of caches, clients of Redis and profilers, by name."""
+        from stackaudit.link import calls
+
+        return calls.resolve(self)
+
+    @cached_property
     def containers(self) -> tuple[Container, ...]:
         """The services of compose files, with the ports that they publish."""
         from stackaudit.link import containers
@@ -152,6 +161,13 @@ class Stack:
         from stackaudit.link import services
 
         return services.resolve(self)
+
+    @cached_property
+    def celery(self) -> Celery:
+        """Celery's configuration and tasks."""
+        from stackaudit.link import celery
+
+        return celery.resolve(self)
 
     @cached_property
     def host(self) -> HostSpec:

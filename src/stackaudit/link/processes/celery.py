@@ -1,6 +1,6 @@
-"""celery workers whose concurrency Django's settings decide.
+"""celery workers whose concurrency Celery's configuration decides.
 
-It lies beside the other processes because the settings themselves are chosen by what is started.
+It lies beside the other processes because the configuration itself is chosen by what is started.
 """
 
 from __future__ import annotations
@@ -15,12 +15,9 @@ from stackaudit.model.values import AnyValue, Known, Unknown
 if TYPE_CHECKING:
     from stackaudit.link.stack import Stack
 
-NAMES = ("CELERY_WORKER_CONCURRENCY", "CELERYD_CONCURRENCY")
-"""worker_concurrency in the usual namespace of Django's settings, and its old name."""
-
 
 def settled(stack: Stack, processes: Iterable[Process]) -> list[Process]:
-    """The processes, celery workers with the concurrency that the settings give where their command line gives none."""
+    """The processes; a worker whose command line gives no concurrency has what Celery's configuration gives."""
     return [_settled(stack, process) for process in processes]
 
 
@@ -39,15 +36,14 @@ def _settled(stack: Stack, process: Process) -> Process:
 
 
 def _told(stack: Stack) -> AnyValue | None:
-    """What the settings say, None where they say nothing."""
-    if stack.settings is None:
+    """What Celery's configuration says, None where it says nothing."""
+    if stack.celery.app is None:
         return None
-    for name in NAMES:
-        value = stack.settings.get(name)
-        if isinstance(value, Unknown):
-            return Unknown(f"{name} may set it: {value.why}", value.places)
-        if isinstance(value.value, int) and value.value > 0:
-            return value
-        if value.value is not None:
-            return Unknown(f"{name} is {value.value!r}", value.places)
+    value = stack.celery.setting("worker_concurrency")
+    if isinstance(value, Unknown):
+        return Unknown(f"worker_concurrency may be set: {value.why}", value.places)
+    if isinstance(value.value, int) and value.value > 0:
+        return value
+    if value.value is not None:
+        return Unknown(f"worker_concurrency is {value.value!r}", value.places)
     return None
