@@ -1,8 +1,16 @@
 """What strangers reach, and what they can make the site believe: judged over Django, its servers and nginx together."""
 
+from stackaudit.checks.security.addresses import client_ip_trust
 from stackaudit.checks.security.data_stores import data_store_exposed
 from stackaudit.checks.security.ports import app_port_exposed
 from stackaudit.checks.security.root import runs_as_root
 from stackaudit.checks.security.schemes import proxy_ssl_header_spoofable, ssl_redirect_loop
 
-__all__ = ["app_port_exposed", "data_store_exposed", "proxy_ssl_header_spoofable", "runs_as_root", "ssl_redirect_loop"]
+__all__ = [
+    "app_port_exposed",
+    "client_ip_trust",
+    "data_store_exposed",
+    "proxy_ssl_header_spoofable",
+    "runs_as_root",
+    "ssl_redirect_loop",
+]

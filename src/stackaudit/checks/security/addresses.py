@@ -1,0 +1,154 @@
+"""The visitor's address, where the visitor himself may choose it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from stackaudit.facts import python as py
+from stackaudit.link import schemes
+from stackaudit.link.calls import Found
+from stackaudit.link.modules import target_names
+from stackaudit.link.nginx.backends import django_locations
+from stackaudit.link.nodes import nodes
+from stackaudit.link.settings import Settings
+from stackaudit.link.stack import Stack
+from stackaudit.model.source import Place
+from stackaudit.model.values import Known, Unknown, Value
+from stackaudit.model.verdict import Fail, Pass, Site, Step, Unsure, Verdict
+
+FORWARDED_FOR = "x-forwarded-for"
+_OWN = ("$remote_addr", "$realip_remote_addr", "$proxy_protocol_addr")
+_NOBODY = "what stands before Django, and who writes X-Forwarded-For there, is not in the repository"
+
+
+def client_ip_trust(stack: Stack) -> Iterator[Verdict]:
+    """One site for each function that takes an end of X-Forwarded-For, and one for the throttles of DRF."""
+    for found in stack.calls.forwarded:
+        if found.function is None:
+            continue
+        taken = _taken(found, found.function)
+        if taken is None:
+            continue
+        end, node = taken
+        site = Site(found.module.place(node), f"{found.where} X-Forwarded-For")
+        if end == "last":
+            yield Pass(site)
+        else:
+            yield _judged(stack, site, "")
+    yield from _throttles(stack)
+
+
+def _taken(found: Found, function: py.FunctionDef) -> tuple[str, py.Expr] | None:
+    """Which end of the header the function takes ("first", "last"), and where."""
+    names: set[str] = set()
+    parts: set[str] = set()
+    for node in nodes(function.body):
+        if isinstance(node, py.Assign) and isinstance(node.targets[0], py.Name):
+            if _is_split(node.value, found.node, names):
+                parts |= set(target_names(node.targets[0]))
+            elif _reads(node.value, found.node, names):
+                names |= set(target_names(node.targets[0]))
+        elif isinstance(node, py.NamedExpr) and _reads(node.value, found.node, names):
+            names |= set(target_names(node.target))
+    for node in nodes(function.body):
+        if isinstance(node, py.Subscript):
+            split = _is_split(node.value, found.node, names) or (
+                isinstance(node.value, py.Name) and node.value.id in parts
+            )
+            end = _end(node.index)
+            if split and end:
+                return end, node
+        elif isinstance(node, py.Call) and isinstance(node.func, py.Attribute) and node.func.attr == "pop":
+            held = node.func.value
+            if isinstance(held, py.Name) and held.id in parts:
+                return ("first" if node.args and _end(node.args[0]) == "first" else "last"), node
+    return None
+
+
+def _reads(expr: py.Expr, constant: py.Expr, names: set[str]) -> bool:
+    """Whether an expression takes the header: by its constant as a key, or through a name that holds it."""
+    for node in nodes((py.ExprStmt(expr.start, expr.end, expr),)):
+        if isinstance(node, py.Subscript) and node.index is constant:
+            return True
+        if isinstance(node, py.Call) and constant in node.args[:1]:
+            return True
+        if isinstance(node, py.Name) and node.id in names:
+            return True
+    return False
+
+
+def _is_split(expr: py.Expr, constant: py.Expr, names: set[str]) -> bool:
+    if not (isinstance(expr, py.Call) and isinstance(expr.func, py.Attribute)):
+        return False
+    comma = expr.args and isinstance(expr.args[0], py.Constant) and str(expr.args[0].value).strip() == ","
+    return expr.func.attr in ("split", "partition") and bool(comma) and _reads(expr.func.value, constant, names)
+
+
+def _end(index: py.Expr) -> str:
+    if isinstance(index, py.Constant) and index.value == 0:
+        return "first"
+    return "last" if isinstance(index, py.UnaryOp) and index.op == "-" else ""
+
+
+def _judged(stack: Stack, site: Site, cause: str, related: tuple[Step, ...] = ()) -> Verdict:
+    line = _written_by_client(stack)
+    if isinstance(line, Unknown):
+        return Unsure(site, line.why)
+    if line.value is None:
+        return Pass(site)
+    step = Step(line.value, "nginx keeps what the visitor sent in X-Forwarded-For")
+    return Fail(site, {}, cause=cause, related=(*related, step))
+
+
+def _written_by_client(stack: Stack) -> Value[Place | None]:
+    """Where the visitor's own X-Forwarded-For goes on to Django; None where nginx always writes it anew."""
+    met, doubt = False, ""
+    for door, is_django in django_locations(stack):
+        if not is_django:
+            continue
+        met = True
+        if door.target.by != "proxy_pass":
+            return Known(door.target.line.place)  # uwsgi_pass hands every header of the visitor on
+        found = schemes.header(door, FORWARDED_FOR)
+        if isinstance(found, Unknown):
+            doubt = doubt or found.why
+        elif found.value.text not in _OWN:
+            return Known(found.value.place)
+    if doubt or not met:
+        return Unknown(doubt or _NOBODY)
+    return Known(None)
+
+
+def _throttles(stack: Stack) -> Iterator[Verdict]:
+    settings = stack.settings
+    if settings is None or settings.broken:
+        return
+    use = _use(stack, settings)
+    if use is None:
+        return
+    number = settings.at("REST_FRAMEWORK", "NUM_PROXIES", default=None)
+    site = Site(settings.place_at("REST_FRAMEWORK", "NUM_PROXIES"), "REST_FRAMEWORK.NUM_PROXIES")
+    if settings.doubt:
+        yield Unsure(site, settings.doubt)
+    elif isinstance(number, Unknown):
+        yield Unsure(site, number.why)
+    elif number.value is not None:
+        yield Pass(site)
+    else:
+        yield _judged(stack, site, "throttles", (use,))
+
+
+def _use(stack: Stack, settings: Settings) -> Step | None:
+    """The first place where DRF limits requests: the settings, or a view."""
+    value = settings.at("REST_FRAMEWORK", "DEFAULT_THROTTLE_CLASSES", default=None)
+    if isinstance(value, Known) and value.value:
+        place = settings.place_at("REST_FRAMEWORK", "DEFAULT_THROTTLE_CLASSES")
+        return Step(place, "these throttles ask for the visitor's address")
+    for module in stack.modules:
+        for node in module.facts.body:
+            for statement in node.body if isinstance(node, py.ClassDef) else ():
+                if isinstance(statement, py.Assign) and isinstance(statement.targets[0], py.Name):
+                    named, held = statement.targets[0].id, statement.value
+                    if named == "throttle_classes" and isinstance(held, (py.List, py.Tuple)) and held.elts:
+                        return Step(module.place(statement), "these throttles ask for the visitor's address")
+    return None
