@@ -1,6 +1,9 @@
 """Rules on queries of the Python code."""
 
+from stackaudit.checks.orm.aggregation import python_aggregation
+from stackaudit.checks.orm.evaluations import exists_then_evaluate, loads_rows_to_count
 from stackaudit.checks.orm.existence import count_as_existence
+from stackaudit.checks.orm.keys import fk_id_dereference
 from stackaudit.checks.orm.loops import (
     n_plus_one_forward,
     n_plus_one_reverse,
@@ -11,9 +14,13 @@ from stackaudit.checks.orm.loops import (
 
 __all__ = [
     "count_as_existence",
+    "exists_then_evaluate",
+    "fk_id_dereference",
+    "loads_rows_to_count",
     "n_plus_one_forward",
     "n_plus_one_reverse",
     "prefetch_bypassed",
+    "python_aggregation",
     "query_in_loop",
     "write_in_loop",
 ]

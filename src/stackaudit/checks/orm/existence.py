@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from stackaudit.checks.orm.loops import grouped, own, verdict, words
+from stackaudit.checks.orm.causes import grouped, own, verdict
+from stackaudit.checks.orm.loops import words
 from stackaudit.link.queries.events import Event
 from stackaudit.model.verdict import Fail, Site, Verdict
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from stackaudit.checks.orm.causes import grouped, own, source, verdict
+from stackaudit.checks.orm.keys import only_keys
 from stackaudit.link.queries.events import Event
-from stackaudit.link.queries.rows import PRESUMED
 from stackaudit.model.source import Place
-from stackaudit.model.verdict import Cost, Fail, Pass, Site, Step, Unsure, Verdict
+from stackaudit.model.verdict import Cost, Fail, Site, Step, Verdict
 
 if TYPE_CHECKING:
     from stackaudit.link.stack import Stack
@@ -21,27 +22,28 @@ _BACKGROUND = ("management/commands/", "/tasks.py", "/tasks/", "/cron")
 
 def n_plus_one_forward(stack: Stack) -> Iterator[Verdict]:
     """One site for each queryset whose rows are gone through and asked for a relation to one row."""
-    events = [event for event in own(stack) if event.kind in ("forward", "deferred")]
-    for group in grouped(events, _source):
+    keys = only_keys(stack)
+    events = [event for event in own(stack) if event.kind in ("forward", "deferred") and event.place not in keys]
+    for group in grouped(events, source):
         yield verdict(group, _forward)
 
 
 def n_plus_one_reverse(stack: Stack) -> Iterator[Verdict]:
     """One site for each queryset whose rows are gone through and asked for many related rows."""
-    for group in grouped((event for event in own(stack) if event.kind == "reverse"), _source):
+    for group in grouped((event for event in own(stack) if event.kind == "reverse"), source):
         yield verdict(group, _reverse)
 
 
 def prefetch_bypassed(stack: Stack) -> Iterator[Verdict]:
     """One site for each queryset whose prefetched relation is asked again for each row."""
     events = [event for event in own(stack) if event.kind == "bypassed"]
-    known = {(_source(event), event.path) for event in events}
+    known = {(source(event), event.path) for event in events}
     prefetched = [
         event
         for event in own(stack)
-        if event.kind == "reverse" and event.outcome == "pass" and (_source(event), event.path) not in known
+        if event.kind == "reverse" and event.outcome == "pass" and (source(event), event.path) not in known
     ]
-    for group in grouped((*events, *prefetched), _source):
+    for group in grouped((*events, *prefetched), source):
         yield verdict(group, _bypassed)
 
 
@@ -58,47 +60,8 @@ def write_in_loop(stack: Stack) -> Iterator[Verdict]:
         yield verdict(group, _write)
 
 
-def own(stack: Stack) -> Iterator[Event]:
-    """The events of the Python code, without what rests on a row that every known caller brings loaded.
-
-    What classes declare (columns, exports, feeds, types) stands among them, at the lines that declare it.
-    """
-    walked = (*stack.queries.events, *stack.declared.events)
-    events = [event for event in walked if event.area == "orm" and event.place.path.endswith(".py")]
-    loaded = {(event.query, event.relation) for event in events if event.outcome == "pass" and event.relation}
-    for event in events:
-        presumed = event.origin is not None and event.origin.by == PRESUMED and event.outcome == "fail"
-        if not (presumed and (event.query, event.relation) in loaded):
-            yield event
-
-
-def _source(event: Event) -> Place:
-    return event.origin.place if event.origin is not None else event.loop.place if event.loop else event.place
-
-
 def _loop(event: Event) -> Place:
     return event.loop.place if event.loop is not None and event.outcome != "pass" else event.query
-
-
-def grouped(events: Iterable[Event], key: Callable[[Event], Place]) -> list[list[Event]]:
-    """Events of one root cause together; what fails goes first, and what is known before what is not."""
-    groups: dict[Place, list[Event]] = {}
-    for event in events:
-        groups.setdefault(key(event), []).append(event)
-    rank = {"fail": 0, "unknown": 2, "pass": 1}
-    return [sorted(group, key=lambda event: rank[event.outcome]) for _, group in sorted(groups.items())]
-
-
-def verdict(group: list[Event], fail: Callable[[Site, list[Event]], Fail]) -> Verdict:
-    """One verdict for the events of one root cause; `fail` words the failure."""
-    first = group[0]
-    site = Site(first.place, f"{first.where}: {first.text}")
-    failed = [event for event in group if event.outcome == "fail"]
-    if failed:
-        return fail(site, failed)
-    if any(event.outcome == "pass" for event in group):
-        return Pass(site)
-    return Unsure(site, first.why)
 
 
 def _paths(events: list[Event]) -> list[str]:

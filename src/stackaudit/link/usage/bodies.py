@@ -189,12 +189,12 @@ class Body:
         ]
 
     def is_given(self, node: py.Node) -> bool:
-        """Whether an expression begins with a parameter that no annotation describes."""
+        """Whether an expression begins with a parameter, so that a caller decides what its rows bring."""
         while isinstance(node, (py.Attribute, py.Call, py.Subscript)):
             node = node.func if isinstance(node, py.Call) else node.value
         if not isinstance(node, py.Name):
             return False
-        if any(param.name == node.id and param.annotation is None for param in self.node.params[:20]):
+        if any(param.name == node.id for param in self.node.params):
             return node.id not in ("self", "cls", "request")
         made = self.bound(node)
         return made is not None and any(self.is_given(item) for item in made if item is not node)

@@ -164,7 +164,7 @@ def is_lazy(body: Body, node: py.Expr) -> bool:
     value = body.value(node)
     if not isinstance(node, py.Call) or not isinstance(value, Rows) or value.evaluated:
         return False
-    return isinstance(node.func, py.Attribute) and body.value(node.func.value) is not None
+    return isinstance(node.func, py.Attribute) and isinstance(body.value(node.func.value), (Rows, Manager, Related))
 
 
 def querysets(body: Body) -> Iterator[tuple[py.Expr, Rows | Related | Manager]]:

@@ -20,6 +20,8 @@ django.setup()
 
 from django.contrib.contenttypes.models import ContentType  # noqa: E402
 from django.db import connection, transaction  # noqa: E402
+from django.db.backends.sqlite3 import base  # noqa: E402
+from django.db.backends.sqlite3.base import Database  # noqa: E402
 from django.test.utils import CaptureQueriesContext  # noqa: E402
 from shop import models  # noqa: E402
 
@@ -32,6 +34,26 @@ for table in apps.get_app_config("shop").get_models():
 
 class UndoError(Exception):
     pass
+
+
+class Fetched(Database.Cursor):
+    """Counts the rows that come from the database."""
+
+    total = 0
+
+    def fetchone(self):
+        row = Database.Cursor.fetchone(self)
+        Fetched.total += row is not None
+        return row
+
+    def fetchmany(self, *args):
+        rows = Database.Cursor.fetchmany(self, *args)
+        Fetched.total += len(rows)
+        return rows
+
+
+base.SQLiteCursorWrapper.fetchone = Fetched.fetchone
+base.SQLiteCursorWrapper.fetchmany = Fetched.fetchmany
 
 
 def fill(size):
@@ -55,24 +77,27 @@ def fill(size):
 
 
 def measure(program, name):
-    """Queries that `name()` of the program runs."""
+    """Queries that `name()` of the program runs, and rows that they bring."""
     space = {}
     exec(compile(program, "program", "exec"), space)
     try:
         with transaction.atomic():
+            Fetched.total = 0
             with CaptureQueriesContext(connection) as seen, redirect_stdout(io.StringIO()):
                 space[name]()
+            rows = Fetched.total
             count = sum(not query["sql"].startswith(("SAVEPOINT", "RELEASE", "BEGIN", "COMMIT")) for query in seen)
             raise UndoError
     except UndoError:
-        return count
+        return count, rows
 
 
 fill(int(sys.argv[1]))
 for line in sys.stdin:
     asked = json.loads(line)
     try:
-        answer = {"count": measure(asked["program"], asked["name"])}
+        count, rows = measure(asked["program"], asked["name"])
+        answer = {"count": count, "rows": rows}
     except Exception as error:
         answer = {"error": f"{type(error).__name__}: {error}"}
     print(json.dumps(answer), flush=True)

@@ -1,0 +1,54 @@
+"""The events of the walk that the Python code answers for, one group for each root cause."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING
+
+from stackaudit.link.queries.events import Event
+from stackaudit.link.queries.rows import PRESUMED
+from stackaudit.model.source import Place
+from stackaudit.model.verdict import Fail, Pass, Site, Unsure, Verdict
+
+if TYPE_CHECKING:
+    from stackaudit.link.stack import Stack
+
+
+def own(stack: Stack) -> Iterator[Event]:
+    """The events of the Python code, without what rests on a row that every known caller brings loaded.
+
+    What classes declare (columns, exports, feeds, types) stands among them, at the lines that declare it.
+    """
+    walked = (*stack.queries.events, *stack.declared.events)
+    events = [event for event in walked if event.area == "orm" and event.place.path.endswith(".py")]
+    loaded = {(event.query, event.relation) for event in events if event.outcome == "pass" and event.relation}
+    for event in events:
+        presumed = event.origin is not None and event.origin.by == PRESUMED and event.outcome == "fail"
+        if not (presumed and (event.query, event.relation) in loaded):
+            yield event
+
+
+def source(event: Event) -> Place:
+    """The queryset whose rows an event asks, or the loop where it is not known."""
+    return event.origin.place if event.origin is not None else event.loop.place if event.loop else event.place
+
+
+def grouped(events: Iterable[Event], key: Callable[[Event], Place]) -> list[list[Event]]:
+    """Events of one root cause together; what fails goes first, and what is known before what is not."""
+    groups: dict[Place, list[Event]] = {}
+    for event in events:
+        groups.setdefault(key(event), []).append(event)
+    rank = {"fail": 0, "unknown": 2, "pass": 1}
+    return [sorted(group, key=lambda event: rank[event.outcome]) for _, group in sorted(groups.items())]
+
+
+def verdict(group: list[Event], fail: Callable[[Site, list[Event]], Fail]) -> Verdict:
+    """One verdict for the events of one root cause; `fail` words the failure."""
+    first = group[0]
+    site = Site(first.place, f"{first.where}: {first.text}")
+    failed = [event for event in group if event.outcome == "fail"]
+    if failed:
+        return fail(site, failed)
+    if any(event.outcome == "pass" for event in group):
+        return Pass(site)
+    return Unsure(site, first.why)

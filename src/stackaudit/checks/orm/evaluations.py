@@ -1,0 +1,184 @@
+"""Querysets that are evaluated more often, or in another way, than what is done with them needs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from stackaudit.facts import python as py
+from stackaudit.link.queries.source import text_of
+from stackaudit.link.queries.values import Manager, Related, Rows
+from stackaudit.link.usage.bodies import Body
+from stackaudit.link.usage.uses import LOADS, Use, is_lazy, querysets, use_of, uses_of
+from stackaudit.model.verdict import Fail, Pass, Site, Step, Unsure, Verdict
+
+if TYPE_CHECKING:
+    from stackaudit.link.stack import Stack
+
+_BEFORE = frozenset({"exists", "aexists", "count", "acount"})
+_WRITING = frozenset({"written"})
+
+
+def exists_then_evaluate(stack: Stack) -> Iterator[Verdict]:
+    """One site for each queryset that a name holds and that is asked by `exists()` or `count()`."""
+    for body in stack.usage:
+        for node, value in querysets(body):
+            if isinstance(node, py.Name) and isinstance(value, Rows) and not value.cached:
+                uses = uses_of(body, node)
+                asking = [
+                    use
+                    for use in uses
+                    if use.method in _BEFORE and not _is_loaded(body, use.node) and _is_new(body, use.node)
+                ]
+                verdicts = [_asked_first(body, use, uses) for use in asking]
+                failed = [verdict for verdict in verdicts if isinstance(verdict, Fail)]
+                yield from failed[:1] or verdicts[:1]
+
+
+def _is_loaded(body: Body, node: py.Expr) -> bool:
+    value = body.value(node)
+    return isinstance(value, Rows) and value.evaluated
+
+
+def _is_new(body: Body, node: py.Expr) -> bool:
+    """Whether every expression that a name may stand for is a queryset that nothing has evaluated."""
+    made = body.bound(node) if isinstance(node, py.Name) else None
+    values = [body.value(item) for item in made or ()]
+    return bool(values) and all(
+        isinstance(value, (Rows, Manager, Related)) and not getattr(value, "evaluated", False) for value in values
+    )
+
+
+def _asked_first(body: Body, use: Use, uses: list[Use]) -> Verdict:
+    assert isinstance(use.node, py.Name)
+    asked = use.by
+    site = Site(body.place(asked), f"{body.where}: {text_of(asked, 60)}")
+    method = use.method.removeprefix("a") if use.method.startswith("a") else use.method
+    if method == "count" and _is_limit(body, asked):
+        return Pass(site)  # how many there are decides whether they are loaded at all
+    later = [
+        item
+        for item in uses
+        if item.how in LOADS and body.follows(use.node, item.node) and _once(body, use.node, item.node)
+    ]
+    loaded = any(item.how in LOADS and body.always(item.node, use.node) for item in uses)
+    if not later or loaded or _changes(body, use.node, later[0].node):
+        return Pass(site)
+    first = later[0]
+    values = {"name": use.node.id, "asked": text_of(asked, 60), "then": _said(first)}
+    fix = (
+        f"Test `{use.node.id}` itself (`if {use.node.id}:`): that loads the rows, and what follows uses them."
+        if method == "exists"
+        else f"Write `len({use.node.id})`: it loads the rows, and what follows uses them."
+    )
+    return Fail(
+        site, values, "count" if method == "count" else "", (Step(body.place(first.node), "loads the rows"),), fix=fix
+    )
+
+
+def _said(use: Use) -> str:
+    return {"through": "gone through", "length": "counted", "truth": "tested", "member": "searched"}[use.how]
+
+
+def _once(body: Body, one: py.Node, other: py.Node) -> bool:
+    """Whether the second place does not stand in a loop of its own, nor the first in one that the second left."""
+    return set(body.loops(one)) <= set(body.loops(other))
+
+
+def _is_limit(body: Body, asked: py.Node) -> bool:
+    """Whether a count is held against a number other than nothing, directly or through a name."""
+    holder = body.parents[asked]
+    if isinstance(holder, py.Compare):
+        return not any(isinstance(item, py.Constant) and item.value in (0, 1) for item in _operands(holder))
+    if isinstance(holder, (py.Assign, py.NamedExpr)):
+        target = holder.targets[0] if isinstance(holder, py.Assign) else holder.target
+        if isinstance(target, py.Name):
+            return any(isinstance(body.parents[load], py.Compare) for load in body.loads.get(target.id, ()))
+    return False
+
+
+def _operands(node: py.Compare) -> tuple[py.Expr, ...]:
+    return (node.left, *node.comparators)
+
+
+def _changes(body: Body, one: py.Node, other: py.Node) -> bool:
+    """Whether rows are written between two places, so that the second one has to ask again."""
+    for call in body.calls:
+        if one.start < call.start < other.start and isinstance(call.func, py.Attribute):
+            held = call.func.value
+            if body.value(held) is not None and use_of(body, held).how in _WRITING:
+                return True
+            if call.func.attr in ("save", "delete", "refresh_from_db"):
+                return True
+    return False
+
+
+def loads_rows_to_count(stack: Stack) -> Iterator[Verdict]:
+    """One site for each queryset that only its length, its truth or one member is asked of."""
+    for body in stack.usage:
+        seen: set[Site] = set()
+        for node, value in querysets(body):
+            if isinstance(value, Rows) and not value.evaluated and not value.bounded and not value.streamed:
+                for verdict in _loaded(body, node, value):
+                    if verdict.site not in seen:
+                        seen.add(verdict.site)
+                        yield verdict
+
+
+def _loaded(body: Body, node: py.Expr, value: Rows) -> Iterator[Verdict]:
+    if not is_lazy(body, node) or _is_slice(body, node):
+        return
+    uses = uses_of(body, node, certain=False)
+    asking = [use for use in uses if use.how in ("length", "truth", "member") or _first_of_list(body, use)]
+    if not asking or (value.via is not None and value.via.row.loop is not None):
+        return  # one query for each row is another rule's finding
+    first = asking[0]
+    site = Site(body.place(first.by if first.how != "truth" else first.node), f"{body.where}: {_text(first)}")
+    other = [use for use in uses if use not in asking and use.how not in ("compared", "nested", "derived")]
+    if other or len(asking) > 1 or (first.how == "member" and (body.loops(first.node) or value.kind != "rows")):
+        if not any(use.how == "escapes" for use in other):
+            yield Pass(site)
+    elif value.cached:
+        yield Pass(site)
+    elif value.via is not None and (value.via.row.load.unknown or body.is_given(node)):
+        yield Unsure(site, "whether a caller has prefetched these rows is not known")
+    else:
+        yield _wasted(site, first)
+
+
+def _first_of_list(body: Body, use: Use) -> bool:
+    """`list(rows)[0]`"""
+    holder = body.parents.get(use.by)
+    return (
+        use.how == "through"
+        and isinstance(use.by, py.Call)
+        and isinstance(use.by.func, py.Name)
+        and use.by.func.id in ("list", "tuple")
+        and isinstance(holder, py.Subscript)
+        and holder.value is use.by
+        and isinstance(holder.index, py.Constant)
+    )
+
+
+def _is_slice(body: Body, node: py.Expr) -> bool:
+    made = (body.bound(node) or []) if isinstance(node, py.Name) else [node]
+    return any(isinstance(item, py.Subscript) for item in made)
+
+
+def _text(use: Use) -> str:
+    return text_of(use.node if use.how == "truth" else use.by, 60)
+
+
+_BETTER = {"length": "count()", "truth": "exists()", "member": "contains(…)", "through": "first()"}
+
+
+def _wasted(site: Site, use: Use) -> Fail:
+    written = text_of(use.node, 60)
+    values = {"rows": written, "expression": _text(use), "better": _BETTER[use.how]}
+    fix = {
+        "length": f"Write `{written}.count()`.",
+        "truth": f"Write `{written}.exists()`.",
+        "member": f"Write `{written}.contains(…)` (Django 4.0 and later), or `.filter(pk=…).exists()`.",
+        "through": f"Write `{written}.first()`, which asks for one row.",
+    }[use.how]
+    return Fail(site, values, "" if use.how == "length" else use.how, fix=fix)

@@ -1,0 +1,134 @@
+"""What the rules of `orm` call wasteful costs more on real Django than what their fixes say; the rules agree."""
+
+from __future__ import annotations
+
+import textwrap
+from pathlib import Path
+
+import pytest
+
+from stackaudit import config
+from stackaudit.scan import scan
+from tests.link.queries import oracle
+
+SIZES = (4, 9)
+HEAD = "from django.db.models import F, Prefetch, Sum\nfrom shop.models import Author, Book, Chapter, Country, Tag\n"
+PAIRS: dict[str, tuple[str, str, str]] = {
+    # name: (rule, wasteful, better)
+    "exists first": (
+        "exists-then-evaluate",
+        """
+        books = Book.objects.filter(price=1)
+        if books.exists():
+            return [book.title for book in books]
+        """,
+        """
+        books = Book.objects.filter(price=1)
+        if books:
+            return [book.title for book in books]
+        """,
+    ),
+    "count first": (
+        "exists-then-evaluate",
+        """
+        books = Book.objects.all()
+        print(books.count())
+        return [book.title for book in books]
+        """,
+        """
+        books = Book.objects.all()
+        print(len(books))
+        return [book.title for book in books]
+        """,
+    ),
+    "key of each author": (
+        "fk-id-dereference",
+        "return [book.author.pk for book in Book.objects.all()]",
+        "return [book.author_id for book in Book.objects.all()]",
+    ),
+    "key of one": (
+        "fk-id-dereference",
+        """
+        book = Book.objects.get(title="book 0.0")
+        return book.author.id
+        """,
+        """
+        book = Book.objects.get(title="book 0.0")
+        return book.author_id
+        """,
+    ),
+}
+LOADING: dict[str, tuple[str, str, str]] = {
+    "length": ("loads-rows-to-count", "return len(Book.objects.all())", "return Book.objects.count()"),
+    "truth": (
+        "loads-rows-to-count",
+        """
+        books = Book.objects.all()
+        if not books:
+            return "none"
+        """,
+        """
+        books = Book.objects.all()
+        if not books.exists():
+            return "none"
+        """,
+    ),
+    "member": (
+        "loads-rows-to-count",
+        """
+        book = Book.objects.get(title="book 0.0")
+        return book in Book.objects.filter(price=1)
+        """,
+        """
+        book = Book.objects.get(title="book 0.0")
+        return Book.objects.filter(price=1).contains(book)
+        """,
+    ),
+    "sum": (
+        "python-aggregation",
+        "return sum(book.price for book in Book.objects.all())",
+        'return Book.objects.aggregate(value=Sum("price", default=0))["value"]',
+    ),
+}
+
+
+def function(name: str, body: str) -> str:
+    return f"def {name}():\n{textwrap.indent(textwrap.dedent(body).strip(), '    ')}\n"
+
+
+def failed(rule: str, program: str, tmp_path: Path) -> list[int]:
+    """The lines at which a rule fails in a program over the models of the oracle's project."""
+    (tmp_path / "shop").mkdir()
+    files = {"shop/__init__.py": "", "shop/views.py": program}
+    files["shop/models.py"] = (oracle.PROJECT / "shop/models.py").read_text(encoding="utf-8")
+    for path, text in files.items():
+        (tmp_path / path).write_text(text, encoding="utf-8")
+    wishes = config.convert({"select": [f"orm/{rule}"], "no-cache": True, "jobs": 1}, config.Config, "")
+    return [item.location.line for item in scan(tmp_path, wishes).findings]
+
+
+@pytest.mark.parametrize("name", PAIRS)
+def test_fewer_queries(name: str, tmp_path: Path) -> None:
+    rule, wasteful, better = PAIRS[name]
+    program = HEAD + function("wasteful", wasteful) + function("better", better)
+    for size in SIZES:
+        slow, fast = (oracle.ask(program, which, size) for which in ("wasteful", "better"))
+        assert slow["count"] > fast["count"], (slow, fast)
+    first = HEAD.count("\n") + 1
+    last = first + function("wasteful", wasteful).count("\n")
+    lines = failed(rule, program, tmp_path)
+    assert [first <= line < last for line in lines] == [True]
+
+
+@pytest.mark.parametrize("name", LOADING)
+def test_fewer_rows(name: str, tmp_path: Path) -> None:
+    rule, wasteful, better = LOADING[name]
+    program = HEAD + function("wasteful", wasteful) + function("better", better)
+    few, many = (oracle.ask(program, "wasteful", size) for size in SIZES)
+    assert many["rows"] > few["rows"]
+    few, many = (oracle.ask(program, "better", size) for size in SIZES)
+    assert many["rows"] == few["rows"]
+    first = HEAD.count("\n") + 1
+    last = first + function("wasteful", wasteful).count("\n")
+    lines = failed(rule, program, tmp_path)
+    assert [first <= line < last for line in lines] == [True]
