@@ -1,5 +1,6 @@
 """Rules on nginx: what it really does with the stack's pages, files and secrets."""
 
+from stackaudit.checks.nginx.access import access_control_bypassed
 from stackaudit.checks.nginx.alias import alias_traversal
 from stackaudit.checks.nginx.always import add_header_without_always
 from stackaudit.checks.nginx.bodies import body_size_mismatch
@@ -18,11 +19,15 @@ from stackaudit.checks.nginx.delivery import (
 from stackaudit.checks.nginx.disclosure import autoindex, server_tokens
 from stackaudit.checks.nginx.expires import expires_without_hash
 from stackaudit.checks.nginx.headers import add_header_inheritance
+from stackaudit.checks.nginx.host_header import host_header
 from stackaudit.checks.nginx.hsts import hsts_missing
 from stackaudit.checks.nginx.http2 import http2_off, http2_syntax
 from stackaudit.checks.nginx.https import https_redirect_missing
+from stackaudit.checks.nginx.injection import crlf_injection
 from stackaudit.checks.nginx.keepalive import upstream_keepalive_off
 from stackaudit.checks.nginx.lifetimes import precompressed, static_without_expires
+from stackaudit.checks.nginx.proxy_paths import proxy_traversal, proxy_uri
+from stackaudit.checks.nginx.proxy_targets import resolver_missing, ssrf
 from stackaudit.checks.nginx.proxying import proxy_headers
 from stackaudit.checks.nginx.shadows import regex_shadows_static
 from stackaudit.checks.nginx.static import static_path_mismatch, static_served_by_app
@@ -31,6 +36,7 @@ from stackaudit.checks.nginx.websocket import websocket_upgrade
 from stackaudit.checks.nginx.workers import worker_limits
 
 __all__ = [
+    "access_control_bypassed",
     "add_header_inheritance",
     "add_header_without_always",
     "alias_traversal",
@@ -42,8 +48,10 @@ __all__ = [
     "compression_gaps",
     "compression_off",
     "config_error",
+    "crlf_injection",
     "default_server_missing",
     "expires_without_hash",
+    "host_header",
     "hsts_missing",
     "http2_off",
     "http2_syntax",
@@ -52,9 +60,13 @@ __all__ = [
     "mime_types_missing",
     "precompressed",
     "proxy_headers",
+    "proxy_traversal",
+    "proxy_uri",
     "regex_shadows_static",
+    "resolver_missing",
     "sendfile_off",
     "server_tokens",
+    "ssrf",
     "static_access_log",
     "static_path_mismatch",
     "static_served_by_app",

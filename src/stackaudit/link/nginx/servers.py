@@ -14,6 +14,9 @@ from stackaudit.model.source import Place
 from stackaudit.model.values import Known, Unknown, Value
 from stackaudit.model.verdict import Site
 
+_ADDRESS = re.compile(r"(?:[^/?#$]|\$(?!\{?(?:uri|document_uri|request_uri|is_args|args)\b))*")
+"""What stands before the path of a target, which begins with a slash or with a variable that does."""
+
 _MODIFIERS = ("=", "^~", "~", "~*")
 
 
@@ -210,7 +213,7 @@ def _target(line: Line) -> Value[Target]:
         path, colon, uri = rest[len("unix:") :].partition(":")
         address, tail = "unix:" + path, (uri if colon else None)
     else:
-        match = re.match(r"[^/?#]*", rest)
+        match = _ADDRESS.match(rest)
         address = match[0] if match else rest
         tail = rest[len(address) :] or None
     if word.hole and word.hole in address and address.partition(":")[0].strip() == word.hole:
@@ -224,14 +227,14 @@ def _locations(level: Level, server: Server, parent: Location | None) -> list[Lo
         words = child.directive.args if child.directive is not None else ()
         if not words:
             continue
-        modifier, pattern = _pattern([word.text for word in words])
+        modifier, pattern = modifier_and_pattern([word.text for word in words])
         hole = next((word.hole for word in words if word.hole), "")
         result.append(Location(child, server, parent, modifier, pattern, hole))
     return result
 
 
-def _pattern(words: list[str]) -> tuple[str, str]:
-    """Modifier and pattern of `location`'s words; `~^/x` and `=/x` may be written together."""
+def modifier_and_pattern(words: list[str]) -> tuple[str, str]:
+    """Modifier and pattern of the words of a `location`; `~^/x` and `=/x` may be written together."""
     if len(words) >= 2 and words[0] in _MODIFIERS:
         return words[0], words[1]
     first = words[0]
