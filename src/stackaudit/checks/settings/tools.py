@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from stackaudit.link.folding.objects import Maybe
 from stackaudit.link.settings import Settings
+from stackaudit.link.settings.lists import items
 from stackaudit.link.stack import Stack
-from stackaudit.model.source import Place
-from stackaudit.model.values import AnyValue, Known, Unknown
+from stackaudit.model.values import Known, Unknown
 from stackaudit.model.verdict import Fail, Pass, Site, Unsure, Verdict
 
 TOOLS: dict[str, tuple[str, bool]] = {
@@ -32,43 +31,22 @@ def dev_tools_enabled(stack: Stack) -> Iterator[Verdict]:
     settings = stack.settings
     if settings is None or settings.broken:
         return
-    found = dict(_found(settings))
-    for tool, (place, doubt) in found.items():
-        site = Site(place, f"{TOOLS[tool][0]}")
-        if settings.doubt or doubt:
-            yield Unsure(site, settings.doubt or doubt)
+    found = {
+        tool: item
+        for name in ("MIDDLEWARE", "INSTALLED_APPS")
+        for item in items(settings, name)
+        if (tool := _tool(item.name))
+    }
+    for tool, item in found.items():
+        site = Site(item.place, f"{TOOLS[tool][0]}")
+        if settings.doubt or item.doubt:
+            yield Unsure(site, settings.doubt or item.doubt)
         else:
             yield _judged(settings, tool, site)
-    apps = settings.get("INSTALLED_APPS")
     if not found and settings.is_set("INSTALLED_APPS"):
         site = Site(settings.place("INSTALLED_APPS"), "INSTALLED_APPS")
-        unknown = apps if isinstance(apps, Unknown) else _hole(apps)
-        yield Unsure(site, unknown.why) if unknown is not None else Pass(site)
-
-
-def _hole(value: Known[object]) -> Unknown | None:
-    """The first item of a list that could be anything."""
-    if not isinstance(value.value, (list, tuple)):
-        return Unknown("INSTALLED_APPS is no list")
-    return next(
-        (item for item in value.value if isinstance(item, Unknown) and getattr(item, "item", None) is None), None
-    )
-
-
-def _found(settings: Settings) -> Iterator[tuple[str, tuple[Place, str]]]:
-    for name in ("MIDDLEWARE", "INSTALLED_APPS"):
-        value = settings.get(name)
-        if isinstance(value, Unknown) or not isinstance(value.value, (list, tuple)):
-            continue
-        for item in value.value:
-            held: AnyValue = item
-            doubt = ""
-            if isinstance(item, Maybe) and item.item is not None:
-                held, doubt = item.item, item.why
-            if isinstance(held, Known) and isinstance(held.value, str):
-                tool = _tool(held.value)
-                if tool:
-                    yield tool, ((held.places or (settings.place(name),))[0], doubt)
+        hole = items(settings, "INSTALLED_APPS").hole
+        yield Unsure(site, hole) if hole else Pass(site)
 
 
 def _tool(name: str) -> str:

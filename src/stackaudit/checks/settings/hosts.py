@@ -1,0 +1,90 @@
+"""Which host names Django answers to."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from stackaudit.link.folding.objects import Unset
+from stackaudit.link.settings import Settings
+from stackaudit.link.settings.servers import servers
+from stackaudit.link.stack import Stack
+from stackaudit.model.values import Known, Unknown
+from stackaudit.model.verdict import Fail, Pass, Site, Unsure, Verdict
+
+_NEVER = re.compile(r"://|/|[^:\]]:\d+$|\s")
+"""What no Host header that Django compares can hold: a scheme, a path, a port, a blank (`validate_host`)."""
+_DEFAULT = re.compile(r"default of env (\w+)")
+
+
+def allowed_hosts(stack: Stack) -> Iterator[Verdict]:
+    """ALLOWED_HOSTS of production names the hosts that it serves."""
+    settings = stack.settings
+    if settings is None or settings.broken:
+        return
+    value = settings.get("ALLOWED_HOSTS")
+    site = Site(settings.place("ALLOWED_HOSTS"), "ALLOWED_HOSTS")
+    if settings.doubt:
+        yield Unsure(site, settings.doubt)
+    elif isinstance(value, Unset) and value.fallback is None and not settings.is_set("ALLOWED_HOSTS"):
+        return
+    elif isinstance(value, Unknown):
+        yield Unsure(site, value.why)
+    elif isinstance(value.value, str):
+        yield Fail(site, {"value": repr(value.value), "when": ""}, cause="text")
+    elif not isinstance(value.value, (list, tuple)):
+        yield Unsure(site, "ALLOWED_HOSTS is no list")
+    else:
+        yield _judged(stack, settings, site, value)
+
+
+def _judged(stack: Stack, settings: Settings, site: Site, value: Known[Any]) -> Verdict:
+    hosts = [item.value for item in value.value if isinstance(item, Known) and isinstance(item.value, str)]
+    hole = next((item.why for item in value.value if isinstance(item, Unknown)), "")
+    notes = [value.note, *(item.note for item in value.value if isinstance(item, Known))]
+    default = next((found[1] for note in notes if (found := _DEFAULT.search(note))), "")
+    when = f"Where the environment variable {default} is not set, " if default else ""
+    if "*" in hosts:
+        if _guarded(stack):
+            return Pass(site)
+        return Fail(site, {"value": "'*'", "when": when}, cause="by-default" if default else "")
+    bad = [host for host in hosts if _NEVER.search(host.strip())]
+    if hole:
+        return Unsure(site, hole)
+    if bad and len(bad) == len(hosts):
+        return Fail(site, {"value": ", ".join(map(repr, bad)), "when": when}, cause="never-matches")
+    if any(hosts):
+        return Pass(site)
+    return _empty(stack, settings, site, default)
+
+
+def _empty(stack: Stack, settings: Settings, site: Site, default: str) -> Verdict:
+    """No host at all: Django answers 400 to everything unless DEBUG is on."""
+    debug = settings.get("DEBUG")
+    if default:
+        return Unsure(site, f"the environment variable {default} decides it and the repository does not set it")
+    if isinstance(debug, Unknown):
+        return Unsure(site, debug.why)
+    if settings.absent:
+        return Unsure(site, f"{next(iter(settings.absent))}, which is not in the repository, may set it")
+    if debug.value:
+        return Pass(site)
+    if not servers(stack):
+        return Unsure(site, "no command starts a server with these settings, so they may be those of development")
+    return Fail(site, {"value": "", "when": ""}, cause="empty")
+
+
+def _guarded(stack: Stack) -> bool:
+    """Whether nginx turns away hosts that it does not know before they reach the application.
+
+    That is so where a default server answers by itself and none of the servers that hand requests on is a default one.
+    """
+    handing = {item.location.server for item in stack.nginx.proxied}
+    defaults = {
+        server
+        for server in stack.nginx.servers
+        if any(listen.options & {"default_server", "default"} for listen in server.listens)
+    }
+    named = all(server.names and "_" not in server.names for server in handing)
+    return bool(handing) and bool(defaults) and named and not handing & defaults

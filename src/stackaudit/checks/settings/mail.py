@@ -1,0 +1,143 @@
+"""Mail that a request waits for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from stackaudit.facts import python as ir
+from stackaudit.link.modules import SourceModule, dotted
+from stackaudit.link.nodes import nodes
+from stackaudit.link.settings import Settings
+from stackaudit.link.settings.lists import items
+from stackaudit.link.stack import Stack
+from stackaudit.model.source import Place
+from stackaudit.model.values import AnyValue, Known, Unknown
+from stackaudit.model.verdict import Fail, Pass, Site, Step, Unsure, Verdict
+
+SMTP = "django.core.mail.backends.smtp.EmailBackend"
+SENDERS = frozenset(
+    {"send_mail", "send_mass_mail", "mail_admins", "mail_managers", "EmailMessage", "EmailMultiAlternatives"}
+)
+MODULES = frozenset({"django.core", "django.core.mail", "django.core.mail.message"})
+APPS = {
+    "allauth.account": "allauth sends its mails from its views",
+    "djoser": "djoser sends its mails from its views",
+    "registration": "django-registration sends its mails from its views",
+    "django_registration": "django-registration sends its mails from its views",
+    "dj_rest_auth": "dj-rest-auth sends its mails from its views",
+}
+HERE = frozenset({"localhost", "127.0.0.1", "::1"})
+"""A mail server on the same machine takes or refuses mail at once."""
+VIEWS = ("django.contrib.auth.views.PasswordResetView", "django.contrib.auth.urls")
+
+
+def email_blocking(stack: Stack) -> Iterator[Verdict]:
+    """Mail that is sent over SMTP in a request gives up after a while."""
+    settings = stack.settings
+    if settings is None or settings.broken:
+        return
+    backend, timeout, host, path = _mailer(settings)
+    site = Site(settings.place_at(*path), ".".join(path))
+    if isinstance(backend, Known) and backend.value != SMTP:
+        return
+    sender = _sender(stack, settings)
+    if sender is None:
+        return
+    if settings.doubt:
+        yield Unsure(site, settings.doubt)
+    elif isinstance(backend, Unknown):
+        yield Unsure(site, backend.why)
+    elif isinstance(host, Known) and str(host.value) in HERE:
+        yield Pass(site)
+    elif isinstance(timeout, Unknown):
+        yield Unsure(site, timeout.why)
+    elif timeout.value:
+        yield Pass(site)
+    else:
+        yield Fail(site, {"setting": _named(path)}, related=(sender,))
+
+
+def _mailer(settings: Settings) -> tuple[AnyValue, AnyValue, AnyValue, tuple[str, ...]]:
+    """Backend, timeout and host of the mail server, and where the timeout would stand: MAILERS from Django 6.1 on."""
+    if settings.is_set("MAILERS") and (settings.version is None or settings.version[:2] >= (6, 1)):
+        options = ("MAILERS", "default", "OPTIONS")
+        return (
+            settings.at("MAILERS", "default", "BACKEND", default=SMTP),
+            settings.at(*options, "timeout", default=None),
+            settings.at(*options, "host", default="localhost"),
+            (*options, "timeout"),
+        )
+    path = "EMAIL_TIMEOUT" if settings.is_set("EMAIL_TIMEOUT") else "EMAIL_HOST"
+    return settings.get("EMAIL_BACKEND"), settings.get("EMAIL_TIMEOUT"), settings.get("EMAIL_HOST"), (path,)
+
+
+def _named(path: tuple[str, ...]) -> str:
+    return "EMAIL_TIMEOUT" if len(path) == 1 else 'MAILERS["default"]["OPTIONS"]["timeout"]'
+
+
+def _sender(stack: Stack, settings: Settings) -> Step | None:
+    """Something that sends mail while a visitor waits."""
+    apps = items(settings, "INSTALLED_APPS")
+    for name, told in APPS.items():
+        item = apps.within(name)
+        if item is not None and not item.doubt:
+            return Step(item.place, told)
+    for module in stack.modules:
+        found = _in_module(stack, module)
+        if found is not None:
+            return Step(found, "a mail is sent here, in a request")
+    return None
+
+
+def _in_module(stack: Stack, module: SourceModule) -> Place | None:
+    """The first mail that a function with a request sends, or Django's own view for forgotten passwords."""
+    reset = next((place for place in _routes(stack, module)), None)
+    if reset is not None:
+        return reset
+    if not _imports_mail(module):
+        return None
+    for function in _with_request(module.facts.body):
+        for node in nodes(function.body):
+            if isinstance(node, ir.Call) and dotted(node.func).rpartition(".")[2] in SENDERS:
+                symbol = stack.modules.resolve(module, dotted(node.func))
+                if symbol is not None and symbol.name.startswith("django.core.mail."):
+                    return module.place(node)
+    return None
+
+
+def _imports_mail(module: SourceModule) -> bool:
+    sources = (each.source for binding in module.names.values() for each in binding)
+    return any(isinstance(source, ir.ImportFrom) and source.module in MODULES for source in sources)
+
+
+def _routes(stack: Stack, module: SourceModule) -> Iterator[Place]:
+    if "urlpatterns" not in module.names:
+        return
+    for statement in module.facts.body:
+        if not isinstance(statement, (ir.Assign, ir.AugAssign)):
+            continue
+        for node in nodes((statement,)):
+            if isinstance(node, ir.Constant) and node.value == "django.contrib.auth.urls":
+                yield module.place(node)
+            elif isinstance(node, ir.Attribute) and node.attr == "as_view":
+                symbol = stack.modules.resolve(module, dotted(node.value))
+                if symbol is not None and symbol.name in VIEWS:
+                    yield module.place(node)
+
+
+def _with_request(body: tuple[ir.Stmt, ...]) -> Iterator[ir.FunctionDef]:
+    """Functions and methods that get a request, and methods that read `self.request`; tasks are none of them."""
+    for statement in body:
+        if isinstance(statement, ir.ClassDef):
+            yield from _with_request(statement.body)
+        elif isinstance(statement, ir.FunctionDef) and not any("task" in _name(each) for each in statement.decorators):
+            takes = any(param.name == "request" for param in statement.params[:2])
+            if takes or any(
+                isinstance(node, ir.Attribute) and node.attr == "request" and dotted(node.value) == "self"
+                for node in nodes(statement.body)
+            ):
+                yield statement
+
+
+def _name(decorator: ir.Expr) -> str:
+    return dotted(decorator.func if isinstance(decorator, ir.Call) else decorator)

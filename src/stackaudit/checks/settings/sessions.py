@@ -1,0 +1,83 @@
+"""Where sessions live, and how often they are written."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from stackaudit.facts import python as ir
+from stackaudit.link.nodes import nodes
+from stackaudit.link.settings import Settings
+from stackaudit.link.settings.lists import items
+from stackaudit.link.stack import Stack
+from stackaudit.model.values import Known, Unknown
+from stackaudit.model.verdict import Fail, Pass, Site, Unsure, Verdict
+
+MIDDLEWARE = "django.contrib.sessions.middleware.SessionMiddleware"
+BACKENDS = "django.contrib.sessions.backends."
+STORED = ("db", "cached_db")
+SHARED = ("RedisCache", "MemcacheCache", "MemcachedCache", "PyLibMCCache")
+CLEAN = "clearsessions"
+STARTERS = ("shell", "procfile", "compose", "systemd", "dockerfile", "supervisor", "pyproject")
+
+
+def session_backend(stack: Stack) -> Iterator[Verdict]:
+    """Sessions in the database are written when they change, read through a cache, and cleared away when they end."""
+    settings = stack.settings
+    if settings is None or settings.broken:
+        return
+    middleware = items(settings, "MIDDLEWARE").find(MIDDLEWARE)
+    if middleware is None or middleware.doubt:
+        return
+    site = Site(settings.place("SESSION_ENGINE") if settings.is_set("SESSION_ENGINE") else middleware.place, "sessions")
+    engine = settings.get("SESSION_ENGINE")
+    if settings.doubt or isinstance(engine, Unknown):
+        yield Unsure(site, settings.doubt or (engine.why if isinstance(engine, Unknown) else ""))
+        return
+    kind = str(engine.value).removeprefix(BACKENDS)
+    yield from _written(settings, kind)
+    if kind not in STORED:
+        if str(engine.value).startswith(BACKENDS):
+            yield Pass(site)
+        else:
+            yield Unsure(site, f"where {engine.value} keeps sessions is not known")
+    elif not _cleared(stack):
+        yield Fail(site, {"engine": kind, "cache": ""}, cause="never-cleared")
+    elif kind == "db" and (cache := _shared_cache(settings)):
+        yield Fail(site, {"engine": kind, "cache": cache}, cause="cache-at-hand")
+    else:
+        yield Pass(site)
+
+
+def _written(settings: Settings, kind: str) -> Iterator[Verdict]:
+    if not settings.is_set("SESSION_SAVE_EVERY_REQUEST"):
+        return
+    value = settings.get("SESSION_SAVE_EVERY_REQUEST")
+    site = Site(settings.place("SESSION_SAVE_EVERY_REQUEST"), "SESSION_SAVE_EVERY_REQUEST")
+    if isinstance(value, Unknown):
+        yield Unsure(site, value.why)
+    elif value.value and kind in STORED:
+        yield Fail(site, {"engine": kind, "cache": ""})
+    else:
+        yield Pass(site)
+
+
+def _shared_cache(settings: Settings) -> str:
+    """The backend of the cache for sessions where all processes share it, "" where they do not."""
+    alias = settings.get("SESSION_CACHE_ALIAS")
+    name = alias.value if isinstance(alias, Known) else "default"
+    backend = settings.at("CACHES", str(name), "BACKEND")
+    found = str(backend.value).rpartition(".")[2] if isinstance(backend, Known) else ""
+    return found if found in SHARED else ""
+
+
+def _cleared(stack: Stack) -> bool:
+    """Whether something in the repository runs `clearsessions`: a script, a unit, a task or code of its own."""
+    if any(CLEAN in repr(item.facts) for item in stack.of_kind(*STARTERS)):
+        return True
+    return any(
+        (isinstance(node, ir.Constant) and isinstance(node.value, str) and CLEAN in node.value)
+        or (isinstance(node, ir.Attribute) and node.attr == "clear_expired")
+        or (isinstance(node, ir.ImportFrom) and CLEAN in node.module)
+        for module in stack.modules
+        for node in nodes(module.facts.body)
+    )
