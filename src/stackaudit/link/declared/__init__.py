@@ -35,7 +35,7 @@ class Declared:
             return []
         places = self.lists.places
         return [
-            replace(event, text=event.text or places[event.place])
+            replace(event, text=event.text or ".".join(event.path) or places[event.place])
             for event in self.lists.walk.record.events
             if event.place in places
         ]
@@ -47,7 +47,16 @@ def _tables(lists: Lists, stack: Stack) -> Kind:
     return Tables(lists)
 
 
-_KINDS: tuple[tuple[tuple[str, ...], Callable[[Lists, Stack], Kind]], ...] = ((("django_tables2",), _tables),)
+def _resources(lists: Lists, stack: Stack) -> Kind:
+    from stackaudit.link.declared.resources import Resources
+
+    return Resources(lists, stack.admin, stack.packages)
+
+
+_KINDS: tuple[tuple[tuple[str, ...], Callable[[Lists, Stack], Kind]], ...] = (
+    (("django_tables2",), _tables),
+    (("import_export",), _resources),
+)
 
 
 def resolve(stack: Stack) -> Declared:

@@ -55,6 +55,9 @@ class Kind(Protocol):
     def constructed(self, cls: SourceClass, args: tuple[Value, ...], keywords: dict[str, Value], at: At) -> None:
         """An object of a class of the repository is made somewhere."""
 
+    def offers(self, instance: Instance, name: str) -> bool:
+        """Whether `inherited` knows the method of an object of a class that does not define it."""
+
     def inherited(
         self, instance: Instance, name: str, args: tuple[Value, ...], keywords: dict[str, Value], at: At
     ) -> Value | None:
@@ -67,6 +70,10 @@ class DeclaredHooks(PageHooks):
     def __init__(self, walk: Walk, templates: Templates) -> None:
         super().__init__(walk, templates)
         self.kinds: list[Kind] = []
+
+    def offers(self, instance: Instance, name: str) -> bool:
+        """Whether a library gives the method to an object."""
+        return any(kind.offers(instance, name) for kind in self.kinds) or super().offers(instance, name)
 
     def inherited(
         self, instance: Instance, name: str, args: tuple[Value, ...], keywords: dict[str, Value], at: At

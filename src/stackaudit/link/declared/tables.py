@@ -44,6 +44,7 @@ from stackaudit.model.source import Place
 
 PAGE = 25
 _TABLE = frozenset({"Table"})
+_VIEWS = frozenset({"SingleTableMixin", "SingleTableView"})
 _OPTIONS = ("table_class", "table")
 _NOT_FOLLOWED = "which rows this table shows cannot be followed"
 
@@ -80,6 +81,10 @@ class Tables:
         """`BookTable(books)`; where the class has an `__init__` of its own, what that hands on counts."""
         if cls in self.classes and cls.find("__init__") is None:
             self._filled(cls, args, keywords, at)
+
+    def offers(self, instance: Instance, name: str) -> bool:
+        """Whether SingleTableMixin gives the method to a view."""
+        return name in ("get_table_data", "get_table_class") and derives(instance.cls, PACKAGE, _VIEWS)
 
     def inherited(
         self, instance: Instance, name: str, args: tuple[Value, ...], keywords: dict[str, Value], at: At

@@ -184,6 +184,8 @@ def _of_instance(walk: Walk, value: Instance, name: str, at: At) -> Value:
         return Method(Super(value.cls, value, value.loops), name, value.loops)
     if name == "request":
         return Other(name="@request")
+    if name == "_meta":
+        return _options(walk, value.cls, at)
     if name == "__class__":
         return ClassRef(value.cls)
     return Other(value.loops)
@@ -207,8 +209,16 @@ def _of_class(walk: Walk, value: ClassRef, name: str, at: At) -> Value:
         if name == "__subclasses__":
             return Method(value, name)
         found = value.cls.find(name)
+        if found is None and name == "_meta" and model is None:
+            return _options(walk, value.cls, at)
         return member(walk, value, found, at) if found is not None else Other(value.loops)
     return Other(value.loops, f"{value.cls}.{name}")
+
+
+def _options(walk: Walk, cls: SourceClass, at: At) -> Value:
+    """`_meta` of a form, a filter set, a table or a resource: what its class `Meta` says."""
+    found = cls.find("Meta")
+    return member(walk, ClassRef(cls), found, at) if found is not None else UNKNOWN
 
 
 def _of_rows(walk: Walk, value: Manager | Rows | Related, name: str, at: At) -> Value:
