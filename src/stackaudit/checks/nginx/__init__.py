@@ -17,7 +17,9 @@ from stackaudit.checks.nginx.delivery import (
     tcp_nopush_without_sendfile,
 )
 from stackaudit.checks.nginx.disclosure import autoindex, server_tokens
+from stackaudit.checks.nginx.dotfiles import dotfiles_served
 from stackaudit.checks.nginx.expires import expires_without_hash
+from stackaudit.checks.nginx.exposed import source_served
 from stackaudit.checks.nginx.headers import add_header_inheritance
 from stackaudit.checks.nginx.host_header import host_header
 from stackaudit.checks.nginx.hsts import hsts_missing
@@ -50,6 +52,7 @@ __all__ = [
     "config_error",
     "crlf_injection",
     "default_server_missing",
+    "dotfiles_served",
     "expires_without_hash",
     "host_header",
     "hsts_missing",
@@ -66,6 +69,7 @@ __all__ = [
     "resolver_missing",
     "sendfile_off",
     "server_tokens",
+    "source_served",
     "ssrf",
     "static_access_log",
     "static_path_mismatch",

@@ -69,14 +69,10 @@ def autoindex(stack: Stack) -> Iterator[Verdict]:
                 continue
             line = found.value.lines[-1]
             listing = listings.setdefault(line.place, _Listing(line, f"{name} autoindex"))
-            guarded = _guarded(level)
-            if (
-                target_of(level) is not None
-                or "return" in level.lines
-                or (isinstance(guarded, Known) and guarded.value)
-            ):
+            closed = guarded(level)
+            if target_of(level) is not None or "return" in level.lines or closed == Known(True):
                 continue
-            listing.doubt = listing.doubt or (guarded.why if isinstance(guarded, Unknown) else "")
+            listing.doubt = listing.doubt or (closed.why if isinstance(closed, Unknown) else "")
             listing.others.append(path)
             listing.media += [media for media in media_path(stack) if _answers(server, level, media)]
     for place, listing in listings.items():
@@ -110,7 +106,7 @@ def _answers(server: Server, level: Level, path: str) -> bool:
     return isinstance(found, Known) and found.value.kind == "files" and found.value.level is level
 
 
-def _guarded(level: Level) -> Value[bool]:
+def guarded(level: Level) -> Value[bool]:
     """Whether not everybody gets in: a password, another's word, addresses, or nginx's own redirects only."""
     if "internal" in level.lines:
         return Known(True)

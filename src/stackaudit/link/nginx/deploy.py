@@ -19,13 +19,16 @@ _OFFICIAL = frozenset({"nginx", "library/nginx", "nginxinc/nginx-unprivileged", 
 
 @dataclass
 class Unit:
-    """One container that runs nginx. `installed` maps paths inside to files of the repository."""
+    """One container that runs nginx. `installed` maps paths inside to nginx's files of the repository, `folders` to
+    whatever of the repository is copied or mounted there.
+    """
 
     name: str
     image: str
     tag: str
     installed: dict[str, str] = field(default_factory=dict)
     volumes: dict[str, str] = field(default_factory=dict)
+    folders: dict[str, str] = field(default_factory=dict)
 
     @property
     def has_stock_main(self) -> bool:
@@ -84,7 +87,9 @@ def _of_service(
         if source is None:
             continue
         if source.startswith((".", "/")) or "/" in source:
-            _install(unit, posixpath.normpath(posixpath.join(folder, source)), mount.target, known)
+            at = posixpath.normpath(posixpath.join(folder, source))
+            unit.folders[mount.target.rstrip("/")] = at
+            _install(unit, at, mount.target, known)
         else:
             unit.volumes[mount.target.rstrip("/")] = source
     return unit if _is_nginx(unit) else None
@@ -105,6 +110,7 @@ def _of_dockerfile(path: str, dockerfile: Dockerfile, name: str, known: frozense
                 target = posixpath.join(copy.workdir or "/", target)
             sources = [text for source in copy.sources if (text := _text(source)) is not None]
             for source in sources:
+                unit.folders[target.rstrip("/")] = posixpath.normpath(posixpath.join(context, source.lstrip("/")))
                 for folder in dict.fromkeys((context, "", posixpath.dirname(path))):
                     at = posixpath.normpath(posixpath.join(folder, source.lstrip("/")))
                     if _install(unit, at, target, known, into=target.endswith("/") or len(sources) > 1):
