@@ -104,9 +104,8 @@ class Changelists:
         for admin in admins:
             if admin.model is not None:
                 self.lists.append(Changelist(admin, self._list(admin, admin.model)))
-        self.inlines = list(
-            {inline.cls: inline for admin in admins for inline in admin.inlines if inline.model}.values()
-        )
+        shown = ((inline, admin) for admin in admins for inline in admin.inlines if not _is_single(inline, admin))
+        self.inlines = list({inline.cls: inline for inline, _ in shown if inline.model is not None}.values())
         for inline in self.inlines:
             self._inline(inline)
 
@@ -289,6 +288,19 @@ class Changelists:
 
 def _class_of(model: Model) -> ClassRef:
     return ClassRef(model.cls or "", model)
+
+
+def _is_single(inline: Admin, admin: Admin) -> bool:
+    """Whether an inline can show one row at most: its model points at the form's row one to one."""
+    name = inline.constant("fk_name")
+    family = set(admin.model.family()) if admin.model is not None else set()
+    relations = inline.model.relations.values() if inline.model is not None else ()
+    links = [
+        item.relation
+        for item in relations
+        if item.relation in ("fk", "o2o") and item.target in family and (name is None or item.name == name.value)
+    ]
+    return bool(links) and set(links) == {"o2o"}
 
 
 def resolve(stack: Stack) -> Changelists:
