@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from stackaudit.facts import python as py
 from stackaudit.link.classes import SourceClass
@@ -96,7 +96,8 @@ class Views:
         if name == "get_context_data":
             return self.context(view, kind, keywords, at)
         if name == "paginate_queryset" and args:
-            return Seq(UNKNOWN, (UNKNOWN, args[0], args[0], UNKNOWN))
+            page = replace(args[0], limited=True) if isinstance(args[0], Rows) else args[0]
+            return Seq(UNKNOWN, (UNKNOWN, page, page, UNKNOWN))
         if name == "get_template_names":
             return Seq(UNKNOWN, tuple(Const(item) for item in self.names(view, kind, at)))
         if name in ("get", "dispatch") and kind.name in ("list", "detail"):
@@ -139,6 +140,8 @@ class Views:
             rows = (
                 keywords.get("object_list") or view.attributes.get("object_list") or self.ask(view, "get_queryset", at)
             )
+            if isinstance(rows, Rows) and self.divides(view, at):
+                rows = replace(rows, limited=True)
             items |= {"object_list": rows, "page_obj": rows, "paginator": UNKNOWN, "is_paginated": UNKNOWN}
             if isinstance(rows, Rows) and rows.model is not None:
                 name = name or f"{rows.model.name.lower()}_list"
@@ -156,6 +159,15 @@ class Views:
             items |= {str(key): value for key, value in extra.items}
         items |= keywords
         return Mapping(UNKNOWN, tuple(items.items()))
+
+    def divides(self, view: Instance, at: At) -> bool:
+        """Whether a list view shows its rows page by page, or may do so."""
+        if any(view.cls.find(name) is not None for name in ("get_paginate_by", "paginate_queryset", "table_class")):
+            return True
+        if view.cls.is_open or view.cls.find("paginate_by") is None:
+            return view.cls.is_open
+        size = calls.attribute(self.walk, view, "paginate_by", at)
+        return not (isinstance(size, Const) and size.value is None)
 
     def names(self, view: Instance, kind: Kind, at: At) -> list[str]:
         """The template names of a view, the most specific first."""
@@ -184,8 +196,6 @@ class Views:
 
 
 def _with_origin(walk: Walk, rows: Rows, at: At, text: str) -> Rows:
-    from dataclasses import replace
-
     origin = walk.origin(at)
     return replace(rows, origin=replace(origin, text=text))
 

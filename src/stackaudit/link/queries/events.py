@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
 from stackaudit.link.models.model import Model, Relation
-from stackaudit.link.queries.values import Loop, Origin
+from stackaudit.link.queries.values import Loop, Origin, Rows
 from stackaudit.model.source import Place
 from stackaudit.model.verdict import Step
 
@@ -51,13 +51,14 @@ class Record:
     """The events of a walk; each is kept once, and what is certain goes before what is not.
 
     `working` are the loops, by their places, that do work outside the database on their turns; `workers` the functions
-    that do it.
+    that do it. `shown` are the rows that templates and declared lists go through, by the place of their loop.
     """
 
     def __init__(self) -> None:
         self._events: dict[tuple[object, ...], Event] = {}
         self.working: set[Place] = set()
         self.workers: set[object] = set()
+        self.shown: dict[Place, Rows] = {}
 
     def add(self, event: Event) -> None:
         """Keep an event, unless the same one is known already."""

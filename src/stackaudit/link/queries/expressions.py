@@ -278,6 +278,7 @@ def _subscript(walk: Walk, node: py.Subscript) -> Value:
                 made,
                 origin=made.origin if made.via is not None or made.origin is not None else walk.origin(walk.at(node)),
                 bounded="a slice of a few rows" if few else made.bounded,
+                limited=True,
                 loops=made.loops.union(*(item.loops for item in bounds)),
             )
         if isinstance(value, Seq):

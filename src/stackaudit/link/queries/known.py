@@ -299,7 +299,8 @@ def of_container(
         held = receiver.get("@paginator")
         if held is not None:
             if name in ("page", "get_page", "aget_page"):
-                return held if isinstance(held, Rows) else _read(walk, held, at)
+                made = held if isinstance(held, Rows) else _read(walk, held, at)
+                return replace(made, limited=True) if isinstance(made, Rows) else made
             return Other()
         if name == "items":
             pairs = tuple(Seq(UNKNOWN, (Const(key), value)) for key, value in receiver.items)

@@ -55,8 +55,9 @@ def called(
             changed = replace(changed, load=_nothing_there(changed.load, changed.model, keywords))
         if name == "filter" and changed.model is not None and any(_is_unique(changed.model, key) for key in keywords):
             changed = replace(changed, bounded="a filter on a unique column")
+        narrowed = changed.narrowed | _narrows(name, args, keywords)
         kind = "values" if row.returns == "values" else changed.kind
-        made = replace(changed, kind=kind, loops=loops, evaluated=False)
+        made = replace(changed, kind=kind, loops=loops, evaluated=False, narrowed=narrowed)
         if rows.via is None or not (rows.cached or rows.path):
             made = replace(made, origin=walk.origin(at), path=() if made.via is None or not made.cached else made.path)
         elif not made.cached:
@@ -94,6 +95,16 @@ def _nothing_there(load: Load, model: Model, keywords: dict[str, Value]) -> Load
         if (lookup == "isnull" and value.value is True) or (lookup in ("", "exact") and value.value is None):
             load = load.with_one(path, NEW)
     return load
+
+
+def _narrows(name: str, args: tuple[Value, ...], keywords: dict[str, Value]) -> frozenset[str]:
+    """What a method asks of the rows: the keywords of a filter, "?" for what is no keyword."""
+    if name == "filter":
+        return frozenset(keywords) | ({"?"} if args else set())
+    return _CLOSED if name in ("raw", "extra", "distinct", "dates", "datetimes", "complex_filter", "union") else _OPEN
+
+
+_CLOSED, _OPEN = frozenset({"?"}), frozenset[str]()
 
 
 def _is_unique(model: Model, name: str) -> bool:

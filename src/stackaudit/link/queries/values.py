@@ -89,6 +89,7 @@ class Rows:
     `kind` is "rows", or "values" where they are dictionaries, tuples or scalars. `bounded` says why there are few of
     them, "" where nothing says so. `streamed` marks `.iterator()`. Rows behind a relation of one row say so in `via`;
     `cached` where they were prefetched, `asked` names the method that made a prefetched manager ask again.
+    `narrowed` holds what filters ask for ("?" where that cannot be told), `limited` that they are one page or slice.
     """
 
     model: Model | None
@@ -105,6 +106,8 @@ class Rows:
     via: Related | None = None
     cached: bool = False
     asked: str = ""
+    narrowed: frozenset[str] = frozenset()
+    limited: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -269,6 +272,8 @@ def join(one: Value, other: Value) -> Value:
             load=one.load.merge(other.load),
             loops=loops,
             evaluated=one.evaluated or other.evaluated,
+            narrowed=one.narrowed | other.narrowed,
+            limited=one.limited or other.limited,
             bounded=one.bounded if other.bounded else "",
         )
     if isinstance(one, Row) and isinstance(other, Row) and one.model is other.model:
