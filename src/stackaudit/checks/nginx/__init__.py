@@ -25,14 +25,21 @@ from stackaudit.checks.nginx.host_header import host_header
 from stackaudit.checks.nginx.hsts import hsts_missing
 from stackaudit.checks.nginx.http2 import http2_off, http2_syntax
 from stackaudit.checks.nginx.https import https_redirect_missing
+from stackaudit.checks.nginx.ifs import if_is_evil
 from stackaudit.checks.nginx.injection import crlf_injection
 from stackaudit.checks.nginx.keepalive import upstream_keepalive_off
 from stackaudit.checks.nginx.lifetimes import precompressed, static_without_expires
+from stackaudit.checks.nginx.page_headers import page_cache_overridden
 from stackaudit.checks.nginx.proxy_paths import proxy_traversal, proxy_uri
 from stackaudit.checks.nginx.proxy_targets import resolver_missing, ssrf
 from stackaudit.checks.nginx.proxying import proxy_headers
+from stackaudit.checks.nginx.reachable import location_unreachable
+from stackaudit.checks.nginx.retries import upstream_retry
 from stackaudit.checks.nginx.shadows import regex_shadows_static
+from stackaudit.checks.nginx.slow_clients import buffering_off
+from stackaudit.checks.nginx.stampede import cache_stampede
 from stackaudit.checks.nginx.static import static_path_mismatch, static_served_by_app
+from stackaudit.checks.nginx.times import keepalive_timeout_mismatch, timeout_mismatch
 from stackaudit.checks.nginx.tls import tls_protocols
 from stackaudit.checks.nginx.websocket import websocket_upgrade
 from stackaudit.checks.nginx.workers import worker_limits
@@ -44,9 +51,11 @@ __all__ = [
     "alias_traversal",
     "autoindex",
     "body_size_mismatch",
+    "buffering_off",
     "cache_key_omits_host",
     "cache_leaks_private",
     "cache_never_stores",
+    "cache_stampede",
     "compression_gaps",
     "compression_off",
     "config_error",
@@ -59,8 +68,12 @@ __all__ = [
     "http2_off",
     "http2_syntax",
     "https_redirect_missing",
+    "if_is_evil",
+    "keepalive_timeout_mismatch",
+    "location_unreachable",
     "microcache_opportunity",
     "mime_types_missing",
+    "page_cache_overridden",
     "precompressed",
     "proxy_headers",
     "proxy_traversal",
@@ -76,10 +89,12 @@ __all__ = [
     "static_served_by_app",
     "static_without_expires",
     "tcp_nopush_without_sendfile",
+    "timeout_mismatch",
     "tls_ciphers",
     "tls_protocols",
     "tls_session_resumption",
     "upstream_keepalive_off",
+    "upstream_retry",
     "websocket_upgrade",
     "worker_limits",
 ]

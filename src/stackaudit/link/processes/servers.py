@@ -68,7 +68,7 @@ SERVERS: dict[str, Server] = {
         "asgi",
         UVICORN,
         {"workers": 1, "threads": 1, "reload": False, "max_requests": 0, "max_requests_jitter": 0, "interface": "auto"}
-        | {"limit_concurrency": None, "timeout": None},
+        | {"limit_concurrency": None, "timeout": None, "keepalive": 5},
         {"limit_max_requests": "max_requests", "limit_max_requests_jitter": "max_requests_jitter", "app_dir": "chdir"}
         | {"timeout_graceful_shutdown": "graceful_timeout", "timeout_keep_alive": "keepalive"},
         "UVICORN_",
@@ -84,8 +84,8 @@ SERVERS: dict[str, Server] = {
     "hypercorn": Server(
         "asgi",
         HYPERCORN,
-        {"workers": 1, "threads": 1, "reload": False, "max_requests": 0},
-        {"binds": "bind"},
+        {"workers": 1, "threads": 1, "reload": False, "max_requests": 0, "keepalive": 5},
+        {"binds": "bind", "keep_alive": "keepalive"},
         prefixes=True,
     ),
     "daphne": Server("asgi", DAPHNE, {"workers": 1, "threads": 1, "reload": False}, prefixes=True),
