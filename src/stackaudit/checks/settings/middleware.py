@@ -32,19 +32,17 @@ LocaleMiddleware it gets `Vary: Accept-Language`, GZipMiddleware compresses anew
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """`first` has to stand before `then`; `cause` says what goes wrong else. `until` is the first Django without it."""
+    """`first` has to stand before `then`; `cause` says what goes wrong else."""
 
     first: str
     then: str
     cause: str
-    until: tuple[int, int] | None = None
 
 
 ORDERS = (
     Order(SESSION, USER, "session-user"),
     Order(SESSION, MESSAGES, "session-messages"),
     Order(USER, REMOTE, "user-remote"),
-    Order(SESSION, LOCALE, "session-locale", (4, 0)),
     Order(CORS, COMMON, "cors-common"),
 )
 """What was seen to break with Django 5.2 (the tests run it); other orders that are advised did no harm."""
@@ -59,8 +57,6 @@ def middleware_order(stack: Stack) -> Iterator[Verdict]:
     for order in ORDERS:
         first, then = found.find(order.first), found.find(order.then)
         if first is None or then is None:
-            continue
-        if order.until is not None and (settings.version is None or settings.version[:2] >= order.until):
             continue
         site = Site(then.place, f"MIDDLEWARE: {_short(then)} after {_short(first)}")
         values = {"first": _short(first), "then": _short(then)}
