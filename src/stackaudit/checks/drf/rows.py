@@ -56,7 +56,6 @@ def _fields(api: Api, repeat: Repeat) -> Verdict:
         return Unsure(site, event.why)
     bypassed = all(item.kind == "bypassed" for item in repeat.failing)
     guarded = all(item.guarded for item in repeat.failing)
-    loads = repeat.loads()
     origin = event.origin.text if event.origin is not None else ""
     names = list(dict.fromkeys(api.field(item).name for item in repeat.failing))
     return Fail(
@@ -66,14 +65,13 @@ def _fields(api: Api, repeat: Repeat) -> Verdict:
             "relation": ", ".join(".".join(path) for path in repeat.paths) or event.method,
             "does": _WHAT.get(field.kind, "reads"),
             "queryset": f"`{origin}`" if origin else "the queryset",
-            "loads": loads or ".prefetch_related(...)",
             "loop": event.loop.text if event.loop is not None else "the list",
             "method": event.method,
         },
         cause="bypassed" if bypassed else "guarded" if guarded else "",
         related=repeat.related(),
         flow=event.flow,
-        fix=f"Add `{loads}` to `{origin}`." if loads and origin and not bypassed else "",
+        fix="" if bypassed else repeat.advice(),
         cost=repeat.cost(PAGE, "25 rows in a page"),
     )
 
@@ -102,7 +100,6 @@ def _method(api: Api, repeat: Repeat) -> Verdict:
         return Unsure(site, event.why)
     bypassed = all(item.kind == "bypassed" for item in repeat.failing)
     guarded = all(item.guarded for item in repeat.failing)
-    loads = repeat.loads()
     origin = event.origin.text if event.origin is not None else ""
     declared = Step(field.place, f"the field `{field.name}` of each row")
     return Fail(
@@ -116,6 +113,6 @@ def _method(api: Api, repeat: Repeat) -> Verdict:
         cause="bypassed" if bypassed else "guarded" if guarded else "",
         related=(declared, *repeat.related()),
         flow=event.flow,
-        fix=f"Add `{loads}` to `{origin}`." if loads and origin and not bypassed else "",
+        fix="" if bypassed else repeat.advice(),
         cost=repeat.cost(PAGE, "25 rows in a page"),
     )

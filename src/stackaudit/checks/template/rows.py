@@ -30,7 +30,6 @@ def _verdict(repeat: Repeat, text_of: Callable[[Place], str]) -> Verdict:
     cause = "bypassed" if all(item.kind == "bypassed" for item in repeat.failing) else ""
     cause = cause or ("query" if all(item.kind == "query" for item in repeat.failing) else "")
     cause = cause or ("guarded" if all(item.guarded for item in repeat.failing) else "")
-    loads = repeat.loads()
     origin = event.origin.text if event.origin is not None else ""
     return Fail(
         site,
@@ -40,12 +39,11 @@ def _verdict(repeat: Repeat, text_of: Callable[[Place], str]) -> Verdict:
             "relation": ", ".join(".".join(path) for path in repeat.paths) or event.method,
             "queryset": f"`{origin}`" if origin else "the queryset",
             "where": where or "the view",
-            "loads": loads,
             "method": event.method,
         },
         cause=cause,
         related=repeat.related(),
         flow=event.flow,
-        fix=f"Add `{loads}` to `{origin}` in {where}." if loads and origin and cause in ("", "guarded") else "",
+        fix=repeat.advice(f" in {where}" if where else "") if cause in ("", "guarded") else "",
         cost=repeat.cost(PAGE, "25 rows on a page"),
     )

@@ -46,12 +46,36 @@ class Repeat:
         """The paths that lead to many rows, or through a generic foreign key: what only a prefetch can load."""
         return {prefix for event in self.events for prefix in _many(event)}
 
+    @property
+    def picked(self) -> dict[tuple[str, ...], str]:
+        """The paths to many rows that are read by a method which asks again even of prefetched rows, and which."""
+        return {
+            event.path: event.method
+            for event in self.failing
+            if event.kind in ("reverse", "bypassed") and event.path and not _answered_by_prefetch(event)
+        }
+
+    def advice(self, where: str = "") -> str:
+        """What to add to the queryset; "" where it is not known. `where` follows its name (" in shop.views.books")."""
+        origin = self.first.origin
+        if origin is None or not origin.text:
+            return ""
+        loads = self.loads()
+        told = [f"Add `{loads}` to `{origin.text}`{where}."] if loads else []
+        for path, method in self.picked.items():
+            name = "__".join(path)
+            told.append(
+                f'Add `.prefetch_related(Prefetch("{name}", queryset=…, to_attr="…"))` to `{origin.text}`{where} '
+                f"and read that list: `{method}()` asks the database even where `{name}` is prefetched."
+            )
+        return " ".join(told)
+
     def loads(self) -> str:
         """The calls that load what is missing: `.select_related("a__b").prefetch_related("c")`."""
         joins: list[str] = []
         prefetches: list[str] = []
         many = self.many
-        for path in self.paths:
+        for path in (path for path in self.paths if path not in self.picked):
             through = any(path[:length] in many for length in range(1, len(path) + 1))
             (prefetches if through else joins).append(f'"{"__".join(path)}"')
         calls = f".select_related({', '.join(joins)})" if joins else ""
@@ -95,6 +119,14 @@ def grouped(events: Iterable[Event], accept: Callable[[Event], bool]) -> list[Re
             inner.setdefault(event.place, (key, event.path))
         found.setdefault(key, Repeat()).events.append(event)
     return list(found.values())
+
+
+def _answered_by_prefetch(event: Event) -> bool:
+    """Whether the method that reads many related rows would find them in what was prefetched."""
+    if event.method in ("first", "last"):
+        target = event.relation.target if event.relation is not None else None
+        return target is not None and bool(target.ordered)
+    return event.method in ("", "…", "[…]", "all", "count", "exists", "contains")
 
 
 def _many(event: Event) -> Iterator[tuple[str, ...]]:
