@@ -30,6 +30,7 @@ from stackaudit.checks.nginx.injection import crlf_injection
 from stackaudit.checks.nginx.keepalive import upstream_keepalive_off
 from stackaudit.checks.nginx.lifetimes import precompressed, static_without_expires
 from stackaudit.checks.nginx.page_headers import page_cache_overridden
+from stackaudit.checks.nginx.protocols import wrong_protocol
 from stackaudit.checks.nginx.proxy_paths import proxy_traversal, proxy_uri
 from stackaudit.checks.nginx.proxy_targets import resolver_missing, ssrf
 from stackaudit.checks.nginx.proxying import proxy_headers
@@ -96,5 +97,6 @@ __all__ = [
     "upstream_keepalive_off",
     "upstream_retry",
     "websocket_upgrade",
+    "wrong_protocol",
     "worker_limits",
 ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Iterator
 
+from stackaudit.checks.nginx.media import media_served
 from stackaudit.checks.nginx.shared_levels import once_for_each_place
 from stackaudit.checks.nginx.static_folders import Folders, folders
 from stackaudit.link.nginx.answers import Answer, answer
@@ -19,15 +20,15 @@ _WHITENOISE = "whitenoise.middleware.WhiteNoiseMiddleware"
 
 
 def static_served_by_app(stack: Stack) -> Iterator[Verdict]:
-    """One site for each server that brings Django's pages: what answers STATIC_URL."""
+    """One site for each server that brings Django's pages: what answers STATIC_URL; another for its uploads."""
     settings = stack.settings
     if settings is None:
         return
     url = settings.get("STATIC_URL")
     path = _path_of(url)
-    yield from once_for_each_place(
-        _served(stack, server, url, path) for server in stack.nginx.servers if pages(stack, stack.nginx, server)
-    )
+    servers = [server for server in stack.nginx.servers if pages(stack, stack.nginx, server)]
+    verdicts = [_served(stack, server, url, path) for server in servers]
+    yield from once_for_each_place([*verdicts, *media_served(stack)])
 
 
 def static_path_mismatch(stack: Stack) -> Iterator[Verdict]:

@@ -11,7 +11,7 @@ from stackaudit.facts.nginx import Nginx as File
 from stackaudit.link.nginx import deploy
 from stackaudit.link.nginx.include import Includes
 from stackaudit.link.nginx.level import Level
-from stackaudit.link.nginx.servers import Location, Server, Target, Upstream, target_of
+from stackaudit.link.nginx.servers import Location, Server, Target, Upstream, socket_file, target_of
 from stackaudit.link.nginx.tree import Builder
 from stackaudit.link.nginx.version import Version, parse
 from stackaudit.model.values import Known, Unknown, Value
@@ -59,7 +59,10 @@ class Nginx:
                     continue
                 name = level.directive.args[0].text
                 lines = level.lines.get("server", [])
-                addresses = tuple(line.words[0].text for line in lines if line.words)
+                texts = [line.words[0].text for line in lines if line.words]
+                addresses = tuple(
+                    socket_file(text.removeprefix("unix:")) if text.startswith("unix:") else text for text in texts
+                )
                 result.setdefault(name, Upstream(name, level, addresses))
         return result
 

@@ -207,11 +207,11 @@ def _target(line: Line) -> Value[Target]:
         return Unknown(f"{line.name} has no argument", (line.place,))
     word = line.words[0]
     scheme, _, rest = word.text.partition("://")
-    if not rest:
+    if not rest or scheme == "unix":
         scheme, rest = ("uwsgi" if line.name == "uwsgi_pass" else "http"), word.text
     if rest.startswith("unix:"):
         path, colon, uri = rest[len("unix:") :].partition(":")
-        address, tail = "unix:" + path, (uri if colon else None)
+        address, tail = socket_file(path), (uri if colon else None)
     else:
         match = _ADDRESS.match(rest)
         address = match[0] if match else rest
@@ -219,6 +219,11 @@ def _target(line: Line) -> Value[Target]:
     if word.hole and word.hole in address and address.partition(":")[0].strip() == word.hole:
         return Known(Target(line.name, scheme, address, tail, line), (line.place,), note="filled in by the template")
     return Known(Target(line.name, scheme, address, tail, line), (line.place,))
+
+
+def socket_file(path: str) -> str:
+    """The address of a socket file: `unix:///run/a.sock` of uWSGI's own documentation is `unix:/run/a.sock`."""
+    return "unix:" + (f"/{path.lstrip('/')}" if path.startswith("/") else path)
 
 
 def _locations(level: Level, server: Server, parent: Location | None) -> list[Location]:
