@@ -53,9 +53,23 @@ def _resources(lists: Lists, stack: Stack) -> Kind:
     return Resources(lists, stack.admin, stack.packages)
 
 
+def _feeds(lists: Lists, stack: Stack) -> Kind:
+    from stackaudit.link.declared.feeds import Feeds
+
+    return Feeds(lists)
+
+
+def _documents(lists: Lists, stack: Stack) -> Kind:
+    from stackaudit.link.declared.search import Documents
+
+    return Documents(lists)
+
+
 _KINDS: tuple[tuple[tuple[str, ...], Callable[[Lists, Stack], Kind]], ...] = (
     (("django_tables2",), _tables),
     (("import_export",), _resources),
+    (("django.contrib.sitemaps", "django.contrib.syndication"), _feeds),
+    (("haystack", "django_elasticsearch_dsl", "django_opensearch_dsl"), _documents),
 )
 
 

@@ -126,6 +126,15 @@ class Lists:
         """The classes that derive from one of the classes `names` of some packages."""
         return [cls for cls in self.classes if derives(cls, packages, names)]
 
+    def is_base(self, cls: SourceClass, *names: str) -> bool:
+        """Whether classes derive from `cls` and each of them defines one of `names` anew."""
+        derived = [other for other in self.classes if other is not cls and cls in other.mro]
+        return bool(derived) and all(
+            any(name in base.members for base in other.mro[: other.mro.index(cls)] if isinstance(base, SourceClass)
+                for name in names)
+            for other in derived
+        )  # fmt: skip
+
     def walk_functions(self, wanted: Callable[[py.FunctionDef], bool]) -> None:
         """Walk the functions that `wanted` names, with arguments that are not known."""
         for module in self.models.modules:

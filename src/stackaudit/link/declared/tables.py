@@ -110,7 +110,7 @@ class Tables:
     def _views(self) -> Iterator[tuple[SourceClass, SourceClass]]:
         """Classes that name a table, with the table."""
         for cls in self.lists.classes:
-            if cls in self.classes:
+            if cls in self.classes or self.lists.is_base(cls, "queryset", "get_queryset", "get_table_data", "model"):
                 continue
             for option in (*_OPTIONS, "get_table_class"):
                 if cls.find(option) is None:
