@@ -6,18 +6,15 @@ import re
 from collections.abc import Iterator
 
 from stackaudit.facts import python as ir
-from stackaudit.facts.services import Service
 from stackaudit.link.nodes import nodes
+from stackaudit.link.services import Instance
 from stackaudit.link.settings import Settings
 from stackaudit.link.settings.lists import items
 from stackaudit.link.settings.servers import databases, pooler
 from stackaudit.link.stack import Stack
-from stackaudit.model.source import Place
 from stackaudit.model.values import Known, Unknown, Value
 from stackaudit.model.verdict import Fail, Pass, Site, Step, Unsure, Verdict
 
-_BOUNCER = re.compile(r"pgbouncer", re.IGNORECASE)
-_MODES = frozenset({"POOL_MODE", "PGBOUNCER_POOL_MODE"})
 _HOSTED = re.compile(r"-pooler\b.*\.neon\.tech$|\.pooler\.supabase\.com$")
 
 
@@ -68,38 +65,26 @@ def _mode(stack: Stack, settings: Settings, alias: str) -> Value[str]:
         if "supabase" in name and not (isinstance(port, Known) and str(port.value) == "6543"):
             return Known("session") if isinstance(port, Known) else Unknown(port.why)
         return Known("transaction")
-    found: list[Value[str]] = []
-    for item in stack.of_kind("compose"):
-        for service in item.facts.services:
-            if _is_bouncer(service) and (not name or service.name == name or name not in _names(item.facts.services)):
-                found.append(_of_service(item.path, service))
-    if not found:
-        return Unknown("the mode of the pool is not in the repository")
-    modes = {each.value for each in found if isinstance(each, Known)}
-    unknown = next((each for each in found if isinstance(each, Unknown)), None)
-    if unknown is not None or len(modes) > 1:
-        return unknown or Unknown("there are several poolers with several modes")
-    return found[0]
+    bouncers = stack.services.at("pgbouncer", name) or (() if name else stack.services.production("pgbouncer"))
+    if not bouncers and isinstance(host, Unknown):
+        bouncers = stack.services.production("pgbouncer")
+    modes = [_of_instance(each) for each in bouncers]
+    unknown = next((each for each in modes if isinstance(each, Unknown)), None)
+    if not modes or unknown is not None:
+        return unknown or Unknown("the mode of the pool is not in the repository")
+    if len({each.value for each in modes if isinstance(each, Known)}) > 1:
+        return Unknown("there are several poolers with several modes")
+    return modes[0]
 
 
-def _names(services: tuple[Service, ...]) -> set[str]:
-    return {service.name for service in services}
-
-
-def _is_bouncer(service: Service) -> bool:
-    return bool(_BOUNCER.search(service.name) or (service.image and _BOUNCER.search(service.image.text)))
-
-
-def _of_service(path: str, service: Service) -> Value[str]:
-    for variable in service.environment:
-        if variable.name in _MODES:
-            place = Place(path, variable.region)
-            if variable.value is None or variable.value.holes:
-                return Unknown(f"the environment decides {variable.name} of {service.name}", (place,))
-            return Known(variable.value.text.strip().lower(), (place,))
-    if service.mounts or service.env_files or service.image is None:
-        return Unknown(f"the configuration of {service.name} is not read")
-    return Known("session", (Place(path, service.region),), "PgBouncer's default")
+def _of_instance(bouncer: Instance) -> Value[str]:
+    """`pool_mode` of a PgBouncer; one of its databases may have another."""
+    value = bouncer.setting("pool_mode")
+    if any("pool_mode" in str(each.value) for each in bouncer.databases.values() if isinstance(each, Known)):
+        return Unknown(f"{bouncer.name} gives its databases modes of their own")
+    if isinstance(value, Unknown):
+        return value
+    return Known(str(value.value).strip().lower(), (bouncer.setting_place("pool_mode"),), value.note)
 
 
 def _use(stack: Stack, settings: Settings) -> Step | None:
