@@ -15,12 +15,13 @@ from typing import TYPE_CHECKING
 from stackaudit.link.celery.apps import App, chosen
 from stackaudit.link.celery.names import SETTINGS
 from stackaudit.link.celery.tasks import Task, tasks
+from stackaudit.link.celery.transactions import Sent, Transactions
 from stackaudit.model.values import AnyValue, Known, Unknown
 
 if TYPE_CHECKING:
     from stackaudit.link.stack import Stack
 
-__all__ = ["App", "Celery", "Task", "resolve"]
+__all__ = ["App", "Celery", "Sent", "Task", "Transactions", "resolve"]
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,11 @@ class Celery:
     def tasks(self) -> tuple[Task, ...]:
         """The tasks of the repository, in the order of its files."""
         return tuple(tasks(self.stack))
+
+    @cached_property
+    def sent(self) -> tuple[Sent, ...]:
+        """Every place that sends a task, with the transaction around it."""
+        return tuple(Transactions(self.stack).sent())
 
     def setting(self, name: str) -> AnyValue:
         """The effective value of a setting by its name of today ("task_time_limit")."""

@@ -99,11 +99,22 @@ def _makes(stack: Stack, module: SourceModule, call: py.Call) -> bool:
     path = dotted(call.func)
     made = stack.modules.resolve(module, path) if path else None
     if made is None:
-        return False
+        return _imported_by_name(module, path)
     if made.kind == "class" and isinstance(made.node, py.ClassDef) and made.module is not None:
         bases = [stack.modules.resolve(made.module, dotted(base)) for base in made.node.bases if dotted(base)]
         return any(base is not None and base.name in CELERY for base in bases)
     return made.name in CELERY
+
+
+def _imported_by_name(module: SourceModule, name: str) -> bool:
+    """Whether `from celery import Celery` stands in a file that is called celery.py itself and may be taken for it."""
+    return any(
+        isinstance(binding.source, py.ImportFrom)
+        and binding.alias is not None
+        and not binding.source.level
+        and f"{binding.source.module}.{binding.alias.name}" in CELERY
+        for binding in module.names.get(name, ())
+    )
 
 
 def apps(stack: Stack) -> Iterator[App]:

@@ -1,0 +1,102 @@
+"""Tasks that are sent while their transaction is still open."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from stackaudit.facts import python as py
+from stackaudit.link.celery import Sent
+from stackaudit.link.celery.reading import reads
+from stackaudit.link.modules import dotted
+from stackaudit.link.nodes import nodes
+from stackaudit.link.settings.servers import databases
+from stackaudit.link.stack import Stack
+from stackaudit.model.values import Known, Unknown
+from stackaudit.model.verdict import Fail, Pass, Site, Step, Unsure, Verdict
+
+_VIEWS = ("django.views.", "rest_framework.", "django.contrib.auth.views.")
+_EXEMPT = "django.db.transaction.non_atomic_requests"
+
+
+def celery_delay_in_atomic(stack: Stack) -> Iterator[Verdict]:
+    """Whatever a worker looks up in the database has been committed when the worker is told of it."""
+    celery = stack.celery
+    if celery.app is not None:
+        eager = celery.setting("task_always_eager")
+        if isinstance(eager, Known) and eager.value and "default of" not in eager.note:
+            return
+    requests = _atomic_requests(stack)
+    for sent in celery.sent:
+        verdict = _judged(stack, sent, requests)
+        if verdict is not None:
+            yield verdict
+
+
+def _judged(stack: Stack, sent: Sent, requests: Known[bool] | Unknown) -> Verdict | None:
+    site = Site(sent.place, f"{sent.body.name}: {sent.send.name}")
+    if sent.late:
+        return Pass(site)
+    held, flow = sent.held, sent.held.flow if sent.held is not None else ()
+    if held is None:
+        if not _in_view(stack, sent):
+            return None
+        if isinstance(requests, Unknown):
+            return Unsure(site, f"ATOMIC_REQUESTS is not known: {requests.why}")
+        if not requests.value:
+            return Pass(site)
+        flow = tuple(Step(place, "ATOMIC_REQUESTS opens one for every view") for place in requests.places[:1])
+    read = reads(stack, *sent.send.task) if sent.send.task is not None else None
+    key = any(_names_a_row(argument) for argument in sent.send.arguments)
+    if read is False and not key:
+        return Pass(site)
+    if read is None and not key:
+        return Unsure(site, f"whether {sent.send.name} looks at the database is not known")
+    values = {
+        "task": sent.send.name,
+        "held": held.how if held is not None else "the transaction of the request (ATOMIC_REQUESTS)",
+        "commit": f"{sent.send.name}.delay_on_commit(...)" if sent.send.way == "delay" else "transaction.on_commit",
+    }
+    return Fail(site, values, cause="signal" if held is not None and held.kind == "signal" else "", flow=flow)
+
+
+def _atomic_requests(stack: Stack) -> Known[bool] | Unknown:
+    """Whether Django wraps every view in a transaction."""
+    settings = stack.settings
+    if settings is None:
+        return Known(False)
+    aliases = databases(settings)
+    if isinstance(aliases, Unknown):
+        return aliases
+    doubt: Unknown | None = None
+    for alias, _ in aliases:
+        value = settings.at("DATABASES", alias, "ATOMIC_REQUESTS", default=False)
+        if isinstance(value, Unknown):
+            doubt = doubt or value
+        elif value.value:
+            return Known(True, value.places)
+    return doubt or Known(False)
+
+
+def _in_view(stack: Stack, sent: Sent) -> bool:
+    """Whether a function answers a request itself: a method of a view's class, or a function that takes `request`."""
+    body = sent.body
+    if any(_is_exempt(stack, sent, decorator) for decorator in body.node.decorators):
+        return False
+    if body.owner is not None:
+        return any(external.startswith(_VIEWS) for external in body.owner.externals)
+    return bool(body.node.params) and body.node.params[0].name == "request"
+
+
+def _is_exempt(stack: Stack, sent: Sent, decorator: py.Expr) -> bool:
+    path = dotted(decorator.func if isinstance(decorator, py.Call) else decorator)
+    symbol = stack.modules.resolve(sent.body.module, path) if path else None
+    return symbol is not None and symbol.name == _EXEMPT
+
+
+def _names_a_row(argument: py.Expr) -> bool:
+    """Whether an argument is a row's key: `order.pk`, `str(user.id)`, `order_id`."""
+    return any(
+        (isinstance(node, py.Attribute) and (node.attr in ("pk", "id") or node.attr.endswith(("_id", "_pk"))))
+        or (isinstance(node, py.Name) and (node.id in ("pk", "id") or node.id.endswith(("_id", "_pk", "_ids", "_pks"))))
+        for node in nodes((py.ExprStmt(argument.start, argument.end, argument),))
+    )

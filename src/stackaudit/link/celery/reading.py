@@ -1,0 +1,49 @@
+"""Whether a task looks at the database, as far as its code tells."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from stackaudit.facts import python as py
+from stackaudit.link.modules import SourceModule, dotted
+from stackaudit.link.nodes import nodes
+
+if TYPE_CHECKING:
+    from stackaudit.link.stack import Stack
+
+ASKING = frozenset({"objects", "_default_manager", "_base_manager", "refresh_from_db", "get_queryset", "cursor"})
+HELPERS = (
+    "django.shortcuts.get_", "django.contrib.auth.get_user_model", "django.apps.apps.get_model", "django.db.connection",
+    "django.core.management.call_command",
+)  # fmt: skip
+DEPTH = 4
+
+
+def reads(stack: Stack, module: SourceModule, node: py.FunctionDef, depth: int = 0) -> bool | None:
+    """True where a function or what it calls names a model or asks a manager, None where that cannot be told."""
+    doubt = False
+    for item in nodes(node.body):
+        if isinstance(item, py.Attribute) and item.attr in ASKING:
+            return True
+        if isinstance(item, py.ImportFrom):
+            doubt = True  # names that only the function imports are not followed
+        if isinstance(item, (py.Name, py.Attribute)):
+            symbol = stack.modules.resolve(module, dotted(item) or "?")
+            if symbol is None:
+                continue
+            if symbol.kind == "external" and symbol.name.startswith(HELPERS):
+                return True
+            if symbol.kind == "class" and isinstance(symbol.node, py.ClassDef) and symbol.module is not None:
+                cls = stack.models.classes.build(symbol.module, symbol.node)
+                if stack.models.of_class(cls) is not None:
+                    return True
+                doubt = True
+            elif symbol.kind == "function" and isinstance(symbol.node, py.FunctionDef) and symbol.module is not None:
+                inner = reads(stack, symbol.module, symbol.node, depth + 1) if depth < DEPTH else None
+                if inner:
+                    return True
+                doubt = doubt or inner is None
+        elif isinstance(item, py.Call) and isinstance(item.func, py.Attribute):
+            owner = dotted(item.func.value).partition(".")[0]
+            doubt = doubt or owner in ("self", "cls") or any(owner == param.name for param in node.params)
+    return None if doubt else False
