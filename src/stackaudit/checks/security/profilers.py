@@ -162,7 +162,7 @@ def _closed(level: Level) -> bool:
     for name in _CLOSED:
         found = level.in_force(name)
         words = [word.text for line in found.value.lines for word in line.words] if isinstance(found, Known) else []
-        if name == "deny" and words or words and words not in (["off"], ["all"]):
+        if (name == "deny" and words) or (words and words not in (["off"], ["all"])):
             return True
     return False
 
