@@ -11,6 +11,7 @@ from stackaudit.checks.orm.loops import (
     query_in_loop,
     write_in_loop,
 )
+from stackaudit.checks.orm.unbounded import unbounded_queryset
 
 __all__ = [
     "count_as_existence",
@@ -22,5 +23,6 @@ __all__ = [
     "prefetch_bypassed",
     "python_aggregation",
     "query_in_loop",
+    "unbounded_queryset",
     "write_in_loop",
 ]

@@ -51,14 +51,14 @@ class Record:
     """The events of a walk; each is kept once, and what is certain goes before what is not.
 
     `working` are the loops, by their places, that do work outside the database on their turns; `workers` the functions
-    that do it. `shown` are the rows that templates and declared lists go through, by the place of their loop.
+    that do it. `shown` are the rows that templates and lists go through, by the place of the loop and the origin.
     """
 
     def __init__(self) -> None:
         self._events: dict[tuple[object, ...], Event] = {}
         self.working: set[Place] = set()
         self.workers: set[object] = set()
-        self.shown: dict[Place, Rows] = {}
+        self.shown: dict[tuple[Place, Origin | None], Rows] = {}
 
     def add(self, event: Event) -> None:
         """Keep an event, unless the same one is known already."""

@@ -82,7 +82,7 @@ def enter(walk: Walk, value: Value, at: At, text: str = "the loop", bounded: str
         value = calls.base_rows(walk, value)
     if isinstance(value, Rows):
         if isinstance(at, Place):
-            walk.record.shown.setdefault(at, value)
+            walk.record.shown.setdefault((at, value.origin), value)
         value = access.evaluate(walk, value, at)
     loop = Loop(place_of(at), len(walk.frames), bounded or bound_of(value), text, walk.guard)
     running = frozenset(walk.loops)
