@@ -31,12 +31,16 @@ _STATIC_RSA = re.compile(r"(AES|CAMELLIA|ARIA|SEED|IDEA|RC4|DES)[A-Z0-9]*(-[A-Z0
 
 
 def tls_ciphers(stack: Stack) -> Iterator[Verdict]:
-    """One site for each line of ssl_ciphers, or each TLS server without any."""
+    """One site for each line of ssl_ciphers, or each TLS server without any; none where only http could hold one."""
     yield from once_for_each_place(
         _ciphers(server)
         for server in stack.nginx.servers
-        if server.tls == Known(True) and server.level.directive is not None
+        if _speaks_tls(server) and not server.level.hangs_on_http("ssl_ciphers")
     )
+
+
+def _speaks_tls(server: Server) -> bool:
+    return server.tls == Known(True) and server.level.directive is not None
 
 
 def _ciphers(server: Server) -> Verdict:
@@ -73,11 +77,11 @@ def _weak(wanted: list[str], killed: set[str]) -> list[str]:
 
 
 def tls_session_resumption(stack: Stack) -> Iterator[Verdict]:
-    """One site for each line that switches tickets off, or each TLS server without one."""
+    """One site for each line about tickets, or each TLS server without one; none where only http could hold one."""
     yield from once_for_each_place(
         _resumption(stack.nginx, server)
         for server in stack.nginx.servers
-        if server.tls == Known(True) and server.level.directive is not None
+        if _speaks_tls(server) and not server.level.hangs_on_http("ssl_session_tickets")
     )
 
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from stackaudit.checks.nginx.shared_levels import once_for_each_place
 from stackaudit.link.nginx.answers import Answer, answer
 from stackaudit.link.nginx.level import Line
+from stackaudit.link.settings import storages
 from stackaudit.link.stack import Stack
 from stackaudit.model.values import Known, Unknown, Value
 from stackaudit.model.verdict import Fail, Pass, Site, Step, Unsure, Verdict
@@ -19,7 +20,6 @@ _UNITS = {"y": YEAR, "M": 2_592_000, "w": 604_800, "d": 86_400, "h": 3600, "m": 
 _TIME = re.compile(r"(\d+)([yMwdhms]?)")
 _MAX_AGE = re.compile(r"max-age=(\d+)")
 _BUNDLERS = ("webpack_loader", "django_vite", "vite_loader", "webpack_boilerplate", "compressor", "pipeline")
-_DEFAULT = "django.contrib.staticfiles.storage.StaticFilesStorage"
 
 
 def expires_without_hash(stack: Stack) -> Iterator[Verdict]:
@@ -94,26 +94,15 @@ def hashed_names(stack: Stack) -> Value[bool]:
     bundler = next((item for item in _BUNDLERS if _installed(stack, item)), None)
     if bundler is not None:
         return Unknown(f"{bundler} may put a hash into the names of its files")
-    if name != _DEFAULT and not name.startswith(("whitenoise.storage.", "django.contrib.staticfiles.")):
+    if name != storages.DEFAULT and not name.startswith(("whitenoise.storage.", "django.contrib.staticfiles.")):
         return Unknown(f"whether {name} puts a hash into the names is not known")
     return Known(False, backend.places, name.rpartition(".")[2])
 
 
 def static_storage(stack: Stack) -> Value[str]:
-    """The storage of the static files: STORAGES, or STATICFILES_STORAGE where that is set."""
+    """The class of the storage of the static files, as Django reads it."""
     assert stack.settings is not None
-    old = stack.settings.get("STATICFILES_STORAGE") if stack.settings.is_set("STATICFILES_STORAGE") else None
-    if old is not None and not stack.settings.is_set("STORAGES"):
-        return _text(old)
-    if not stack.settings.is_set("STORAGES"):
-        return Known(_DEFAULT, note="Django's default")
-    return _text(stack.settings.at("STORAGES", "staticfiles", "BACKEND", default=_DEFAULT))
-
-
-def _text(value: Value[str]) -> Value[str]:
-    if isinstance(value, Known) and not isinstance(value.value, str):
-        return Unknown("the storage of the static files is no plain name")
-    return value
+    return storages.static_storage(stack.settings)
 
 
 def _installed(stack: Stack, name: str) -> bool:

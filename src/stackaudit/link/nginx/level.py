@@ -103,6 +103,15 @@ class Level:
         """A gap of this very level that may hold `name`."""
         return next((gap for gap in self.gaps if gap.may_hold(name)), None)
 
+    def hangs_on_http(self, name: str) -> bool:
+        """Whether nothing in the repository says or may say `name` here but an http block that is not in it."""
+        for level in self._reach(name):
+            if level.lines.get(name):
+                return False
+            if level.gap_for(name) is not None:
+                return level.kind == "http" and level.directive is None
+        return False
+
     def in_force(self, name: str) -> Value[InForce]:
         """What holds of `name` here. Unknown where a template or a file that is not there decides."""
         for level in self._reach(name):
