@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import cached_property
 from typing import Protocol
 
 from stackaudit.facts import python as py
@@ -104,16 +105,13 @@ class Lists:
         self.walk = walk
         self.hooks = DeclaredHooks(walk, templates)
         self.places: dict[Place, str] = {}
-        self._classes: list[SourceClass] | None = None
 
     # What there is
 
-    @property
+    @cached_property
     def classes(self) -> list[SourceClass]:
         """The classes of the repository that derive from something, models left out."""
-        if self._classes is None:
-            self._classes = [cls for cls in self._all() if self.models.of_class(cls) is None]
-        return self._classes
+        return [cls for cls in self._all() if self.models.of_class(cls) is None]
 
     def _all(self) -> Iterator[SourceClass]:
         for module in self.models.modules:
@@ -128,12 +126,25 @@ class Lists:
 
     def is_base(self, cls: SourceClass, *names: str) -> bool:
         """Whether classes derive from `cls` and each of them defines one of `names` anew."""
-        derived = [other for other in self.classes if other is not cls and cls in other.mro]
+        derived = self._derived.get(cls, ())
         return bool(derived) and all(
-            any(name in base.members for base in other.mro[: other.mro.index(cls)] if isinstance(base, SourceClass)
-                for name in names)
+            any(
+                name in base.members
+                for base in other.mro[: other.mro.index(cls)]
+                if isinstance(base, SourceClass)
+                for name in names
+            )
             for other in derived
-        )  # fmt: skip
+        )
+
+    @cached_property
+    def _derived(self) -> dict[SourceClass, list[SourceClass]]:
+        found: dict[SourceClass, list[SourceClass]] = {}
+        for cls in self.classes:
+            for base in cls.mro[1:]:
+                if isinstance(base, SourceClass):
+                    found.setdefault(base, []).append(cls)
+        return found
 
     def walk_functions(self, wanted: Callable[[py.FunctionDef], bool]) -> None:
         """Walk the functions that `wanted` names, with arguments that are not known."""
@@ -248,6 +259,9 @@ class Lists:
         """Call a function with a row, or with `keywords` where they are given (those that it takes)."""
         self.places.setdefault(place, text)
         args = () if keywords else (row,)
+        if isinstance(function, Function) and isinstance(function.node, py.Lambda):
+            with self.walk.step(place, text):
+                return q.call(self.walk, function, args, keywords, place, text)
         return q.call(self.walk, function, args, keywords, place, text)
 
     def method(

@@ -12,6 +12,7 @@ from dataclasses import replace
 from stackaudit.facts import python as py
 from stackaudit.link.classes import SourceClass
 from stackaudit.link.declared.columns import PACKAGE, Column, accessors, columns, split
+from stackaudit.link.declared.inline import Inline
 from stackaudit.link.declared.lists import (
     LISTED,
     Lists,
@@ -23,6 +24,7 @@ from stackaudit.link.declared.lists import (
 from stackaudit.link.models.model import Model, Relation
 from stackaudit.link.nodes import nodes
 from stackaudit.link.pages.views import kind_of
+from stackaudit.link.queries import calls
 from stackaudit.link.queries.loading import Load, prefetched
 from stackaudit.link.queries.values import (
     UNKNOWN,
@@ -133,8 +135,20 @@ class Tables:
             model = self.lists.model_of(self.lists.inner(table))
             if isinstance(data, Rows) and model is not None and not _same(data, model):
                 return  # the queryset of the page's own object, not that of its table
-            if isinstance(data, LISTED):
-                self.show(table, data, class_place(cls), cls.name, (), self._page(cls))
+            for shown in self._handed_on(table, data, class_place(cls)):
+                self.show(table, shown, class_place(cls), cls.name, (), self._page(cls))
+
+    def _handed_on(self, table: SourceClass, data: Value, at: At) -> list[Value]:
+        """What the table's own `__init__` makes of the rows that it is given, or the rows."""
+        if not isinstance(data, LISTED):
+            return []
+        if table.find("__init__") is None:
+            return [data]
+        before = len(self.waiting)
+        calls.construct(self.lists.walk, ClassRef(table), (data,), {}, at)
+        made = [item[1] for item in self.waiting[before:] if item[0] is table]
+        del self.waiting[before:]
+        return made or [data]
 
     def _queryset(self, view: Instance) -> Value:
         made = self.lists.called(view, "get_queryset")
@@ -277,16 +291,20 @@ class Tables:
             self.lists.path(row, split(path), column.place)
 
     def _template(self, column: Column, given: dict[str, Value]) -> None:
-        name = self._setting(column, "template_name")
-        if name is None:
-            return
+        name, code = self._setting(column, "template_name"), self._setting(column, "template_code")
+        if code is None and column.call is not None and column.call.args and isinstance(column.kind, str):
+            first = self.lists.constant(column.module, column.call.args[0], column.owner)
+            code = first.value if isinstance(first, Const) and isinstance(first.value, str) else None
         record = self._setting(column, "context_object_name") or "record"
         context: dict[str, Value] = {**given, record: given["record"]}
         extra = column.keyword("extra_context")
         if extra is not None:
             held = self.lists.constant(column.module, extra, column.owner)
             context |= {str(key): item for key, item in held.items} if isinstance(held, Mapping) else {}
-        self.lists.hooks.render((name,), Mapping(UNKNOWN, tuple(context.items())), column.place)
+        if code is not None:
+            Inline(self.lists, code, context, column.place).walk()
+        elif name is not None:
+            self.lists.hooks.render((name,), Mapping(UNKNOWN, tuple(context.items())), column.place)
 
     def _setting(self, column: Column, name: str) -> str | None:
         """A keyword of the column, or an attribute of its class."""

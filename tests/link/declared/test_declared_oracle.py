@@ -1,0 +1,461 @@
+"""What classes declare against the libraries themselves: the verdict is right where the query count agrees.
+
+Every case runs on SQLite with 3 and with 6 rows in a child process; "grows" means that more rows took more queries.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from stackaudit.checks.orm import n_plus_one_forward, n_plus_one_reverse, prefetch_bypassed, query_in_loop
+from stackaudit.config import Config
+from stackaudit.discover import discover
+from stackaudit.link.stack import Stack
+from stackaudit.lower import pool
+from stackaudit.model.verdict import Fail
+
+MODELS = """\
+from django.db import models
+
+
+class Country(models.Model):
+    name = models.CharField(max_length=20)
+
+    def __str__(self):
+        return self.name
+
+
+class Author(models.Model):
+    name = models.CharField(max_length=20)
+    country = models.ForeignKey(Country, on_delete=models.CASCADE)
+
+    def __str__(self):
+        return self.name
+
+    def get_absolute_url(self):
+        return f"/{self.country.name}/{self.pk}"
+
+
+class Tag(models.Model):
+    name = models.CharField(max_length=20)
+
+    def __str__(self):
+        return self.name
+
+
+class Book(models.Model):
+    title = models.CharField(max_length=20)
+    author = models.ForeignKey(Author, on_delete=models.CASCADE, related_name="books")
+    tags = models.ManyToManyField(Tag)
+
+    def __str__(self):
+        return self.title
+
+    def get_absolute_url(self):
+        return f"/{self.pk}"
+
+    def byline(self):
+        return f"by {self.author.name}"
+
+
+class Review(models.Model):
+    book = models.ForeignKey(Book, on_delete=models.CASCADE, related_name="reviews")
+
+    def __str__(self):
+        return f"of {self.book.title}"
+
+    def get_absolute_url(self):
+        return f"/{self.book.title}/{self.pk}"
+"""
+
+ALL = "models.Book.objects.all()"
+AUTHORS = "models.Book.objects.select_related('author')"
+TAGS = "models.Book.objects.prefetch_related('tags')"
+REVIEWS = "models.Review.objects.all()"
+
+# name: (queryset, body of the table, whether the number of queries grows with the rows)
+TABLES = {
+    "PlainTable": (ALL, "title = tables.Column()", False),
+    "RelationTable": (ALL, "author = tables.Column()", True),
+    "LoadedTable": (AUTHORS, "author = tables.Column()", False),
+    "KeyTable": (ALL, "who = tables.Column(accessor='author_id')", False),
+    "PathTable": (AUTHORS, "who = tables.Column(accessor='author__country__name')", True),
+    "AccessorTable": (ALL, "who = tables.Column(accessor=A('author__name'))", True),
+    "MethodTable": (ALL, "byline = tables.Column()", True),
+    "FieldsTable": (ALL, "class Meta:\n        model = models.Book\n        fields = ('title', 'author')", True),
+    "TitleTable": (ALL, "class Meta:\n        model = models.Book\n        fields = ('title',)", False),
+    "StockTable": (ALL, "class Meta:\n        model = models.Book", True),
+    "ExcludeTable": (ALL, "class Meta:\n        model = models.Book\n        exclude = ('author',)", False),
+    "ManyTable": (ALL, "class Meta:\n        model = models.Book\n        fields = ('tags',)", True),
+    "ManyLoadedTable": (TAGS, "class Meta:\n        model = models.Book\n        fields = ('tags',)", False),
+    "ManyColumnTable": (ALL, "tags = tables.ManyToManyColumn()", True),
+    "ManyFilterTable": (TAGS, "tags = tables.ManyToManyColumn(filter=lambda tags: tags.filter(name='red'))", True),
+    "ManagerTable": (ALL, "tags = tables.Column()", False),
+    "HiddenTable": (ALL, "title = tables.Column()\n    author = tables.Column(visible=False)", False),
+    "RenderTable": (
+        ALL, "title = tables.Column()\n    def render_title(self, record):\n        return record.author.name", True
+    ),
+    "RenderValueTable": (
+        TAGS,
+        "tags = tables.Column()\n    def render_tags(self, value):\n        return [tag.name for tag in value.all()]",
+        False,
+    ),
+    "OrderTable": (
+        ALL,
+        "title = tables.Column()\n    def order_title(self, queryset, is_descending):\n"
+        "        return queryset, [book.author.name for book in queryset[:0]]",
+        False,
+    ),
+    "LinkTable": (ALL, "title = tables.LinkColumn('one', args=[A('author__pk')])", True),
+    "LinkKeyTable": (ALL, "title = tables.LinkColumn('one', args=[A('author_id')])", False),
+    "LinkifyTable": (ALL, "title = tables.Column(linkify=('one', {'pk': A('author__pk')}))", True),
+    "LinkifyTrueTable": (AUTHORS, "author = tables.Column(linkify=True)", True),
+    "LinkifyOwnTable": (ALL, "title = tables.Column(linkify=True)", False),
+    "LinkifyCallTable": (ALL, "title = tables.Column(linkify=lambda record: f'/{record.author.name}')", True),
+    "TemplateTable": (ALL, "who = tables.TemplateColumn(template_name='cell.html', accessor='pk')", True),
+    "CodeTable": (ALL, "who = tables.TemplateColumn('{{ record.author.name }}', accessor='pk')", True),
+    "CodeManyTable": (
+        ALL,
+        "who = tables.TemplateColumn('{% for tag in record.tags.all %}{{ tag }}{% endfor %}', accessor='pk')",
+        True,
+    ),
+    "CodeLoadedTable": (
+        TAGS,
+        "who = tables.TemplateColumn(template_code='''{% for tag in record.tags.all %}{{ tag }}{% endfor %}''',"
+        " accessor='pk')",
+        False,
+    ),
+    "CodePlainTable": (ALL, "who = tables.TemplateColumn('{{ record.title|upper }}', accessor='pk')", False),
+    "AttrsTable": (
+        ALL, "title = tables.Column(attrs={'td': {'data-a': lambda record: record.author.name}})", True
+    ),
+    "RowAttrsTable": (
+        ALL,
+        "title = tables.Column()\n    class Meta:\n        row_attrs = {'data-a': lambda record: record.author.name}",
+        True,
+    ),
+    "CustomTable": (ALL, "title = Shouted()", True),
+    "InitTable": (
+        ALL,
+        "title = tables.Column()\n    author = tables.Column()\n    def __init__(self, data, **kwargs):\n"
+        "        super().__init__(data.select_related('author'), **kwargs)",
+        False,
+    ),
+    "TextTable": (REVIEWS, "me = tables.Column(accessor='book__reviews__first')", True),
+}  # fmt: skip
+
+# name: (queryset, body of the resource, whether it grows)
+RESOURCES = {
+    "StockResource": (ALL, "class Meta:\n        model = models.Book\n        exclude = ('tags',)", False),
+    "TagsResource": (ALL, "class Meta:\n        model = models.Book", True),
+    "TagsLoadedResource": (TAGS, "class Meta:\n        model = models.Book", False),
+    "FieldResource": (
+        ALL,
+        "author = fields.Field(attribute='author', widget=ForeignKeyWidget(models.Author, 'name'))\n"
+        "    class Meta:\n        model = models.Book\n        fields = ('title', 'author')",
+        True,
+    ),
+    "FieldLoadedResource": (
+        AUTHORS,
+        "author = fields.Field(attribute='author', widget=ForeignKeyWidget(models.Author, 'name'))\n"
+        "    class Meta:\n        model = models.Book\n        fields = ('title', 'author')",
+        False,
+    ),
+    "WidgetPathResource": (
+        AUTHORS,
+        "author = fields.Field(attribute='author', widget=ForeignKeyWidget(models.Author, 'country__name'))\n"
+        "    class Meta:\n        model = models.Book\n        fields = ('author',)",
+        True,
+    ),
+    "PathResource": (ALL, "class Meta:\n        model = models.Book\n        fields = ('author__name',)", True),
+    "AttributeResource": (
+        ALL,
+        "who = fields.Field(attribute='author__name')\n    class Meta:\n        model = models.Book\n"
+        "        fields = ('who',)",
+        True,
+    ),
+    "DehydrateResource": (
+        ALL,
+        "who = fields.Field()\n    def dehydrate_who(self, book):\n        return book.author.name\n"
+        "    class Meta:\n        model = models.Book\n        fields = ('who',)",
+        True,
+    ),
+    "DehydratedInsteadResource": (
+        ALL,
+        "author = fields.Field(attribute='author__name')\n    def dehydrate_author(self, book):\n"
+        "        return book.author_id\n"
+        "    class Meta:\n        model = models.Book\n        fields = ('author',)",
+        False,
+    ),
+    "UnlistedResource": (
+        ALL,
+        "who = fields.Field(attribute='author__name')\n    class Meta:\n        model = models.Book\n"
+        "        fields = ('title',)",
+        False,
+    ),
+}
+
+# name: (base class, body, whether it grows)
+FEEDS = {
+    "BookSitemap": ("Sitemap", f"def items(self):\n        return {ALL}", False),
+    "ReviewSitemap": ("Sitemap", f"def items(self):\n        return {REVIEWS}", True),
+    "ReviewLoadedSitemap": (
+        "Sitemap", "def items(self):\n        return models.Review.objects.select_related('book')", False
+    ),
+    "LocationSitemap": (
+        "Sitemap",
+        f"def items(self):\n        return {ALL}\n    def location(self, book):\n        return '/' + book.author.name",
+        True,
+    ),
+    "PrioritySitemap": (
+        "Sitemap",
+        f"def items(self):\n        return {ALL}\n    def priority(self, book):\n        return len(book.author.name)",
+        True,
+    ),
+    "BookFeed": ("Stock", f"def items(self):\n        return {ALL}", False),
+    "ReviewFeed": ("Stock", f"def items(self):\n        return {REVIEWS}", True),
+    "AuthorFeed": (
+        "Stock",
+        f"def items(self):\n        return {ALL}\n    def item_author_name(self, book):\n"
+        "        return book.author.name",
+        True,
+    ),
+    "AuthorLoadedFeed": (
+        "Stock",
+        f"def items(self):\n        return {AUTHORS}\n    def item_author_name(self, book):\n"
+        "        return book.author.name",
+        False,
+    ),
+    "TemplateFeed": (
+        "Stock", f"description_template = 'item.html'\n    def items(self):\n        return {ALL}", True
+    ),
+}  # fmt: skip
+
+# name: (body of the index, whether it grows)
+INDEXES = {
+    "TitleIndex": ("title = indexes.CharField(model_attr='title')", False),
+    "AuthorIndex": ("title = indexes.CharField(model_attr='author__name')", True),
+    "TagIndex": ("title = indexes.MultiValueField(model_attr='tags__name')", True),
+    "PrepareIndex": (
+        "title = indexes.CharField()\n    def prepare_title(self, book):\n        return book.author.name", True
+    ),
+    "LoadedIndex": (
+        "title = indexes.CharField(model_attr='author__name')\n    def index_queryset(self, using=None):\n"
+        "        return self.get_model().objects.select_related('author')",
+        False,
+    ),
+    "TemplateIndex": ("title = indexes.CharField(use_template=True, template_name='object.html')", True),
+}  # fmt: skip
+
+# name: (body of the document, whether it grows)
+DOCUMENTS = {
+    "TitleDocument": ("title = search.TextField()", False),
+    "AttrDocument": ("title = search.TextField(attr='author.name')", True),
+    "ObjectDocument": ("author = search.ObjectField(properties={'name': search.TextField()})", True),
+    "ObjectLoadedDocument": (
+        "author = search.ObjectField(properties={'name': search.TextField()})\n    def get_queryset(self):\n"
+        "        return super().get_queryset().select_related('author')",
+        False,
+    ),
+    "ObjectDeepDocument": (
+        "author = search.ObjectField(properties={'land': search.TextField(attr='country.name')})\n"
+        "    def get_queryset(self):\n        return super().get_queryset().select_related('author')",
+        True,
+    ),
+    "NestedDocument": ("tags = search.NestedField(properties={'name': search.TextField()})", True),
+    "NestedLoadedDocument": (
+        "tags = search.NestedField(properties={'name': search.TextField()})\n    def get_queryset(self):\n"
+        "        return super().get_queryset().prefetch_related('tags')",
+        False,
+    ),
+    "PrepareDocument": (
+        "who = search.TextField()\n    def prepare_who(self, book):\n        return book.author.name", True
+    ),
+}  # fmt: skip
+
+RUN = """
+import json, sys
+import django
+from django.conf import settings
+settings.configure(
+    SECRET_KEY="x", ROOT_URLCONF="shop.urls", ALLOWED_HOSTS=["*"], DEFAULT_AUTO_FIELD="django.db.models.BigAutoField",
+    DATABASES={"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}},
+    HAYSTACK_CONNECTIONS={"default": {"ENGINE": "haystack.backends.simple_backend.SimpleEngine"}},
+    ELASTICSEARCH_DSL={"default": {"hosts": "http://127.0.0.1:9"}}, ELASTICSEARCH_DSL_AUTOSYNC=False,
+    INSTALLED_APPS=["django.contrib.auth", "django.contrib.contenttypes", "django_tables2", "import_export",
+                    "haystack", "django_elasticsearch_dsl", "shop"],
+    TEMPLATES=[{"BACKEND": "django.template.backends.django.DjangoTemplates", "APP_DIRS": True, "OPTIONS": {
+        "context_processors": ["django.template.context_processors.request"]}}],
+)
+django.setup()
+from django.core.management import call_command
+from django.db import connection
+from django.test import RequestFactory
+from django.test.utils import CaptureQueriesContext
+from shop import documents, exports, feeds, models, search_indexes, views
+call_command("migrate", run_syncdb=True, verbosity=0)
+
+def add(count):
+    for number in range(count):
+        country = models.Country.objects.create(name="c")
+        author = models.Author.objects.create(name="a", country=country)
+        book = models.Book.objects.create(title="t", author=author)
+        book.tags.set([models.Tag.objects.create(name="red"), models.Tag.objects.create(name="x")])
+        models.Review.objects.create(book=book)
+
+def ask(kind, name):
+    request = RequestFactory().get("/")
+    if kind == "tables":
+        return getattr(views, name + "View").as_view()(request).render()
+    if kind == "exports":
+        return exports.__dict__["export_" + name.lower()]()
+    if kind == "feeds":
+        made = getattr(feeds, name)()
+        if name.endswith("Feed"):
+            return made(request)
+        made.protocol = "http"
+        return made.get_urls(site=type("Site", (), {"domain": "x"})())
+    if kind == "search_indexes":
+        index = getattr(search_indexes, name)()
+        return [index.prepare(row) for row in index.index_queryset()]
+    document = getattr(documents, name)()
+    return [document.prepare(row) for row in document.get_queryset()]
+
+def counts():
+    found = {}
+    for kind, names in json.loads(sys.argv[1]).items():
+        for name in names:
+            ask(kind, name)
+            with CaptureQueriesContext(connection) as captured:
+                ask(kind, name)
+            found[name] = len(captured)
+    return found
+
+add(3)
+before = counts()
+add(3)
+after = counts()
+json.dump({name: after[name] > before[name] for name in before}, sys.stdout)
+"""
+
+
+def expected() -> dict[str, dict[str, bool]]:
+    return {
+        "tables": {name: case[-1] for name, case in TABLES.items()},
+        "exports": {name: case[-1] for name, case in RESOURCES.items()},
+        "feeds": {name: case[-1] for name, case in FEEDS.items()},
+        "search_indexes": {name: case[-1] for name, case in INDEXES.items()},
+        "documents": {name: case[-1] for name, case in DOCUMENTS.items()},
+    }
+
+
+def sources() -> dict[str, str]:
+    """The files of the project by their names."""
+    tables = ["import django_tables2 as tables\nfrom django_tables2 import A\nfrom . import models"]
+    tables.append(
+        "class Shouted(tables.Column):\n    def render(self, value, record):\n        return record.author.name.upper()"
+    )
+    tables += [f"class {name}(tables.Table):\n    {body}" for name, (_, body, _) in TABLES.items()]
+    views = ["from django_tables2 import SingleTableView\nfrom . import models, tables"]
+    views += [
+        f"class {name}View(SingleTableView):\n    table_class = tables.{name}\n    template_name = 'page.html'\n"
+        f"    def get_queryset(self):\n        return {queryset}"
+        for name, (queryset, _, _) in TABLES.items()
+    ]
+    exports = [
+        "from import_export import fields, resources\nfrom import_export.widgets import ForeignKeyWidget\n"
+        "from . import models"
+    ]
+    for name, (queryset, body, _) in RESOURCES.items():
+        exports.append(f"class {name}(resources.ModelResource):\n    {body}")
+        exports.append(f"def export_{name.lower()}():\n    return {name}().export(queryset={queryset})")
+    feeds = [
+        "from django.contrib.sitemaps import Sitemap\nfrom django.contrib.syndication.views import Feed\n"
+        "from . import models",
+        "class Stock(Feed):\n    title = link = description = '/'",
+    ]
+    feeds += [f"class {name}({base}):\n    {body}" for name, (base, body, _) in FEEDS.items()]
+    indexes = ["from haystack import indexes\nfrom . import models"]
+    indexes += [
+        f"class {name}(indexes.SearchIndex):\n    text = indexes.CharField(document=True)\n    {body}\n"
+        "    def get_model(self):\n        return models.Book"
+        for name, (body, _) in INDEXES.items()
+    ]
+    documents = [
+        "from django_elasticsearch_dsl import Document, fields as search\n"
+        "from django_elasticsearch_dsl.registries import registry\nfrom . import models"
+    ]
+    documents += [
+        f"@registry.register_document\nclass {name}(Document):\n    {body}\n"
+        "    class Django:\n        model = models.Book\n"
+        f"    class Index:\n        name = '{name.lower()}'"
+        for name, (body, _) in DOCUMENTS.items()
+    ]
+    texts = {
+        "tables": tables, "views": views, "exports": exports, "feeds": feeds, "search_indexes": indexes,
+        "documents": documents,
+    }  # fmt: skip
+    return {f"shop/{name}.py": "\n\n\n".join(parts) + "\n" for name, parts in texts.items()}
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("declared")
+    (root / "shop" / "templates").mkdir(parents=True)
+    (root / "shop" / "__init__.py").write_text("")
+    (root / "shop" / "models.py").write_text(MODELS)
+    for name, text in sources().items():
+        (root / name).write_text(text)
+    pages = {
+        "page.html": "{% load django_tables2 %}{% render_table table %}",
+        "cell.html": "{{ record.author.name }}",
+        "item.html": "{{ obj.author.name }}",
+        "object.html": "{{ object.author.name }}",
+    }
+    for name, text in pages.items():
+        (root / "shop" / "templates" / name).write_text(text)
+    (root / "shop" / "urls.py").write_text(
+        "from django.urls import path\nurlpatterns = [path('one/<int:pk>', lambda request, pk: None, name='one')]\n"
+    )
+    (root / "run.py").write_text(RUN)
+    return root
+
+
+def measured(root: Path) -> dict[str, bool]:
+    names = {kind: list(cases) for kind, cases in expected().items()}
+    run = subprocess.run(
+        [sys.executable, "-W", "ignore", "run.py", json.dumps(names)],
+        cwd=root,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert run.returncode == 0, run.stderr[-3000:]
+    found: dict[str, bool] = json.loads(run.stdout)
+    return found
+
+
+def judged(root: Path) -> set[str]:
+    """The classes at whose lines the rules fail."""
+    inputs = discover(root)
+    stack = Stack(pool.lower_all(inputs.files, inputs.read, jobs=1, cache=None), Config())
+    found = set()
+    for rule in (n_plus_one_forward, n_plus_one_reverse, prefetch_bypassed, query_in_loop):
+        for verdict in rule(stack):
+            if isinstance(verdict, Fail):
+                lines = (root / verdict.site.place.path).read_text().splitlines()[: verdict.site.place.region.line]
+                head = next(line for line in reversed(lines) if line.startswith("class "))
+                found.add(head.split()[1].partition("(")[0])
+    return found
+
+
+def test_verdicts_agree_with_measured_queries(project: Path) -> None:
+    wanted = {name: grows for cases in expected().values() for name, grows in cases.items()}
+    assert measured(project) == wanted
+    failed = judged(project)
+    assert {name: name in failed for name in wanted} == wanted
