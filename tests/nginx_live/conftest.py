@@ -49,7 +49,7 @@ class Reply:
 
 
 class _Stub(BaseHTTPRequestHandler):
-    """Echoes what it was sent as JSON; `?h=Name:value` asks for a response header, `?long` for a long body."""
+    """Echoes what it was sent as JSON; `?h=Name:value` asks for a response header, `?wait=1` for a pause in seconds."""
 
     protocol_version = "HTTP/1.1"
     timeout = 5
@@ -72,6 +72,8 @@ class _Stub(BaseHTTPRequestHandler):
         for key, value in parse_qsl(split.query):
             if key == "h":
                 self.send_header(*value.split(":", 1))
+            elif key == "wait":
+                time.sleep(float(value))
         self.end_headers()
         self.wfile.write(body)
 

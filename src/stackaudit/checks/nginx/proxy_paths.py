@@ -69,23 +69,25 @@ def _climbs_by_variable(
         if raw and "." in held.alphabet and "/" in held.alphabet:
             yield Fail(site, {**values, "variable": part.text}, cause="variable", related=related)
             return
-        if part.name.isdigit() and fixed.endswith("/") and _begins_with_dots(proxied, part.name, held):
+        if fixed.endswith("/") and _begins_with_dots(proxied, part.name, held):
             yield Fail(site, {**values, "variable": part.text}, cause="regex", related=related)
             return
         fixed += "x"
     yield Pass(site)
 
 
-def _begins_with_dots(proxied: Proxied, number: str, held: Held) -> bool:
-    """Whether a group of the location's expression can begin with `..`: no slash stands before it.
+def _begins_with_dots(proxied: Proxied, name: str, held: Held) -> bool:
+    """Whether the first group of the location's expression can begin with `..`: no slash stands before it.
 
     nginx resolves `/../` before it matches, so behind a slash a group never begins with dots and a slash.
     """
     location = proxied.location
-    if not location.is_regex or number != "1" or not {".", "/"} <= held.alphabet:
+    if not location.is_regex or not {".", "/"} <= held.alphabet:
         return False
-    group = re.search(r"(?<!\\)\((?!\?[:=!<#])|\(\?P?<\w+>", location.pattern)
-    return group is not None and not location.pattern[: group.start()].endswith("/") and _plain_before(location.pattern)
+    group = re.search(r"(?<!\\)\((?:\?P?<(\w+)>|(?!\?))", location.pattern)
+    if group is None or name not in ("1", (group[1] or "").lower()):
+        return False
+    return not location.pattern[: group.start()].endswith("/") and _plain_before(location.pattern)
 
 
 def _plain_before(pattern: str) -> bool:

@@ -141,7 +141,9 @@ def _looked_up(nginx: Nginx, proxied: Proxied) -> Iterator[Verdict]:
             yield Unsure(site, f"nothing tells whether {line.words[0].text} leads to a name or to an address")
             return
         texts = ("*" + ending,)
-    names = [name for text in texts if (name := _name(text)) and _needs_lookup(nginx, name)]
+    names = [
+        name for text in texts if (name := _name(text)) and _needs_lookup(nginx, name, _https(line.words[0].text, text))
+    ]
     if not names:
         yield Pass(site)
     elif isinstance(resolver, Unknown):
@@ -156,12 +158,25 @@ def _name(text: str) -> str:
     return re.split(r"[/?#]", _SCHEME.sub("", text, count=1), maxsplit=1)[0]
 
 
-def _needs_lookup(nginx: Nginx, name: str) -> bool:
-    if name.startswith(("unix:", "[")) or name in nginx.upstreams:
+def _https(target: str, text: str) -> bool:
+    return (text if "://" in text else target).startswith("https://")
+
+
+def _needs_lookup(nginx: Nginx, name: str, https: bool) -> bool:
+    if name.startswith(("unix:", "[")) or name in nginx.upstreams or _with_port(name, https) in _written_out(nginx):
         return False
-    host = name.partition(":")[0]
     try:
-        ipaddress.ip_address(host)
+        ipaddress.ip_address(name.partition(":")[0])
     except ValueError:
         return bool(_HOST_NAME.fullmatch(name.lstrip("*")))
     return False
+
+
+def _with_port(name: str, https: bool) -> str:
+    return name if ":" in name else f"{name}:{443 if https else 80}"
+
+
+def _written_out(nginx: Nginx) -> set[str]:
+    """The addresses without variables: nginx looks them up when it starts, and variables find them there."""
+    plain = [proxied.target for proxied in nginx.proxied if "$" not in proxied.target.address]
+    return {_with_port(target.address, target.scheme == "https") for target in plain}

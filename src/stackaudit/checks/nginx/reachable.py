@@ -107,7 +107,7 @@ def _covers_regex(other: Location, location: Location) -> bool:
     first, second = expression(other.pattern), expression(location.pattern)
     if not (isinstance(first, Known) and isinstance(second, Known) and first.value.is_literal):
         return False
-    return same_case and bool(first.value.literal) and second.value.literal.startswith(first.value.literal)
+    return same_case and _begins(second.value.literal, first.value.literal, other.modifier)
 
 
 def _covers_prefix(other: Location, prefix: str) -> bool:
