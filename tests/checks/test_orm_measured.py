@@ -132,3 +132,68 @@ def test_fewer_rows(name: str, tmp_path: Path) -> None:
     last = first + function("wasteful", wasteful).count("\n")
     lines = failed(rule, program, tmp_path)
     assert [first <= line < last for line in lines] == [True]
+
+
+def test_increments_are_lost() -> None:
+    """Two copies of one row, each read before the other is saved: the second write undoes the first."""
+    program = (
+        HEAD
+        + function(
+            "lost",
+            """
+        one, other = Book.objects.get(title="book 0.0"), Book.objects.get(title="book 0.0")
+        for book in (one, other):
+            book.price += 1
+            book.save()
+        return Book.objects.get(title="book 0.0").price
+        """,
+        )
+        + function(
+            "kept",
+            """
+        one, other = Book.objects.get(title="book 0.0"), Book.objects.get(title="book 0.0")
+        for book in (one, other):
+            Book.objects.filter(pk=book.pk).update(price=F("price") + 1)
+        return Book.objects.get(title="book 0.0").price
+        """,
+        )
+    )
+    assert [oracle.ask(program, name, SIZES[0])["value"] for name in ("lost", "kept")] == ["2", "3"]
+
+
+def test_what_asks_on_import() -> None:
+    """The body of a class runs as that of a module does: `choices` are gone through, a `queryset` is not."""
+    program = (
+        HEAD
+        + "from django import forms\n"
+        + function(
+            "choices",
+            """
+        class Form(forms.Form):
+            book = forms.ChoiceField(choices=Book.objects.values_list("pk", "title"))
+        """,
+        )
+        + function(
+            "listed",
+            """
+        class Form(forms.Form):
+            book = forms.ChoiceField(choices=[(book.pk, book.title) for book in Book.objects.all()])
+        """,
+        )
+        + function(
+            "called",
+            """
+        class Form(forms.Form):
+            book = forms.ChoiceField(choices=lambda: Book.objects.values_list("pk", "title"))
+        """,
+        )
+        + function(
+            "lazy",
+            """
+        class Form(forms.Form):
+            book = forms.ModelChoiceField(queryset=Book.objects.all())
+        """,
+        )
+    )
+    counts = {name: oracle.ask(program, name, SIZES[0])["count"] for name in ("choices", "listed", "called", "lazy")}
+    assert counts == {"choices": 1, "listed": 1, "called": 0, "lazy": 0}

@@ -3,6 +3,8 @@
 from stackaudit.checks.orm.aggregation import python_aggregation
 from stackaudit.checks.orm.evaluations import exists_then_evaluate, loads_rows_to_count
 from stackaudit.checks.orm.existence import count_as_existence
+from stackaudit.checks.orm.imports import import_time_query
+from stackaudit.checks.orm.increments import non_atomic_increment
 from stackaudit.checks.orm.keys import fk_id_dereference
 from stackaudit.checks.orm.loops import (
     n_plus_one_forward,
@@ -17,9 +19,11 @@ __all__ = [
     "count_as_existence",
     "exists_then_evaluate",
     "fk_id_dereference",
+    "import_time_query",
     "loads_rows_to_count",
     "n_plus_one_forward",
     "n_plus_one_reverse",
+    "non_atomic_increment",
     "prefetch_bypassed",
     "python_aggregation",
     "query_in_loop",

@@ -77,27 +77,26 @@ def fill(size):
 
 
 def measure(program, name):
-    """Queries that `name()` of the program runs, and rows that they bring."""
+    """Queries that `name()` of the program runs, rows that they bring, and what it returns."""
     space = {}
     exec(compile(program, "program", "exec"), space)
     try:
         with transaction.atomic():
             Fetched.total = 0
             with CaptureQueriesContext(connection) as seen, redirect_stdout(io.StringIO()):
-                space[name]()
+                value = space[name]()
             rows = Fetched.total
             count = sum(not query["sql"].startswith(("SAVEPOINT", "RELEASE", "BEGIN", "COMMIT")) for query in seen)
             raise UndoError
     except UndoError:
-        return count, rows
+        return {"count": count, "rows": rows, "value": repr(value)}
 
 
 fill(int(sys.argv[1]))
 for line in sys.stdin:
     asked = json.loads(line)
     try:
-        count, rows = measure(asked["program"], asked["name"])
-        answer = {"count": count, "rows": rows}
+        answer = measure(asked["program"], asked["name"])
     except Exception as error:
         answer = {"error": f"{type(error).__name__}: {error}"}
     print(json.dumps(answer), flush=True)
