@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from stackaudit.facts import python as py
@@ -47,3 +48,24 @@ def reads(stack: Stack, module: SourceModule, node: py.FunctionDef, depth: int =
             owner = dotted(item.func.value).partition(".")[0]
             doubt = doubt or owner in ("self", "cls") or any(owner == param.name for param in node.params)
     return None if doubt else False
+
+
+def reached(
+    stack: Stack, module: SourceModule, node: py.FunctionDef, depth: int = 3
+) -> Iterator[tuple[SourceModule, py.FunctionDef]]:
+    """A function and those of the repository that it calls by name, each once."""
+    seen: set[py.FunctionDef] = set()
+    waiting = [(module, node, 0)]
+    while waiting:
+        where, function, level = waiting.pop(0)
+        if function in seen:
+            continue
+        seen.add(function)
+        yield where, function
+        if level == depth:
+            continue
+        for item in nodes(function.body):
+            if isinstance(item, py.Call):
+                symbol = stack.modules.resolve(where, dotted(item.func) or "?")
+                if symbol is not None and symbol.module is not None and isinstance(symbol.node, py.FunctionDef):
+                    waiting.append((symbol.module, symbol.node, level + 1))

@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING
 
 from stackaudit.facts import python as py
 from stackaudit.link.celery.apps import is_app
-from stackaudit.link.fold import Scope, fold
+from stackaudit.link.celery.constants import constant
 from stackaudit.link.modules import SourceModule, dotted
-from stackaudit.link.settings import world
 from stackaudit.model.source import Place
 from stackaudit.model.values import AnyValue, Known, Unknown
 
@@ -78,21 +77,15 @@ def _task(stack: Stack, module: SourceModule, node: py.FunctionDef, call: py.Cal
     task = Task(f"{module.name}.{node.name}", module, node, module.place(node))
     if call is None or not call.keywords:
         return task
-    plain = {keyword.name: keyword.value for keyword in call.keywords}
-    scope: Scope | None = None
-    for name, expr in plain.items():
-        if name is None:
+    for keyword in call.keywords:
+        if keyword.name is None:
             task.open = "the decorator takes options from elsewhere"
-            continue
-        if isinstance(expr, py.Constant):
-            task.options[name] = Known(expr.value, (module.place(expr),))
-            continue
-        scope = scope or Scope(world(stack), module.path, module.facts, module.name)
-        value = fold(expr, scope)
-        place = module.place(expr)
-        task.options[name] = (
-            Known(value.value, (place, *value.places), value.note)
-            if isinstance(value, Known)
-            else Unknown(value.why, (place,))
-        )
+        else:
+            value = constant(stack, module, keyword.value)
+            place = module.place(keyword.value)
+            task.options[keyword.name] = (
+                Known(value.value, (place, *value.places), value.note)
+                if isinstance(value, Known)
+                else Unknown(value.why, (place,))
+            )
     return task
