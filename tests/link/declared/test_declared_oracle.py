@@ -278,6 +278,91 @@ DOCUMENTS = {
     ),
 }  # fmt: skip
 
+# name: (queryset, body of the graphene type, fields that are asked for, whether it grows)
+GRAPHENE = {
+    "TitleType": (ALL, "class Meta:\n        model = models.Book\n        fields = ('title',)", "title", False),
+    "AuthorFieldType": (
+        ALL,
+        "class Meta:\n        model = models.Book\n        fields = '__all__'",
+        "author{name}",
+        True,
+    ),
+    "TagFieldType": (ALL, "class Meta:\n        model = models.Book\n        fields = ('tags',)", "tags{name}", True),
+    "TagLoadedType": (
+        TAGS,
+        "class Meta:\n        model = models.Book\n        fields = ('tags',)",
+        "tags{name}",
+        False,
+    ),
+    "LoadedType": (
+        AUTHORS,
+        "class Meta:\n        model = models.Book\n        fields = ('author',)",
+        "author{name}",
+        False,
+    ),
+    "UntypedType": (
+        ALL,
+        "class Meta:\n        model = models.Book\n        fields = ('title', 'reviews')",
+        "title",
+        False,
+    ),
+    "ResolverType": (
+        ALL,
+        "who = graphene.String()\n    def resolve_who(self, info):\n        return self.author.name\n"
+        "    class Meta:\n        model = models.Book\n        fields = ('title',)",
+        "who",
+        True,
+    ),
+    "ResolverKeyType": (
+        ALL,
+        "who = graphene.ID()\n    def resolve_who(root, info):\n        return root.author_id\n"
+        "    class Meta:\n        model = models.Book\n        fields = ('title',)",
+        "who",
+        False,
+    ),
+    "ResolverLoadedType": (
+        AUTHORS,
+        "who = graphene.Field(AuthorType)\n    @staticmethod\n    def resolve_who(root, info):\n"
+        "        return root.author\n    class Meta:\n        model = models.Book\n        fields = ('title',)",
+        "who{name}",
+        False,
+    ),
+    "CountType": (
+        ALL,
+        "n = graphene.Int()\n    def resolve_n(self, info):\n        return self.tags.count()\n"
+        "    class Meta:\n        model = models.Book\n        fields = ('title',)",
+        "n",
+        True,
+    ),
+}
+
+# name: (queryset, body of the strawberry type, fields that are asked for, whether it grows)
+STRAWBERRY = {
+    "TitleNode": (ALL, "title: str", "title", False),
+    "AuthorNode": (ALL, "author: 'AuthorNodes'", "author{name}", False),
+    "TagNode": (ALL, "tags: list['TagNodes']", "tags{name}", False),
+    "WhoNode": (
+        ALL, "@strawberry_django.field\n    def who(self) -> str:\n        return self.author.name", "who", True
+    ),
+    "HintedNode": (
+        ALL,
+        "@strawberry_django.field(select_related=['author'])\n    def who(self) -> str:\n"
+        "        return self.author.name",
+        "who",
+        False,
+    ),
+    "CountNode": (
+        ALL, "@strawberry_django.field\n    def n(self) -> int:\n        return self.tags.count()", "n", True
+    ),
+    "CountHintedNode": (
+        ALL,
+        "@strawberry_django.field(prefetch_related=['tags'])\n    def n(self) -> int:\n"
+        "        return self.tags.count()",
+        "n",
+        False,
+    ),
+}  # fmt: skip
+
 RUN = """
 import json, sys
 import django
@@ -288,7 +373,7 @@ settings.configure(
     HAYSTACK_CONNECTIONS={"default": {"ENGINE": "haystack.backends.simple_backend.SimpleEngine"}},
     ELASTICSEARCH_DSL={"default": {"hosts": "http://127.0.0.1:9"}}, ELASTICSEARCH_DSL_AUTOSYNC=False,
     INSTALLED_APPS=["django.contrib.auth", "django.contrib.contenttypes", "django_tables2", "import_export",
-                    "haystack", "django_elasticsearch_dsl", "shop"],
+                    "haystack", "django_elasticsearch_dsl", "graphene_django", "strawberry_django", "shop"],
     TEMPLATES=[{"BACKEND": "django.template.backends.django.DjangoTemplates", "APP_DIRS": True, "OPTIONS": {
         "context_processors": ["django.template.context_processors.request"]}}],
 )
@@ -297,7 +382,8 @@ from django.core.management import call_command
 from django.db import connection
 from django.test import RequestFactory
 from django.test.utils import CaptureQueriesContext
-from shop import documents, exports, feeds, models, search_indexes, views
+from shop import documents, exports, feeds, models, nodes, schema, search_indexes, views
+asked = json.loads(sys.argv[2])
 call_command("migrate", run_syncdb=True, verbosity=0)
 
 def add(count):
@@ -320,6 +406,11 @@ def ask(kind, name):
             return made(request)
         made.protocol = "http"
         return made.get_urls(site=type("Site", (), {"domain": "x"})())
+    if kind in ("schema", "nodes"):
+        run = schema.schema.execute if kind == "schema" else nodes.schema.execute_sync
+        done = run("{%s{%s}}" % (name.lower(), asked[name]))
+        assert not done.errors, (name, done.errors)
+        return done
     if kind == "search_indexes":
         index = getattr(search_indexes, name)()
         return [index.prepare(row) for row in index.index_queryset()]
@@ -351,6 +442,8 @@ def expected() -> dict[str, dict[str, bool]]:
         "feeds": {name: case[-1] for name, case in FEEDS.items()},
         "search_indexes": {name: case[-1] for name, case in INDEXES.items()},
         "documents": {name: case[-1] for name, case in DOCUMENTS.items()},
+        "schema": {name: case[-1] for name, case in GRAPHENE.items()},
+        "nodes": {name: case[-1] for name, case in STRAWBERRY.items()},
     }
 
 
@@ -396,7 +489,39 @@ def sources() -> dict[str, str]:
         f"    class Index:\n        name = '{name.lower()}'"
         for name, (body, _) in DOCUMENTS.items()
     ]
+    schema = [
+        "import graphene\nfrom graphene_django import DjangoObjectType\nfrom . import models",
+        "class AuthorType(DjangoObjectType):\n    class Meta:\n"
+        "        model = models.Author\n        fields = ('name',)",
+        "class TagType(DjangoObjectType):\n    class Meta:\n        model = models.Tag\n        fields = ('name',)",
+    ]
+    schema += [f"class {name}(DjangoObjectType):\n    {body}" for name, (_, body, _, _) in GRAPHENE.items()]
+    lists = [
+        f"    {name.lower()} = graphene.List({name})\n    def resolve_{name.lower()}(root, info):\n"
+        f"        return {queryset}"
+        for name, (queryset, _, _, _) in GRAPHENE.items()
+    ]
+    schema += ["class Query(graphene.ObjectType):\n" + "\n\n".join(lists), "schema = graphene.Schema(query=Query)"]
+    nodes = [
+        "import strawberry\nimport strawberry_django\n"
+        "from strawberry_django.optimizer import DjangoOptimizerExtension\nfrom . import models",
+        "@strawberry_django.type(models.Author)\nclass AuthorNodes:\n    name: str",
+        "@strawberry_django.type(models.Tag)\nclass TagNodes:\n    name: str",
+    ]
+    nodes += [
+        f"@strawberry_django.type(models.Book)\nclass {name}:\n    {body}"
+        for name, (_, body, _, _) in STRAWBERRY.items()
+    ]
+    lists = [
+        f"    @strawberry_django.field\n    def {name.lower()}(self) -> list[{name}]:\n        return {queryset}"
+        for name, (queryset, _, _, _) in STRAWBERRY.items()
+    ]
+    nodes += [
+        "@strawberry.type\nclass Query:\n" + "\n\n".join(lists),
+        "schema = strawberry.Schema(query=Query, extensions=[DjangoOptimizerExtension])",
+    ]
     texts = {
+        "schema": schema, "nodes": nodes,
         "tables": tables, "views": views, "exports": exports, "feeds": feeds, "search_indexes": indexes,
         "documents": documents,
     }  # fmt: skip
@@ -428,8 +553,9 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def measured(root: Path) -> dict[str, bool]:
     names = {kind: list(cases) for kind, cases in expected().items()}
+    asked = {name: case[2] for name, case in (GRAPHENE | STRAWBERRY).items()}
     run = subprocess.run(
-        [sys.executable, "-W", "ignore", "run.py", json.dumps(names)],
+        [sys.executable, "-W", "ignore", "run.py", json.dumps(names), json.dumps(asked)],
         cwd=root,
         capture_output=True,
         text=True,
@@ -450,7 +576,7 @@ def judged(root: Path) -> set[str]:
             if isinstance(verdict, Fail):
                 lines = (root / verdict.site.place.path).read_text().splitlines()[: verdict.site.place.region.line]
                 head = next(line for line in reversed(lines) if line.startswith("class "))
-                found.add(head.split()[1].partition("(")[0])
+                found.add(head.split()[1].partition("(")[0].rstrip(":"))
     return found
 
 

@@ -65,11 +65,27 @@ def _documents(lists: Lists, stack: Stack) -> Kind:
     return Documents(lists)
 
 
+def _graphene(lists: Lists, stack: Stack) -> Kind:
+    from stackaudit.link.declared.graphene import Graphene
+    from stackaudit.link.declared.graphql import Graph
+
+    return Graph(lists, Graphene(lists), optimised=False)
+
+
+def _strawberry(lists: Lists, stack: Stack) -> Kind:
+    from stackaudit.link.declared.graphql import Graph
+    from stackaudit.link.declared.strawberry import OPTIMIZER, Strawberry
+
+    return Graph(lists, Strawberry(lists), stack.modules.imports(OPTIMIZER))
+
+
 _KINDS: tuple[tuple[tuple[str, ...], Callable[[Lists, Stack], Kind]], ...] = (
     (("django_tables2",), _tables),
     (("import_export",), _resources),
     (("django.contrib.sitemaps", "django.contrib.syndication"), _feeds),
     (("haystack", "django_elasticsearch_dsl", "django_opensearch_dsl"), _documents),
+    (("graphene_django",), _graphene),
+    (("strawberry_django", "strawberry.django"), _strawberry),
 )
 
 

@@ -111,14 +111,18 @@ class Lists:
     @cached_property
     def classes(self) -> list[SourceClass]:
         """The classes of the repository that derive from something, models left out."""
-        return [cls for cls in self._all() if self.models.of_class(cls) is None]
+        return [cls for cls in self.every_class if cls.node.bases and self.models.of_class(cls) is None]
 
-    def _all(self) -> Iterator[SourceClass]:
-        for module in self.models.modules:
-            for bound in module.names.values():
-                for binding in bound:
-                    if isinstance(binding.node, py.ClassDef) and binding.node.bases:
-                        yield self.models.classes.build(module, binding.node)
+    @cached_property
+    def every_class(self) -> list[SourceClass]:
+        """The classes at the top level of the modules of the repository."""
+        return [
+            self.models.classes.build(module, binding.node)
+            for module in self.models.modules
+            for bound in module.names.values()
+            for binding in bound
+            if isinstance(binding.node, py.ClassDef)
+        ]
 
     def derived(self, *packages: str, names: frozenset[str]) -> list[SourceClass]:
         """The classes that derive from one of the classes `names` of some packages."""
