@@ -47,8 +47,8 @@ def _judge(stack: Stack, server: Server) -> Iterator[Verdict]:
 
 def _lost(level: Level) -> bool:
     """Whether an outer level sets the header, and the add_header of an inner one has taken it away."""
-    lines = (line for outer in level.outward() for line in outer.lines.get("add_header", []))
-    return any(line.words and line.words[0].text.lower() == HEADER.lower() for line in lines)
+    lines = (line for outer in level.outward() for line in outer.lines.get("add_header", []) if len(line.words) > 1)
+    return any(line.words[0].text.lower() == HEADER.lower() and line.words[1].text for line in lines)
 
 
 def sent_by_django(stack: Stack) -> Value[bool]:
