@@ -79,19 +79,23 @@ def _fields(api: Api, repeat: Repeat) -> Verdict:
 def method_field_query(stack: Stack) -> Iterator[Verdict]:
     """Method fields and properties that ask the database for each row."""
     api = stack.api
-    found: dict[Place, list[Event]] = {}
+    found: dict[tuple[Place, Place | None], list[Event]] = {}
     for event in api.events:
         if event.kind in REPEATING and _in_method(api, event):
-            found.setdefault(event.place, []).append(event)
+            found.setdefault(_root(event), []).append(event)
     for events in found.values():
         yield _method(api, Repeat(events))
+
+
+def _root(event: Event) -> tuple[Place, Place | None]:
+    """The rows that lack something; for a query of another kind the query itself, however many fields lead to it."""
+    return cause_of(event) if event.path else (event.query, None)
 
 
 def _method(api: Api, repeat: Repeat) -> Verdict:
     event = repeat.first
     field = api.field(event)
     place = _access(api, event)
-    repeat = Repeat([item for item in repeat.events if cause_of(item) == cause_of(event)])
     owner = field.owner.name if field.owner is not None else event.where
     site = Site(place, f"{owner}.{field.method or field.name}: {'.'.join(event.path) or event.method}")
     if event.outcome == "pass":
@@ -101,16 +105,24 @@ def _method(api: Api, repeat: Repeat) -> Verdict:
     bypassed = all(item.kind == "bypassed" for item in repeat.failing)
     guarded = all(item.guarded for item in repeat.failing)
     origin = event.origin.text if event.origin is not None else ""
+    fields = list(dict.fromkeys(api.field(item).name for item in repeat.failing))
     declared = Step(field.place, f"the field `{field.name}` of each row")
+    asks = all(item.kind == "query" for item in repeat.failing)
     return Fail(
         site,
         {
-            "field": field.name,
+            "field": "`, `".join(fields[:4]) + ("`, `…" if len(fields) > 4 else ""),
             "relation": ", ".join(".".join(path) for path in repeat.paths) or event.method,
             "queryset": f"`{origin}`" if origin else "the queryset",
             "method": event.method,
         },
-        cause="bypassed" if bypassed else "guarded" if guarded else "",
+        cause="bypassed"
+        if bypassed
+        else ("guarded-query" if guarded else "query")
+        if asks
+        else "guarded"
+        if guarded
+        else "",
         related=(declared, *repeat.related()),
         flow=event.flow,
         fix="" if bypassed else repeat.advice(),
