@@ -14,6 +14,7 @@ import tomli
 
 from stackaudit.link.fold import ROOT, Source, World, fold_file
 from stackaudit.link.folding.objects import Maybe
+from stackaudit.link.settings import matches
 from stackaudit.lower import python
 from stackaudit.model.values import AnyValue, Known, Unknown
 
@@ -92,10 +93,19 @@ def real(package: Package, root: Path) -> dict[str, Any]:
     return dict(json.loads(done.stdout))
 
 
+def _path(file: Source) -> str:
+    return file.path
+
+
 def ours(package: Package) -> dict[str, AnyValue]:
     files: dict[str, Source] = {file.name: file for file in (File(*item) for item in package.files.items())}
     environment: dict[str, AnyValue] = {name: Known(value) for name, value in package.environment.items()}
-    world = World(environment=environment, find=lambda dotted, near: files.get(dotted), installed=lambda top: None)
+    world = World(
+        environment=environment,
+        find=lambda dotted, near: files.get(dotted),
+        installed=lambda top: None,
+        glob=lambda pattern: [file for file in sorted(files.values(), key=_path) if matches(file.path, pattern)],
+    )
     target = files[package.module]
     found = fold_file(target.facts, target.path, world, target.name)
     if found.open:

@@ -205,11 +205,6 @@ def bind(machine: Machine, found: AnyValue, owner: Known[Any], node: ir.Node, fr
     return found if isinstance(owner.value, ClassObject) else Known(Bound(function, owner), found.places)
 
 
-def super_of(machine: Machine, frame: Frame) -> AnyValue:
-    """`super()`: not followed."""
-    return Unknown("it is asked of a base class")
-
-
 def item(machine: Machine, value: AnyValue, index: AnyValue, frame: Frame) -> AnyValue:
     """`value[index]`."""
     if isinstance(value, Unset):

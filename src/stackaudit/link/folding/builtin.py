@@ -7,6 +7,7 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from stackaudit.link.folding import operators
+from stackaudit.link.folding.arguments import plain_arguments
 from stackaudit.link.folding.containers import update
 from stackaudit.link.folding.objects import (
     ROOT,
@@ -21,10 +22,9 @@ from stackaudit.link.folding.objects import (
     Maybe,
     ModuleObject,
     Raised,
-    Unset,
     key_of,
 )
-from stackaudit.link.folding.operators import LONGEST, as_plain, items_of, merged, plain_arguments, truth
+from stackaudit.link.folding.operators import LONGEST, items_of, merged, truth
 from stackaudit.model.values import AnyValue, Known, Unknown
 
 if TYPE_CHECKING:
@@ -38,21 +38,12 @@ def _convert(make: Callable[..., Any]) -> Callable[[Machine, Call], AnyValue]:
     def apply(machine: Machine, call: Call) -> AnyValue:
         if not call.args:
             return Known(make())
-        args: list[Any] = []
-        for arg in (*call.args, *call.keywords.values()):
-            if isinstance(arg, Unset):
-                raised = machine.raised(call.frame, "TypeError", arg)
-                return Unknown(raised.why, raised.places)
-            plain = as_plain(arg)
-            if isinstance(plain, Unknown):
-                return Unknown(plain.why, plain.places)
-            if isinstance(plain, str) and ROOT in plain:
-                return Unknown("it depends on where the project is installed")
-            if isinstance(plain, str) and len(plain) > 4000:
-                return Unknown("it is too large")
-            args.append(plain)
+        plain = plain_arguments(call, machine)
+        if isinstance(plain, Unknown):
+            return plain
+        args, keywords = plain
         try:
-            return merged(make(*args), *call.args)
+            return merged(make(*args, **keywords), *call.args)
         except (TypeError, ValueError, OverflowError, ArithmeticError) as error:
             kind = "ValueError" if isinstance(error, ValueError) else type(error).__name__
             raise Raised(kind, f"{make.__name__}() raises {kind}") from None

@@ -8,7 +8,7 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, TypeAlias
 
 from stackaudit.facts import python as ir
-from stackaudit.link.folding import builtin, containers, outside, paths, readers, strings
+from stackaudit.link.folding import builtin, containers, outside, paths, readers, records, strings
 from stackaudit.link.folding.journal import join_values
 from stackaudit.link.folding.objects import (
     Bound,
@@ -171,12 +171,15 @@ def _parameters(function: Function, args: list[AnyValue], keywords: dict[str, An
 def instantiate(machine: Machine, cls: ClassObject, made: Call) -> AnyValue:
     """An object of a class of the project."""
     instance = Known(Instance(cls, Namespace()), (made.place,))
+    if cls.is_dataclass and all(isinstance(each, ClassObject) for each in cls.ancestry()):
+        records.make(machine, cls, instance.value.names, made)
+        return instance
     for each in cls.ancestry():
         if isinstance(each, External):
             maker = outside.CLASSES.get(each.name)
             if maker is not None:
                 return maker(machine, cls, instance, made)
-            if each.name not in ("builtins.object", "abc.ABC", "typing.Protocol"):
+            if each.name not in ("builtins.object", "abc.ABC", "typing.Protocol") or cls.is_dataclass:
                 instance.value.names.open = f"{cls.name} is made by {each.name}"
                 return instance
             continue

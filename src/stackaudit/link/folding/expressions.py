@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from stackaudit.facts import python as ir
-from stackaudit.link.folding import attributes, operators
+from stackaudit.link.folding import attributes, inheritance, operators
 from stackaudit.link.folding.containers import blur, lay_over
 from stackaudit.link.folding.journal import FELL, Exit, join_values
 from stackaudit.link.folding.objects import (
@@ -99,7 +99,7 @@ def arguments(
 def _call(machine: Machine, node: ir.Call, frame: Frame) -> AnyValue:
     function = machine.evaluate(node.func, frame)
     if _is_super(node, function) and not node.args:
-        return attributes.super_of(machine, frame)
+        return inheritance.super_of(machine, frame)
     args, keywords, loose = arguments(machine, node, frame)
     if isinstance(function, Unknown) or loose is not None:
         for arg in (*args, *keywords.values()):
@@ -124,7 +124,8 @@ def _bytes(machine: Machine, node: ir.Bytes, frame: Frame) -> AnyValue:
 
 
 def _opaque(machine: Machine, node: ir.Opaque, frame: Frame) -> AnyValue:
-    return Unknown("it is no plain value", (machine.place(node, frame),))
+    place = (machine.place(node, frame),)
+    return Known(..., place) if node.kind == "..." else Unknown("it is no plain value", place)
 
 
 def _joined(machine: Machine, node: ir.JoinedStr, frame: Frame) -> AnyValue:

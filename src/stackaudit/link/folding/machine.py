@@ -55,9 +55,6 @@ NOT_IN_PRODUCTION = frozenset(
 NO_VCPUS = Unknown("the number of the host's vCPUs is not configured")
 
 
-NO_VCPUS = Unknown("the number of the host's vCPUs is not configured")
-
-
 class Source(Protocol):
     """A Python file as the machine needs it."""
 
@@ -82,7 +79,8 @@ class World:
     of the file that imports it; `exists(path)` tells whether a path below the root is there, None where that is not
     known; `installed(name)` the same of a distribution's top-level module; `broken(dotted)` why a module of the project
     could not be read; `vcpus` is the host's number of processors; `doubtful` maps environment variables that a file
-    sets which may not be production's to a sentence; `django` is Django's version.
+    sets which may not be production's to a sentence; `django` is Django's version; `glob(pattern)` gives the Python
+    files of the project whose paths below the root match a pattern, sorted.
     """
 
     environment: Mapping[str, AnyValue] = field(default_factory=dict)
@@ -93,6 +91,7 @@ class World:
     vcpus: AnyValue = NO_VCPUS
     django: tuple[int, ...] | None = None
     doubtful: Mapping[str, str] = field(default_factory=dict)
+    glob: Callable[[str], Sequence[Source]] = lambda pattern: ()
 
 
 class Machine:

@@ -138,6 +138,7 @@ class Function:
     is_static: bool = False
     is_class: bool = False
     is_odd: str = ""
+    decorations: tuple[tuple[str, tuple[AnyValue, ...]], ...] = ()
 
 
 @dataclass(eq=False, slots=True)
@@ -149,15 +150,21 @@ class ClassObject:
     names: Namespace
     frame: Frame
     annotations: dict[str, ir.Expr]
+    is_dataclass: bool = False
+    keywords: dict[str, AnyValue] = field(default_factory=dict)
 
     def ancestry(self) -> list[ClassObject | External]:
-        """The class and its bases, nearest first; a base that is unknown stands as External("?")."""
-        line: list[ClassObject | External] = [self]
-        for base in self.bases:
-            held = base.value if isinstance(base, Known) else External("?")
-            below = held.ancestry() if isinstance(held, ClassObject) else [held]
-            line += [each for each in below if each not in line]
-        return line
+        """The class and its bases as Python asks them (C3); a base that is unknown stands as External("?")."""
+        held = [base.value if isinstance(base, Known) else External("?") for base in self.bases]
+        lines = [each.ancestry() if isinstance(each, ClassObject) else [each] for each in held]
+        waiting: list[list[ClassObject | External]] = [list(line) for line in (*lines, held)]
+        found: list[ClassObject | External] = [self]
+        while waiting := [line for line in waiting if line]:
+            heads = [line[0] for line in waiting]
+            first = next((head for head in heads if not any(head in line[1:] for line in waiting)), heads[0])
+            found.append(first)
+            waiting = [[each for each in line if each != first] for line in waiting]
+        return found
 
 
 @dataclass(eq=False, slots=True)

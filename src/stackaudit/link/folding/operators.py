@@ -6,14 +6,16 @@ import operator
 from collections.abc import Callable, Iterable
 from datetime import date, timedelta
 from pathlib import PurePosixPath
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from stackaudit.link.folding.objects import (
     ROOT,
+    ClassObject,
     External,
     FoldedDict,
     FoldedList,
     FoldedSet,
+    Function,
     Maybe,
     Raised,
     Unset,
@@ -23,9 +25,6 @@ from stackaudit.link.folding.objects import (
 )
 from stackaudit.model.source import Place
 from stackaudit.model.values import AnyValue, Known, Unknown, first_unknown
-
-if TYPE_CHECKING:
-    from stackaudit.link.folding.calls import Call
 
 LARGEST = 20_000
 """How many items a container may hold, all the way down, where all of them must be looked at."""
@@ -102,7 +101,7 @@ def truth(value: AnyValue) -> bool | Unknown:
         return Unknown(held[0].why, value.places) if held else False  # type: ignore[union-attr]
     if scalar(held) or isinstance(held, (tuple, timedelta)):
         return bool(held)
-    if isinstance(held, (External, PurePosixPath)):
+    if isinstance(held, (External, PurePosixPath, ClassObject, Function)):
         return True
     return Unknown("whether it counts as true is not known", value.places)
 
@@ -349,21 +348,6 @@ def contains(container: AnyValue, item: AnyValue) -> AnyValue:
 def as_plain(value: AnyValue) -> Any:
     """`value` as Python's own objects all the way down, or the first Unknown inside it."""
     return _plain(value, [LARGEST])
-
-
-def plain_arguments(call: Call) -> tuple[list[Any], dict[str, Any]] | Unknown:
-    """The arguments of a call as Python's own objects, or why one of them is not known."""
-    args: list[Any] = []
-    keywords: dict[str, Any] = {}
-    for name, arg in (*((None, arg) for arg in call.args), *call.keywords.items()):
-        plain = as_plain(arg)
-        if isinstance(plain, Unknown):
-            return Unknown(plain.why, plain.places)
-        if name is None:
-            args.append(plain)
-        else:
-            keywords[name] = plain
-    return args, keywords
 
 
 def _plain(value: AnyValue, left: list[int]) -> Any:

@@ -10,9 +10,10 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, TypeAlias
 from urllib.parse import quote, quote_plus, unquote, urljoin, urlparse
 
-from stackaudit.link.folding import operators
+from stackaudit.link.folding import included, operators, pydantic
+from stackaudit.link.folding.arguments import plain_arguments
 from stackaudit.link.folding.objects import ROOT, ClassObject, FoldedList, Maybe, Method, Namespace, Raised, Unset
-from stackaudit.link.folding.operators import as_plain, merged, noted
+from stackaudit.link.folding.operators import merged, noted
 from stackaudit.model.values import AnyValue, Known, Unknown
 
 if TYPE_CHECKING:
@@ -82,23 +83,10 @@ def _plain_call(make: Callable[..., Any], *failures: type[Exception]) -> Handler
     )  # fmt: skip
 
     def apply(machine: Machine, call: Call) -> AnyValue:
-        args: list[Any] = []
-        for arg in call.args:
-            if isinstance(arg, Unset):
-                raised = machine.raised(call.frame, "TypeError", arg)
-                return Unknown(raised.why, raised.places)
-            plain = as_plain(arg)
-            if isinstance(plain, Unknown):
-                return Unknown(plain.why, plain.places)
-            if isinstance(plain, str) and (ROOT in plain or len(plain) > operators.LONGEST):
-                return Unknown("it depends on where the project is installed")
-            args.append(plain)
-        keywords: dict[str, Any] = {}
-        for name, arg in call.keywords.items():
-            plain = as_plain(arg)
-            if isinstance(plain, Unknown):
-                return Unknown(plain.why, plain.places)
-            keywords[name] = plain
+        plain = plain_arguments(call, machine)
+        if isinstance(plain, Unknown):
+            return plain
+        args, keywords = plain
         try:
             result = make(*args, **keywords)
         except expected as error:
@@ -219,6 +207,11 @@ CALLS: dict[str, Handler] = {
     "setuptools._distutils.util.strtobool": _plain_call(_strtobool),
     "django.utils.encoding.force_str": _same,
     "djp.settings": _djp,
+    "split_settings.tools.include": included.include,
+    "split_settings.tools.optional": included.optional,
+    "dynaconf.DjangoDynaconf": included.dynaconf,
+    "dynaconf.contrib.DjangoDynaconf": included.dynaconf,
+    "dynaconf.contrib.django_dynaconf_v2.DjangoDynaconf": included.dynaconf,
     "sys.path.insert": _nothing,
     "sys.path.append": _nothing,
     "warnings.warn": _nothing,
@@ -229,5 +222,12 @@ CALLS: dict[str, Handler] = {
     **{name: _unknown("the machine that it runs on decides it") for name in MACHINE},
 }
 
-CLASSES: dict[str, Callable[[Machine, ClassObject, Known[Any], Call], AnyValue]] = {}
+CLASSES: dict[str, Callable[[Machine, ClassObject, Known[Any], Call], AnyValue]] = {
+    "pydantic_settings.BaseSettings": pydantic.settings,
+    "pydantic_settings.main.BaseSettings": pydantic.settings,
+    "pydantic.BaseSettings": pydantic.settings,
+    "pydantic.v1.BaseSettings": pydantic.settings,
+    "pydantic.BaseModel": pydantic.model,
+    "pydantic.main.BaseModel": pydantic.model,
+}
 """Classes outside of the project whose subclasses are made in a known way, by name."""

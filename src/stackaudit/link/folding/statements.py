@@ -16,7 +16,7 @@ from stackaudit.link.folding.objects import (
     Raised,
     Unset,
 )
-from stackaudit.link.folding.operators import truth
+from stackaudit.link.folding.operators import noted, truth
 from stackaudit.model.values import AnyValue, Known, Unknown
 
 if TYPE_CHECKING:
@@ -259,7 +259,9 @@ def _tried(machine: Machine, node: ir.Try, frame: Frame) -> Exit:
         except Raised as raised:
             for handler in node.handlers:
                 if machine.is_caught(raised.kind, _kinds(handler.type)):
-                    return _handle(machine, handler, raised.why, frame)
+                    end = _handle(machine, handler, raised.why, frame)
+                    _left_out(machine, node.body, raised.why, frame)
+                    return end
             raise
         return machine.execute(node.orelse, frame) if end == FELL else end
 
@@ -276,6 +278,15 @@ def _tried(machine: Machine, node: ir.Try, frame: Frame) -> Exit:
     if len(arms) == 1 or doubt is None:
         return body()
     return joined_exit(machine.either(doubt, arms), doubt, frame)
+
+
+def _left_out(machine: Machine, body: Sequence[ir.Stmt], why: str, frame: Frame) -> None:
+    """What `body` would have set where a variable is set rests on its not being set."""
+    unset = _VARIABLE.match(why)
+    for name in sorted(targets.bound(body)) if unset else ():
+        value = frame.names.get(name)
+        if unset and value is not None:
+            machine.write(frame.names, name, noted(value, f"default of env {unset[1]}"))
 
 
 def _arm(machine: Machine, handler: ir.Handler, why: Unknown, frame: Frame) -> Callable[[], Exit]:

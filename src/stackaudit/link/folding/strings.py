@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
+from stackaudit.link.folding.arguments import plain_arguments
 from stackaudit.link.folding.objects import ROOT, Raised
-from stackaudit.link.folding.operators import LONGEST, merged, of_plain, plain_arguments
+from stackaudit.link.folding.operators import LONGEST, merged, of_plain
 from stackaudit.model.values import AnyValue, Known, Unknown
 
 if TYPE_CHECKING:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from stackaudit.facts import python as ir
@@ -22,6 +23,17 @@ from stackaudit.model.values import AnyValue, Known, Unknown
 
 if TYPE_CHECKING:
     from stackaudit.link.folding.machine import Machine
+
+
+def bound(body: Iterable[ir.Stmt]) -> set[str]:
+    """The names that statements bind by assignment, without those inside of further blocks."""
+    found: list[ir.Expr] = []
+    for statement in body:
+        if isinstance(statement, ir.Assign):
+            found += statement.targets
+        elif isinstance(statement, (ir.AnnAssign, ir.AugAssign)):
+            found.append(statement.target)
+    return {target.id for target in found if isinstance(target, ir.Name)}
 
 
 def assign(machine: Machine, target: ir.Expr, value: AnyValue, frame: Frame) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
 from stackaudit.link.fold import World, exported
@@ -181,4 +182,13 @@ def world(stack: Stack) -> World:
         broken=broken,
         vcpus=stack.host.vcpus,
         doubtful=doubtful,
+        glob=lambda pattern: [
+            stack.modules.by_path[path] for path in sorted(stack.modules.by_path) if matches(path, pattern)
+        ],
     )
+
+
+def matches(path: str, pattern: str) -> bool:
+    """Whether a path matches a glob pattern whose `*` does not reach over folders."""
+    parts, wanted = path.split("/"), pattern.split("/")
+    return len(parts) == len(wanted) and all(fnmatchcase(part, want) for part, want in zip(parts, wanted, strict=True))
