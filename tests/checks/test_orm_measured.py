@@ -57,6 +57,37 @@ PAIRS: dict[str, tuple[str, str, str]] = {
         return book.author_id
         """,
     ),
+    "first twice": (
+        "repeated-evaluation",
+        """
+        books = Book.objects.order_by("title")
+        return books.first().title, books.first().price
+        """,
+        """
+        book = Book.objects.order_by("title").first()
+        return book.title, book.price
+        """,
+    ),
+    "all twice": (
+        "repeated-evaluation",
+        "return [tag.name for tag in Tag.objects.all()], [tag.pk for tag in Tag.objects.all()]",
+        """
+        tags = Tag.objects.all()
+        return [tag.name for tag in tags], [tag.pk for tag in tags]
+        """,
+    ),
+    "the same in a loop": (
+        "loop-invariant-query",
+        """
+        titles = ["a", "b", "c"]
+        return [title for title in titles if title in Book.objects.values_list("title", flat=True)]
+        """,
+        """
+        titles = ["a", "b", "c"]
+        known = Book.objects.values_list("title", flat=True)
+        return [title for title in titles if title in known]
+        """,
+    ),
 }
 LOADING: dict[str, tuple[str, str, str]] = {
     "length": ("loads-rows-to-count", "return len(Book.objects.all())", "return Book.objects.count()"),

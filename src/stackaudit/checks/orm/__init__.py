@@ -13,6 +13,7 @@ from stackaudit.checks.orm.loops import (
     query_in_loop,
     write_in_loop,
 )
+from stackaudit.checks.orm.repetition import loop_invariant_query, repeated_evaluation
 from stackaudit.checks.orm.unbounded import unbounded_queryset
 
 __all__ = [
@@ -21,12 +22,14 @@ __all__ = [
     "fk_id_dereference",
     "import_time_query",
     "loads_rows_to_count",
+    "loop_invariant_query",
     "n_plus_one_forward",
     "n_plus_one_reverse",
     "non_atomic_increment",
     "prefetch_bypassed",
     "python_aggregation",
     "query_in_loop",
+    "repeated_evaluation",
     "unbounded_queryset",
     "write_in_loop",
 ]

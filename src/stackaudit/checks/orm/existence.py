@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 
 from stackaudit.checks.orm.causes import grouped, own, verdict
 from stackaudit.checks.orm.loops import words
+from stackaudit.checks.orm.repetition import repeated
 from stackaudit.link.queries.events import Event
+from stackaudit.model.source import Place
 from stackaudit.model.verdict import Fail, Site, Verdict
 
 if TYPE_CHECKING:
@@ -16,8 +18,19 @@ if TYPE_CHECKING:
 
 def count_as_existence(stack: Stack) -> Iterator[Verdict]:
     """One site for each comparison of a count with nothing."""
+    known = repeated(stack)
     for group in grouped((event for event in own(stack) if event.kind == "existence"), lambda event: event.query):
-        yield verdict(group, _existence)
+        if not any(_holds(group[0].query, place) for place in known):
+            yield verdict(group, _existence)
+
+
+def _holds(outer: Place, inner: Place) -> bool:
+    """Whether a count that was made before stands in the comparison: making it once mends both."""
+    one, other = outer.region, inner.region
+    return outer.path == inner.path and (one.line, one.column) <= (other.line, other.column) <= (
+        one.end_line,
+        one.end_column,
+    )
 
 
 def _existence(site: Site, events: list[Event]) -> Fail:

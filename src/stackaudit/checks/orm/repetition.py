@@ -1,0 +1,167 @@
+"""The same query, asked again where its answer is known."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+from stackaudit.facts import python as py
+from stackaudit.link.queries.source import text_of
+from stackaudit.link.queries.values import Manager, Related, Rows
+from stackaudit.link.usage.bodies import Body
+from stackaudit.link.usage.effects import is_plain, is_quiet, is_same, within
+from stackaudit.link.usage.uses import LOADS, Use, use_of, uses_of
+from stackaudit.model.source import Place
+from stackaudit.model.verdict import Cost, Fail, Pass, Site, Step, Verdict
+
+if TYPE_CHECKING:
+    from stackaudit.link.stack import Stack
+
+_RUNS = frozenset({"through", "length", "truth", "member", "index", "asked"})
+_TURNS = 100
+_ATTEMPTS = frozenset({"attempt", "attempts", "retry", "retries", "try_number", "_attempt", "tries", "_"})
+
+
+def repeated_evaluation(stack: Stack) -> Iterator[Verdict]:
+    """One site for each query that a function asks twice in the same words, with nothing in between to change it."""
+    for body in stack.usage:
+        groups: dict[str, list[Use]] = {}
+        for use in _queries(body):
+            groups.setdefault(_written(use), []).append(use)
+        for written, uses in groups.items():
+            if len(uses) > 1 and "…" not in written and not _is_loaded_later(body, uses[0]):
+                yield from _repeated(stack, body, written, uses)
+
+
+def _is_loaded_later(body: Body, use: Use) -> bool:
+    """Whether the rows are loaded too, so that the question itself is what is too much."""
+    if use.method not in ("exists", "count", "aexists", "acount") or not isinstance(use.node, py.Name):
+        return False
+    return any(other.how in LOADS for other in uses_of(body, use.node))
+
+
+def repeated(stack: Stack) -> set[Place]:
+    """The places of the queries that are asked again."""
+    return {verdict.site.place for verdict in repeated_evaluation(stack) if isinstance(verdict, Fail)}
+
+
+def _queries(body: Body) -> Iterator[Use]:
+    """What runs a query each time that it is reached: methods that ask, and chains that are gone through."""
+    for node in body.nodes:
+        value = body.value(node)
+        if not isinstance(value, (Rows, Manager, Related)) or not isinstance(node, (py.Name, py.Call, py.Attribute)):
+            continue
+        use = use_of(body, node)
+        keeps = isinstance(node, (py.Name, py.Attribute)) and use.how != "asked" and use.how != "index"
+        if use.how in _RUNS and not keeps and body.scope(node) is body.node and _asks(value, use):
+            yield use
+
+
+def _asks(value: Rows | Manager | Related, use: Use) -> bool:
+    """Whether the query runs for certain: nothing was loaded before, and no caller can have prefetched the rows."""
+    if isinstance(value, Manager):
+        return use.how == "asked"
+    if isinstance(value, Related):
+        return use.how == "asked" and use.method in ("get", "last", "latest", "earliest", "aggregate", "in_bulk")
+    if value.evaluated or value.cached:
+        return False
+    return value.via is None or bool(value.asked) or not value.via.row.load.unknown
+
+
+def _written(use: Use) -> str:
+    if use.how in ("asked", "index"):
+        return text_of(use.by, 400)
+    return text_of(use.node, 400)
+
+
+def _repeated(stack: Stack, body: Body, written: str, uses: list[Use]) -> Iterator[Verdict]:
+    first = sorted(uses, key=lambda use: use.node.start)
+    for one, other in pairwise(first):
+        node, again = _expression(one), _expression(other)
+        if not (body.follows(node, again) and body.always(node, again)) or not is_plain(body, node):
+            continue
+        if set(body.loops(again)) - set(body.loops(node)) and isinstance(node, py.Name):
+            continue
+        between = [item for item in body.nodes if node.end <= item.start and item.end <= again.start]
+        if is_same(body, node, again) and is_quiet(stack.modules, body, between) and not _is_turned(body, node, again):
+            site = Site(body.place(again), f"{body.where}: {written[:60]} again")
+            related = (Step(body.place(node), "asks the same before"),)
+            yield Fail(site, {"query": text_of(again, 60)}, related=related)
+            return
+
+
+def _expression(use: Use) -> py.Expr:
+    return use.by if use.how in ("asked", "index") and isinstance(use.by, (py.Call, py.Subscript)) else use.node
+
+
+def _is_turned(body: Body, one: py.Node, other: py.Node) -> bool:
+    """Whether something is written in a loop around the second place that does not hold the first."""
+    return any(loop.start > one.start for loop in body.loops(other))
+
+
+def loop_invariant_query(stack: Stack) -> Iterator[Verdict]:
+    """One site for each query in a `for` loop that has nothing to do with the turns of the loop."""
+    for body in stack.usage:
+        seen: set[str] = set()
+        for use in _queries(body):
+            node = _expression(use)
+            loops = [loop for loop in body.loops(node) if not isinstance(loop, py.While)]
+            if loops and text_of(node, 400) not in seen and is_plain(body, node):
+                seen.add(text_of(node, 400))
+                yield from _invariant(stack, body, node, loops[0])
+
+
+def _invariant(stack: Stack, body: Body, node: py.Expr, loop: py.Node) -> Iterator[Verdict]:
+    if _is_short(loop) or any(isinstance(item, py.While) for item in body.up(node)) or _is_put_off(body, node, loop):
+        return
+    inner = within(body, loop)
+    bound = {
+        name
+        for name, binds in body.binds.items()
+        if any(loop.start <= bind.statement.start < loop.end for bind in binds)
+    }
+    if any(isinstance(item, py.Name) and item.id in bound for item in within(body, node)):
+        return
+    site = Site(body.place(node), f"{body.where}: {text_of(node, 60)}")
+    if not is_quiet(stack.modules, body, [item for item in inner if item is not node]):
+        yield Pass(site)  # what the loop does may change the answer
+        return
+    text = "the comprehension"
+    if isinstance(loop, py.For):
+        text = f"for {text_of(loop.target, 30)} in {text_of(loop.iter, 50)}"
+    values = {"query": text_of(node, 60), "loop": text}
+    cost = Cost(_TURNS, _TURNS, f"{_TURNS} turns of the loop")
+    yield Fail(site, values, related=(Step(body.place(loop), "repeats it"),), cost=cost)
+
+
+def _is_short(loop: py.Node) -> bool:
+    """Whether a loop is written out, or repeats attempts."""
+    sources = [loop.iter] if isinstance(loop, py.For) else []
+    if isinstance(loop, py.Comp):
+        sources = [generator.iter for generator in loop.generators]
+    if isinstance(loop, py.For) and isinstance(loop.target, py.Name) and loop.target.id in _ATTEMPTS:
+        return True
+    sources = [item.value if isinstance(item, py.NamedExpr) else item for item in sources]
+    return all(isinstance(item, (py.Tuple, py.List, py.Set, py.Dict, py.Constant)) for item in sources)
+
+
+def _is_put_off(body: Body, node: py.Node, loop: py.Node) -> bool:
+    """Whether the query runs once at most: its branch leaves the loop, or a test asks whether it ran before."""
+    for holder, _ in body.branches(node):
+        if holder.start <= loop.start:
+            continue
+        if isinstance(holder, (py.BoolOp, py.IfExp, py.Match, py.Try)):
+            return True
+        if isinstance(holder, py.If):
+            test = within(body, holder.test)
+            if any(isinstance(item, py.Compare) and {"is", "not in"} & set(item.ops) for item in test):
+                return True
+            if any(isinstance(item, py.UnaryOp) and item.op == "not" for item in test):
+                return True
+    leaving = (py.Return, py.Raise)
+    return any(
+        isinstance(item, leaving) or (isinstance(item, py.Jump) and item.kind == "break")
+        for item in within(body, loop)
+        if item.end > node.start
+    )
