@@ -45,18 +45,15 @@ def _typed(served: Served) -> Verdict:
 def type_of(level: Level, ending: str) -> Value[str]:
     """The Content-Type of files with an ending at a level; "" where mime.types, which knows it, decides.
 
-    The innermost level with a `types` block replaces what outer ones say; several blocks of one level add up.
+    The innermost level with a `types` block replaces what outer ones say; several blocks of one level add up, and the
+    last line that names an ending wins (nginx 1.22.1, which warns of it).
     """
     for outer in level.outward():
         blocks = outer.inside("types")
-        gap = outer.gap_for("types")
-        if any(_is_mime_types(block) for block in blocks):
-            return Known("")
-        for block in blocks:
-            for kind, lines in block.lines.items():
-                if any(word.text.lower() == ending for line in lines for word in line.words):
-                    return Known(kind, (block.place,))
-        gap = gap or next((inner for block in blocks for inner in block.gaps), None)
+        named = [found for block in blocks for found in _named(block, ending)]
+        if named:
+            return named[-1]
+        gap = outer.gap_for("types") or next((inner for block in blocks for inner in block.gaps), None)
         if gap is not None:
             return Unknown(gap.why, (gap.place,))
         if blocks:
@@ -67,9 +64,18 @@ def type_of(level: Level, ending: str) -> Value[str]:
     return found.value.lines[-1].text(0) if found.value.lines else Known("text/plain", note="nginx's default")
 
 
-def _is_mime_types(block: Level) -> bool:
-    """Whether a block stands for the file mime.types of a distribution, whole or inside `types { }`."""
-    return block.directive is None or any(_is_mime_types(inner) for inner in block.inside("types"))
+def _named(block: Level, ending: str) -> list[Known[str]]:
+    """The types that a block gives an ending, in the order of the file; "" for those of a distribution's mime.types."""
+    if block.directive is None:
+        return [Known("", (block.place,))]
+    found = [
+        (line.place.region, Known(kind, (block.place,)))
+        for kind, lines in block.lines.items()
+        for line in lines
+        if any(word.text.lower() == ending for word in line.words)
+    ]
+    found += [(inner.place.region, one) for inner in block.inside("types") for one in _named(inner, ending)]
+    return [one for _, one in sorted(found, key=lambda item: item[0])]
 
 
 def static_access_log(stack: Stack) -> Iterator[Verdict]:
