@@ -2,6 +2,8 @@
 
 from stackaudit.checks.data.dispatch import celery_delay_in_atomic
 from stackaudit.checks.data.limits import celery_long_tasks, celery_no_time_limit
+from stackaudit.checks.data.pgbouncer import pgbouncer_transaction_mode
+from stackaudit.checks.data.redis import redis_evicts_broker
 from stackaudit.checks.data.workers import (
     celery_beat_duplicated,
     celery_concurrency_default,
@@ -15,4 +17,6 @@ __all__ = [
     "celery_eager_in_production",
     "celery_long_tasks",
     "celery_no_time_limit",
+    "pgbouncer_transaction_mode",
+    "redis_evicts_broker",
 ]
