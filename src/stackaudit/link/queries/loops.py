@@ -145,7 +145,8 @@ def _unpack(walk: Walk, targets: tuple[py.Expr, ...], value: Value) -> None:
 def _assign_attribute(walk: Walk, target: py.Attribute, value: Value) -> None:
     from stackaudit.link.queries import expressions
 
-    held = expressions.evaluate(walk, target.value) if isinstance(target.value, (py.Name, py.Attribute)) else UNKNOWN
+    plain = isinstance(target.value, (py.Name, py.Attribute)) or _is_entry(walk, target.value)
+    held = expressions.evaluate(walk, target.value) if plain else UNKNOWN
     if isinstance(held, Instance):
         before = held.attributes.get(target.attr)
         held.attributes[target.attr] = value if before is None else join(value, before)
@@ -158,6 +159,15 @@ def _assign_attribute(walk: Walk, target: py.Attribute, value: Value) -> None:
             load = replace(load, attributes=load.attributes | {target.attr})
         walk.frame.env[target.value.id] = replace(held, load=load)
         attached.assigned(walk, held, target.attr, value)
+
+
+def _is_entry(walk: Walk, node: py.Expr) -> bool:
+    """Whether an expression is an entry of a dictionary: `self.fields["author"]`."""
+    from stackaudit.link.queries import expressions
+
+    if not isinstance(node, py.Subscript) or not isinstance(node.value, (py.Name, py.Attribute)):
+        return False
+    return isinstance(expressions.evaluate(walk, node.value), Mapping)
 
 
 def store(walk: Walk, target: py.Expr, value: Value) -> None:
