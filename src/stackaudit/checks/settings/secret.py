@@ -10,7 +10,7 @@ from stackaudit.link.stack import Stack
 from stackaudit.model.values import Unknown
 from stackaudit.model.verdict import Fail, Pass, Site, Unsure, Verdict
 
-_OUTSIDE = re.compile(r"^the environment variable|read from a file|so production sets it$|takes \w+ from elsewhere$")
+_OUTSIDE = re.compile(r"^the environment variable|read from |so production sets it$|takes \w+ from elsewhere$")
 _ANEW = re.compile(r"^(\w+) makes it anew in each process")
 _DEFAULT = re.compile(r"default of env (\w+)")
 

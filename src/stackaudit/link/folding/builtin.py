@@ -292,6 +292,12 @@ def _print(machine: Machine, call: Call) -> AnyValue:
     return Known(None)
 
 
+def _open(machine: Machine, call: Call) -> AnyValue:
+    path = operators.text_of(call.args[0]) if call.args else Unknown("which file is read is not known")
+    shown = str(path.value).removeprefix(f"{ROOT}/") if isinstance(path, Known) else "a file"
+    return Unknown(f"it is read from {shown}", (call.place,))
+
+
 def _exec(machine: Machine, call: Call) -> AnyValue:
     machine.spoil(Known(call.frame.module.names), "code that is read at run time may change it")
     return Known(None)
@@ -332,7 +338,7 @@ CALLS: dict[str, Callable[[Machine, Call], AnyValue]] = {
     "builtins.isinstance": _isinstance,
     "builtins.print": _print,
     "builtins.exec": _exec,
-    "builtins.open": lambda machine, call: Unknown("it is read from a file"),
+    "builtins.open": _open,
     "builtins.__import__": lambda machine, call: Unknown("what it imports is not followed"),
     "itertools.chain": lambda machine, call: Known(FoldedList(item for arg in call.args for item in spread(arg))),
     "typing.cast": lambda machine, call: call.args[1] if len(call.args) > 1 else Unknown("it is cast"),

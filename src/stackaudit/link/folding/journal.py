@@ -96,16 +96,31 @@ class Journal:
             before, after = snapshot(container), arm.after[key]
             self.touch(container)
             if isinstance(container, FoldedList):
-                kept = 0
-                while kept < min(len(before[0]), len(after[0])) and before[0][kept] is after[0][kept]:
-                    kept += 1
-                container[kept:] = [Maybe(why.why, why.places)]
+                container[:] = _grown(before[0], after[0], why)
                 continue
             for name in {**before[0], **after[0]}:
                 if before[0].get(name) is not after[0].get(name):
-                    container[name] = Unknown(why.why, why.places)
+                    container[name] = _repeated(before[0].get(name), after[0].get(name), why)
             if not isinstance(container, Namespace):
                 container.open = container.open or why.why
+
+
+def _grown(before: list[AnyValue], after: list[AnyValue], why: Unknown) -> list[AnyValue]:
+    """What is left of a list that a loop makes longer: its beginning, and any number of items."""
+    kept = 0
+    while kept < min(len(before), len(after)) and before[kept] is after[kept]:
+        kept += 1
+    return [*before[:kept], Maybe(why.why, why.places)]
+
+
+def _repeated(before: AnyValue | None, after: AnyValue | None, why: Unknown) -> AnyValue:
+    """A name that a loop binds anew: to the same list as before, to a longer one, or to something else."""
+    if isinstance(before, Known) and isinstance(after, Known):
+        if isinstance(before.value, (FoldedList, FoldedDict, FoldedSet)) and before.value is after.value:
+            return after
+        if type(before.value) is FoldedList and type(after.value) is FoldedList:
+            return Known(FoldedList(_grown(before.value, after.value, why)), after.places)
+    return Unknown(why.why, why.places)
 
 
 def snapshot(container: Container) -> Snapshot:

@@ -282,5 +282,7 @@ def _export(value: AnyValue, depth: int, above: set[int]) -> AnyValue:
         return Known(str(held), value.places, value.note)
     if isinstance(held, (External, ClassObject, Function)):
         return Unknown(f"it is the object {held.name} of Python", value.places)
+    if isinstance(held, ExternalResult):
+        return Unknown(f"it is what {held.name}() gives", value.places)
     exported: AnyValue = getattr(held, "exported", lambda: Unknown("it is an object of Python", value.places))()
     return exported

@@ -12,6 +12,7 @@ from stackaudit.link.folding.objects import (
     ROOT,
     ClassObject,
     External,
+    ExternalResult,
     FoldedDict,
     FoldedList,
     FoldedSet,
@@ -372,7 +373,7 @@ def _plain(value: AnyValue, left: list[int]) -> Any:
         found = [_plain(item, left) for item in held]
         unknown = next((item for item in found if isinstance(item, Unknown)), None)
         return unknown if unknown is not None else (tuple(found) if isinstance(held, tuple) else found)
-    return Unknown("it is an object of Python", value.places)
+    return Unknown(f"it is {described(held)}", value.places)
 
 
 def of_plain(value: Any, places: tuple[Place, ...] = (), note: str = "") -> AnyValue:
@@ -406,7 +407,14 @@ def items_of(value: AnyValue) -> list[AnyValue] | Unknown:
         return Unknown("it depends on where the project is installed") if ROOT in held else [Known(c) for c in held]
     if isinstance(held, (int, float, bool)) or held is None:
         raise Raised("TypeError", "something that is no sequence is iterated")
-    return Unknown("it iterates over an object", value.places)
+    return Unknown(f"it iterates over {described(held)}", value.places)
+
+
+def described(held: Any) -> str:
+    """An object that is no plain value, in words: by what made it, where that is known."""
+    if isinstance(held, ExternalResult):
+        return f"what {held.name}() gives"
+    return f"{held.name} of Python" if isinstance(held, External) else "an object of Python"
 
 
 def text_of(value: AnyValue) -> AnyValue:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
@@ -195,6 +196,10 @@ CALLS: dict[str, Handler] = {
     "os.process_cpu_count": _vcpus,
     "datetime.timedelta": _plain_call(timedelta),
     "json.loads": _plain_call(json.loads),
+    "json.dumps": _plain_call(json.dumps),
+    "math.floor": _plain_call(math.floor),
+    "math.ceil": _plain_call(math.ceil),
+    "tempfile.gettempdir": lambda machine, call: with_default(machine.variable("TMPDIR"), "TMPDIR", Known("/tmp")),
     "ast.literal_eval": _plain_call(ast.literal_eval),
     "urllib.parse.urlparse": _urlparse,
     "urllib.parse.quote": _plain_call(quote),

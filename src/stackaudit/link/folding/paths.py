@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
-from stackaudit.link.folding.objects import ROOT, Method, Raised
+from stackaudit.link.folding.objects import ROOT, ExternalResult, Method, Raised
 from stackaudit.link.folding.operators import merged, text_of
 from stackaudit.model.values import AnyValue, Known, Unknown
 
@@ -89,7 +89,7 @@ def path_method(machine: Machine, call: Call, owner: Known[Any], name: str) -> A
     if name == "is_absolute":
         return merged(path.is_absolute(), owner)
     if name in ("read_text", "read_bytes", "open"):
-        return Unknown("it is read from a file", owner.places)
+        return Unknown(f"it is read from {str(path).removeprefix(f'{ROOT}/')}", owner.places)
     return Unknown(f"the file system decides it ({name})", owner.places)
 
 
@@ -110,14 +110,24 @@ def existence(machine: Machine, path: AnyValue) -> AnyValue:
     return Unknown(f"whether {text.removeprefix(ROOT + '/')} exists decides it", path.places)
 
 
+def _part(part: AnyValue) -> str | Unknown:
+    """A part of a path as text. Raises `Raised` for TypeError where it can be none."""
+    if isinstance(part, Unknown):
+        return Unknown(part.why, part.places)
+    if isinstance(part.value, ExternalResult):
+        return Unknown(f"it is what {part.value.name}() gives", part.places)
+    if not isinstance(part.value, (str, PurePosixPath)):
+        raise Raised("TypeError", "a part of a path is no string")
+    return str(part.value)
+
+
 def _joined(first: AnyValue, rest: list[AnyValue]) -> AnyValue:
     found: PurePosixPath | None = None
     for part in (first, *rest):
-        if isinstance(part, Unknown):
-            return Unknown(part.why, part.places)
-        if not isinstance(part.value, (str, PurePosixPath)):
-            raise Raised("TypeError", "a part of a path is no string")
-        found = PurePosixPath(part.value) if found is None else found / part.value
+        text = _part(part)
+        if isinstance(text, Unknown):
+            return text
+        found = PurePosixPath(text) if found is None else found / text
     return merged(found, first, *rest)
 
 
@@ -130,11 +140,10 @@ def _path(machine: Machine, call: Call) -> AnyValue:
 def _join(machine: Machine, call: Call) -> AnyValue:
     parts: list[str] = []
     for part in call.args:
-        if isinstance(part, Unknown):
-            return Unknown(part.why, part.places)
-        if not isinstance(part.value, (str, PurePosixPath)):
-            raise Raised("TypeError", "a part of a path is no string")
-        parts.append(str(part.value))
+        text = _part(part)
+        if isinstance(text, Unknown):
+            return text
+        parts.append(text)
     return merged(posixpath.join(*parts), *call.args) if parts else Unknown("it joins no paths")
 
 

@@ -233,7 +233,8 @@ def _with(machine: Machine, node: ir.With, frame: Frame) -> Exit:
         if enter is not None:
             left.append(enter())
         if item.target is not None:
-            targets.assign(machine, item.target, Unknown("it is read from a file or a context"), frame)
+            why = value.why if isinstance(value, Unknown) else "a context manager gives it"
+            targets.assign(machine, item.target, Unknown(why), frame)
     try:
         return machine.execute(node.body, frame)
     finally:
