@@ -71,6 +71,11 @@ class Review(models.Model):
 
     def get_absolute_url(self):
         return f"/{self.book.title}/{self.pk}"
+
+
+class Note(models.Model):
+    review = models.ForeignKey(Review, on_delete=models.CASCADE)
+    text = models.CharField(max_length=20)
 """
 
 ALL = "models.Book.objects.all()"
@@ -363,6 +368,82 @@ STRAWBERRY = {
     ),
 }  # fmt: skip
 
+# name: (base class, body of the form, whether it grows)
+FORMS = {
+    "TitleForm": ("forms.Form", "book = forms.ModelChoiceField(queryset=models.Book.objects.all())", False),
+    "ReviewForm": ("forms.Form", "review = forms.ModelChoiceField(queryset=models.Review.objects.all())", True),
+    "ReviewLoadedForm": (
+        "forms.Form",
+        "review = forms.ModelChoiceField(queryset=models.Review.objects.select_related('book'))",
+        False,
+    ),
+    "ReviewHiddenForm": (
+        "forms.Form",
+        "review = forms.ModelChoiceField(queryset=models.Review.objects.all(), widget=forms.HiddenInput)",
+        False,
+    ),
+    "ReviewRadioForm": (
+        "forms.Form",
+        "review = forms.ModelMultipleChoiceField(models.Review.objects.all(), widget=forms.CheckboxSelectMultiple())",
+        True,
+    ),
+    "ReplacedForm": (
+        "forms.Form",
+        "review = forms.ModelChoiceField(queryset=models.Review.objects.all())\n"
+        "    def __init__(self, *args, **kwargs):\n        super().__init__(*args, **kwargs)\n"
+        "        self.fields['review'].queryset = models.Review.objects.select_related('book')",
+        False,
+    ),
+    "FilledForm": (
+        "forms.Form",
+        "review = forms.ModelChoiceField(queryset=models.Review.objects.none())\n"
+        "    def __init__(self, *args, **kwargs):\n        super().__init__(*args, **kwargs)\n"
+        "        self.fields['review'].queryset = models.Review.objects.filter(book__title='t')",
+        True,
+    ),
+    "ExtendedForm": (
+        "forms.Form",
+        "review = forms.ModelChoiceField(queryset=models.Review.objects.all())\n"
+        "    def __init__(self, *args, **kwargs):\n        super().__init__(*args, **kwargs)\n"
+        "        field = self.fields['review']\n        field.queryset = field.queryset.select_related('book')",
+        False,
+    ),
+    "LabelForm": (
+        "forms.Form",
+        "book = forms.ModelChoiceField(queryset=models.Book.objects.all())\n"
+        "    def __init__(self, *args, **kwargs):\n        super().__init__(*args, **kwargs)\n"
+        "        self.fields['book'].label_from_instance = lambda book: book.author.name",
+        True,
+    ),
+    "LabelFieldForm": ("forms.Form", "book = Labelled(queryset=models.Book.objects.all())", True),
+    "ModelStockForm": ("forms.ModelForm", "class Meta:\n        model = models.Note\n        fields = '__all__'", True),
+    "ModelListForm": ("forms.ModelForm", "class Meta:\n        model = models.Note\n        fields = ['review']", True),
+    "ModelExcludeForm": (
+        "forms.ModelForm", "class Meta:\n        model = models.Note\n        exclude = ['review']", False
+    ),
+    "ModelWidgetForm": (
+        "forms.ModelForm",
+        "class Meta:\n        model = models.Note\n        fields = ['review']\n"
+        "        widgets = {'review': forms.NumberInput}",
+        False,
+    ),
+    "ReviewFilter": (
+        "django_filters.FilterSet",
+        "review = django_filters.ModelChoiceFilter(queryset=models.Review.objects.all())",
+        True,
+    ),
+    "ReviewCallFilter": (
+        "django_filters.FilterSet",
+        "review = django_filters.ModelChoiceFilter(queryset=lambda request: models.Review.objects.all())",
+        True,
+    ),
+    "BookFilter": (
+        "django_filters.FilterSet",
+        "book = django_filters.ModelMultipleChoiceFilter(queryset=models.Book.objects.all())",
+        False,
+    ),
+}  # fmt: skip
+
 RUN = """
 import json, sys
 import django
@@ -373,7 +454,8 @@ settings.configure(
     HAYSTACK_CONNECTIONS={"default": {"ENGINE": "haystack.backends.simple_backend.SimpleEngine"}},
     ELASTICSEARCH_DSL={"default": {"hosts": "http://127.0.0.1:9"}}, ELASTICSEARCH_DSL_AUTOSYNC=False,
     INSTALLED_APPS=["django.contrib.auth", "django.contrib.contenttypes", "django_tables2", "import_export",
-                    "haystack", "django_elasticsearch_dsl", "graphene_django", "strawberry_django", "shop"],
+                    "haystack", "django_elasticsearch_dsl", "graphene_django", "strawberry_django", "django_filters",
+                    "shop"],
     TEMPLATES=[{"BACKEND": "django.template.backends.django.DjangoTemplates", "APP_DIRS": True, "OPTIONS": {
         "context_processors": ["django.template.context_processors.request"]}}],
 )
@@ -382,7 +464,7 @@ from django.core.management import call_command
 from django.db import connection
 from django.test import RequestFactory
 from django.test.utils import CaptureQueriesContext
-from shop import documents, exports, feeds, models, nodes, schema, search_indexes, views
+from shop import choices, documents, exports, feeds, models, nodes, schema, search_indexes, views
 asked = json.loads(sys.argv[2])
 call_command("migrate", run_syncdb=True, verbosity=0)
 
@@ -398,6 +480,9 @@ def ask(kind, name):
     request = RequestFactory().get("/")
     if kind == "tables":
         return getattr(views, name + "View").as_view()(request).render()
+    if kind == "choices":
+        made = getattr(choices, name)
+        return str(made(queryset=models.Note.objects.all()).form if name.endswith("Filter") else made())
     if kind == "exports":
         return exports.__dict__["export_" + name.lower()]()
     if kind == "feeds":
@@ -442,6 +527,7 @@ def expected() -> dict[str, dict[str, bool]]:
         "feeds": {name: case[-1] for name, case in FEEDS.items()},
         "search_indexes": {name: case[-1] for name, case in INDEXES.items()},
         "documents": {name: case[-1] for name, case in DOCUMENTS.items()},
+        "choices": {name: case[-1] for name, case in FORMS.items()},
         "schema": {name: case[-1] for name, case in GRAPHENE.items()},
         "nodes": {name: case[-1] for name, case in STRAWBERRY.items()},
     }
@@ -489,6 +575,12 @@ def sources() -> dict[str, str]:
         f"    class Index:\n        name = '{name.lower()}'"
         for name, (body, _) in DOCUMENTS.items()
     ]
+    choices = [
+        "import django_filters\nfrom django import forms\nfrom . import models",
+        "class Labelled(forms.ModelChoiceField):\n    def label_from_instance(self, book):\n"
+        "        return book.author.name",
+    ]
+    choices += [f"class {name}({base}):\n    {body}" for name, (base, body, _) in FORMS.items()]
     schema = [
         "import graphene\nfrom graphene_django import DjangoObjectType\nfrom . import models",
         "class AuthorType(DjangoObjectType):\n    class Meta:\n"
@@ -521,7 +613,7 @@ def sources() -> dict[str, str]:
         "schema = strawberry.Schema(query=Query, extensions=[DjangoOptimizerExtension])",
     ]
     texts = {
-        "schema": schema, "nodes": nodes,
+        "choices": choices, "schema": schema, "nodes": nodes,
         "tables": tables, "views": views, "exports": exports, "feeds": feeds, "search_indexes": indexes,
         "documents": documents,
     }  # fmt: skip

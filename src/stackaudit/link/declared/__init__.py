@@ -79,6 +79,12 @@ def _strawberry(lists: Lists, stack: Stack) -> Kind:
     return Graph(lists, Strawberry(lists), stack.modules.imports(OPTIMIZER))
 
 
+def _choices(lists: Lists, stack: Stack) -> Kind:
+    from stackaudit.link.declared.choices import Choices
+
+    return Choices(lists, stack.admin)
+
+
 _KINDS: tuple[tuple[tuple[str, ...], Callable[[Lists, Stack], Kind]], ...] = (
     (("django_tables2",), _tables),
     (("import_export",), _resources),
@@ -86,6 +92,7 @@ _KINDS: tuple[tuple[tuple[str, ...], Callable[[Lists, Stack], Kind]], ...] = (
     (("haystack", "django_elasticsearch_dsl", "django_opensearch_dsl"), _documents),
     (("graphene_django",), _graphene),
     (("strawberry_django", "strawberry.django"), _strawberry),
+    (("django.forms", "django_filters"), _choices),
 )
 
 

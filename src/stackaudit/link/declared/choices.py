@@ -1,0 +1,212 @@
+"""Form fields that offer rows: each option is the text of a row, `label_from_instance(row)` or `str(row)`.
+
+`ModelChoiceField`, `ModelMultipleChoiceField` and the filters of django-filter ask it of every row of their queryset
+when they are rendered with one of Django's select, radio or checkbox widgets. Other widgets (autocomplete, hidden, raw
+ids) render what is chosen alone. Forms of the admin are the admin's business, filters of an API are not rendered.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from stackaudit.facts import python as py
+from stackaudit.link.admin.walk import Changelists
+from stackaudit.link.classes import SourceClass
+from stackaudit.link.declared.columns import place_in
+from stackaudit.link.declared.lists import LISTED, REQUEST, Lists, class_place, derives, texts
+from stackaudit.link.models.model import Model, keyword
+from stackaudit.link.modules import Binding, SourceModule
+from stackaudit.link.queries import calls
+from stackaudit.link.queries.values import (
+    UNKNOWN,
+    ClassRef,
+    Const,
+    Function,
+    Instance,
+    Manager,
+    Mapping,
+    Rows,
+    Value,
+)
+from stackaudit.link.queries.walk import At
+from stackaudit.model.source import Place
+
+_FORMS = ("django.forms",)
+_FILTERS = ("django_filters",)
+_FORM = frozenset({"Form", "ModelForm", "BaseForm", "BaseModelForm"})
+_FIELDS = frozenset({"ModelChoiceField", "ModelMultipleChoiceField"})
+_CHOICES = frozenset({"ModelChoiceFilter", "ModelMultipleChoiceFilter"})
+_WIDGETS = frozenset({"Select", "SelectMultiple", "RadioSelect", "CheckboxSelectMultiple"})
+_OWN = ("widget", "iterator", "get_bound_field", "choices", "_get_choices")
+_NAMES_FILTERS = ("filterset_class", "filter_class")
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A field that offers rows. `call` makes it, None where the model's field stands for it; `target` is its model."""
+
+    name: str
+    place: Place
+    module: SourceModule
+    owner: SourceClass
+    call: py.Call | None = None
+    kind: SourceClass | str | None = None
+    target: Model | None = None
+
+
+class Choices:
+    """Every form and filter set with the rows that it offers."""
+
+    def __init__(self, lists: Lists, admin: Changelists) -> None:
+        self.lists = lists
+        self.admin = admin
+
+    def run(self) -> None:
+        """The forms of pages and the filters of pages."""
+        elsewhere = set(self._named(self.admin.admins.is_admin, ("form",)))
+        elsewhere |= set(self._named(_is_api, _NAMES_FILTERS))
+        for cls in self.lists.classes:
+            if cls in elsewhere or any(base in elsewhere for base in cls.mro):
+                continue
+            if derives(cls, _FORMS, _FORM) and not self.admin.admins.is_admin(cls):
+                self._form(cls, _FORMS, _FIELDS)
+            elif "django_filters.FilterSet" in cls.externals or "django_filters.filterset.FilterSet" in cls.externals:
+                self._form(cls, _FILTERS, _CHOICES)
+
+    def _named(self, wanted: Callable[[SourceClass], bool], options: tuple[str, ...]) -> Iterator[SourceClass]:
+        """The classes that an option of certain classes names."""
+        for cls in self.lists.classes:
+            for option in options:
+                if cls.find(option) is not None and wanted(cls):
+                    value = self.lists.option(cls, option)
+                    if isinstance(value, ClassRef) and isinstance(value.cls, SourceClass):
+                        yield value.cls
+
+    def constructed(self, cls: SourceClass, args: tuple[Value, ...], keywords: dict[str, Value], at: At) -> None:
+        """A form is asked when it is rendered."""
+
+    def offers(self, instance: Instance, name: str) -> bool:
+        """Nothing that has to be known here."""
+        return False
+
+    def inherited(
+        self, instance: Instance, name: str, args: tuple[Value, ...], keywords: dict[str, Value], at: At
+    ) -> Value | None:
+        """Nothing that has to be known here."""
+        return None
+
+    def _form(self, cls: SourceClass, packages: tuple[str, ...], kinds: frozenset[str]) -> None:
+        if self.lists.is_base(cls, "Meta"):
+            return
+        found = {item.name: item for item in self._automatic(cls)}
+        found |= {item.name: item for item in self._declared(cls, packages, kinds)}
+        if not found:
+            return
+        with self.lists.survived():
+            self.lists.walk.spent = 0
+            fields = {name: self._field(item) for name, item in found.items()}
+            self._made(cls, fields)
+            for name, item in found.items():
+                self._offer(cls, item, fields[name])
+
+    def _declared(self, cls: SourceClass, packages: tuple[str, ...], kinds: frozenset[str]) -> Iterator[Choice]:
+        for base in reversed(cls.mro):
+            for name, bound in base.members.items() if isinstance(base, SourceClass) else ():
+                assert isinstance(base, SourceClass)
+                node = bound[-1].node
+                kind = self.lists.kind_of(base.module, node)
+                if isinstance(node, py.Call) and derives(kind, packages, kinds):
+                    yield Choice(name, base.module.place(node), base.module, base, node, kind)
+
+    def _automatic(self, cls: SourceClass) -> Iterator[Choice]:
+        """The fields that a ModelForm makes of the relations of its model."""
+        options = self.lists.inner(cls)
+        model = self.lists.model_of(options)
+        if options is None or model is None or not derives(cls, _FORMS, frozenset({"ModelForm"})):
+            return
+        given = self.lists.option(options, "fields")
+        only, without = texts(given), texts(self.lists.option(options, "exclude")) or ()
+        member = options.find("fields")
+        if only is None and member is not None and not (isinstance(given, Const) and given.value == "__all__"):
+            return
+        replaced = self.lists.option(options, "widgets")
+        classes = self.lists.option(options, "field_classes")
+        other = {key for held in (replaced, classes) if isinstance(held, Mapping) for key, _ in held.items}
+        if (replaced is not None and not isinstance(replaced, Mapping)) or options.find("formfield_callback"):
+            return
+        for name in [name for item in model.family() for name in item.relations]:
+            relation = model.relation(name)
+            if relation is None or relation.relation not in ("fk", "o2o", "m2m") or name in without or name in other:
+                continue
+            if relation.target is None or (only is not None and name not in only):
+                continue
+            editable = relation.keyword("editable")
+            if not (isinstance(editable, py.Constant) and editable.value is False):
+                place = place_in(member, name) if member is not None else class_place(cls)
+                yield Choice(name, place, options.module, cls, target=relation.target)
+
+    def _field(self, item: Choice) -> Instance:
+        """The field of a form as an object, for what `__init__` does to it."""
+        node = py.ClassDef(item.owner.node.start, item.owner.node.start, item.name, (), (), (), ())
+        cls = SourceClass(f"{item.owner.name}.{item.name}", item.module, node)
+        cls.mro = (cls,)
+        given = keyword(item.call, "queryset") if item.call is not None else None
+        if given is None and item.call is not None and item.call.args:
+            given = item.call.args[0]
+        if given is not None:
+            cls.members["queryset"] = [Binding(given)]
+        return Instance(cls, {}, made=True)
+
+    def _made(self, cls: SourceClass, fields: dict[str, Instance]) -> None:
+        """What `__init__` does to the fields: it may replace querysets, labels and widgets."""
+        found = cls.find("__init__")
+        if found is None or not isinstance(found.node, py.FunctionDef):
+            return
+        form = Instance(cls, {"fields": Mapping(UNKNOWN, tuple(fields.items())), "request": REQUEST}, made=True)
+        function = Function(found.owner.module, found.node, form, found.owner)
+        calls.call(self.lists.walk, function, (), {}, (found.owner.module, found.node), f"{cls.label}()")
+
+    def _offer(self, cls: SourceClass, item: Choice, made: Instance) -> None:
+        if "choices" in made.attributes or not self._is_listed(item, made):
+            return
+        rows = self._rows(cls, item, made)
+        if not isinstance(rows, LISTED) or (isinstance(rows, Rows) and rows.model is None):
+            return
+        label: Value | None = made.attributes.get("label_from_instance")
+        own = item.kind.find("label_from_instance") if isinstance(item.kind, SourceClass) else None
+        with self.lists.each(rows, item.place, f"the choices of {item.name}", cls.name) as row:
+            if label is not None:
+                self.lists.ask(label, row, item.place, "label_from_instance(…)")
+            elif own is not None and isinstance(item.kind, SourceClass):
+                self.lists.method(Instance(item.kind), "label_from_instance", row, item.place)
+            else:
+                self.lists.text(row, item.place)
+
+    def _rows(self, cls: SourceClass, item: Choice, made: Instance) -> Value:
+        rows = made.attributes.get("queryset")
+        if rows is None and "queryset" in made.cls.members:
+            rows = self.lists.constant(item.module, made.cls.members["queryset"][-1].node, item.owner)  # type: ignore[arg-type]
+            if isinstance(rows, Function):
+                rows = self.lists.ask(rows, REQUEST, item.place, "queryset(…)")
+        elif rows is None and item.target is not None:
+            rows = self.lists.all_rows(item.target, item.place)
+        if isinstance(rows, ClassRef) and rows.model is not None:
+            rows = self.lists.all_rows(rows.model, item.place)
+        return self.lists.rows(rows) if isinstance(rows, (*LISTED, Manager)) else UNKNOWN
+
+    def _is_listed(self, item: Choice, made: Instance) -> bool:
+        """Whether every option is rendered, as far as it is seen: another widget may render what is chosen alone."""
+        if "widget" in made.attributes:
+            return False
+        if isinstance(item.kind, SourceClass) and any(item.kind.find(name) is not None for name in _OWN):
+            return False
+        widget = keyword(item.call, "widget") if item.call is not None else None
+        if widget is None:
+            return True
+        kind = self.lists.kind_of(item.module, widget) or self.lists.models.classes.resolve(item.module, widget)
+        return isinstance(kind, str) and derives(kind, _FORMS, _WIDGETS)
+
+
+def _is_api(cls: SourceClass) -> bool:
+    return any("rest_framework" in base or "ninja" in base for base in cls.externals)
