@@ -11,6 +11,7 @@ from stackaudit.link.queries import access, calls, expressions, statements
 from stackaudit.link.queries.loading import SOMEWHERE, Load
 from stackaudit.link.queries.table import MANAGER_ONLY, method
 from stackaudit.link.queries.values import (
+    ELEMENT,
     UNKNOWN,
     ClassRef,
     Const,
@@ -157,11 +158,15 @@ def attribute(walk: Walk, value: Value, name: str, at: At) -> Value:
             if value.name == "@request" and name == "user":
                 user = walk.models.user
                 return Row(user, Load(unknown="the request's user"), None, (), None, value.loops) if user else UNKNOWN
-            if not value.name and name in walk.models.accessors:
+            if value.name == ELEMENT and name == "cleaned_data":
+                walk.few(value, "each turn is a form of the page")
+            if value.name in ("", ELEMENT) and name in walk.models.accessors:
                 relation = walk.models.accessors[name]
                 if relation.model is not None:
                     return Related(Row(relation.model, SOMEWHERE, loops=value.loops), relation, value.loops)
             return Other(value.loops, f"{value.name}.{name}" if value.name and value.name[0] != "@" else "")
+        case Mapping() if name == "page_range" and value.get("@paginator") is not None:
+            return Seq(Other(value.loops), None, value.loops, "pages")
         case Mapping() if name == "object_list" and value.get("@paginator") is not None:
             return value.get("@paginator") or UNKNOWN
         case Seq() | Mapping() | Const():

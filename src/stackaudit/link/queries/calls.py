@@ -7,7 +7,18 @@ from dataclasses import replace
 from stackaudit.facts import python as py
 from stackaudit.link.classes import SourceClass
 from stackaudit.link.modules import SourceModule
-from stackaudit.link.queries import access, attached, effects, expressions, known, rows, statements
+from stackaudit.link.queries import (
+    access,
+    attached,
+    batches,
+    containers,
+    effects,
+    expressions,
+    known,
+    loops,
+    rows,
+    statements,
+)
 from stackaudit.link.queries.attributes import (
     MANAGER_BASES,
     QUERYSET_BASES,
@@ -19,6 +30,8 @@ from stackaudit.link.queries.attributes import (
 )
 from stackaudit.link.queries.loading import NEW, NOTHING, SOMEWHERE, Load
 from stackaudit.link.queries.values import (
+    ELEMENT,
+    SMALL,
     UNKNOWN,
     ClassRef,
     Const,
@@ -100,7 +113,7 @@ def apply(
                 return made
             if isinstance(receiver, ClassRef):
                 return _subclasses(walk, receiver)
-            return known.of_container(walk, receiver, value.name, args, keywords, at)
+            return containers.of_container(walk, receiver, value.name, args, keywords, at)
         case ClassRef():
             return construct(walk, value, args, keywords, at)
         case Other():
@@ -248,7 +261,7 @@ def returned(walk: Walk, frame: Frame, node: py.FunctionDef) -> Value:
         element = frame.yields[0]
         for item in frame.yields[1:]:
             element = join(element, item)
-        return Seq(element)
+        return Seq(element, bounded="batches" if batches.hands_out(walk, node) else "")
     if not frame.returns:
         return Const(None)
     result = frame.returns[0]
@@ -283,7 +296,8 @@ def bind(walk: Walk, function: Function, args: tuple[Value, ...], keywords: dict
             if param.default is not None:
                 default = expressions.constant(walk, function.module, param.default)
                 if isinstance(default, Const) and not (args or keywords):
-                    default = UNKNOWN
+                    small = type(default.value) is int and 0 <= default.value <= loops.FEW
+                    default = Other(name=SMALL) if small else UNKNOWN
             env[param.name] = _declared(walk, function, param, default)
     return env
 
@@ -291,7 +305,7 @@ def bind(walk: Walk, function: Function, args: tuple[Value, ...], keywords: dict
 def _declared(walk: Walk, function: Function, param: py.Param, value: Value) -> Value:
     if isinstance(value, Const) and value.value is not None:
         return value
-    if not isinstance(value, (Other, Const)) or (isinstance(value, Other) and value.name):
+    if not isinstance(value, (Other, Const)) or (isinstance(value, Other) and value.name not in ("", ELEMENT, SMALL)):
         return value
     if param.annotation is not None:
         declared = known.annotated(walk, function.module, param.annotation, value.loops)

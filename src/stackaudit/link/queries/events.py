@@ -58,6 +58,7 @@ class Record:
         self._events: dict[tuple[object, ...], Event] = {}
         self.working: set[Place] = set()
         self.workers: set[object] = set()
+        self.few: dict[Place, str] = {}
         self.shown: dict[tuple[Place, Origin | None], Rows] = {}
 
     def add(self, event: Event) -> None:
@@ -77,9 +78,13 @@ class Record:
     @property
     def events(self) -> list[Event]:
         """All events in the order of the walk; a write beside work outside the database belongs to its row."""
-        return [
-            replace(event, outcome="pass", why="the loop does work outside the database for each row")
-            if event.kind == "write" and event.loop is not None and event.loop.place in self.working
-            else event
-            for event in self._events.values()
-        ]
+        return [self._settled(event) for event in self._events.values()]
+
+    def _settled(self, event: Event) -> Event:
+        if event.kind not in ("write", "query") or event.loop is None:
+            return event
+        if event.kind == "write" and event.loop.place in self.working:
+            return replace(event, outcome="pass", why="the loop does work outside the database for each row")
+        if event.loop.place in self.few:
+            return replace(event, outcome="pass", why=self.few[event.loop.place])
+        return event

@@ -10,13 +10,16 @@ from typing import Any
 from stackaudit.facts import python as py
 from stackaudit.link.classes import SourceClass
 from stackaudit.link.modules import SourceModule
-from stackaudit.link.queries import access, attached, calls, existence, known, loops, rows
+from stackaudit.link.queries import access, attached, calls, containers, existence, known, loops, subscripts
 from stackaudit.link.queries.values import (
+    ELEMENT,
+    NO_LOOPS,
     UNKNOWN,
     ClassRef,
     Const,
     Function,
     Instance,
+    Loop,
     Manager,
     Mapping,
     Method,
@@ -129,6 +132,7 @@ def _arguments(walk: Walk, node: py.Call) -> tuple[tuple[Value, ...], dict[str, 
             keywords[item.name] = value
         elif isinstance(value, Mapping):
             keywords.update((key, held) for key, held in value.items if isinstance(key, str))
+            walk.few(value.key, "each turn is about a column of its own")
     return tuple(args), keywords
 
 
@@ -154,9 +158,9 @@ def _call(walk: Walk, node: py.Call) -> Value:
         if isinstance(name, str):
             loops.assign(walk, py.Attribute(node.start, node.end, node.args[0], name), args[2])
     if isinstance(func, py.Attribute) and isinstance(called, Method) and isinstance(called.receiver, Seq):
-        known.grown(walk, func, called.receiver, args)
+        containers.grown(walk, func, called.receiver, args)
     if isinstance(func, py.Attribute) and isinstance(called, Method) and isinstance(called.receiver, Mapping):
-        known.updated(walk, func, called.receiver, args, keywords)
+        containers.updated(walk, func, called.receiver, args, keywords)
     return value
 
 
@@ -265,64 +269,6 @@ def _lambda(walk: Walk, node: py.Lambda) -> Value:
     return Function(calls.module_of(walk), node, None, walk.frame.owner, walk.frame)
 
 
-def _subscript(walk: Walk, node: py.Subscript) -> Value:
-    value, index = evaluate(walk, node.value), None
-    if isinstance(node.index, py.Slice):
-        bounds = [evaluate(walk, part) for part in (node.index.lower, node.index.upper) if part is not None]
-        if isinstance(value, (Rows, Related)):
-            made = calls.base_rows(walk, value)
-            few = _few(node.index) or _few_bounds(node.index, bounds)
-            if made.evaluated or made.cached:
-                return replace(made, bounded="a slice of a few" if few else made.bounded)
-            return replace(
-                made,
-                origin=made.origin if made.via is not None or made.origin is not None else walk.origin(walk.at(node)),
-                bounded="a slice of a few rows" if few else made.bounded,
-                limited=True,
-                loops=made.loops.union(*(item.loops for item in bounds)),
-            )
-        if isinstance(value, Seq):
-            return replace(value, bounded="a slice of a few") if _few(node.index) else replace(value, items=None,
-                element=loops.element_of(value))  # fmt: skip
-        return walk.unknown(value, *bounds)
-    index = evaluate(walk, node.index)
-    taint = value.loops | index.loops
-    if isinstance(value, (Rows, Related)):
-        made = calls.base_rows(walk, value)
-        if made.evaluated or made.cached:
-            return loops.one_of(walk, made, index)
-        access.evaluate(walk, replace(made, loops=taint), walk.at(node), "[…]")
-        return rows._one(made, taint, walk.at(node), walk, "[…]")
-    if isinstance(value, Mapping):
-        if isinstance(index, Const):
-            found = value.get(index.value)
-            if found is not None:
-                return found
-        return loops.picked(walk, value.any(), index)
-    if isinstance(value, Seq):
-        if isinstance(index, Const) and isinstance(index.value, int) and value.items is not None:
-            if -len(value.items) <= index.value < len(value.items):
-                return value.items[index.value]
-            return UNKNOWN
-        return loops.one_of(walk, value, index)
-    return walk.unknown(value, index)
-
-
-def _few_bounds(index: py.Slice, bounds: list[Value]) -> bool:
-    """Whether a slice from the beginning ends at a named constant that is small."""
-    upper = bounds[-1] if index.upper is not None and index.lower is None else UNKNOWN
-    return isinstance(upper, Const) and isinstance(upper.value, int) and 0 <= upper.value <= rows.FEW
-
-
-def _few(index: py.Slice) -> bool:
-    upper = index.upper
-    lower = index.lower
-    if not isinstance(upper, py.Constant) or not isinstance(upper.value, int):
-        return False
-    start = lower.value if isinstance(lower, py.Constant) and isinstance(lower.value, int) else 0
-    return 0 <= upper.value - start <= rows.FEW
-
-
 def _sequence(walk: Walk, node: py.Tuple | py.List | py.Set) -> Value:
     items: list[Value] = []
     spread = False
@@ -348,6 +294,7 @@ def _sequence(walk: Walk, node: py.Tuple | py.List | py.Set) -> Value:
 def _dict(walk: Walk, node: py.Dict) -> Value:
     items: list[tuple[Any, Value]] = []
     element: Value = UNKNOWN
+    names: Value = UNKNOWN
     for key, item in zip(node.keys, node.values, strict=True):
         value = evaluate(walk, item)
         if key is None:
@@ -359,8 +306,8 @@ def _dict(walk: Walk, node: py.Dict) -> Value:
         if isinstance(name, Const):
             items.append((name.value, value))
         else:
-            element = join(element, value)
-    return Mapping(element, tuple(items))
+            element, names = join(element, value), join(names, name)
+    return Mapping(element, tuple(items), names)
 
 
 def _comp(walk: Walk, node: py.Comp) -> Value:
@@ -368,8 +315,11 @@ def _comp(walk: Walk, node: py.Comp) -> Value:
     saved = dict(frame.env)
     opened = 0
     bounded = ""
+    batch: frozenset[Loop] = NO_LOOPS
     for index, generator in enumerate(node.generators):
         source = iterable(walk, generator.iter)
+        if index == 0 and isinstance(source, Other) and source.name == ELEMENT:
+            batch = source.loops
         if index == 0:
             saved.update({k: v for k, v in frame.env.items() if k in saved})
         element, loop = loops.enter(walk, source, walk.at(generator.iter), "the comprehension")
@@ -388,7 +338,7 @@ def _comp(walk: Walk, node: py.Comp) -> Value:
     frame.env = saved
     if node.kind == "dict":
         return Mapping(value, (), element, frozenset(walk.loops) & (element.loops | value.loops))
-    outer = frozenset(walk.loops) & element.loops
+    outer = frozenset(walk.loops) & element.loops - batch  # what goes through a batch is made once for all of it
     return Seq(element, None, outer, bounded if not matters(element) or bounded else "")
 
 
@@ -427,7 +377,7 @@ _HANDLERS: dict[type, Callable[[Walk, Any], Value]] = {
     py.Compare: _compare,
     py.IfExp: _ifexp,
     py.Lambda: _lambda,
-    py.Subscript: _subscript,
+    py.Subscript: subscripts.subscript,
     py.Tuple: _sequence,
     py.List: _sequence,
     py.Set: _sequence,

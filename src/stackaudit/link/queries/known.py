@@ -9,6 +9,9 @@ from stackaudit.link.modules import SourceModule, dotted
 from stackaudit.link.queries import access, calls, effects, expressions, loops, rows
 from stackaudit.link.queries.loading import Load
 from stackaudit.link.queries.values import (
+    ELEMENT,
+    FORMS,
+    SMALL,
     UNKNOWN,
     ClassRef,
     Const,
@@ -34,6 +37,8 @@ LAZY_ARGUMENTS = frozenset({
 })  # fmt: skip
 ATTRGETTER = "@attrgetter:"
 PREFETCHERS = frozenset({"prefetch_related_objects", "aprefetch_related_objects"})
+_FORMSETS = frozenset({"formset_factory", "modelformset_factory", "inlineformset_factory",
+                       "generic_inlineformset_factory"})  # fmt: skip
 _SHORTCUTS = ("get_object_or_404", "aget_object_or_404")
 _PREFETCH = ("django.db.models.Prefetch", "django.db.models.query.Prefetch")
 _SAME = frozenset({
@@ -49,7 +54,7 @@ _LISTS = ("list", "List", "set", "Set", "Iterable", "Sequence", "Iterator", "Col
 _QUERYSETS = ("QuerySet", "BaseManager", "Manager", "RelatedManager", "ManyRelatedManager")
 
 
-def _read(walk: Walk, value: Value, at: At) -> Value:
+def loaded(walk: Walk, value: Value, at: At) -> Value:
     """`value` as something that was gone through: a queryset is loaded."""
     if isinstance(value, (Related, Manager)):
         value = calls.base_rows(walk, value)
@@ -77,7 +82,7 @@ def external(walk: Walk, name: str, args: tuple[Value, ...], keywords: dict[str,
         return rows.called(walk, _queryset(walk, first), "get", args[1:], keywords, at)
     if last in ("get_list_or_404", "aget_list_or_404"):
         found = rows.called(walk, _queryset(walk, first), "filter", args[1:], keywords, at)
-        return _read(walk, found, at)
+        return loaded(walk, found, at)
     if last in PREFETCHERS:
         return UNKNOWN
     if last in ("get_user_model",):
@@ -97,6 +102,8 @@ def external(walk: Walk, name: str, args: tuple[Value, ...], keywords: dict[str,
     if name == "operator.attrgetter":
         paths = [str(arg.value) for arg in args if isinstance(arg, Const)]
         return Other(name=ATTRGETTER + " ".join(paths))
+    if last in _FORMSETS or name == FORMS:
+        return Other(unknown.loops, FORMS)
     if name == "typing.cast" and len(args) > 1:
         return args[1]
     if name == "collections.defaultdict":
@@ -153,23 +160,25 @@ def _builtin(
     if last == "range":
         return _range(first, unknown, args)
     if last == "enumerate":
-        held = _read(walk, first, at)
+        held = loaded(walk, first, at)
         element = loops.element_of(held)
         return Seq(Seq(UNKNOWN, (Other(held.loops), element)), None, held.loops, loops.bound_of(held))
     if last == "zip":
-        several = [_read(walk, arg, at) for arg in args]
+        several = [loaded(walk, arg, at) for arg in args]
         bounded = next((loops.bound_of(item) for item in several if loops.bound_of(item)), "")
         return Seq(Seq(UNKNOWN, tuple(loops.element_of(item) for item in several)), None, unknown.loops, bounded)
     if last == "next":
-        held = _read(walk, first, at)
+        held = loaded(walk, first, at)
         return loops.one_of(walk, held, Const(0))
     if last == "dict":
         return _dict(walk, first, args, keywords)
     if name in _READ:
         if last in ("len", "bool") and isinstance(first, Rows) and first.evaluated:
             return unknown
-        held = _read(walk, first, at)
+        held = loaded(walk, first, at)
         if name in _SAME:
+            if isinstance(held, Other) and held.name == ELEMENT:
+                return held
             if isinstance(held, Rows):
                 return held
             if isinstance(held, Seq):
@@ -179,7 +188,7 @@ def _builtin(
             return unknown if args else Seq(UNKNOWN)
         return unknown
     if name in _SAME:
-        return _read(walk, first, at) if "copy" not in name else first
+        return loaded(walk, first, at) if "copy" not in name else first
     if last == "super":
         return UNKNOWN
     return unknown
@@ -207,7 +216,16 @@ def _getattr(walk: Walk, args: tuple[Value, ...], at: At) -> Value:
 def _range(first: Value, unknown: Value, args: tuple[Value, ...]) -> Value:
     if len(args) == 1 and isinstance(first, Const) and isinstance(first.value, int) and first.value <= loops.FEW:
         return Seq(Other(), None, unknown.loops, "a few turns")
+    if len(args) == 1 and isinstance(first, Other) and first.name == SMALL:
+        return Seq(Other(), None, unknown.loops, "a few turns")
+    if len(args) == 3 and not (isinstance(args[2], Const) and _is_small(args[2].value)):
+        return Seq(Other(unknown.loops), None, unknown.loops, "batches")
     return Seq(Other(unknown.loops), None, unknown.loops)
+
+
+def _is_small(step: object) -> bool:
+    """Whether a range of that step goes through more or less everything, instead of from batch to batch."""
+    return not isinstance(step, int) or abs(step) <= rows.FEW
 
 
 def _dict(walk: Walk, first: Value, args: tuple[Value, ...], keywords: dict[str, Value]) -> Value:
@@ -237,9 +255,9 @@ def _prefetch(walk: Walk, args: tuple[Value, ...], keywords: dict[str, Value]) -
 
 
 def _chain(walk: Walk, args: tuple[Value, ...], at: At, nested: bool) -> Value:
-    held = [_read(walk, arg, at) for arg in args]
+    held = [loaded(walk, arg, at) for arg in args]
     if nested and held:
-        held = [_read(walk, loops.element_of(held[0]), at)]
+        held = [loaded(walk, loops.element_of(held[0]), at)]
     element: Value = UNKNOWN
     for item in held:
         element = join(element, loops.element_of(item))
@@ -291,90 +309,13 @@ def _evaluated(walk: Walk, held: Value) -> Value:
     return replace(held, evaluated=True) if isinstance(held, Rows) else held
 
 
-def of_container(
-    walk: Walk, receiver: Value, name: str, args: tuple[Value, ...], keywords: dict[str, Value], at: At
-) -> Value:
-    """Methods of lists, dictionaries, strings and paginators."""
-    if isinstance(receiver, Mapping):
-        held = receiver.get("@paginator")
-        if held is not None:
-            if name in ("page", "get_page", "aget_page"):
-                made = held if isinstance(held, Rows) else _read(walk, held, at)
-                return replace(made, limited=True) if isinstance(made, Rows) else made
-            return Other()
-        if name == "items":
-            pairs = tuple(Seq(UNKNOWN, (Const(key), value)) for key, value in receiver.items)
-            if pairs and receiver.element == UNKNOWN:
-                return Seq(UNKNOWN, pairs, receiver.loops)
-            return Seq(Seq(UNKNOWN, (receiver.key, receiver.element)), None, receiver.loops)
-        if name == "values":
-            values = tuple(value for _, value in receiver.items)
-            if values and receiver.element == UNKNOWN:
-                return Seq(UNKNOWN, values, receiver.loops)
-            return Seq(receiver.element, None, receiver.loops)
-        if name == "keys":
-            return Seq(receiver.key, None, receiver.loops)
-        if name in ("get", "pop", "setdefault") and args:
-            found = receiver.get(args[0].value) if isinstance(args[0], Const) else None
-            value = found if found is not None else loops.picked(walk, receiver.any(), args[0])
-            return join(value, args[1]) if len(args) > 1 else value
-        return receiver if name == "copy" else Other(receiver.loops)
-    if isinstance(receiver, Seq):
-        if name == "pop":
-            return loops.one_of(walk, receiver, args[0] if args else Const(0))
-        return receiver if name == "copy" else Other(receiver.loops)
-    if isinstance(receiver, Const) and isinstance(receiver.value, str):
-        if name == "join" and args:
-            source = args[0]
-            element = loops.element_of(source)
-            access.as_text(walk, element, at)
-        elif name == "format":
-            for arg in (*args, *keywords.values()):
-                access.as_text(walk, arg, at)
-    return walk.unknown(receiver, *args, *keywords.values())
-
-
-def grown(walk: Walk, func: py.Attribute, receiver: Seq, args: tuple[Value, ...]) -> None:
-    """`items.append(x)` and its like: the list holds x from now on."""
-    if func.attr in ("append", "add", "appendleft", "insert") and args:
-        value: Value = args[-1]
-    elif func.attr in ("extend", "update") and args:
-        held = args[0]
-        if isinstance(held, (Rows, Related)):
-            held = access.evaluate(walk, calls.base_rows(walk, held), walk.at(func))
-        value = loops.element_of(held)
-    else:
-        return
-    element = value if receiver.items == () else join(loops.element_of(receiver), value)
-    loops.store(walk, func.value, Seq(element, None, receiver.loops))
-
-
 def _sliced(walk: Walk, args: tuple[Value, ...], at: At) -> Value:
     """`islice(rows, stop)`, `islice(rows, start, stop)`: few elements where the bounds are constants that are close."""
-    held = _read(walk, args[0], at) if args else UNKNOWN
+    held = loaded(walk, args[0], at) if args else UNKNOWN
     ends = [arg.value if isinstance(arg, Const) else UNKNOWN for arg in args[1:3]]
     start, stop = (0, ends[0]) if len(ends) == 1 else (ends[0] or 0, ends[1]) if ends else (0, None)
     few = isinstance(start, int) and isinstance(stop, int) and stop - start <= rows.FEW
     return replace(held, bounded="a slice of a few") if few and isinstance(held, (Rows, Seq)) else held
-
-
-def updated(
-    walk: Walk, func: py.Attribute, receiver: Mapping, args: tuple[Value, ...], keywords: dict[str, Value]
-) -> None:
-    """`context.update({...})`, `context.setdefault(key, value)`: the dictionary holds more from now on."""
-    items = dict(receiver.items)
-    element = receiver.element
-    if func.attr == "update":
-        for arg in args:
-            if isinstance(arg, Mapping):
-                items |= dict(arg.items)
-                element = join(element, arg.element)
-        items |= keywords
-    elif func.attr == "setdefault" and len(args) == 2 and isinstance(args[0], Const):
-        items.setdefault(args[0].value, args[1])
-    else:
-        return
-    loops.store(walk, func.value, replace(receiver, items=tuple(items.items()), element=element))
 
 
 def inherited(
@@ -429,4 +370,4 @@ def annotated(walk: Walk, module: SourceModule, annotation: py.Expr, taint: froz
     return None
 
 
-__all__ = ["LAZY_ARGUMENTS", "annotated", "external", "grown", "inherited", "of_container", "place_of", "with_function"]
+__all__ = ["LAZY_ARGUMENTS", "annotated", "external", "inherited", "place_of", "with_function"]

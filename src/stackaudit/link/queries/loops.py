@@ -8,6 +8,8 @@ from stackaudit.facts import python as py
 from stackaudit.link.queries import access, attached, calls
 from stackaudit.link.queries.loading import NOTHING
 from stackaudit.link.queries.values import (
+    ELEMENT,
+    FORMS,
     UNKNOWN,
     ClassRef,
     Const,
@@ -26,7 +28,13 @@ from stackaudit.link.queries.values import (
 from stackaudit.link.queries.walk import At, Walk, place_of, turned
 from stackaudit.model.source import Place, Region
 
-FEW = 10
+FEW = 25
+"""A range up to this constant does not grow with the data and is short."""
+_FORMSETS = (
+    "django.forms.BaseFormSet", "django.forms.BaseModelFormSet", "django.forms.BaseInlineFormSet",
+    "django.forms.formsets.BaseFormSet", "django.forms.models.BaseModelFormSet",
+    "django.forms.models.BaseInlineFormSet",
+)  # fmt: skip
 
 
 def element_of(value: Value) -> Value:
@@ -69,10 +77,14 @@ def bound_of(value: Value) -> str:
         return "a constant"
     if isinstance(value, Other) and value.name.startswith(("django.conf.settings.", "builtins.range.few")):
         return "a setting"
-    if isinstance(value, Other) and value.name in ("django.db.connections", "@chunks", "@attempts"):
-        return "batches" if value.name == "@chunks" else "a handful"
-    if isinstance(value, (Instance, ClassRef)):
-        return "an enumeration" if isinstance(value, ClassRef) else ""
+    if isinstance(value, Other) and value.name == "django.db.connections":
+        return "a handful"
+    if isinstance(value, Other) and value.name == FORMS:
+        return "the forms of a page"
+    if isinstance(value, Instance):
+        return "the forms of a page" if value.cls.is_a(*_FORMSETS) else ""
+    if isinstance(value, ClassRef):
+        return "an enumeration"
     return ""
 
 
@@ -87,7 +99,10 @@ def enter(walk: Walk, value: Value, at: At, text: str = "the loop", bounded: str
     loop = Loop(place_of(at), len(walk.frames), bounded or bound_of(value), text, walk.guard)
     running = frozenset(walk.loops)
     walk.loops.append(loop)
-    return turned(element_of(value), loop, running), loop
+    element = turned(element_of(value), loop, running)
+    if isinstance(value, Other) and isinstance(element, Other) and not element.name:
+        element = replace(element, name=ELEMENT)
+    return element, loop
 
 
 def leave(walk: Walk) -> None:

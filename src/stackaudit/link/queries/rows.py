@@ -11,6 +11,7 @@ from stackaudit.link.queries.loading import NEW, NOTHING, Load, joined, prefetch
 from stackaudit.link.queries.loops import IDLE
 from stackaudit.link.queries.table import METHODS, ROW_METHODS, method, uses_prefetch
 from stackaudit.link.queries.values import (
+    ELEMENT,
     Const,
     Manager,
     Mapping,
@@ -27,6 +28,7 @@ from stackaudit.link.queries.walk import At, Walk
 FEW = 5
 PRESUMED = "presumed"
 """`Origin.by` of rows behind a row whose own loading is not known: somebody may have prefetched them."""
+_OF_MANY = frozenset({"in_bulk", "ain_bulk", "bulk_create", "abulk_create", "bulk_update", "abulk_update"})
 _NEVER_KNOWN = "a name in it is not a constant"
 
 
@@ -37,7 +39,10 @@ def called(
     if isinstance(receiver, Row):
         return _row_method(walk, receiver, name, args, at)
     row = method(name, walk.django)
-    loops = receiver.loops.union(*(arg.loops for arg in args), *(value.loops for value in keywords.values()))
+    loops = receiver.loops.union(
+        *(arg.loops for arg in args if not (_is_batch(arg) and name in _OF_MANY)),
+        *(value.loops for key, value in keywords.items() if not (_is_batch(value) and key.endswith("__in"))),
+    )
     if row is None or not isinstance(receiver, (Rows, Manager, Related)):
         return Other(loops)
     if row.runs == "write":
@@ -83,6 +88,11 @@ def called(
         element: Value = Row(rows.model, rows.load, origin, (), IDLE) if rows.model else Other()
         return Mapping(element, (), Other(), loops)
     return _one(rows, loops, at, walk, name)
+
+
+def _is_batch(value: Value) -> bool:
+    """Whether a value is what a loop hands out itself: where it holds many, the loop goes from batch to batch."""
+    return isinstance(value, Other) and value.name == ELEMENT
 
 
 def _nothing_there(load: Load, model: Model, keywords: dict[str, Value]) -> Load:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from stackaudit.facts import python as py
-from stackaudit.link.modules import Symbol
+from stackaudit.link.modules import Symbol, dotted
 from stackaudit.link.queries import access, calls, expressions, loops
 from stackaudit.link.queries.loading import Load
 from stackaudit.link.queries.source import text_of
@@ -26,9 +26,6 @@ from stackaudit.link.queries.values import (
     join,
 )
 from stackaudit.link.queries.walk import Walk
-
-_CHUNKS = ("batch", "chunk", "page_range", "iter_pages")
-_ATTEMPTS = frozenset({"attempt", "attempts", "retry", "retries", "try_number", "_attempt", "tries"})
 
 
 def block(walk: Walk, body: Iterable[py.Stmt]) -> bool:
@@ -217,22 +214,12 @@ def _for(walk: Walk, stmt: py.For) -> None:
 
 
 def _bound(stmt: py.For) -> str:
-    target = stmt.target.id if isinstance(stmt.target, py.Name) else ""
-    if target in _ATTEMPTS:
-        return "attempts"
-    if isinstance(stmt.iter, py.Call):
-        called = text_of(stmt.iter.func).lower()
-        last = called.rpartition(".")[2]
-        if any(word in called for word in _CHUNKS) or (last == "range" and len(stmt.iter.args) == 3):
-            return "batches"
-        if last == "range" and len(stmt.iter.args) == 1:
-            count = stmt.iter.args[0]
-            if isinstance(count, py.Constant) and isinstance(count.value, int) and count.value <= loops.FEW:
-                return "a few turns"
-    if target and any(word in target for word in ("batch", "chunk")):
-        return "batches"
+    """What the body of a loop says of its turns."""
     if _ends(stmt.body) and not _continues(stmt.body):
         return "the first turn ends it"
+    counted = isinstance(stmt.iter, py.Call) and dotted(stmt.iter.func) in ("range", "count", "itertools.count")
+    if counted and any(isinstance(part, py.Try) and (_ends(part.body) or _ends(part.orelse)) for part in stmt.body):
+        return "the first turn that succeeds ends it"
     return ""
 
 

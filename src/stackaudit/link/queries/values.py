@@ -55,6 +55,12 @@ class Other:
 
 
 UNKNOWN = Other()
+ELEMENT = "@element"
+"""The name of what a loop hands out of something that is not known."""
+SMALL = "@small"
+"""The name of a parameter that is not known and has a small number as its default."""
+FORMS = "@formset"
+"""The name of the classes that Django's formset factories make, and of their objects."""
 
 
 @dataclass(frozen=True, slots=True)

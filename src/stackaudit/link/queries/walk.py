@@ -110,6 +110,7 @@ class Walk:
         self.isolated = 0
         self.spent = 0
         self.guards: dict[py.If, bool] = {}
+        self.batches: dict[py.FunctionDef, bool] = {}
         self.written: dict[py.For, tuple[str, str]] = {}
         self.memo: dict[Any, Value] = {}
         self.attached: dict[Any, tuple[Any, ...]] = {}
@@ -167,6 +168,12 @@ class Walk:
             if frame.module is not None:
                 return frame.module, node
         raise LookupError("no frame has a module")
+
+    def few(self, value: Value, why: str) -> None:
+        """Take note that the innermost of the loops with which a value changes is short."""
+        loop = self.repeating(value.loops)
+        if loop is not None:
+            self.record.few.setdefault(loop.place, why)
 
     def repeats(self, loop: Loop | None) -> bool:
         """Whether a loop is running and has no bound."""

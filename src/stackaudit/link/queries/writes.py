@@ -33,7 +33,7 @@ def written(walk: Walk, receiver: Value, name: str, model: Model | None, at: At,
     below = sum(frame.called is not None for frame in walk.frames[loop.depth :])
     if below > 1 or (below and name not in _COLLECTED):
         return  # what a method does to its own row is not the loop's to gather; what it makes may be
-    if name in _BULK or "formset" in loop.text or "form" in loop.text.split(".")[0]:
+    if name in _BULK:
         return
     why = justified(walk, receiver, name, model, loop)
     if why is None:

@@ -628,3 +628,82 @@ def flat_star():
     _first, *rest = Book.objects.select_related("author")
     for book in rest:
         print(book.author.name)
+
+
+def parts(items, size):
+    items = iter(items)
+    while found := list(islice(items, size)):
+        yield found
+
+
+def flat_parts():
+    ids = list(Book.objects.values_list("pk", flat=True))
+    return [len(Book.objects.filter(pk__in=some)) for some in parts(ids, 500)]
+
+
+def slices(items, n):
+    for start in range(0, len(items), n):
+        yield items[start : start + n]
+
+
+def flat_slices():
+    ids = list(Book.objects.values_list("pk", flat=True))
+    for some in slices(ids, 500):
+        print(len(Book.objects.filter(pk__in=some)))
+
+
+def flat_parts_of_rows():
+    for some in slices(list(Book.objects.all()), 500):
+        print(Author.objects.filter(pk__in=[book.author_id for book in some]).count())
+
+
+def grows_rows_of_parts():
+    for some in slices(list(Book.objects.all()), 500):
+        for book in some:
+            print(Author.objects.filter(pk=book.author_id).count())
+
+
+def flat_pages():
+    pages = Paginator(Book.objects.order_by("pk"), 500)
+    for number in pages.page_range:
+        print(len(Author.objects.filter(pk__in=[book.author_id for book in pages.page(number)])))
+
+
+def flat_succeeds():
+    for number in range(len(Book.objects.all()) + 1):
+        try:
+            Tag.objects.create(name=f"x{number}")
+            break
+        except ValueError:
+            continue
+
+
+def flat_default(turns=3):
+    for number in range(turns):
+        Tag.objects.create(name=f"x{number}")
+
+
+def flat_constant():
+    for number in range(20):
+        print(Tag.objects.filter(pk=number).exists())
+
+
+def grows_batch_in_name_only():
+    for batch in Book.objects.all():
+        print(batch.author.name)
+
+
+def grows_attempts_in_name_only():
+    for attempt in range(len(Book.objects.all())):
+        print(Tag.objects.filter(pk=attempt).exists())
+
+
+def grows_small_steps():
+    ids = list(Book.objects.values_list("pk", flat=True))
+    for start in range(0, len(ids), 2):
+        print(len(Book.objects.filter(pk__in=ids[start : start + 2])))
+
+
+def grows_form_in_name_only():
+    for form in Book.objects.all():
+        Tag.objects.create(name=form.title)

@@ -1,0 +1,97 @@
+"""Lists, dictionaries, strings and paginators: what their methods give, and what they hold when they grew."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from stackaudit.facts import python as py
+from stackaudit.link.queries import access, calls, known, loops
+from stackaudit.link.queries.values import (
+    UNKNOWN,
+    Const,
+    Mapping,
+    Other,
+    Related,
+    Rows,
+    Seq,
+    Value,
+    join,
+)
+from stackaudit.link.queries.walk import At, Walk
+
+
+def of_container(
+    walk: Walk, receiver: Value, name: str, args: tuple[Value, ...], keywords: dict[str, Value], at: At
+) -> Value:
+    """Methods of lists, dictionaries, strings and paginators."""
+    if isinstance(receiver, Mapping):
+        held = receiver.get("@paginator")
+        if held is not None:
+            if name in ("page", "get_page", "aget_page"):
+                made = held if isinstance(held, Rows) else known.loaded(walk, held, at)
+                return replace(made, limited=True) if isinstance(made, Rows) else made
+            return Other()
+        if name == "items":
+            pairs = tuple(Seq(UNKNOWN, (Const(key), value)) for key, value in receiver.items)
+            if pairs and receiver.element == UNKNOWN:
+                return Seq(UNKNOWN, pairs, receiver.loops)
+            return Seq(Seq(UNKNOWN, (receiver.key, receiver.element)), None, receiver.loops)
+        if name == "values":
+            values = tuple(value for _, value in receiver.items)
+            if values and receiver.element == UNKNOWN:
+                return Seq(UNKNOWN, values, receiver.loops)
+            return Seq(receiver.element, None, receiver.loops)
+        if name == "keys":
+            return Seq(receiver.key, None, receiver.loops)
+        if name in ("get", "pop", "setdefault") and args:
+            found = receiver.get(args[0].value) if isinstance(args[0], Const) else None
+            value = found if found is not None else loops.picked(walk, receiver.any(), args[0])
+            return join(value, args[1]) if len(args) > 1 else value
+        return receiver if name == "copy" else Other(receiver.loops)
+    if isinstance(receiver, Seq):
+        if name == "pop":
+            return loops.one_of(walk, receiver, args[0] if args else Const(0))
+        return receiver if name == "copy" else Other(receiver.loops)
+    if isinstance(receiver, Const) and isinstance(receiver.value, str):
+        if name == "join" and args:
+            source = args[0]
+            element = loops.element_of(source)
+            access.as_text(walk, element, at)
+        elif name == "format":
+            for arg in (*args, *keywords.values()):
+                access.as_text(walk, arg, at)
+    return walk.unknown(receiver, *args, *keywords.values())
+
+
+def grown(walk: Walk, func: py.Attribute, receiver: Seq, args: tuple[Value, ...]) -> None:
+    """`items.append(x)` and its like: the list holds x from now on."""
+    if func.attr in ("append", "add", "appendleft", "insert") and args:
+        value: Value = args[-1]
+    elif func.attr in ("extend", "update") and args:
+        held = args[0]
+        if isinstance(held, (Rows, Related)):
+            held = access.evaluate(walk, calls.base_rows(walk, held), walk.at(func))
+        value = loops.element_of(held)
+    else:
+        return
+    element = value if receiver.items == () else join(loops.element_of(receiver), value)
+    loops.store(walk, func.value, Seq(element, None, receiver.loops))
+
+
+def updated(
+    walk: Walk, func: py.Attribute, receiver: Mapping, args: tuple[Value, ...], keywords: dict[str, Value]
+) -> None:
+    """`context.update({...})`, `context.setdefault(key, value)`: the dictionary holds more from now on."""
+    items = dict(receiver.items)
+    element = receiver.element
+    if func.attr == "update":
+        for arg in args:
+            if isinstance(arg, Mapping):
+                items |= dict(arg.items)
+                element = join(element, arg.element)
+        items |= keywords
+    elif func.attr == "setdefault" and len(args) == 2 and isinstance(args[0], Const):
+        items.setdefault(args[0].value, args[1])
+    else:
+        return
+    loops.store(walk, func.value, replace(receiver, items=tuple(items.items()), element=element))

@@ -1,0 +1,70 @@
+"""`rows[0]`, `rows[:5]`, `known[key]`."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from stackaudit.facts import python as py
+from stackaudit.link.queries import access, calls, expressions, loops, rows
+from stackaudit.link.queries.values import UNKNOWN, Const, Mapping, Related, Rows, Seq, Value
+from stackaudit.link.queries.walk import Walk
+
+
+def subscript(walk: Walk, node: py.Subscript) -> Value:
+    """An element or a slice; a slice of a few rows is bounded, one of a lazy queryset runs no query yet."""
+    value, index = expressions.evaluate(walk, node.value), None
+    if isinstance(node.index, py.Slice):
+        bounds = [expressions.evaluate(walk, part) for part in (node.index.lower, node.index.upper) if part is not None]
+        if isinstance(value, (Rows, Related)):
+            made = calls.base_rows(walk, value)
+            few = _few(node.index) or _few_bounds(node.index, bounds)
+            taint = made.loops.union(*(item.loops for item in bounds))
+            if made.evaluated or made.cached:
+                return replace(made, bounded="a slice of a few" if few else made.bounded, loops=taint)
+            return replace(
+                made,
+                origin=made.origin if made.via is not None or made.origin is not None else walk.origin(walk.at(node)),
+                bounded="a slice of a few rows" if few else made.bounded,
+                limited=True,
+                loops=taint,
+            )
+        if isinstance(value, Seq):
+            return replace(value, bounded="a slice of a few") if _few(node.index) else replace(value, items=None,
+                element=loops.element_of(value))  # fmt: skip
+        return walk.unknown(value, *bounds)
+    index = expressions.evaluate(walk, node.index)
+    taint = value.loops | index.loops
+    if isinstance(value, (Rows, Related)):
+        made = calls.base_rows(walk, value)
+        if made.evaluated or made.cached:
+            return loops.one_of(walk, made, index)
+        access.evaluate(walk, replace(made, loops=taint), walk.at(node), "[…]")
+        return rows._one(made, taint, walk.at(node), walk, "[…]")
+    if isinstance(value, Mapping):
+        if isinstance(index, Const):
+            found = value.get(index.value)
+            if found is not None:
+                return found
+        return loops.picked(walk, value.any(), index)
+    if isinstance(value, Seq):
+        if isinstance(index, Const) and isinstance(index.value, int) and value.items is not None:
+            if -len(value.items) <= index.value < len(value.items):
+                return value.items[index.value]
+            return UNKNOWN
+        return loops.one_of(walk, value, index)
+    return walk.unknown(value, index)
+
+
+def _few_bounds(index: py.Slice, bounds: list[Value]) -> bool:
+    """Whether a slice from the beginning ends at a named constant that is small."""
+    upper = bounds[-1] if index.upper is not None and index.lower is None else UNKNOWN
+    return isinstance(upper, Const) and isinstance(upper.value, int) and 0 <= upper.value <= rows.FEW
+
+
+def _few(index: py.Slice) -> bool:
+    upper = index.upper
+    lower = index.lower
+    if not isinstance(upper, py.Constant) or not isinstance(upper.value, int):
+        return False
+    start = lower.value if isinstance(lower, py.Constant) and isinstance(lower.value, int) else 0
+    return 0 <= upper.value - start <= rows.FEW
