@@ -12,7 +12,7 @@ from stackaudit.link.nginx import deploy
 from stackaudit.link.nginx.include import Includes
 from stackaudit.link.nginx.level import Level
 from stackaudit.link.nginx.servers import Location, Server, Target, Upstream, socket_file, target_of
-from stackaudit.link.nginx.tree import Builder
+from stackaudit.link.nginx.tree import Builder, is_main
 from stackaudit.link.nginx.version import Version, parse
 from stackaudit.model.values import Known, Unknown, Value
 
@@ -113,6 +113,8 @@ def resolve(stack: Stack) -> Nginx:
     """The effective configuration of the nginx files of `stack`."""
     files = {item.path: item.facts for item in stack.of_kind("nginx") if isinstance(item.facts, File)}
     units = deploy.units(stack.of_kind("dockerfile"), stack.of_kind("compose"), files)
+    for unit in units:
+        unit.brings_main = any(is_main(files[path]) for path in unit.installed.values())
     installed = {at: path for unit in units for at, path in unit.installed.items()}
     stock = {path for unit in units if unit.has_stock_main for path in unit.installed.values()}
     builder = Builder(files, Includes(files, installed), stock)

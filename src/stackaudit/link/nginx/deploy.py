@@ -29,11 +29,12 @@ class Unit:
     installed: dict[str, str] = field(default_factory=dict)
     volumes: dict[str, str] = field(default_factory=dict)
     folders: dict[str, str] = field(default_factory=dict)
+    brings_main: bool = False
 
     @property
     def has_stock_main(self) -> bool:
-        """Whether the main file is the official image's own."""
-        return self.image in _OFFICIAL and _MAIN not in self.installed
+        """Whether the main file is the official image's own. Scripts may put one in place that is mounted elsewhere."""
+        return self.image in _OFFICIAL and _MAIN not in self.installed and not self.brings_main
 
 
 def units(dockerfiles: Iterable[FileFacts], composes: Iterable[FileFacts], paths: Iterable[str]) -> list[Unit]:

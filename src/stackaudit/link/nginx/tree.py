@@ -37,7 +37,7 @@ class Builder:
 
     def build(self) -> list[Level]:
         """Every http level, main files first, then the fragments that nobody includes."""
-        mains = [path for path, file in self.files.items() if _is_main(file)]
+        mains = [path for path, file in self.files.items() if is_main(file)]
         result: list[Level] = []
         for path in mains:
             level = Level("main", path, Place.line(path, 1))
@@ -137,7 +137,8 @@ class Builder:
             level.children.append(Level("types", place.path, place, level))
 
 
-def _is_main(file: File) -> bool:
+def is_main(file: File) -> bool:
+    """Whether a file holds an http block."""
     return any(directive.name == "http" and directive.block is not None for directive in file.directives)
 
 
