@@ -51,7 +51,10 @@ _NGINX_NAME = re.compile(r".*nginx.*|.+\.(conf|vhost|nginx)(\.(template|j2|jinja
 _NGINX_FOLDER = re.compile(r"(.*/)?(sites-(available|enabled)|nginx[^/]*|conf\.d)/([^/]+/)*[^/]+")
 _NGINX_TEXT = re.compile(
     rb"^[ \t]*((server|http|events)[ \t\r]*(\{|$)|(location|upstream)\s[^;\n]*(\{|$))"
-    rb"|^[ \t]*(proxy_\w+|add_header|ssl_\w+|gzip(_\w+)?|server_name|uwsgi_pass|limit_req_zone|log_format)\s[^;]*;",
+    rb"|^[ \t]*(proxy_\w+|add_header|ssl_\w+|gzip(_\w+)?|server_name|uwsgi_pass|limit_req_zone|log_format)\s[^;]*;"
+    rb"|^[ \t]*(server_tokens|sendfile|tcp_nopush|client_max_body_size|real_ip_header|set_real_ip_from)\s[^;\n]*;"
+    rb"|^[ \t]*(allow|deny)[ \t]+(all|unix:|[\da-fA-F.:/]+)[ \t]*;"
+    rb"|^[ \t]*(types[ \t]*\{|(map|geo)\s[^;{\n]*\$\w+\s*\{)",
     re.MULTILINE,
 )
 _SUPERVISOR_TEXT = re.compile(rb"^\[(program|supervisord|group):?", re.MULTILINE)

@@ -15,6 +15,7 @@ from stackaudit.model.values import Known, Unknown
 from stackaudit.model.verdict import Fail, Pass, Site, Step, Unsure, Verdict
 
 _WHOLE_PATH = frozenset({"uri", "document_uri", "request_uri"})
+_QUERY_MARK = re.compile(r"\?|\$\{?(?:is_args|args|query_string)\b")
 _QUERY = frozenset({"args", "query_string", "request_uri"})
 
 
@@ -55,7 +56,7 @@ def _climbs_by_variable(
 ) -> Iterator[Verdict]:
     """A path below a folder that a variable completes: dots of its own must not follow the slash."""
     fixed = ""
-    for part in parts(uri.partition("?")[0], proxied.level):
+    for part in parts(_QUERY_MARK.split(uri, maxsplit=1)[0], proxied.level):
         if not part.name:
             fixed += part.text
             continue
