@@ -5,6 +5,7 @@ from stackaudit.checks.orm.evaluations import exists_then_evaluate, loads_rows_t
 from stackaudit.checks.orm.existence import count_as_existence
 from stackaudit.checks.orm.imports import import_time_query
 from stackaudit.checks.orm.increments import non_atomic_increment
+from stackaudit.checks.orm.indexes import duplicate_index
 from stackaudit.checks.orm.keys import fk_id_dereference
 from stackaudit.checks.orm.loops import (
     n_plus_one_forward,
@@ -18,6 +19,7 @@ from stackaudit.checks.orm.unbounded import unbounded_queryset
 
 __all__ = [
     "count_as_existence",
+    "duplicate_index",
     "exists_then_evaluate",
     "fk_id_dereference",
     "import_time_query",

@@ -1,0 +1,67 @@
+"""Indexes that another one makes superfluous."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from stackaudit.link.indexes import Index, indexes_of
+from stackaudit.link.models.model import Model
+from stackaudit.model.source import Place
+from stackaudit.model.values import Known
+from stackaudit.model.verdict import Fail, Pass, Site, Step, Unsure, Verdict
+
+if TYPE_CHECKING:
+    from stackaudit.link.stack import Stack
+
+
+def duplicate_index(stack: Stack) -> Iterator[Verdict]:
+    """One site for each index that a model asks for and that nothing has to keep unique."""
+    seen: set[Place] = set()
+    mysql = _uses_mysql(stack)
+    for model in stack.models:
+        if model.cls is None or model.proxy or model.abstract:
+            continue
+        found, unread = indexes_of(stack.models, model)
+        for number, index in enumerate(found):
+            if index.asked != "unique" and index.place not in seen:
+                verdict = _judge(model, index, number, found, mysql, model in stack.usage.growing)
+                if verdict is not None:
+                    seen.add(index.place)
+                    yield verdict
+        if unread is not None and unread not in seen:
+            seen.add(unread)
+            yield Unsure(Site(unread, f"{model.label}: Meta"), "the indexes are not written out")
+
+
+def _uses_mysql(stack: Stack) -> bool:
+    value = stack.settings.at("DATABASES", "default", "ENGINE", default="") if stack.settings is not None else None
+    return isinstance(value, Known) and "mysql" in str(value.value)
+
+
+def _judge(model: Model, index: Index, number: int, found: list[Index], mysql: bool, grows: bool) -> Verdict | None:
+    columns = ", ".join(index.columns)
+    site = Site(index.place, f"{model.label}: index on {columns}")
+    by = next((other for place, other in enumerate(found) if _replaces(other, index, place < number)), None)
+    if by is None:
+        return Pass(site) if index.asked != "foreign key" else None
+    if index.asked == "foreign key" and (mysql or not grows):
+        return None  # MySQL makes one only where no other serves it; a table that stays small pays nothing for it
+    values = {"model": model.name, "columns": columns, "other": ", ".join(by.columns)}
+    related = (Step(by.place, "begins with the same columns"),) if by.place != index.place else ()
+    cause = {"foreign key": "foreign-key", "field": "field", "index": ""}[index.asked]
+    return Fail(site, values, cause, related)
+
+
+def _replaces(other: Index, index: Index, before: bool) -> bool:
+    """Whether `index` may go because `other` is there. Of two that are equal, one declared in Meta stays."""
+    if other is index or not other.serves(index) or (index.is_text and other.plain != index.plain):
+        return False
+    if other.plain != index.plain or other.asked == "unique":
+        return not index.is_text
+    rank = {"foreign key": 0, "index": 1, "field": 2}
+    if index.is_text or other.is_text:
+        return other.is_text and (not index.is_text or before)
+    if rank[other.asked] != rank[index.asked]:
+        return rank[other.asked] < rank[index.asked]
+    return before
