@@ -55,8 +55,8 @@ class Renderer:
         self.texts: dict[Place, str] = {}
         self.repeats = Repeats(walk)
 
-    def render(self, name: str, context: dict[str, Value], at: At, text: str = "") -> bool:
-        """Render the template `name`, called at `at`; False where no file has that name."""
+    def render(self, name: str, context: dict[str, Value], at: At, text: str = "", included: bool = False) -> bool:
+        """Render the template `name`, called (or `included`) at `at`; False where no file has that name."""
         files = self.templates.find(name)
         if self.depth >= DEEPEST or not files:
             return bool(files)
@@ -67,7 +67,7 @@ class Renderer:
         self.depth += 1
         self.open.append(file.path)
         try:
-            with self.walk.step(at, text or f'render "{name}"', file.path):
+            with self.walk.step(at, text or f'render "{name}"', file.path, included):
                 _File(self, self.chain(file), Scope([{}, context])).root()
         finally:
             self.open.pop()
@@ -219,7 +219,7 @@ class _File(Expressions):
         for name in self.names(node.template):
             if name.startswith("./"):
                 name = self.file.path.rpartition("/")[0] + name[1:]
-            if self.renderer.render(name, context, self.at(node.region), f'{{% include "{name}" %}}'):
+            if self.renderer.render(name, context, self.at(node.region), f'{{% include "{name}" %}}', included=True):
                 return
 
     def names(self, expr: t.Expr) -> list[str]:

@@ -18,7 +18,8 @@ Outcome: TypeAlias = Literal["fail", "pass", "unknown"]
 class Event:
     """One place that asks the database, or would if the rows did not bring what it reads.
 
-    - `place` is the first access in the frame of the loop (a template line, the call of a method), `query` the place
+    - `place` is the first access in the frame of the loop (a template line, also of one that the loop includes, or the
+      call of a method), `query` the place
       that runs the query; `origin` is the queryset whose rows are looped over, None where it is not one;
     - `path` is the relation path from those rows ("author", "country"); `relation` its last step;
     - `method` is the method that runs the query ("get", "filter", "save"), "" for plain access;

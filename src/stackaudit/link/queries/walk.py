@@ -70,6 +70,12 @@ class Frame:
     yields: list[Value] = field(default_factory=list)
     shields: int = 0
     attached: list[Any] = field(default_factory=list)
+    included: bool = False
+
+    @property
+    def calls(self) -> bool:
+        """Whether somebody called it: an included template is a part of the one that includes it."""
+        return self.called is not None and not self.included
 
 
 class Hooks(Protocol):
@@ -152,9 +158,9 @@ class Walk:
             self.shielded -= self.frames.pop().shields
 
     @contextmanager
-    def step(self, at: At, text: str, where: str = "") -> Iterator[Frame]:
+    def step(self, at: At, text: str, where: str = "", included: bool = False) -> Iterator[Frame]:
         """A frame that is no function: an included template, a nested serializer. It shows as a step of flows."""
-        with self.inside(Frame(None, None, {}, where or self.where, at, text)) as frame:
+        with self.inside(Frame(None, None, {}, where or self.where, at, text, included=included)) as frame:
             yield frame
 
     @property
@@ -218,9 +224,10 @@ class Walk:
         depth = loop.depth if loop is not None else len(self.frames)
         where = self.where
         calls = [frame for frame in self.frames[depth:] if frame.called is not None]
-        if calls and calls[0].called is not None:
-            place, where = place_of(calls[0].called), self.frames[depth - 1].where if depth else where
-            said = shown(calls[0].called, calls[0].node, calls[0].text) or said
+        first = next((index for index, frame in enumerate(self.frames) if index >= depth and frame.calls), None)
+        if first is not None and (at_call := self.frames[first].called) is not None:
+            place, where = place_of(at_call), self.frames[first - 1].where if first else where
+            said = shown(at_call, self.frames[first].node, self.frames[first].text) or said
         if origin is not None:
             flow.append(Step(origin.place, f"`{origin.text}` loads the rows" if origin.text else "loads the rows"))
         if loop is not None and loop.place != (origin.place if origin else None):
