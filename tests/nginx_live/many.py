@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
 from stackaudit.config import Config, Nginx
@@ -23,6 +25,18 @@ def servers(port: int, cases: Sequence[str], outer: str = "") -> str:
 def host(number: int) -> dict[str, str]:
     """The header that leads to a case."""
     return {"Host": f"case{number}.test"}
+
+
+def ask_at_once(port: int, path: str, name: str, visitors: int) -> None:
+    """Sends the same request on as many connections, all open beforehand, and waits for the answers."""
+    request = f"GET {path} HTTP/1.1\r\nHost: {name}\r\nConnection: close\r\n\r\n".encode()
+    with ExitStack() as stack:
+        connections = [stack.enter_context(socket.create_connection(("127.0.0.1", port), 10)) for _ in range(visitors)]
+        for connection in connections:
+            connection.sendall(request)
+        for connection in connections:
+            while connection.recv(65536):
+                pass
 
 
 def verdicts_by_case(rule: str, folder: Path, http: str, files: Mapping[str, str] | None = None) -> list[str]:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import socket
-import threading
 import time
 from pathlib import Path
 from typing import Any
 
-from tests.nginx_live.many import host, servers, verdicts_by_case
+from tests.nginx_live.many import ask_at_once, host, servers, verdicts_by_case
 
 OPEN = [
     ("allow 10.1.2.3; UP", "fail"),
@@ -194,16 +193,11 @@ def test_cache_stampede(live: Any, upstream: Any, port: int, tmp_path: Path) -> 
     live.start(http, port)
     asked = []
     for number in range(len(bodies)):
-        live.get(port, "/page.html?wait=0.2", host(number))
+        live.get(port, "/page.html?wait=0.4", host(number))
     time.sleep(1.6)
     for number in range(len(bodies)):
         before = len(upstream.seen)
-        visit = (port, "/page.html?wait=0.2", host(number))
-        threads = [threading.Thread(target=live.get, args=visit) for _ in range(8)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
+        ask_at_once(port, "/page.html?wait=0.4", f"case{number}.test", 8)
         asked.append(len(upstream.seen) - before)
     judged = verdicts_by_case("nginx/cache-stampede", tmp_path, http)
     assert judged == [verdict for _, verdict in bodies]

@@ -12,7 +12,6 @@ import re
 import shutil
 import socket
 import ssl
-import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -28,6 +27,7 @@ from django.test import RequestFactory, override_settings
 from stackaudit.config import Config, Nginx
 from stackaudit.scan import scan
 from tests.nginx_live.conftest import Live, Reply, Upstream, free_port
+from tests.nginx_live.many import ask_at_once
 from tests.nginx_live.test_verdicts import accepts
 
 FIXTURES = Path(__file__).parent.parent / "fixtures/nginx"
@@ -129,15 +129,11 @@ def leaks(stage: Stage, host: str) -> bool:
 
 
 def stampedes(stage: Stage, host: str) -> bool:
-    path = "/page.html?wait=0.2"
+    path = "/page.html?wait=0.4"
     stage.get(path, host)
     time.sleep(1.6)
     before = len(stage.upstream.seen)
-    threads = [threading.Thread(target=stage.get, args=(path, host)) for _ in range(6)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    ask_at_once(stage.ports["80"], path, host, 6)
     return len(stage.upstream.seen) - before > 1
 
 
