@@ -178,6 +178,8 @@ def call(
 ) -> Value:
     """Walk a function with these arguments; what it returns. `at` is where the call stands."""
     node = function.node
+    if isinstance(at, tuple) and isinstance(node, py.FunctionDef):
+        walk.record.called.setdefault(at[1], (function.module, node))
     loops = function.loops.union(*(arg.loops for arg in args), *(item.loops for item in keywords.values()))
     if len(walk.frames) > MAX_DEPTH or sum(frame.node is node for frame in walk.frames) > 1 or walk.spent > BUDGET:
         return Other(loops)

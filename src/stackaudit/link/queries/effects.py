@@ -5,7 +5,7 @@ A write beside such work marks how far it got, so it belongs to its row and not 
 
 from __future__ import annotations
 
-from stackaudit.link.queries.walk import Walk
+from stackaudit.link.queries.walk import At, Walk
 
 _OUTSIDE = (
     "aiohttp.", "boto3.", "botocore.", "django.core.mail.", "ftplib.", "http.client.", "httpx.", "imaplib.",
@@ -14,9 +14,11 @@ _OUTSIDE = (
 )  # fmt: skip
 
 
-def met(walk: Walk, name: str) -> None:
+def met(walk: Walk, name: str, at: At) -> None:
     """Take note of a call of something outside the repository, by its dotted name."""
     if name.startswith(_OUTSIDE):
+        if isinstance(at, tuple):
+            walk.record.outside[at[1]] = name
         done(walk)
 
 

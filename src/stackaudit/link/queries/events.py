@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
+from stackaudit.facts import python as py
 from stackaudit.link.models.model import Model, Relation
+from stackaudit.link.modules import SourceModule
 from stackaudit.link.queries.values import Loop, Origin, Rows
 from stackaudit.model.source import Place
 from stackaudit.model.verdict import Step
@@ -52,7 +54,8 @@ class Record:
     """The events of a walk; each is kept once, and what is certain goes before what is not.
 
     `working` are the loops, by their places, that do work outside the database on their turns; `workers` the functions
-    that do it. `shown` are the rows that templates and lists go through, by the place of the loop and the origin.
+    that do it. `outside` holds the calls that are such work, with the dotted name of what they call, and `called` the
+    functions of the repository that calls lead to. `shown` are the rows that templates and lists go through, by the place of the loop and the origin.
     """
 
     def __init__(self) -> None:
@@ -60,6 +63,8 @@ class Record:
         self.working: set[Place] = set()
         self.workers: set[object] = set()
         self.few: dict[Place, str] = {}
+        self.outside: dict[py.Node, str] = {}
+        self.called: dict[py.Node, tuple[SourceModule, py.FunctionDef]] = {}
         self.shown: dict[tuple[Place, Origin | None], Rows] = {}
 
     def add(self, event: Event) -> None:

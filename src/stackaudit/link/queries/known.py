@@ -65,7 +65,7 @@ def loaded(walk: Walk, value: Value, at: At) -> Value:
 
 def external(walk: Walk, name: str, args: tuple[Value, ...], keywords: dict[str, Value], at: At) -> Value:
     """A call of something outside the repository, by its dotted name."""
-    effects.met(walk, name)
+    effects.met(walk, name, at)
     hooked = walk.hooks.external(name, args, keywords, at) if walk.hooks is not None else None
     if hooked is not None:
         return hooked
