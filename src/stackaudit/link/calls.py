@@ -32,7 +32,17 @@ WANTED = frozenset(
     | {"incr_version", "decr_version", "delete_pattern", "keys", "aget", "aset", "aget_or_set", "aset_many", "adelete"}
     | {"adelete_many", "aclear", "cache_page", "cache_control", "condition", "etag", "last_modified"}
     # clients of Redis
-    | {"Redis", "StrictRedis", "from_url", "flushall", "flushdb", "execute_command", "get_redis_connection", "setnx"}
+    | {
+        "Redis",
+        "StrictRedis",
+        "from_url",
+        "flushall",
+        "flushdb",
+        "execute_command",
+        "scan_iter",
+        "iter_keys",
+        "RedisCluster",
+    }
     # profilers
     | {"Profile", "Profiler", "runctx", "start"}
 )
