@@ -55,7 +55,8 @@ class Record:
 
     `working` are the loops, by their places, that do work outside the database on their turns; `workers` the functions
     that do it. `outside` holds the calls that are such work, with the dotted name of what they call, and `called` the
-    functions of the repository that calls lead to. `shown` are the rows that templates and lists go through, by the place of the loop and the origin.
+    functions of the repository that calls lead to. `shown` are the rows that templates and lists go through, by the
+    place of the loop and the origin.
     """
 
     def __init__(self) -> None:
