@@ -223,8 +223,16 @@ class Modules:
 
     def imports(self, name: str) -> bool:
         """Whether any file imports `name` (dotted) or something from below it, at its top level."""
-        return any(
-            wanted == name or wanted.startswith(name + ".") for module in self for wanted in _imported_by(module)
+        return name in self._imported
+
+    @cached_property
+    def _imported(self) -> frozenset[str]:
+        """Every dotted name that a file imports, with all that are above it."""
+        names = {name for module in self for name in _imported_by(module)}
+        return frozenset(
+            ".".join(parts[:length])
+            for parts in (name.split(".") for name in names)
+            for length in range(1, len(parts) + 1)
         )
 
     def _name(self, path: str) -> str:

@@ -7,7 +7,7 @@ ids) render what is chosen alone. Forms of the admin are the admin's business, f
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from stackaudit.facts import python as py
@@ -64,8 +64,8 @@ class Choices:
 
     def run(self) -> None:
         """The forms of pages and the filters of pages."""
-        elsewhere = set(self._named(self.admin.admins.is_admin, ("form",)))
-        elsewhere |= set(self._named(_is_api, _NAMES_FILTERS))
+        elsewhere = set(self._named(("form",), [*self.lists.classes, *self._nested()]))
+        elsewhere |= set(self._named(_NAMES_FILTERS, [cls for cls in self.lists.classes if _is_api(cls)]))
         for cls in self.lists.classes:
             if cls in elsewhere or any(base in elsewhere for base in cls.mro):
                 continue
@@ -74,14 +74,20 @@ class Choices:
             elif "django_filters.FilterSet" in cls.externals or "django_filters.filterset.FilterSet" in cls.externals:
                 self._form(cls, _FILTERS, _CHOICES)
 
-    def _named(self, wanted: Callable[[SourceClass], bool], options: tuple[str, ...]) -> Iterator[SourceClass]:
-        """The classes that an option of certain classes names."""
-        for cls in self.lists.classes:
+    def _named(self, options: tuple[str, ...], classes: list[SourceClass]) -> Iterator[SourceClass]:
+        """The classes that an option of some classes names; views say `form_class`, admins and inlines say `form`."""
+        for cls in classes:
             for option in options:
-                if cls.find(option) is not None and wanted(cls):
-                    value = self.lists.option(cls, option)
-                    if isinstance(value, ClassRef) and isinstance(value.cls, SourceClass):
-                        yield value.cls
+                value = self.lists.option(cls, option) if cls.find(option) is not None else None
+                if isinstance(value, ClassRef) and isinstance(value.cls, SourceClass):
+                    yield value.cls
+
+    def _nested(self) -> Iterator[SourceClass]:
+        """Classes inside classes, as polymorphic inlines have them."""
+        for cls in self.lists.classes:
+            for stmt in cls.node.body:
+                if isinstance(stmt, py.ClassDef) and stmt.bases and stmt.name != "Meta":
+                    yield self.lists.models.classes.build(cls.module, stmt, f"{cls.name}.{stmt.name}")
 
     def constructed(self, cls: SourceClass, args: tuple[Value, ...], keywords: dict[str, Value], at: At) -> None:
         """A form is asked when it is rendered."""
