@@ -223,17 +223,13 @@ class Modules:
 
     def imports(self, name: str) -> bool:
         """Whether any file imports `name` (dotted) or something from below it, at its top level."""
-        return name in self._imported
+        return name in self._imported_names
 
     @cached_property
-    def _imported(self) -> frozenset[str]:
+    def _imported_names(self) -> frozenset[str]:
         """Every dotted name that a file imports, with all that are above it."""
-        names = {name for module in self for name in _imported_by(module)}
-        return frozenset(
-            ".".join(parts[:length])
-            for parts in (name.split(".") for name in names)
-            for length in range(1, len(parts) + 1)
-        )
+        found = {tuple(name.split(".")) for module in self for name in _imported_by(module)}
+        return frozenset(".".join(parts[:length]) for parts in found for length in range(1, len(parts) + 1))
 
     def _name(self, path: str) -> str:
         parts = _parts(path)
