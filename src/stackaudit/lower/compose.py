@@ -247,6 +247,9 @@ def flat(reader: Nodes, path: str, node: yaml.Node, options: dict[str, Word], de
     elif isinstance(node, yaml.MappingNode):
         for key, (_, item) in reader.items(node).items():
             flat(reader, f"{path}.{key}", item, options, depth + 1)
+    elif path == "tmpfs":
+        for item in reader.several(node):
+            options[f"tmpfs.{reader.scalar(item).partition(':')[0]}"] = reader.word(item)
 
 
 def build(reader: Nodes, node: yaml.Node | None) -> Build | None:

@@ -1,7 +1,10 @@
 """Rules on what serves the site: gunicorn, uvicorn and whatever starts them."""
 
+from stackaudit.checks.server.boot import migrate_on_boot_race
 from stackaudit.checks.server.cpu_count import cpu_count_in_container
 from stackaudit.checks.server.development import development_server
+from stackaudit.checks.server.gevent import gevent_unpatched
+from stackaudit.checks.server.heartbeat import heartbeat_on_disk
 from stackaudit.checks.server.interface import interface_mismatch
 from stackaudit.checks.server.limits import max_requests_jitter, timeout_does_not_bound_requests
 from stackaudit.checks.server.shadowed import setting_shadowed
@@ -15,9 +18,12 @@ from stackaudit.checks.server.workers import single_worker
 __all__ = [
     "cpu_count_in_container",
     "development_server",
+    "gevent_unpatched",
     "graceful_shutdown_mismatch",
+    "heartbeat_on_disk",
     "interface_mismatch",
     "max_requests_jitter",
+    "migrate_on_boot_race",
     "setting_shadowed",
     "signals_not_delivered",
     "single_worker",

@@ -148,6 +148,7 @@ class _Resolver:
             background=invocation.background,
             piped=invocation.piped,
             login=login(launch, invocation.program.wrappers, _own_user(kind, settings), word.place),
+            chores=tuple(follower.chores),
         )
 
     # gunicorn

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 import msgspec
 
 from stackaudit.facts.commands import Command, Script, Step
+from stackaudit.link.processes.chores import Chore
 from stackaudit.link.processes.conditions import decide
 from stackaudit.link.processes.environment import Environment, argument_list
 from stackaudit.link.processes.images import Image, Tree, joined
@@ -87,6 +88,7 @@ class Follower:
         self.home = home
         self.default_shell = default_shell
         self.found: list[Invocation] = []
+        self.chores: list[Chore] = []
         self.opaque: list[str] = []
 
     def locate(self, path: str, directory: str | None) -> str | None:
@@ -233,6 +235,8 @@ class Follower:
         if found.kind:
             self.add(found, inner)
             return
+        if found.wrappers and found.wrappers[-1] == "manage.py":
+            self.chores.append(Chore(found.name, found.word.place, frame.conditions))
         name = base(text_of(found.word)) if not found.wrappers or found.wrappers[-1] != "python" else found.name
         if name in _SHELLS:
             self.shell(found, inner)

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
+from stackaudit.link.processes.chores import Chore
 from stackaudit.link.processes.options import Argument, Given
 from stackaudit.link.processes.users import Login
 from stackaudit.model.source import Place
@@ -49,7 +50,8 @@ class Process:
     `conditions` are the conditions of the script around it that nobody could decide. `shell` is
     the shell that waits for it ("" where there is none, "?" where nobody knows), `supervised` says that something
     before it passes signals on. `growth` maps settings that follow the number of processors to "capped" or "unbounded".
-    `login` is the user that it runs as, None where a platform decides.
+    `login` is the user that it runs as, None where a platform decides. `chores` are the commands of manage.py that run
+    first each time it starts.
     """
 
     kind: str
@@ -78,6 +80,7 @@ class Process:
     piped: bool = False
     growth: Mapping[str, str] = field(default_factory=dict)
     login: Login | None = None
+    chores: tuple[Chore, ...] = ()
 
     def setting(self, name: str) -> AnyValue:
         """The effective value of a setting."""
