@@ -64,6 +64,9 @@ class SettingIs(Comparison, frozen=True, kw_only=True, rename="kebab"):
             return
         value = stack.settings.at(*path)
         site = Site(stack.settings.place(path[0]), ".".join(path))
+        if stack.settings.doubt:
+            yield Unsure(site, stack.settings.doubt)
+            return
         yield holds(site, self.accepts, value=value.map(plain) if isinstance(value, Known) else value)
 
 

@@ -19,6 +19,7 @@ def summary(stack: Stack, files: Mapping[str, int], left_out: Mapping[str, int])
 def _facts(stack: Stack) -> Iterator[Fact]:
     for label, tell in (
         ("Django", _django),
+        ("versions", _versions),
         ("settings", _settings),
         ("server", _servers),
         ("nginx", _nginx),
@@ -44,6 +45,23 @@ def _django(stack: Stack) -> Iterator[Fact]:
         yield Fact(label="Django", value=str(version.value), why=version.note)
     else:
         yield Fact(label="Django", value="version unknown", why=version.why)
+
+
+GATED = (
+    "psycopg", "psycopg2", "psycopg2-binary", "redis", "django-redis", "gunicorn", "uvicorn", "celery",
+    "djangorestframework",
+)  # fmt: skip
+"""Packages whose releases differ in what the rules look at."""
+
+
+def _versions(stack: Stack) -> Iterator[Fact]:
+    """What production installs of them, as far as it is pinned."""
+    found = [(name, stack.packages.version(name)) for name in GATED if stack.packages.has(name)]
+    pinned = [f"{name} {version.value}" for name, version in found if isinstance(version, Known)]
+    loose = [name for name, version in found if not isinstance(version, Known)]
+    if found:
+        why = f"not pinned: {', '.join(loose)}" if loose and pinned else ", ".join(loose)
+        yield Fact(label="versions", value=", ".join(pinned) or "not pinned", why=why)
 
 
 def _settings(stack: Stack) -> Iterator[Fact]:

@@ -133,6 +133,9 @@ def _is_cooperative(server: Process) -> bool:
 
 
 def _forever(settings: Settings, alias: str, site: Site) -> Verdict:
+    """Connections that are never closed; Django checks them since 4.1, and before nothing could be set."""
+    if settings.version is not None and settings.version[:2] < (4, 1):
+        return Pass(site)
     checks = settings.at("DATABASES", alias, "CONN_HEALTH_CHECKS", default=False)
     if isinstance(checks, Unknown):
         return Unsure(site, checks.why)

@@ -19,7 +19,7 @@ def _documented_off(stack: Stack, note: str) -> bool:
     """Whether an example of a .env file turns off what is on by default only."""
     found = _DEFAULT.search(note)
     return found is not None and any(
-        entry.name == found[1] and entry.value.strip().lower() in _OFF
+        entry.name == found[1] and not entry.refers and entry.value.strip().lower() in _OFF
         for item in stack.of_kind("dotenv")
         for entry in item.facts.entries
     )

@@ -26,7 +26,10 @@ def pool_misconfigured(stack: Stack) -> Iterator[Verdict]:
     for alias, _ in found:
         held = pool(settings, alias)
         site = Site(settings.place_at("DATABASES", alias, "OPTIONS", "pool"), f"DATABASES.{alias}.OPTIONS.pool")
-        if isinstance(held, Unknown):
+        if settings.doubt:
+            if isinstance(held, Unknown) or held.value:
+                yield Unsure(site, settings.doubt)
+        elif isinstance(held, Unknown):
             options = settings.at("DATABASES", alias, "OPTIONS", default=None)
             if not isinstance(options, Unknown):
                 yield Unsure(site, held.why)

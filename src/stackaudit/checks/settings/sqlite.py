@@ -38,6 +38,9 @@ def _judged(stack: Stack, settings: Settings, alias: str) -> Verdict:
         return Pass(site)
     mode = settings.at("DATABASES", alias, "OPTIONS", "transaction_mode", default="")
     commands = settings.at("DATABASES", alias, "OPTIONS", "init_command", default="")
+    given = any(isinstance(part, Known) and part.value for part in (mode, commands))
+    if given and settings.version is not None and settings.version[:2] < (5, 1):
+        return Unsure(site, "Django before 5.1 does not know the options of SQLite that are set")
     if isinstance(mode, Known) and str(mode.value).upper() in ("IMMEDIATE", "EXCLUSIVE"):
         return Pass(site)
     if isinstance(commands, Known) and "wal" in str(commands.value).lower():

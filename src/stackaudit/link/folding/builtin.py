@@ -293,8 +293,10 @@ def _print(machine: Machine, call: Call) -> AnyValue:
 
 
 def _open(machine: Machine, call: Call) -> AnyValue:
-    path = operators.text_of(call.args[0]) if call.args else Unknown("which file is read is not known")
-    shown = str(path.value).removeprefix(f"{ROOT}/") if isinstance(path, Known) else "a file"
+    """`open(path)`: what a file holds is never known, but its name often is."""
+    path = call.args[0] if call.args else Unknown("its name is not known")
+    text = path if isinstance(path, Unknown) else operators.text_of(path)
+    shown = f"a file ({text.why})" if isinstance(text, Unknown) else str(text.value).removeprefix(f"{ROOT}/")
     return Unknown(f"it is read from {shown}", (call.place,))
 
 

@@ -225,6 +225,11 @@ def _scope(machine: Machine, node: ir.Scope, frame: Frame) -> Exit:
     return FELL
 
 
+def _opens(node: ir.Expr) -> bool:
+    """Whether an expression is a call of `open`, the function or a path's method."""
+    return isinstance(node, ir.Call) and isinstance(node.func, ir.Attribute) and node.func.attr == "open"
+
+
 def _with(machine: Machine, node: ir.With, frame: Frame) -> Exit:
     left: list[Callable[[], None]] = []
     for item in node.items:
@@ -234,6 +239,8 @@ def _with(machine: Machine, node: ir.With, frame: Frame) -> Exit:
             left.append(enter())
         if item.target is not None:
             why = value.why if isinstance(value, Unknown) else "a context manager gives it"
+            if _opens(item.value) and "read from" not in why:
+                why = f"it is read from a file ({why})"
             targets.assign(machine, item.target, Unknown(why), frame)
     try:
         return machine.execute(node.body, frame)

@@ -9,11 +9,11 @@ DEFAULT = "django.contrib.staticfiles.storage.StaticFilesStorage"
 
 
 def static_storage(settings: Settings) -> AnyValue:
-    """The class that stores static files, by its dotted name: STORAGES, or STATICFILES_STORAGE up to Django 5.0.
+    """The class that stores static files, by its dotted name.
 
-    From 4.2 to 5.0 both are read, and Django refuses to start with both.
+    Django reads STORAGES since 4.2 and STATICFILES_STORAGE up to 5.0; in between it refuses to start with both.
     """
-    if settings.is_set("STORAGES"):
+    if settings.is_set("STORAGES") and (settings.version is None or settings.version[:2] >= (4, 2)):
         found = settings.at("STORAGES", "staticfiles", "BACKEND", default=DEFAULT)
     elif settings.is_set("STATICFILES_STORAGE"):
         if settings.version is None:
