@@ -9,7 +9,7 @@ from stackaudit.link.stack import Stack
 from stackaudit.model.values import Known, Unknown
 from stackaudit.model.verdict import Fail, Pass, Site, Unsure, Verdict
 
-MEMORY = ("/dev/shm", "/run/", "/run", "/var/run")
+MEMORY = ("/dev/shm", "/run", "/var/run")
 
 
 def heartbeat_on_disk(stack: Stack) -> Iterator[Verdict]:
