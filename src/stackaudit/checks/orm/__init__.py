@@ -15,6 +15,7 @@ from stackaudit.checks.orm.loops import (
     write_in_loop,
 )
 from stackaudit.checks.orm.repetition import loop_invariant_query, repeated_evaluation
+from stackaudit.checks.orm.transactions import slow_call_in_transaction
 from stackaudit.checks.orm.unbounded import unbounded_queryset
 
 __all__ = [
@@ -32,6 +33,7 @@ __all__ = [
     "python_aggregation",
     "query_in_loop",
     "repeated_evaluation",
+    "slow_call_in_transaction",
     "unbounded_queryset",
     "write_in_loop",
 ]
