@@ -50,6 +50,8 @@ def _is_always(line: Line) -> bool:
 def _page_levels(server: Server) -> Iterator[tuple[Level, str]]:
     """The levels whose answers may be errors that people see: what hands requests on, and what answers "/"."""
     root = answer(server, "/")
+    if isinstance(root, Known) and root.value.level is server.level and root.value.kind == "return":
+        return  # the server answers by itself, before any location
     for location in server.every_location:
         for level in (location.level, *location.level.inside("if")):
             is_root = isinstance(root, Known) and root.value.level is level and root.value.kind == "files"

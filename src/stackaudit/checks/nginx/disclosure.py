@@ -93,11 +93,16 @@ def _listed(site: Site, listing: _Listing) -> Verdict:
 
 
 def _levels(server: Server) -> Iterator[tuple[Level, str, str]]:
-    for location in server.every_location:
-        yield location.level, location.site.name, location.pattern
+    """The levels that requests reach, with a name and a path."""
     root = answer(server, "/")
     if isinstance(root, Known) and root.value.level is server.level:
+        if root.value.kind == "return":
+            return  # the server answers by itself, before any location
         yield server.level, server.title, "/"
+    for location in server.every_location:
+        found = None if location.is_regex else answer(server, location.pattern)
+        if not isinstance(found, Known) or found.value.level is location.level:
+            yield location.level, location.site.name, location.pattern
 
 
 def _answers(server: Server, level: Level, path: str) -> bool:

@@ -104,11 +104,17 @@ def _judge(
             values = {"url": url, "file": secret.name, "folder": folder.value}
             yield Fail(site, values, cause=secret.cause)
             return
-    if not doubt and not any(not secret.cause for secret in secrets) and stack.settings is not None:
+    # what lies in a container of nginx's own is what its image and its volumes bring
+    if not doubt and not _is_placed(secrets) and not stack.nginx.units and stack.settings is not None:
         last = folder.value.rstrip("/").rpartition("/")[2].lower()
         if line.name == "root" and last not in _MEANT_FOR_THE_WEB and _opens_everything(server, line):
             doubt = f"nothing tells whether the project lies in {folder.value}"
     yield Unsure(site, doubt) if doubt else Pass(site)
+
+
+def _is_placed(secrets: tuple[Secret, ...]) -> bool:
+    """Whether it is known where the project lies on nginx's machine."""
+    return any(not secret.cause for secret in secrets)
 
 
 def _opens_everything(server: Server, line: Line) -> bool:
