@@ -6,11 +6,11 @@ from collections.abc import Iterator
 
 from stackaudit.facts import python as py
 from stackaudit.link.classes import SourceClass
-from stackaudit.link.models.model import Model
-from stackaudit.link.modules import SourceModule
+from stackaudit.link.models.model import Model, keyword
+from stackaudit.link.modules import SourceModule, dotted
 from stackaudit.link.queries import calls, writes
-from stackaudit.link.queries.loading import Load
-from stackaudit.link.queries.values import ClassRef, Function, Instance, Manager, Row, Rows, Value
+from stackaudit.link.queries.loading import SOMEWHERE, Load
+from stackaudit.link.queries.values import UNKNOWN, ClassRef, Function, Instance, Manager, Row, Rows, Value
 from stackaudit.link.queries.walk import Walk
 
 
@@ -22,8 +22,12 @@ def walk_all(walk: Walk) -> None:
         for node, owner in functions(walk, module):
             bound = _bound(walk, owner, node, managers) if owner is not None else None
             walk.spent = 0
+            given = _received(walk, module, node) if node.decorators and owner is None else {}
             try:
-                calls.call(walk, Function(module, node, bound, owner), (), {}, (module, node), node.name)
+                made = calls.call(walk, Function(module, node, bound, owner), (), given, (module, node), node.name)
+                if isinstance(made, Function) and made.closure is not None and isinstance(made.node, py.FunctionDef):
+                    # a decorator, or middleware written as a function: what it returns is called by others
+                    calls.call(walk, made, (), {}, (made.module, made.node), made.node.name)
             except RecursionError:
                 walk.restart()  # nested deeper than can be followed: nothing is said of this function
 
@@ -38,6 +42,21 @@ def functions(walk: Walk, module: SourceModule) -> Iterator[tuple[py.FunctionDef
             elif isinstance(node, py.ClassDef):
                 cls = walk.classes.build(module, node)
                 yield from _methods(walk, cls)
+
+
+def _received(walk: Walk, module: SourceModule, node: py.FunctionDef) -> dict[str, Value]:
+    """What the receiver of a model's signal is called with: `@receiver(post_save, sender=Order)` hands it an order."""
+    for decorator in node.decorators:
+        if isinstance(decorator, py.Call) and dotted(decorator.func).rpartition(".")[2] == "receiver":
+            sender = keyword(decorator, "sender")
+            through = isinstance(sender, py.Attribute) and sender.attr == "through"
+            if through and isinstance(sender, py.Attribute) and isinstance(sender.value, py.Attribute):
+                sender = sender.value.value  # Order.items.through: the instance is an order
+            model = walk.models.of_expr(module, sender)
+            if model is not None:
+                given: dict[str, Value] = {param.name: UNKNOWN for param in node.params if param.kind == "plain"}
+                return given | {"instance": Row(model, SOMEWHERE), "sender": ClassRef(model.cls or "", model)}
+    return {}
 
 
 def _methods(walk: Walk, cls: SourceClass) -> Iterator[tuple[py.FunctionDef, SourceClass]]:
