@@ -27,13 +27,13 @@ def page_cache_overridden(stack: Stack) -> Iterator[Verdict]:
     verdicts = once_for_each_place(
         verdict
         for proxied, is_it in django_locations(stack)
-        if is_it and not _FILES.search(proxied.location.pattern) and not _own_path(stack, proxied)
+        if is_it and not _FILES.search(proxied.location.pattern) and not _of_files(stack, proxied)
         for verdict in _judge(proxied)
     )
     yield from one_for_each_cause(verdicts, lambda fail: fail.site.place)
 
 
-def _own_path(stack: Stack, proxied: Proxied) -> bool:
+def _of_files(stack: Stack, proxied: Proxied) -> bool:
     """Whether a location lies below STATIC_URL or MEDIA_URL."""
     for name in ("STATIC_URL", "MEDIA_URL"):
         value = stack.settings.get(name) if stack.settings is not None else None
@@ -48,12 +48,21 @@ def _judge(proxied: Proxied) -> Iterator[Verdict]:
     if isinstance(expires, Known) and expires.value.lines:
         line = expires.value.lines[-1]
         site = Site(line.place, f"{proxied.location.site.name} expires")
-        yield _expires(proxied.level, site, line)
+        meant = _meant(proxied, expires.value.level)
+        yield Pass(site) if meant else _expires(proxied.level, site, line)
     added = proxied.level.in_force("add_header")
     if isinstance(added, Known):
         for line in added.value.lines:
             if len(line.words) > 1 and line.words[0].text.lower() == "cache-control":
-                yield _added(proxied, Site(line.place, f"{proxied.location.site.name} Cache-Control"), line)
+                site = Site(line.place, f"{proxied.location.site.name} Cache-Control")
+                yield Pass(site) if _meant(proxied, added.value.level) else _added(proxied, site, line)
+
+
+def _meant(proxied: Proxied, level: Level | None) -> bool:
+    """Whether somebody chose these pages: the line stands in their location, and that is not the one of everything."""
+    location = proxied.location
+    everything = location.modifier == "@" or location.pattern in ("/", "^/", ".*", "^/.*", "^.*$", "")
+    return level is location.level and not everything
 
 
 def _expires(level: Level, site: Site, line: Line) -> Verdict:
