@@ -228,3 +228,45 @@ def test_what_asks_on_import() -> None:
     )
     counts = {name: oracle.ask(program, name, SIZES[0])["count"] for name in ("choices", "listed", "called", "lazy")}
     assert counts == {"choices": 1, "listed": 1, "called": 0, "lazy": 0}
+
+
+def test_what_a_loop_keeps() -> None:
+    """A queryset keeps every row that a loop went through; `iterator()` keeps none, and wants to know its chunks."""
+    program = (
+        HEAD
+        + function(
+            "kept",
+            """
+            books = Book.objects.all()
+            for book in books:
+                pass
+            return len(books._result_cache) == Book.objects.count()
+            """,
+        )
+        + function(
+            "streamed",
+            """
+            books = Book.objects.all()
+            for book in books.iterator():
+                pass
+            return books._result_cache
+            """,
+        )
+        + function(
+            "prefetched",
+            """
+            for book in Book.objects.prefetch_related("tags").iterator():
+                pass
+            """,
+        )
+        + function(
+            "in_chunks",
+            """
+            for book in Book.objects.prefetch_related("tags").iterator(chunk_size=2):
+                pass
+            """,
+        )
+    )
+    answers = {name: oracle.ask(program, name, SIZES[0]) for name in ("kept", "streamed", "prefetched", "in_chunks")}
+    assert [answers[name]["value"] for name in ("kept", "streamed", "in_chunks")] == ["True", "None", "None"]
+    assert answers["prefetched"]["error"].startswith("ValueError: chunk_size must be provided")

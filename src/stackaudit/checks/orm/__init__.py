@@ -15,6 +15,7 @@ from stackaudit.checks.orm.loops import (
     write_in_loop,
 )
 from stackaudit.checks.orm.repetition import loop_invariant_query, repeated_evaluation
+from stackaudit.checks.orm.streams import iterate_without_iterator
 from stackaudit.checks.orm.transactions import slow_call_in_transaction
 from stackaudit.checks.orm.unbounded import unbounded_queryset
 
@@ -24,6 +25,7 @@ __all__ = [
     "exists_then_evaluate",
     "fk_id_dereference",
     "import_time_query",
+    "iterate_without_iterator",
     "loads_rows_to_count",
     "loop_invariant_query",
     "n_plus_one_forward",
