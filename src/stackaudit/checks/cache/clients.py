@@ -1,0 +1,132 @@
+"""Clients of Redis: how many connections they make, and how long they wait."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from stackaudit.facts import python as py
+from stackaudit.link.caching.receivers import CLIENTS
+from stackaudit.link.calls import Found, meaning
+from stackaudit.link.modules import dotted
+from stackaudit.link.nodes import nodes
+from stackaudit.link.stack import Stack
+from stackaudit.model.values import Known, Unknown, Value
+from stackaudit.model.verdict import Fail, Pass, Site, Unsure, Verdict
+
+_KEPT = frozenset({"lru_cache", "cache", "cached_property", "alru_cache", "fixture"})
+_TIMEOUTS = frozenset({"socket_timeout", "connection_pool", "retry"})
+_SINCE = (8, 0)
+"""The release of redis-py from which a client that is told nothing gives up after 5 seconds (7.1 waits for ever)."""
+
+
+def redis_client(stack: Stack) -> Iterator[Verdict]:
+    """One site for each place that makes a client of Redis, one for django-redis' way with a Redis that is away."""
+    for found in stack.calls.named("Redis", "StrictRedis", "from_url", "RedisCluster"):
+        symbol = meaning(stack, found, found.call.func)
+        if symbol is not None and symbol.name in CLIENTS:
+            yield from _judged(stack, found)
+    yield from _exceptions(stack)
+
+
+def _judged(stack: Stack, found: Found) -> Iterator[Verdict]:
+    site = Site(found.module.place(found.call), f"{found.where} Redis")
+    named = {item.name: item.value for item in found.call.keywords}
+    retry = named.get("retry_on_timeout")
+    if isinstance(retry, py.Constant) and retry.value is True:
+        yield Fail(site, {"where": found.where}, cause="retry-on-timeout")
+    if _per_call(found):
+        called = _is_called(stack, found)
+        yield Fail(site, {"where": found.where}) if called else Unsure(site, "nothing tells how often it is called")
+    if None in named or named.keys() & _TIMEOUTS or _in_url(found.call):
+        yield Pass(site)
+        return
+    release = _waits_for_ever(stack)
+    if isinstance(release, Unknown):
+        yield Unsure(site, release.why)
+    elif release.value:
+        yield Fail(site, {"where": found.where, "release": release.value}, cause="no-timeout")
+    else:
+        yield Pass(site)
+
+
+def _in_url(call: py.Call) -> bool:
+    first = call.args[0] if call.args else None
+    return isinstance(first, py.Constant) and "socket_timeout=" in str(first.value)
+
+
+def _waits_for_ever(stack: Stack) -> Value[str]:
+    """The release of redis-py that waits without an end; "" for those that do not."""
+    version = stack.packages.version("redis")
+    if isinstance(version, Unknown):
+        return Unknown(f"redis-py 8 gives up after 5 seconds and earlier ones never, and {version.why}")
+    return Known(str(version.value) if tuple(version.value.release[:2]) < _SINCE else "")
+
+
+def _per_call(found: Found) -> bool:
+    """Whether each call of the function makes a new client that nobody keeps."""
+    function = found.function
+    if (
+        function is None
+        or "management/commands/" in found.module.path
+        or function.name in ("__init__", "ready", "setup")
+    ):
+        return False
+    if any(
+        dotted(item.func if isinstance(item, py.Call) else item).rpartition(".")[2] in _KEPT
+        for item in function.decorators
+    ):
+        return False
+    if any(item.name == "connection_pool" for item in found.call.keywords):
+        return False
+    globals_ = {name for node in nodes(function.body) if isinstance(node, py.Scope) for name in node.names}
+    for node in nodes(function.body):
+        if isinstance(node, py.With) and any(
+            item.value.start <= found.call.start < item.value.end for item in node.items
+        ):
+            return False
+        if isinstance(node, py.Assign) and node.value.start <= found.call.start < node.value.end:
+            for target in node.targets:
+                path = dotted(target.value) if isinstance(target, py.Subscript) else dotted(target)
+                if path in globals_ or "." in path or isinstance(target, py.Subscript):
+                    return False
+    return True
+
+
+def _is_called(stack: Stack, found: Found) -> bool:
+    """Whether a request or another function calls the function that makes the client."""
+    function = found.function
+    if function is None:
+        return False
+    if any(param.name == "request" for param in function.params):
+        return True
+    for module in stack.modules:
+        for statement in module.facts.body:
+            if isinstance(statement, (py.FunctionDef, py.ClassDef)):
+                for node in nodes(statement.body):
+                    if isinstance(node, py.Call) and dotted(node.func).rpartition(".")[2] == function.name:
+                        return True
+    return False
+
+
+def _exceptions(stack: Stack) -> Iterator[Verdict]:
+    """django-redis raises where Redis is away, unless it is told not to."""
+    settings = stack.settings
+    if settings is None or settings.doubt or not settings.is_set("CACHES"):
+        return
+    caches = settings.get("CACHES")
+    if isinstance(caches, Unknown) or not isinstance(caches.value, dict):
+        return
+    everywhere = settings.get("DJANGO_REDIS_IGNORE_EXCEPTIONS")
+    for alias in caches.value:
+        backend = settings.at("CACHES", alias, "BACKEND", default="")
+        if not isinstance(backend, Known) or not str(backend.value).startswith("django_redis."):
+            continue
+        site = Site(settings.place_at("CACHES", alias, "BACKEND"), f"CACHES.{alias} IGNORE_EXCEPTIONS")
+        told = settings.at("CACHES", alias, "OPTIONS", "IGNORE_EXCEPTIONS", default=None)
+        chosen = everywhere if isinstance(told, Known) and told.value is None else told
+        if isinstance(chosen, Unknown):
+            yield Unsure(site, chosen.why)
+        elif chosen.value:
+            yield Pass(site)
+        else:
+            yield Fail(site, {"alias": alias}, cause="exceptions")
