@@ -48,7 +48,7 @@ def shared_redis_db(stack: Stack) -> Iterator[Verdict]:
         backend = settings.at("CACHES", alias, "BACKEND", default="")
         if not isinstance(backend, Known) or "redis" not in str(backend.value).lower():
             continue
-        site = Site(settings.place_at("CACHES", alias, "LOCATION"), f"CACHES.{alias} LOCATION")
+        site = Site(settings.place_at("CACHES", alias, "BACKEND"), f"CACHES.{alias} LOCATION")
         if settings.doubt:
             yield Unsure(site, settings.doubt)
         else:
