@@ -28,6 +28,7 @@ SCHEMES = {"redis": "Redis", "rediss": "Redis", "amqp": "RabbitMQ", "pyamqp": "R
 BROKERS = ("CELERY_BROKER_URL", "BROKER_URL", "CELERY_RESULT_BACKEND", "REDIS_URL", "HUEY_REDIS_URL")
 _ADDRESS = re.compile(r"^(?P<scheme>[a-z+]+)://(?:[^@/]*@)?(?P<host>\[[^\]]+\]|[^:/?]*)")
 _DEFAULT = re.compile(r"default of env (\w+)")
+_HOST = re.compile(r"HOST|URL|URI|ADDR|SERVER|DSN")
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,20 +131,26 @@ def _judged(
     host = str(address.host.value)
     if host and host not in LOOPBACK:
         return Pass(site)
-    default = _DEFAULT.search(address.host.note)
-    outside = _unread(stack, process) if default else ""
+    variable = _variable(address.host.note)
+    outside = _unread(stack, process) if variable else ""
     if outside:
-        return Unsure(site, f"{outside}, which is not in the repository, may set {default[1] if default else ''}")
+        return Unsure(site, f"{outside}, which is not in the repository, may set {variable}")
     if not host:
         return None  # a socket, which a volume may share
     values = {"name": address.name, "host": host, "service": meant.name, "what": address.what}
     values["process"] = process.origin.service
-    values["variable"] = default[1] if default else ""
+    values["variable"] = variable
     steps = (
         Step(process.place, f"{process.name} runs in the container {process.origin.service}"),
         Step(Place(process.origin.path, meant.region), f"{address.what} runs in the container {meant.name}"),
     )
-    return Fail(site, values, cause="by-default" if default else "", related=steps)
+    return Fail(site, values, cause="by-default" if variable else "", related=steps)
+
+
+def _variable(note: str) -> str:
+    """The variable whose default an address rests on, "" where it rests on none; of several the one named for hosts."""
+    found: list[str] = _DEFAULT.findall(note)
+    return next((name for name in found if _HOST.search(name)), found[0] if found else "")
 
 
 def _bare(image: str) -> str:
