@@ -1,17 +1,19 @@
 """Verdicts on files beside what a real nginx sends: types, listings, hidden files, sources, lifetimes, twins.
 
-sendfile and tcp_nopush cannot be told from outside; their inheritance is that of any directive of one value.
+What sendfile and tcp_nopush do is told by nginx's debug log, where it is built to write one (Debian's is).
 """
 
 from __future__ import annotations
 
 import gzip
+import subprocess
 import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.nginx_live.conftest import BINARY
 from tests.nginx_live.many import host, servers, verdicts_by_case
 from tests.nginx_live.test_verdicts import PLAIN_SETTINGS
 
@@ -165,3 +167,39 @@ def test_static_access_log(live: Any, port: int, tmp_path: Path, files: Path) ->
     written = [f"case{number}.test" in logged[:-1] for number in range(len(cases))]
     found = verdicts_by_case("nginx/static-access-log", tmp_path, http)
     assert found == ["fail" if is_written else "pass" for is_written in written]
+
+
+def debugged(
+    live: Any, port: int, tmp_path: Path, files: Path, cases: tuple[tuple[str, str], ...]
+) -> tuple[str, list[str]]:
+    """The http block of servers with these lines of their own and of their location, and what each wrote of a file."""
+    version = subprocess.run([str(BINARY), "-V"], capture_output=True, text=True, check=True).stderr
+    if "--with-debug" not in version:
+        pytest.skip("this nginx is built without a debug log")
+    log = "error_log {0}/debug{1} debug; {2} location /static/ {{ alias {3}/static/; {4} }}"
+    texts = [log.format(tmp_path, number, server, files, inner) for number, (server, inner) in enumerate(cases)]
+    http = servers(port, texts)
+    live.start(http, port)
+    written = []
+    for number in range(len(cases)):
+        assert live.get(port, "/static/js/site.js", host(number)).status == 200
+        written.append((tmp_path / f"debug{number}").read_text())
+    return http, written
+
+
+def test_sendfile_off(live: Any, port: int, tmp_path: Path, files: Path) -> None:
+    on, off = "sendfile on;", "sendfile off;"
+    cases = ((on, ""), (off, ""), (on, off), (off, on), ("", on), (f"{on} tcp_nopush on;", off))
+    http, written = debugged(live, port, tmp_path, files, cases)
+    found = verdicts_by_case("nginx/sendfile-off", tmp_path, http)
+    assert found == ["pass" if "sendfile: " in text else "fail" for text in written]
+
+
+def test_tcp_nopush_without_sendfile(live: Any, port: int, tmp_path: Path, files: Path) -> None:
+    on, push = "sendfile on;", "tcp_nopush on;"
+    cases = ((f"{on} {push}", ""), (push, ""), (push, on), (on, push), (f"{on} {push}", "sendfile off;"), ("", push))
+    http, written = debugged(live, port, tmp_path, files, cases)
+    found = verdicts_by_case("nginx/tcp-nopush-without-sendfile", tmp_path, http)
+    seen = ["pass" if "tcp_nopush" in text else "fail" for text in written]
+    # what the server's own level sends is enough for the line: 4 has sendfile there, but this file comes from below it
+    assert (found, seen[4]) == ([*seen[:4], "pass", seen[5]], "fail")

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import http.client
+import re
 import socket
 import ssl
+import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
-from tests.nginx_live.conftest import free_port
+from stackaudit import config
+from stackaudit.scan import scan
+from tests.nginx_live.conftest import BINARY, free_port
 from tests.nginx_live.many import verdicts_by_case
 from tests.nginx_live.test_verdicts import accepts, told, verdicts
 
@@ -163,3 +168,17 @@ def test_port_443_without_ssl_speaks_plainly(live: Any, certificate: Path, tmp_p
     pair = f"ssl_certificate {certificate}/cert.pem; ssl_certificate_key {certificate}/key.pem;"
     text = f"server {{ listen 443 {options}; {pair} return 204; }}"
     assert verdicts("nginx/wrong-protocol", tmp_path, text) == told(speaks)
+
+
+def test_http2_syntax(live: Any, certificate: Path, tmp_path: Path) -> None:
+    port = free_port()
+    text = "\n" + tls_servers(port, ("return 204;",), certificate, "ssl http2")
+    (tmp_path / "nginx.conf").write_text(f"pid {tmp_path}/pid; events {{}} http {{ {text} }}")
+    check = [str(BINARY), "-t", "-c", str(tmp_path / "nginx.conf"), "-p", str(live.prefix), "-e", "stderr"]
+    told_of = subprocess.run(check, capture_output=True, text=True, check=False).stderr
+    version = re.search(r"nginx/([\d.]+)", subprocess.run([str(BINARY), "-v"], capture_output=True, text=True).stderr)
+    assert version is not None
+    (tmp_path / "stackaudit.toml").write_text(f'[nginx]\nversion = "{version[1]}"\n')
+    wishes, _ = config.load(tmp_path)
+    result = scan(tmp_path, msgspec.structs.replace(wishes, select=("nginx/http2-syntax",), no_cache=True, jobs=1))
+    assert [bool(result.findings), bool(result.passed)] == ["deprecated" in told_of, "deprecated" not in told_of]

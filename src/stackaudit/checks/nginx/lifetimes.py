@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from stackaudit.checks.nginx.cdn import cdn_sign
 from stackaudit.checks.nginx.expires import hashed_names, static_storage
 from stackaudit.checks.nginx.served import Served, static_files
 from stackaudit.checks.nginx.shared_levels import once_for_each_place
@@ -32,6 +33,9 @@ def _kept(served: Served, hashed: Value[bool]) -> Verdict:
         return Pass(site)
     if isinstance(hashed, Unknown):
         return Unsure(site, hashed.why)
+    sign = cdn_sign(served.level)
+    if sign is not None:
+        return Unsure(site, f"a CDN stands in front ({sign}) and may tell browsers how long to keep files")
     return Fail(site, {"path": served.path, "storage": hashed.note})
 
 
