@@ -6,11 +6,12 @@ import re
 from collections.abc import Iterator
 
 from stackaudit.link.nginx.answers import answer
+from stackaudit.link.nginx.level import Level
 from stackaudit.link.settings import Settings
 from stackaudit.link.settings.lists import items
 from stackaudit.link.settings.storages import DEFAULT, static_storage
 from stackaudit.link.stack import Stack
-from stackaudit.model.values import AnyValue, Known, Unknown
+from stackaudit.model.values import Known, Unknown
 from stackaudit.model.verdict import Fail, Pass, Site, Step, Unsure, Verdict
 
 WHITENOISE = "whitenoise.middleware.WhiteNoiseMiddleware"
@@ -57,46 +58,51 @@ def hashed_static_missing(stack: Stack) -> Iterator[Verdict]:
 def _kept(stack: Stack, settings: Settings) -> Known[tuple[int, str]] | Unknown | None:
     """For how many seconds browsers keep static files, and who tells them so; None where nobody known does.
 
-    What nginx lets them keep for a year or longer is left to nginx/expires-without-hash.
+    nginx answers for static files where it opens them itself. What it lets browsers keep for a year or longer is left
+    to nginx/expires-without-hash.
     """
+    levels = list(_by_nginx(stack, settings))
+    if levels:
+        told = [_age(level) for level in levels]
+        return next((age for age in told if age is not None and DAY <= age.value[0] < YEAR), None)
     whitenoise = items(settings, "MIDDLEWARE").find(WHITENOISE)
-    if whitenoise is not None:
-        if whitenoise.doubt:
-            return Unknown(whitenoise.doubt)
-        age = settings.get("WHITENOISE_MAX_AGE") if settings.is_set("WHITENOISE_MAX_AGE") else None
-        if isinstance(age, Unknown):
-            return age
-        if age is None:  # its default while DEBUG is off
-            return Known((60, "WhiteNoise"), (whitenoise.place,), "WhiteNoise's default")
-        return Known((int(age.value or 0), "WhiteNoise"), age.places) if _number(age) else None
-    return _by_nginx(stack, settings)
+    if whitenoise is None:
+        return None
+    if whitenoise.doubt:
+        return Unknown(whitenoise.doubt)
+    if not settings.is_set("WHITENOISE_MAX_AGE"):  # its default while DEBUG is off
+        return Known((60, "WhiteNoise"), (whitenoise.place,), "WhiteNoise's default")
+    age = settings.get("WHITENOISE_MAX_AGE")
+    if isinstance(age, Unknown):
+        return age
+    if not isinstance(age.value, (int, type(None))):
+        return Unknown("WHITENOISE_MAX_AGE is no number")
+    return Known((int(age.value or 0), "WhiteNoise"), age.places)
 
 
-def _number(value: AnyValue) -> bool:
-    return isinstance(value, Known) and (value.value is None or isinstance(value.value, int))
-
-
-def _by_nginx(stack: Stack, settings: Settings) -> Known[tuple[int, str]] | None:
+def _by_nginx(stack: Stack, settings: Settings) -> Iterator[Level]:
+    """The levels of nginx that open static files."""
     url = settings.get("STATIC_URL")
     path = str(url.value) if isinstance(url, Known) else ""
     if not path.strip("/") or "//" in path:
-        return None
+        return
     for server in stack.nginx.servers:
         found = answer(server, f"/{path.strip('/')}/css/site.css")
-        if not isinstance(found, Known) or found.value.kind != "files":
-            continue
-        state = found.value.level.in_force("expires")
-        if isinstance(state, Known) and state.value.lines:
-            line = state.value.lines[-1]
-            age = _seconds(line.words[-1].text) if line.words else 0
-            if DAY <= age < YEAR:
-                return Known((age, "nginx"), (line.place,))
-        headers = found.value.level.in_force("add_header")
-        for line in headers.value.lines if isinstance(headers, Known) else ():
+        if isinstance(found, Known) and found.value.kind == "files":
+            yield found.value.level
+
+
+def _age(level: Level) -> Known[tuple[int, str]] | None:
+    """What `expires` or a Cache-Control header of a level says, in seconds."""
+    for name in ("expires", "add_header"):
+        state = level.in_force(name)
+        for line in state.value.lines if isinstance(state, Known) else ():
             words = [word.text for word in line.words]
-            age_in = _AGE.search(words[1]) if len(words) > 1 and words[0].lower() == "cache-control" else None
-            if age_in is not None and DAY <= int(age_in[1]) < YEAR:
-                return Known((int(age_in[1]), "nginx"), (line.place,))
+            if name == "expires" and words:
+                return Known((_seconds(words[-1]), "nginx"), (line.place,))
+            told = _AGE.search(words[1]) if len(words) > 1 and words[0].lower() == "cache-control" else None
+            if told is not None:
+                return Known((int(told[1]), "nginx"), (line.place,))
     return None
 
 

@@ -128,7 +128,7 @@ def _routes(stack: Stack, module: SourceModule) -> Iterator[Place]:
 def _with_request(body: tuple[ir.Stmt, ...]) -> Iterator[ir.FunctionDef]:
     """Functions and methods that get a request, and methods that read `self.request`; tasks are none of them."""
     for statement in body:
-        if isinstance(statement, ir.ClassDef):
+        if isinstance(statement, ir.ClassDef) and not any(dotted(base).endswith("Task") for base in statement.bases):
             yield from _with_request(statement.body)
         elif isinstance(statement, ir.FunctionDef) and not any("task" in _name(each) for each in statement.decorators):
             takes = any(param.name == "request" for param in statement.params[:2])

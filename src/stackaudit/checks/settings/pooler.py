@@ -10,7 +10,7 @@ from stackaudit.link.nodes import nodes
 from stackaudit.link.services import Instance
 from stackaudit.link.settings import Settings
 from stackaudit.link.settings.lists import items
-from stackaudit.link.settings.servers import databases, pooler
+from stackaudit.link.settings.servers import databases, pooled, pooler
 from stackaudit.link.stack import Stack
 from stackaudit.model.values import Known, Unknown, Value
 from stackaudit.model.verdict import Fail, Pass, Site, Step, Unsure, Verdict
@@ -31,8 +31,18 @@ def pgbouncer_server_side_cursors(stack: Stack) -> Iterator[Verdict]:
         if isinstance(engine, Known) and engine.value and not re.search("postgres|postgis", str(engine.value)):
             continue
         before = pooler(stack, settings, alias)
-        if before:
+        if before and not _goes_around(stack, settings, alias):
             yield _judged(stack, settings, alias, before)
+
+
+def _goes_around(stack: Stack, settings: Settings, alias: str) -> bool:
+    """Whether a database is reached by the name of another service than the poolers that the repository shows."""
+    host = settings.at("DATABASES", alias, "HOST", default="")
+    port = settings.at("DATABASES", alias, "PORT", default="")
+    name = str(host.value) if isinstance(host, Known) else ""
+    if not name or pooled(name, str(port.value) if isinstance(port, Known) else ""):
+        return False
+    return not stack.services.at("pgbouncer", name)
 
 
 def _judged(stack: Stack, settings: Settings, alias: str, before: str) -> Verdict:

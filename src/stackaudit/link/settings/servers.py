@@ -77,14 +77,22 @@ def pooler(stack: Stack, settings: Settings, alias: str) -> str:
     """What tells that a connection pooler stands before a database ("" where nothing does)."""
     host = settings.at("DATABASES", alias, "HOST", default="")
     port = settings.at("DATABASES", alias, "PORT", default="")
-    if isinstance(host, Known) and _POOLER.search(str(host.value)):
-        return f"HOST is {host.value}"
-    if isinstance(port, Known) and str(port.value) == "6432":
-        return "PORT is 6432"
+    told = pooled(
+        str(host.value) if isinstance(host, Known) else "", str(port.value) if isinstance(port, Known) else ""
+    )
+    if told:
+        return told
     for name, image in stack.processes.services.items():
         if _POOLER.search(image) or _POOLER.search(name.rpartition(" ")[2]):
             return f"{name} runs one"
     return ""
+
+
+def pooled(host: str, port: str) -> str:
+    """What in an address tells that a pooler listens there, "" where nothing does."""
+    if _POOLER.search(host):
+        return f"HOST is {host}"
+    return "PORT is 6432" if port == "6432" else ""
 
 
 def pool(settings: Settings, alias: str) -> AnyValue:
