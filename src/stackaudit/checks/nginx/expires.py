@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from stackaudit.checks.nginx.shared_levels import once_for_each_place
 from stackaudit.link.nginx.answers import Answer, answer
+from stackaudit.link.nginx.durations import seconds
 from stackaudit.link.nginx.level import Line
 from stackaudit.link.settings import storages
 from stackaudit.link.stack import Stack
@@ -16,8 +17,6 @@ from stackaudit.model.verdict import Fail, Pass, Site, Step, Unsure, Verdict
 YEAR = 31_536_000
 """What counts as for good, in seconds."""
 
-_UNITS = {"y": YEAR, "M": 2_592_000, "w": 604_800, "d": 86_400, "h": 3600, "m": 60, "s": 1, "": 1}
-_TIME = re.compile(r"(\d+)([yMwdhms]?)")
 _MAX_AGE = re.compile(r"max-age=(\d+)")
 _BUNDLERS = ("webpack_loader", "django_vite", "vite_loader", "webpack_boilerplate", "compressor", "pipeline")
 
@@ -62,12 +61,8 @@ def _for_good(found: Answer) -> Line | None:
     return None
 
 
-def _seconds(text: str) -> int:
-    if text == "max":
-        return 10 * YEAR
-    if not _TIME.match(text):
-        return 0
-    return sum(int(number) * _UNITS[unit] for number, unit in _TIME.findall(text))
+def _seconds(text: str) -> float:
+    return 10 * YEAR if text == "max" else seconds(text) or 0
 
 
 def _judge(stack: Stack, site: Site, kind: str, line: Line) -> Verdict:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 
 from stackaudit.link.nginx.answers import answer
+from stackaudit.link.nginx.durations import seconds
 from stackaudit.link.nginx.level import Level
 from stackaudit.link.settings import Settings
 from stackaudit.link.settings.lists import items
@@ -99,21 +100,12 @@ def _age(level: Level) -> Known[tuple[int, str]] | None:
         for line in state.value.lines if isinstance(state, Known) else ():
             words = [word.text for word in line.words]
             if name == "expires" and words:
-                return Known((_seconds(words[-1]), "nginx"), (line.place,))
+                kept = 10 * YEAR if words[-1] == "max" else int(seconds(words[-1]) or 0)
+                return Known((kept, "nginx"), (line.place,))
             told = _AGE.search(words[1]) if len(words) > 1 and words[0].lower() == "cache-control" else None
             if told is not None:
                 return Known((int(told[1]), "nginx"), (line.place,))
     return None
-
-
-def _seconds(text: str) -> int:
-    """An nginx time such as `30d` or `1h30m`; 0 for what is none."""
-    units = {"y": YEAR, "M": 2_592_000, "w": 604_800, "d": DAY, "h": 3600, "m": 60, "s": 1, "": 1}
-    if text == "max":
-        return 10 * YEAR
-    if not re.match(r"\d", text):
-        return 0
-    return sum(int(number) * units[unit] for number, unit in re.findall(r"(\d+)([yMwdhms]?)", text))
 
 
 def _told(age: int) -> str:
