@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from urllib.parse import urlsplit
 
 from stackaudit.checks.nginx.keepalive import upstream_keepalive_off
 from stackaudit.checks.nginx.shared_levels import once_for_each_place, one_for_each_cause
@@ -55,7 +54,7 @@ def _server_behind(stack: Stack, proxied: Proxied) -> Value[Process]:
     servers = stack.processes.production_servers
     if not servers:
         return Unknown("which server runs the application was not found")
-    addresses = {urlsplit(f"//{address}").hostname for address in stack.nginx.addresses(proxied.target)}
+    addresses = {(text.rpartition(":")[0] or text).lower() for text in stack.nginx.addresses(proxied.target)}
     named = [server for server in servers if server.origin.service and server.origin.service.lower() in addresses]
     if named:
         return Known(named[0], (named[0].place,))
