@@ -270,3 +270,30 @@ def test_what_a_loop_keeps() -> None:
     answers = {name: oracle.ask(program, name, SIZES[0]) for name in ("kept", "streamed", "prefetched", "in_chunks")}
     assert [answers[name]["value"] for name in ("kept", "streamed", "in_chunks")] == ["True", "None", "None"]
     assert answers["prefetched"]["error"].startswith("ValueError: chunk_size must be provided")
+
+
+def test_what_a_select_asks() -> None:
+    """The text of each option is asked: with one that follows a relation a select costs a query for each row."""
+    program = (
+        HEAD
+        + "from django import forms\n"
+        + function(
+            "follows",
+            """
+            class Form(forms.Form):
+                author = forms.ModelChoiceField(queryset=Author.objects.all())
+            return str(Form()["author"]).count("<option")
+            """,
+        )
+        + function(
+            "brought",
+            """
+            class Form(forms.Form):
+                author = forms.ModelChoiceField(queryset=Author.objects.select_related("country"))
+            return str(Form()["author"]).count("<option")
+            """,
+        )
+    )
+    follows, brought = ([oracle.ask(program, name, size)["count"] for size in SIZES] for name in ("follows", "brought"))
+    assert follows == [1 + size for size in SIZES]
+    assert brought == [1, 1]

@@ -16,6 +16,7 @@ from stackaudit.checks.orm.loops import (
 )
 from stackaudit.checks.orm.repetition import loop_invariant_query, repeated_evaluation
 from stackaudit.checks.orm.streams import iterate_without_iterator
+from stackaudit.checks.orm.texts import str_follows_relation
 from stackaudit.checks.orm.transactions import slow_call_in_transaction
 from stackaudit.checks.orm.unbounded import unbounded_queryset
 
@@ -36,6 +37,7 @@ __all__ = [
     "query_in_loop",
     "repeated_evaluation",
     "slow_call_in_transaction",
+    "str_follows_relation",
     "unbounded_queryset",
     "write_in_loop",
 ]

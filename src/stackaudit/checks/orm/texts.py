@@ -1,0 +1,98 @@
+"""Models whose text asks the database."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from stackaudit.facts import python as py
+from stackaudit.link.admin import Admin
+from stackaudit.link.models.model import Model, Relation
+from stackaudit.link.queries import calls
+from stackaudit.link.queries.events import Event
+from stackaudit.link.queries.values import Manager
+from stackaudit.model.source import Place
+from stackaudit.model.verdict import Cost, Fail, Pass, Site, Step, Unsure, Verdict
+
+if TYPE_CHECKING:
+    from stackaudit.link.stack import Stack
+
+_LIGHT = ("raw_id_fields", "autocomplete_fields", "readonly_fields", "exclude")
+_DECIDING = ("formfield_for_foreignkey", "formfield_for_manytomany", "formfield_for_dbfield", "get_form", "form",
+             "get_fields", "fields", "fieldsets", "get_fieldsets", "get_readonly_fields", "get_formset",
+             "has_change_permission", "get_autocomplete_fields", "get_exclude")  # fmt: skip
+_ROWS = 100
+_AREA = "text"
+
+
+def str_follows_relation(stack: Stack) -> Iterator[Verdict]:
+    """One site for each `__str__` of a model whose rows fill a select of the admin."""
+    shown: dict[Model, Step] = {}
+    for admin in stack.admin.admins:
+        for each in (admin, *admin.inlines):
+            for relation in _selects(each):
+                if relation.target is not None and relation.owner is not None and relation.call is not None:
+                    place = relation.owner.module.place(relation.call)
+                    shown.setdefault(relation.target, Step(place, f"{each.name} shows a select of them"))
+    seen: set[Place] = set()
+    for model, where in shown.items():
+        member = model.cls.find("__str__") if model.cls is not None else None
+        if member is None or not isinstance(member.node, py.FunctionDef):
+            continue
+        place = member.owner.module.place(py.Name(member.node.start, member.node.start + len("def __str__"), ""))
+        if place not in seen:
+            seen.add(place)
+            yield _judge(stack, model, Site(place, f"{model.label}.__str__"), where)
+
+
+def _selects(admin: Admin) -> Iterator[Relation]:
+    """The relations that a change form surely renders as a select."""
+    if admin.model is None or admin.cls.is_open or any(admin.overrides(name) for name in _DECIDING):
+        return
+    if not all(base.startswith(("django.contrib.", "builtins.")) for base in admin.cls.externals):
+        return
+    options = [admin.option(name) for name in _LIGHT]
+    if any(option is not None and option.open for option in options):
+        return
+    light = {name for option in options if option is not None for name in option.names}
+    for relation in admin.model.relations.values():
+        if relation.relation in ("fk", "m2m") and relation.call is not None and relation.name not in light:
+            editable = relation.keyword("editable")
+            hidden = isinstance(editable, py.Constant) and editable.value is False
+            if not hidden and relation.keyword("limit_choices_to") is None and relation.keyword("through") is None:
+                yield relation
+
+
+def _judge(stack: Stack, model: Model, site: Site, where: Step) -> Verdict:
+    events = _asked(stack, model, site.place)
+    failed = [event for event in events if event.outcome == "fail"]
+    if failed:
+        paths = list(dict.fromkeys(".".join(event.path) for event in failed))
+        values = {"model": model.name, "paths": ", ".join(f"`{path}`" for path in paths)}
+        related = (where, *(Step(event.query, f"asks for `{'.'.join(event.path)}`") for event in failed[:5]))
+        fix = f"Say it with the row's own columns, or let the default manager bring it: `{_loading(failed)}`."
+        cost = Cost(_ROWS * len(paths) + 1, _ROWS, f"{_ROWS} rows in the select")
+        return Fail(site, values, related=related, cost=cost, fix=fix)
+    unknown = next((event for event in events if event.outcome == "unknown"), None)
+    return Unsure(site, unknown.why) if unknown is not None else Pass(site)
+
+
+def _loading(events: list[Event]) -> str:
+    calls: dict[str, list[str]] = {}
+    for event in events:
+        one = event.relation is not None and not event.relation.many and event.relation.relation != "generic_fk"
+        path = f'"{"__".join(event.path)}"'
+        held = calls.setdefault("select_related" if one else "prefetch_related", [])
+        if path not in held:
+            held.append(path)
+    return "".join(f".{name}({', '.join(paths)})" for name, paths in calls.items())
+
+
+def _asked(stack: Stack, model: Model, place: Place) -> list[Event]:
+    """What the text of each row of the model asks for, when all rows are shown by their text."""
+    queries = stack.queries
+    manager = Manager(model, model.managers.get(model.default_manager), model.default_manager)
+    rows = calls.base_rows(queries.walk, manager)
+    with queries.reporting(_AREA), queries.each(rows, place, f"each {model.name}") as row:
+        queries.render(row, place)
+    return [event for event in queries.events if event.area == _AREA and event.loop and event.loop.place == place]
