@@ -37,6 +37,7 @@ def _judged(stack: Stack, found: Found) -> Iterator[Verdict]:
     if _per_call(found):
         called = _is_called(stack, found)
         yield Fail(site, {"where": found.where}) if called else Unsure(site, "nothing tells how often it is called")
+        return
     if None in named or named.keys() & _TIMEOUTS or _in_url(found.call):
         yield Pass(site)
         return

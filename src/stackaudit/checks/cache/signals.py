@@ -1,0 +1,145 @@
+"""Caches that signals keep fresh, and writes that send no signal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from stackaudit.facts import python as py
+from stackaudit.link.caching.receivers import cache_alias
+from stackaudit.link.calls import Found
+from stackaudit.link.models.model import Model
+from stackaudit.link.modules import SourceModule, dotted
+from stackaudit.link.nodes import nodes
+from stackaudit.link.queries.events import Event
+from stackaudit.link.stack import Stack
+from stackaudit.model.source import Place
+from stackaudit.model.verdict import Fail, Pass, Site, Step, Verdict
+
+_FORGETS = frozenset({"delete", "delete_many", "clear", "incr_version", "delete_pattern", "adelete", "adelete_many"})
+_SILENT = frozenset({"update", "bulk_update", "bulk_create", "aupdate", "abulk_update", "abulk_create"})
+"""Writes that send neither post_save nor pre_save."""
+_CREATES = frozenset({"bulk_create", "abulk_create"})
+
+
+@dataclass(frozen=True, slots=True)
+class _Receiver:
+    """A function that post_save of `model` calls and that forgets cached values.
+
+    `of_row`: the keys that it forgets name the row, so that new rows do not matter; `of_new`: it acts on new rows only.
+    """
+
+    module: SourceModule
+    function: py.FunctionDef
+    model: Model
+    place: Place
+    of_row: bool
+    of_new: bool
+
+
+def signal_invalidation_misses_bulk(stack: Stack) -> Iterator[Verdict]:
+    """One site for each receiver of post_save that forgets cached values of its model."""
+    for receiver in _receivers(stack):
+        site = Site(receiver.place, f"{receiver.module.name}.{receiver.function.name}: {receiver.model.name}")
+        silent = [event for event in _writes(stack, receiver.model) if _matters(receiver, event)]
+        missed = [event for event in silent if not _forgets_beside(stack, event)]
+        if not missed:
+            yield Pass(site)
+            continue
+        related = tuple(Step(event.place, f"{event.method}() sends no signal") for event in missed[:8])
+        values = {"model": receiver.model.name, "method": missed[0].method, "count": len(missed)}
+        yield Fail(site, values, related=related)
+
+
+def _matters(receiver: _Receiver, event: Event) -> bool:
+    creates = event.method in _CREATES
+    return not (creates and receiver.of_row) and not (not creates and receiver.of_new)
+
+
+def _writes(stack: Stack, model: Model) -> list[Event]:
+    found: dict[Place, Event] = {}
+    for event in stack.queries.events:
+        if event.kind == "write" and event.method in _SILENT and event.model is model:
+            found.setdefault(event.place, event)
+    return list(found.values())
+
+
+def _receivers(stack: Stack) -> Iterator[_Receiver]:
+    for module in stack.modules:
+        if not {"receiver", "post_save", "signals", "models"} & module.names.keys():
+            continue
+        for function, call in _connected(module):
+            told = [dotted(arg).rpartition(".")[2] for arg in call.args[:1]]
+            told += [dotted(item).rpartition(".")[2] for arg in call.args[:1] for item in getattr(arg, "elts", ())]
+            if "post_save" not in told and "post_save.connect" not in dotted(call.func):
+                continue
+            forgets = _forgetting(stack, module, function)
+            sender = next((item.value for item in call.keywords if item.name == "sender"), None)
+            model = stack.models.of_expr(module, sender) if sender is not None else None
+            if model is not None and forgets is not None:
+                yield _Receiver(
+                    module,
+                    function,
+                    model,
+                    module.place(call),
+                    any(isinstance(node, py.Name) and node.id == "instance" for node in nodes(_arguments(forgets))),
+                    _asks_created(function, forgets),
+                )
+
+
+def _connected(module: SourceModule) -> Iterator[tuple[py.FunctionDef, py.Call]]:
+    """Functions with `@receiver(...)`, and those given to `post_save.connect(...)`, in the body of the module."""
+    by_name = {item.name: item for item in module.facts.body if isinstance(item, py.FunctionDef)}
+    for function in by_name.values():
+        for decorator in function.decorators:
+            if isinstance(decorator, py.Call) and dotted(decorator.func).rpartition(".")[2] == "receiver":
+                yield function, decorator
+    for statement in module.facts.body:
+        call = statement.value if isinstance(statement, py.ExprStmt) else None
+        if isinstance(call, py.Call) and dotted(call.func).endswith("post_save.connect") and call.args:
+            target = call.args[0]
+            if isinstance(target, py.Name) and target.id in by_name:
+                yield by_name[target.id], call
+
+
+def _forgetting(stack: Stack, module: SourceModule, function: py.FunctionDef) -> py.Call | None:
+    """The call in a function that forgets something of Django's cache."""
+    for node in nodes(function.body):
+        if not (isinstance(node, py.Call) and isinstance(node.func, py.Attribute)):
+            continue
+        if node.func.attr in _FORGETS and cache_alias(stack, Found(module, node, function, None), node.func.value):
+            return node
+    return None
+
+
+def _arguments(call: py.Call) -> tuple[py.Stmt, ...]:
+    return tuple(py.ExprStmt(arg.start, arg.end, arg) for arg in call.args)
+
+
+def _asks_created(function: py.FunctionDef, call: py.Call) -> bool:
+    """Whether the call stands under `if created:`."""
+    return any(
+        isinstance(node, py.If)
+        and isinstance(node.test, py.Name)
+        and node.test.id == "created"
+        and node.body[0].start <= call.start < node.body[-1].end
+        for node in nodes(function.body)
+    )
+
+
+def _forgets_beside(stack: Stack, event: Event) -> bool:
+    """Whether the function of a silent write forgets cached values itself, or sends the signal."""
+    module = stack.modules.by_path.get(event.place.path)
+    if module is None:
+        return False
+    line = event.place.region.line
+    around: list[py.FunctionDef] = []
+    for node in nodes(module.facts.body):
+        if isinstance(node, py.FunctionDef):
+            region = module.facts.region(node)
+            if region.line <= line <= region.end_line:
+                around.append(node)
+    if not around:
+        return False
+    words = {node.attr for node in nodes(around[-1].body) if isinstance(node, py.Attribute)}
+    return _forgetting(stack, module, around[-1]) is not None or bool(words & {"send", "send_robust"})
