@@ -113,8 +113,8 @@ def _forward(site: Site, events: list[Event]) -> Fail:
         names = sorted({event.path[-1] for event in deferred})
         fix = f"Add {', '.join(names)} to only(), or take it out of defer(), on `{said['source']}`."
         return Fail(
-            site, {**said, "paths": _shown(deferred)}, _cause(deferred, "deferred"), _related(events, "leaves the column out"),
-            events[0].flow, fix, _cost(len(names), deferred),
+            site, {**said, "paths": _shown(deferred)}, _cause(deferred, "deferred"),
+            _related(events, "leaves the column out"), events[0].flow, fix, _cost(len(names), deferred),
         )  # fmt: skip
     generic = [event for event in relations if event.relation is not None and event.relation.relation == "generic_fk"]
     joins = _paths([event for event in relations if event not in generic])
