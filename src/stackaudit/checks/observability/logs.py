@@ -19,7 +19,7 @@ ROTATING = frozenset({"logging.handlers.RotatingFileHandler", "logging.handlers.
 SAFE = re.compile(r"WatchedFileHandler|concurrent|QueueHandler", re.IGNORECASE)
 DURATION = re.compile(r"%\((D|L|T|M)\)s")
 """gunicorn's atoms of the time that a request took: microseconds, seconds, milliseconds."""
-_PROXIES = re.compile(r"traefik|caddy|haproxy|envoy|httpd|apache|varnish|openresty", re.IGNORECASE)
+_PROXIES = re.compile(r"(^|/)(traefik|caddy|haproxy|envoy|httpd|varnish|openresty)[^/]*$", re.IGNORECASE)
 NGINX_DURATION = re.compile(r"\$(\{)?(request_time|upstream_response_time)\b")
 
 

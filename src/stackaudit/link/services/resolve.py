@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Literal
 
 from stackaudit.facts.commands import Text, Word
+from stackaudit.facts.daemons import Directive
 from stackaudit.facts.services import Compose, Mount, Service
 from stackaudit.link.processes import audience, composed, launches
 from stackaudit.link.processes.environment import argument_list, expand
@@ -245,11 +246,12 @@ class _Resolver:
 
     def _alone(self, kind: Kind, path: str) -> Instance:
         told = read(self.stack, self.tree, kind, path)
+        directives: tuple[Directive, ...] = self.stack.files[path].facts.directives
         who, why = audience.of_path(path)
         return Instance(
             kind=kind,
             name=path,
-            place=Place(path, Region(1, 1, 1, 1)),
+            place=Place(path, directives[0].region if directives else Region(1, 1, 1, 1)),
             path=path,
             audience=who,
             why=why or f"nothing says whom {path} is for",

@@ -1,0 +1,64 @@
+"""Redis beside others: what it may take of their memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from stackaudit.checks.capacity.neighbours import neighbours
+from stackaudit.link.host import human
+from stackaudit.link.services import Instance
+from stackaudit.link.stack import Stack
+from stackaudit.model.values import AnyValue, Known, Unknown, Value
+from stackaudit.model.verdict import Fail, Pass, Site, Unsure, Verdict
+
+HALF = 0.5
+"""A snapshot forks: pages that change meanwhile are there twice, at worst all of them."""
+MODEST = 512 * 1024**2
+"""What every machine of a site can spare."""
+
+
+def redis_maxmemory(stack: Stack) -> Iterator[Verdict]:
+    """A Redis that shares its machine has a limit, and room to fork below it."""
+    for instance in stack.services.production("redis"):
+        shared = _shared(stack, instance)
+        if isinstance(shared, Known) and not shared.value:
+            continue
+        yield _judged(stack, instance, shared)
+
+
+def _shared(stack: Stack, instance: Instance) -> Value[str]:
+    """What else runs on its machine, "" where nothing does."""
+    told = stack.host.services
+    if isinstance(told, Known) or instance.origin == "compose":
+        beside = neighbours(stack, instance.path) - {"redis"}
+        if isinstance(told, Known):
+            return Known(", ".join(sorted(beside)))
+    own = {process.origin.path for process in stack.processes.all}
+    if instance.origin == "compose":
+        web = ["the site"] if instance.path in own else []
+        return Known(", ".join([*web, *sorted(beside)]))
+    return Unknown("whether it shares its machine is not known: name `services` in [host]")
+
+
+def _judged(stack: Stack, instance: Instance, shared: Value[str]) -> Verdict:
+    site = Site(instance.setting_place("maxmemory"), f"{instance.name}: maxmemory")
+    memory = instance.size("maxmemory")
+    if isinstance(memory, Unknown):
+        return Unsure(site, memory.why)
+    limit, ram = instance.memory, stack.host.memory
+    values = {"name": instance.name, "beside": "", "value": human(memory.value), "memory": "", "half": ""}
+    if not memory.value:
+        if isinstance(shared, Unknown):
+            return Unsure(site, shared.why)
+        own = limit.value if isinstance(limit, Known) else None
+        told = {"beside": shared.value, "memory": human(own) if own is not None else ""}
+        return Fail(site, {**values, **told}, cause="limited" if own is not None else "")
+    room: AnyValue = limit if isinstance(limit, Unknown) or limit.value is not None else ram
+    if isinstance(room, Unknown):
+        if memory.value <= MODEST:
+            return Pass(site)
+        return Unsure(site, f"how much memory there is, is not known: {room.why}")
+    if memory.value > HALF * room.value:
+        told = {"memory": human(room.value), "half": human(HALF * room.value)}
+        return Fail(site, {**values, **told}, cause="greedy")
+    return Pass(site)
