@@ -9,6 +9,7 @@ from typing import Any
 from stackaudit.checks.capacity.neighbours import neighbours
 from stackaudit.link.processes.celery import settled
 from stackaudit.link.processes.model import DEVELOPMENT_SERVERS, Process, together
+from stackaudit.link.services import Instance
 from stackaudit.link.settings import Settings
 from stackaudit.link.settings.servers import databases, pooler, servers
 from stackaudit.link.stack import Stack
@@ -133,13 +134,51 @@ def counts(settings: Settings, alias: str) -> bool:
     return isinstance(value, Unknown) or bool(value.value)
 
 
-def _limit(stack: Stack, path: str) -> Value[int]:
+def _limit(stack: Stack, settings: Settings, path: str, aliases: list[str]) -> Value[int]:
     told = stack.host.postgres_max_connections
     if isinstance(told, Known):
         return told
+    instance = _server(stack, settings, path, aliases)
+    if instance is not None:
+        most = instance.number("max_connections")
+        if isinstance(most, Known) and most.places:
+            return Known(int(most.value), most.places, f"max_connections of {instance.name}")
+        if isinstance(most, Unknown):
+            return Unknown(most.why)
     if "postgres" in neighbours(stack, path):
         return Known(MAX_CONNECTIONS, (), "Postgres's default")
     return Unknown("max_connections of the database is not told: set postgres-max-connections in [host]")
+
+
+def _server(stack: Stack, settings: Settings, path: str, aliases: list[str]) -> Instance | None:
+    """The PostgreSQL of the repository that all databases live on, None where there is none or not one alone."""
+    hosts = [settings.at("DATABASES", alias, "HOST", default="") for alias in aliases]
+    names = {str(host.value) for host in hosts if isinstance(host, Known)}
+    found = {each.name: each for name in names for each in stack.services.at("postgres", name)}
+    if not found:
+        found = {each.name: each for each in stack.services.production("postgres") if each.path == path}
+    return next(iter(found.values())) if len(found) == 1 else None
+
+
+def _pooler(stack: Stack) -> Instance | None:
+    """The PgBouncer of the repository, None where there is none or not one alone."""
+    found = stack.services.production("pgbouncer")
+    return found[0] if len(found) == 1 else None
+
+
+def _clients(stack: Stack, site: Site, parts: list[str], total: int, told: str) -> Verdict:
+    """All processes together against the clients that a pooler takes; what it opens itself is counted elsewhere."""
+    instance = _pooler(stack)
+    if instance is None:
+        return Unsure(site, f"a pooler stands before the database ({told}); its own limits decide")
+    most = instance.number("max_client_conn")
+    if isinstance(most, Unknown):
+        return Unsure(site, most.why)
+    if total <= most.value:
+        return Pass(site)
+    values = {"sum": " + ".join(parts), "total": total, "limit": int(most.value), "told": "", "usable": int(most.value)}
+    step = Step(instance.setting_place("max_client_conn"), f"max_client_conn is {most.value:.0f}")
+    return Fail(site, values, cause="clients", related=(step,))
 
 
 def _summed(
@@ -150,9 +189,9 @@ def _summed(
         engine = _postgres(settings, alias)
         if isinstance(engine, Unknown):
             return Unsure(site, f"the engine of {alias} is not known: {engine.why}")
-        told = pooler(stack, settings, alias)
-        if told:
-            return Unsure(site, f"a pooler stands before the database ({told}); its own limits decide")
+    pooled = next((told for alias in aliases if (told := pooler(stack, settings, alias))), "")
+    if pooled and _pooler(stack) is None:
+        return Unsure(site, f"a pooler stands before the database ({pooled}); its own limits decide")
     sizes: dict[str, int] = {}
     for pool in pools(settings):
         if isinstance(pool, Unknown):
@@ -174,7 +213,9 @@ def _summed(
             name = process.origin.service or process.kind
             beside = "" if len(aliases) == 1 else f" to {alias}"
             parts.append(f"{name} {count.value} x {each.value}{beside}")
-    limit = _limit(stack, path)
+    if pooled:
+        return _clients(stack, site, parts, total, pooled)
+    limit = _limit(stack, settings, path, aliases)
     if isinstance(limit, Unknown) and total <= COMFORTABLE * SMALLEST:
         return Pass(site)
     if isinstance(limit, Unknown):
