@@ -57,6 +57,9 @@ _NGINX_TEXT = re.compile(
     rb"|^[ \t]*(types[ \t]*\{|(map|geo)\s[^;{\n]*\$\w+\s*\{)",
     re.MULTILINE,
 )
+_OTHERS = (".html", ".py", ".service", ".sh", ".md", ".yml", ".yaml")
+_BLOCK_TEXT = re.compile(rb"^[ \t-]*[\"']?[\w./-]+[\"']?[ \t]*:[ \t]*\|", re.MULTILINE)
+_NGINX_BLOCK = re.compile(rb"^[ \t]+(server|http)[ \t]*\{|^[ \t]+location[ \t][^;\n]*\{", re.MULTILINE)
 _SUPERVISOR_TEXT = re.compile(rb"^\[(program|supervisord|group):?", re.MULTILINE)
 _UWSGI_TEXT = re.compile(rb"^\[uwsgi\]", re.MULTILINE)
 _POSTGRES_TEXT = re.compile(
@@ -118,7 +121,7 @@ def kind_of(path: str, head: bytes) -> str | None:
     """The kind of the file at `path` whose first bytes are `head`; None where no reader exists for it."""
     name = PurePosixPath(path).name
     if _NGINX_NAME.fullmatch(name) or _NGINX_FOLDER.fullmatch(path):
-        if name.endswith((".html", ".py", ".service", ".sh", ".md")) or re.match(r"(.+\.)?Dockerfile", name):
+        if name.endswith(_OTHERS) or re.match(r"(.+\.)?Dockerfile", name):
             pass
         elif _SUPERVISOR_TEXT.search(head):
             return "supervisor"
@@ -139,6 +142,8 @@ def kind_of(path: str, head: bytes) -> str | None:
         return "postgresql"
     if name.endswith((".yml", ".yaml")) and not name.startswith(".") and _COMPOSE_TEXT.search(head):
         return "compose"
+    if name.endswith((".yml", ".yaml")) and _BLOCK_TEXT.search(head) and _NGINX_BLOCK.search(head):
+        return "manifest"
     if path.rpartition("/")[0].endswith("requirements") and name.endswith((".txt", ".in")):
         return "requirements"
     if re.search(r"(^|/)\.envs?/", path) and name.startswith(".") and not name.startswith(".git"):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import msgspec
 
 from stackaudit.facts.files import Note
+from stackaudit.facts.nginx import Inline
 from stackaudit.model.source import Region
 
 ARGUMENTS = "@"
@@ -111,8 +112,12 @@ class Procfile(msgspec.Struct, frozen=True):
 
 
 class Script(msgspec.Struct, frozen=True):
-    """A shell script. `interpreter` is the program of its first line ("/bin/bash", "" where there is none)."""
+    """A shell script. `interpreter` is the program of its first line ("/bin/bash", "" where there is none).
+
+    `nginx` are configurations that it writes with here-documents.
+    """
 
     steps: tuple[Step, ...]
     interpreter: str = ""
     notes: tuple[Note, ...] = ()
+    nginx: tuple[Inline, ...] = ()

@@ -42,3 +42,22 @@ class Nginx(msgspec.Struct, frozen=True):
 
     directives: tuple[Directive, ...]
     notes: tuple[Note, ...] = ()
+
+
+class Inline(msgspec.Struct, frozen=True):
+    """A configuration inside another file; its places are those of the file around it.
+
+    `target` is where it lands: a path on the machine, the key of a ConfigMap, "" where a variable hides it. `line` is
+    the first of its lines.
+    """
+
+    target: str
+    line: int
+    file: Nginx
+
+
+class Manifest(msgspec.Struct, frozen=True):
+    """A YAML file with configurations in its block texts."""
+
+    nginx: tuple[Inline, ...]
+    notes: tuple[Note, ...] = ()

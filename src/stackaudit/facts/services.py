@@ -6,6 +6,7 @@ import msgspec
 
 from stackaudit.facts.commands import Command, Text, Variable, Word
 from stackaudit.facts.files import Note
+from stackaudit.facts.nginx import Inline
 from stackaudit.model.source import Region
 
 
@@ -42,10 +43,14 @@ class Stage(msgspec.Struct, frozen=True):
 
 
 class Dockerfile(msgspec.Struct, frozen=True):
-    """A Dockerfile; the last stage is what a build gives unless a target is named."""
+    """A Dockerfile; the last stage is what a build gives unless a target is named.
+
+    `nginx` are configurations that it writes with here-documents.
+    """
 
     stages: tuple[Stage, ...]
     notes: tuple[Note, ...] = ()
+    nginx: tuple[Inline, ...] = ()
 
 
 class Build(msgspec.Struct, frozen=True):

@@ -197,7 +197,7 @@ class Stack:
         if need == "django":
             return self._imports_django()
         kinds = _KINDS[need]
-        if self.of_kind(*kinds):
+        if self.of_kind(*kinds) or (need == "nginx" and self.nginx.https):  # it may stand inside other files
             return Known(True)
         broken = self.unread(*kinds)
         if broken and broken[0].unread is not None:

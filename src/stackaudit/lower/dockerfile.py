@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from stackaudit.facts.commands import Command, Step, Text, Variable, Word
 from stackaudit.facts.files import Note
 from stackaudit.facts.services import Copy, Dockerfile, Stage
-from stackaudit.lower import shell
+from stackaudit.lower import inline, shell
 from stackaudit.lower.located import Located, decode, line_starts
 from stackaudit.lower.masks import Mask, masked
 from stackaudit.lower.shellgrammar import assignment
@@ -64,7 +64,7 @@ def lower(data: bytes, path: str) -> Dockerfile:
             instruction(drafts[-1], name, body, mask)
     if not drafts:
         notes.append(Note("no FROM"))
-    return Dockerfile(tuple(stage_of(draft) for draft in drafts), tuple(notes))
+    return Dockerfile(tuple(stage_of(draft) for draft in drafts), tuple(notes), inline.of_heredocs(text))
 
 
 def stage_of(draft: Draft) -> Stage:

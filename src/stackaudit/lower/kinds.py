@@ -32,6 +32,7 @@ KINDS: dict[str, Reader] = {
     "python": Reader("python", "python", "Module"),
     "template": Reader("template", "template", "Template"),
     "nginx": Reader("nginx", "nginx", "Nginx"),
+    "manifest": Reader("inline", "nginx", "Manifest"),
     "procfile": Reader("procfile", "commands", "Procfile"),
     "shell": Reader("shell", "commands", "Script"),
     "systemd": Reader("systemd", "services", "Unit"),

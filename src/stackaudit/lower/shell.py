@@ -6,6 +6,7 @@ import re
 
 from stackaudit.facts.commands import Command, Condition, Script, Step, Word
 from stackaudit.facts.files import Note, UnreadableError
+from stackaudit.lower import inline
 from stackaudit.lower.located import Located, aligned, decode, line_starts
 from stackaudit.lower.masks import Mask, masked
 from stackaudit.lower.shellgrammar import ASSIGNS, Draft, Parser, assignment
@@ -25,7 +26,8 @@ def lower(data: bytes, path: str) -> Script:
         raise UnreadableError("a Python program, not a shell script", 1)
     mask = masked(text)
     notes = (Note("a template of a script: its {% ... %} are left out"),) if mask.spans else ()
-    return Script(parse(Located(mask.text, line_starts(text)), mask), interpreter, notes)
+    steps = parse(Located(mask.text, line_starts(text)), mask)
+    return Script(steps, interpreter, notes, inline.of_heredocs(text))
 
 
 def command(source: Located, mask: Mask | None = None) -> Command:

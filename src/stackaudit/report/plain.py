@@ -13,7 +13,7 @@ from stackaudit.model.rule import Severity
 _REORDERING = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
 KIND_NAMES = {
-    "python": "Python", "nginx": "nginx", "procfile": "Procfile", "systemd": "systemd",
+    "python": "Python", "nginx": "nginx", "manifest": "manifest", "procfile": "Procfile", "systemd": "systemd",
     "dockerfile": "Dockerfile", "compose": "compose", "supervisor": "supervisor", "shell": "shell",
     "requirements": "requirements", "pyproject": "pyproject", "pipfile": "Pipfile", "setupcfg": "setup.cfg",
     "lock": "lock", "dotenv": ".env", "runtime": "runtime",

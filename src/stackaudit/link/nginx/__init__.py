@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING
 from stackaudit.facts.nginx import Nginx as File
 from stackaudit.link.nginx import deploy
 from stackaudit.link.nginx.include import Includes
+from stackaudit.link.nginx.inline import inside_others
 from stackaudit.link.nginx.level import Level
 from stackaudit.link.nginx.servers import Location, Server, Target, Upstream, socket_file, target_of
 from stackaudit.link.nginx.tree import Builder, is_main
 from stackaudit.link.nginx.version import Version, parse
+from stackaudit.model.source import Place
 from stackaudit.model.values import Known, Unknown, Value
 
 if TYPE_CHECKING:
@@ -113,11 +115,20 @@ def resolve(stack: Stack) -> Nginx:
     """The effective configuration of the nginx files of `stack`."""
     files = {item.path: item.facts for item in stack.of_kind("nginx") if isinstance(item.facts, File)}
     units = deploy.units(stack.of_kind("dockerfile"), stack.of_kind("compose"), files)
+    inline = inside_others(stack.of_kind("dockerfile", "shell", "manifest"))
+    files |= {name: found.file for name, found in inline.items()}
     for unit in units:
+        unit.installed |= {
+            found.target: name
+            for name, found in inline.items()
+            if found.lands and stack.files[found.path].kind == "dockerfile" and unit.name == found.path
+        }
         unit.brings_main = any(is_main(files[path]) for path in unit.installed.values())
-    installed = {at: path for unit in units for at, path in unit.installed.items()}
+    installed = {found.target: name for name, found in inline.items() if found.lands}
+    installed |= {at: path for unit in units for at, path in unit.installed.items()}
     stock = {path for unit in units if unit.has_stock_main for path in unit.installed.values()}
-    builder = Builder(files, Includes(files, installed), stock)
+    starts = {name: Place.line(found.path, found.line) for name, found in inline.items()}
+    builder = Builder(files, Includes(files, installed), stock, starts)
     return Nginx(tuple(builder.build()), _version(stack, units), tuple(units))
 
 

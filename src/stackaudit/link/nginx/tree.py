@@ -29,8 +29,15 @@ _NOT_WEB = frozenset({"stream", "mail"})
 class Builder:
     """Builds trees of the files of a repository."""
 
-    def __init__(self, files: Mapping[str, File], includes: Includes, stock: Iterable[str]) -> None:
+    def __init__(
+        self,
+        files: Mapping[str, File],
+        includes: Includes,
+        stock: Iterable[str],
+        inline: Mapping[str, Place] | None = None,
+    ) -> None:
         self.files = files
+        self.inline = inline or {}
         self.includes = includes
         self.stock = frozenset(stock)
         self.expanded: set[str] = set()
@@ -40,7 +47,7 @@ class Builder:
         mains = [path for path, file in self.files.items() if is_main(file)]
         result: list[Level] = []
         for path in mains:
-            level = Level("main", path, Place.line(path, 1))
+            level = Level("main", path, self._start(path))
             self._expand(level, self.files[path].directives, path, path, (path,))
             result += level.inside("http")
         targets = self._targets(mains)
@@ -52,6 +59,10 @@ class Builder:
                 alone = [other for other in rest if other not in targets]
                 result.append(self._fragment(path, alone, bare="server" not in names))
         return result
+
+    def _start(self, path: str) -> Place:
+        """Where a file begins: one that stands inside another begins there."""
+        return self.inline.get(path) or Place.line(path, 1)
 
     def _targets(self, mains: list[str]) -> set[str]:
         """Every file that some fragment includes."""
@@ -68,7 +79,7 @@ class Builder:
 
         A `bare` file holds locations without a server: that one is implied, too.
         """
-        place = Place.line(path, 1)
+        place = self._start(path)
         http = Level("http", path, place)
         if path in self.stock:
             for text in known_files.OFFICIAL_IMAGE_HTTP:
@@ -94,37 +105,39 @@ class Builder:
     ) -> None:
         self.expanded.add(path)
         for directive in directives:
-            place = Place(path, directive.region)
+            place = Place(self._start(path).path, directive.region)
             if directive.hole:
                 level.gaps.append(Gap(f"the template puts {directive.hole} here", place))
             elif directive.block is not None:
-                self._block(level, directive, place, main, within)
+                self._block(level, directive, path, main, within)
             elif directive.name == "include" and directive.args:
-                self._include(level, directive, place, main, within)
+                self._include(level, directive, path, main, within)
             else:
                 line = Line(directive.name, directive.args, place, directive.maybe)
                 level.lines.setdefault(directive.name, []).append(line)
 
-    def _block(self, level: Level, directive: Directive, place: Place, main: str, within: tuple[str, ...]) -> None:
+    def _block(self, level: Level, directive: Directive, path: str, main: str, within: tuple[str, ...]) -> None:
         if directive.name in _NOT_WEB:
             return
-        child = Level(directive.name, place.path, place, level, directive, directive.maybe)
+        place = Place(self._start(path).path, directive.region)
+        child = Level(directive.name, path, place, level, directive, directive.maybe)
         level.children.append(child)
         if directive.name in BLOCKS:
-            self._expand(child, directive.block or (), place.path, main, within)
+            self._expand(child, directive.block or (), path, main, within)
 
-    def _include(self, level: Level, directive: Directive, place: Place, main: str, within: tuple[str, ...]) -> None:
+    def _include(self, level: Level, directive: Directive, path: str, main: str, within: tuple[str, ...]) -> None:
+        place = Place(self._start(path).path, directive.region)
         word = directive.args[0]
         if word.hole or "$" in word.text:
             level.gaps.append(Gap(f"it includes {word.text}, a name that the template fills in", place))
             return
-        found = self.includes.find(word.text, main, place.path)
+        found = self.includes.find(word.text, main, path)
         if found:
-            for path in found:
-                if path in within or len(within) > DEEPEST:
-                    level.gaps.append(Gap(f"{path} includes itself", place))
+            for other in found:
+                if other in within or len(within) > DEEPEST:
+                    level.gaps.append(Gap(f"{other} includes itself", place))
                 else:
-                    self._expand(level, self.files[path].directives, path, main, (*within, path))
+                    self._expand(level, self.files[other].directives, other, main, (*within, other))
             return
         lines = known_files.lines_of(word.text, place)
         if lines is None:
@@ -134,7 +147,7 @@ class Builder:
         for line in lines:
             level.lines.setdefault(line.name, []).append(line)
         if word.text.endswith("mime.types"):
-            level.children.append(Level("types", place.path, place, level))
+            level.children.append(Level("types", path, place, level))
 
 
 def is_main(file: File) -> bool:
