@@ -22,6 +22,7 @@ from stackaudit.link.queries.values import (
     Rows,
     Seq,
     Value,
+    matters,
 )
 from stackaudit.link.queries.walk import At, Walk
 
@@ -183,11 +184,13 @@ def as_text(walk: Walk, value: Value, at: At) -> Value:
                 function = Function(member.owner.module, member.node, value, member.owner)
                 calls.call(walk, function, (), {}, at, f"str({value.model.name.lower()})")
                 return Other(value.loops)
-    elif isinstance(value, Rows) and value.evaluated and value.kind == "rows":
+    elif isinstance(value, Rows) and not (value.evaluated or value.cached):
+        evaluate(walk, value, at)  # of its rows a queryset shows 21
+    elif isinstance(value, Seq) and value.items is not None:
+        for item in value.items:
+            as_text(walk, item, at)
+    elif isinstance(value, (Rows, Seq)) and matters(value):
         element, _ = loops.enter(walk, value, at, "the text of a list of rows")
         as_text(walk, element, at)
         loops.leave(walk)
-    elif isinstance(value, Seq):
-        for item in value.items or (value.element,):
-            as_text(walk, item, at)
     return Const(str(value.value), value.loops) if isinstance(value, Const) else Other(value.loops)

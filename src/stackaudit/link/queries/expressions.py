@@ -274,7 +274,7 @@ def _sequence(walk: Walk, node: py.Tuple | py.List | py.Set) -> Value:
     spread = False
     for part in node.elts:
         if isinstance(part, py.Starred):
-            held = evaluate(walk, part.value)
+            held = known.loaded(walk, evaluate(walk, part.value), walk.at(part))
             if isinstance(held, Seq) and held.items is not None:
                 items.extend(held.items)
                 continue
