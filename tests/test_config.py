@@ -34,7 +34,7 @@ def test_pyproject(tmp_path: Path) -> None:
         ("[host]\nvcpus = 'two'", "`host.vcpus`: Expected `int | null`, got `str`"),
         ('fail-on = "hihg"', "`fail-on`: `hihg` is none of critical, high, medium, low, never; did you mean `high`?"),
         ("a = ", "this is not TOML that can be read: Invalid value (at end of document)"),
-        ("zzzzzz = 1", "unknown key `zzzzzz`; known keys: baseline, deptry-report, exclude"),
+        ("zzzzzz = 1", "unknown key `zzzzzz`; known keys: baseline, category, deptry-report"),
     ],
 )
 def test_mistakes(tmp_path: Path, text: str, message: str) -> None:
