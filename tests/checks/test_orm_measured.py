@@ -76,6 +76,11 @@ PAIRS: dict[str, tuple[str, str, str]] = {
         return [tag.name for tag in tags], [tag.pk for tag in tags]
         """,
     ),
+    "prefetched for nothing": (
+        "unused-eager-load",
+        'return [author.name for author in Author.objects.prefetch_related("books")]',
+        "return [author.name for author in Author.objects.all()]",
+    ),
     "the same in a loop": (
         "loop-invariant-query",
         """

@@ -1,6 +1,7 @@
 """Rules on queries of the Python code."""
 
 from stackaudit.checks.orm.aggregation import python_aggregation
+from stackaudit.checks.orm.eager import unused_eager_load
 from stackaudit.checks.orm.evaluations import exists_then_evaluate, loads_rows_to_count
 from stackaudit.checks.orm.existence import count_as_existence
 from stackaudit.checks.orm.imports import import_time_query
@@ -39,5 +40,6 @@ __all__ = [
     "slow_call_in_transaction",
     "str_follows_relation",
     "unbounded_queryset",
+    "unused_eager_load",
     "write_in_loop",
 ]
