@@ -7,6 +7,7 @@ the lines and columns of the file around it.
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -17,6 +18,12 @@ from stackaudit.lower.located import decode
 
 MOST = 50
 """How many configurations of one file are read."""
+
+MOST_BODIES = 1000
+"""How many here-documents of one file are looked into."""
+
+LONGEST = 3000
+"""How many lines a configuration in a here-document may have."""
 
 _BLOCK = re.compile(r"^[ \t]*(?:(?:server|http|events)[ \t]*\{|(?:location|upstream)[ \t][^;{\n]*\{)", re.MULTILINE)
 _DIRECTIVE = re.compile(
@@ -73,8 +80,11 @@ def _is_nginx(lines: list[str]) -> bool:
 
 
 def _heredocs(lines: list[str]) -> Iterator[_Found]:
-    index = 0
-    while index < len(lines):
+    where: dict[str, list[int]] = {}
+    for at, line in enumerate(lines):
+        where.setdefault(line.lstrip("\t"), []).append(at)
+    index = looked_into = 0
+    while index < len(lines) and looked_into < MOST_BODIES:
         line = lines[index]
         opener = _OPENER.search(line)
         index += 1
@@ -83,15 +93,15 @@ def _heredocs(lines: list[str]) -> Iterator[_Found]:
         first = index
         while first < len(lines) and lines[first - 1].endswith("\\"):
             first += 1
-        end = opener["end"]
-        last = next((at for at in range(first, len(lines)) if _ends(lines[at], end, bool(opener["tabs"]))), None)
-        if last is not None and _is_nginx(lines[first:last]):
+        ends = where.get(opener["end"], [])
+        later = (at for at in ends[bisect_left(ends, first) :] if opener["tabs"] or lines[at] == opener["end"])
+        last = next(later, None)
+        if last is None or last - first > LONGEST:
+            continue
+        looked_into += 1
+        if _is_nginx(lines[first:last]):
             yield _Found(_target(line), first, last, expands=not opener["quote"])
             index = last + 1
-
-
-def _ends(line: str, word: str, tabs: bool) -> bool:
-    return (line.lstrip("\t") if tabs else line) == word
 
 
 def _target(line: str) -> str:
@@ -115,8 +125,6 @@ def _block_texts(lines: list[str]) -> Iterator[_Found]:
             index += 1
         if _is_nginx(lines[first:index]):
             yield _Found(key["key"], first, index)
-        else:
-            index = first
 
 
 def _depth(line: str) -> int:
