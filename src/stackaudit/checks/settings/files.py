@@ -44,6 +44,8 @@ def hashed_static_missing(stack: Stack) -> Iterator[Verdict]:
         yield Pass(site)
     elif isinstance(kept, Unknown):
         yield Unsure(site, kept.why)
+    elif settings.is_set("WHITENOISE_IMMUTABLE_FILE_TEST"):
+        yield Unsure(site, "WHITENOISE_IMMUTABLE_FILE_TEST tells which names hold a hash that another tool puts there")
     elif (bundler := _bundler(stack, settings)) != "":
         yield Unsure(site, f"{bundler} may put a hash into the names of its files")
     elif str(storage.value) not in PLAIN:

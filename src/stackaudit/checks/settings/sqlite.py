@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
+from stackaudit.facts import python as ir
+from stackaudit.link.nodes import nodes
 from stackaudit.link.settings import Settings
 from stackaudit.link.settings.servers import databases, process_count, servers
 from stackaudit.link.stack import Stack
 from stackaudit.model.values import Known, Unknown
 from stackaudit.model.verdict import Fail, Pass, Site, Step, Unsure, Verdict
+
+_WAL = re.compile(r"journal_mode\s*[=(]\s*['\"]?wal", re.IGNORECASE)
 
 
 def sqlite_multiworker(stack: Stack) -> Iterator[Verdict]:
@@ -22,6 +27,18 @@ def sqlite_multiworker(stack: Stack) -> Iterator[Verdict]:
         return
     for alias, _ in found:
         yield _judged(stack, settings, alias)
+
+
+def _in_wal(stack: Stack) -> bool:
+    """Whether code or a script of the project switches SQLite's file to write-ahead logging, which the file keeps."""
+    if any(_WAL.search(repr(item.facts)) for item in stack.of_kind("shell")):
+        return True
+    return any(
+        isinstance(node, ir.Constant) and isinstance(node.value, str) and _WAL.search(node.value)
+        for module in stack.modules
+        if "DATABASES" not in module.names  # a settings module speaks of one database, in its options
+        for node in nodes(module.facts.body)
+    )
 
 
 def _judged(stack: Stack, settings: Settings, alias: str) -> Verdict:
@@ -48,7 +65,7 @@ def _judged(stack: Stack, settings: Settings, alias: str) -> Verdict:
     count = process_count(stack)
     if isinstance(count, Unknown):
         return Unsure(site, count.why)
-    if count.value < 2:
+    if count.value < 2 or _in_wal(stack):
         return Pass(site)
     for part in (mode, commands):
         if isinstance(part, Unknown):

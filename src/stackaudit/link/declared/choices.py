@@ -2,7 +2,8 @@
 
 `ModelChoiceField`, `ModelMultipleChoiceField` and the filters of django-filter ask it of every row of their queryset
 when they are rendered with one of Django's select, radio or checkbox widgets. Other widgets (autocomplete, hidden, raw
-ids) render what is chosen alone. Forms of the admin are the admin's business, filters of an API are not rendered.
+ids) render what is chosen alone. Forms of the admin are the admin's business; of filters count those of a FilterView,
+for the filters of an API are not rendered.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ _FIELDS = frozenset({"ModelChoiceField", "ModelMultipleChoiceField"})
 _CHOICES = frozenset({"ModelChoiceFilter", "ModelMultipleChoiceFilter"})
 _WIDGETS = frozenset({"Select", "SelectMultiple", "RadioSelect", "CheckboxSelectMultiple"})
 _OWN = ("widget", "iterator", "get_bound_field", "choices", "_get_choices")
-_NAMES_FILTERS = ("filterset_class", "filter_class")
+_VIEWS = frozenset({"FilterView", "BaseFilterView", "FilterMixin"})
 
 
 @dataclass(frozen=True)
@@ -65,14 +66,14 @@ class Choices:
     def run(self) -> None:
         """The forms of pages and the filters of pages."""
         elsewhere = set(self._named(("form",), [*self.lists.classes, *self._nested()]))
-        elsewhere |= set(self._named(_NAMES_FILTERS, [cls for cls in self.lists.classes if _is_api(cls)]))
         for cls in self.lists.classes:
             if cls in elsewhere or any(base in elsewhere for base in cls.mro):
                 continue
             if derives(cls, _FORMS, _FORM) and not self.admin.admins.is_admin(cls):
                 self._form(cls, _FORMS, _FIELDS)
-            elif "django_filters.FilterSet" in cls.externals or "django_filters.filterset.FilterSet" in cls.externals:
-                self._form(cls, _FILTERS, _CHOICES)
+        pages = [cls for cls in self.lists.classes if derives(cls, _FILTERS, _VIEWS)]
+        for cls in dict.fromkeys(self._named(("filterset_class",), pages)):
+            self._form(cls, _FILTERS, _CHOICES)
 
     def _named(self, options: tuple[str, ...], classes: list[SourceClass]) -> Iterator[SourceClass]:
         """The classes that an option of some classes names; views say `form_class`, admins and inlines say `form`."""
@@ -212,7 +213,3 @@ class Choices:
             return True
         kind = self.lists.kind_of(item.module, widget) or self.lists.models.classes.resolve(item.module, widget)
         return isinstance(kind, str) and derives(kind, _FORMS, _WIDGETS)
-
-
-def _is_api(cls: SourceClass) -> bool:
-    return any("rest_framework" in base or "ninja" in base for base in cls.externals)

@@ -1,8 +1,9 @@
 """GraphQL types over models: what a list of rows is asked by the fields and resolvers of its type.
 
-A client chooses the fields, so every field of a type counts. A relation that is a field reads the related row of each
-row; only strawberry-django's DjangoOptimizerExtension loads relations by itself, and what a resolver reads it learns
-from the hints of the resolver alone (measured with graphene-django 3.2.2 and strawberry-graphql-django 0.91).
+A client chooses the fields, so every field of a type counts, and of the types below it the resolvers. A relation that is
+a field reads the related row of each row. Only strawberry-django's DjangoOptimizerExtension loads relations by itself,
+and what a resolver reads it learns from the hints of the resolver alone (measured with graphene-django 3.2.2 and
+strawberry-graphql-django 0.91).
 """
 
 from __future__ import annotations
@@ -145,6 +146,8 @@ class Graph:
 
     def _ask(self, target: Type, row: Row, chain: tuple[Type, ...]) -> None:
         for item in target.fields:
+            if item.function is None and len(chain) > 1:
+                continue  # what a client nests below is open; what a resolver reads of each row is not
             if item.function is not None:
                 value = self._resolved(item, self._hinted(item, row))
             else:

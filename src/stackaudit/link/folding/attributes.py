@@ -227,8 +227,9 @@ def item(machine: Machine, value: AnyValue, index: AnyValue, frame: Frame) -> An
         return machine.required(str(plain), frame)
     if held == External("sys.argv"):
         return Known(External("sys.argv[]"))
-    if held == External("sys.modules") and plain == frame.module.name:
-        return Known(frame.module)
+    if held == External("sys.modules"):
+        module = next((each for each in machine.modules.values() if each.name == plain), None)
+        return Unknown("a module outside of the project decides it") if module is None else Known(module)
     if isinstance(held, Method) and held.name == "parents":
         return paths.parents(held.owner, plain)
     if isinstance(held, (FoldedList, tuple)):

@@ -10,6 +10,7 @@ from stackaudit.link.folding import operators
 from stackaudit.link.folding.arguments import plain_arguments
 from stackaudit.link.folding.containers import update
 from stackaudit.link.folding.objects import (
+    EMPTY,
     ROOT,
     ClassObject,
     External,
@@ -244,6 +245,27 @@ def _setattr(machine: Machine, call: Call) -> AnyValue:
     return Known(None)
 
 
+def _members(machine: Machine, call: Call) -> AnyValue:
+    """`inspect.getmembers(object)`: the names of an object of the project with their values, properties asked."""
+    owner = call.first()
+    if not isinstance(owner, Known) or not isinstance(owner.value, Instance) or len(call.args) > 1 or call.keywords:
+        return Unknown("the members of an object decide it")
+    held = owner.value
+    line = held.cls.ancestry()
+    outside = next((each.name for each in line if isinstance(each, External) and each.name not in EMPTY), "")
+    if outside or held.names.open:
+        return Unknown(held.names.open or f"{held.cls.name} has members from {outside}")
+    names = {name for each in line if isinstance(each, ClassObject) for name in each.names} | set(held.names)
+    rows: list[AnyValue] = []
+    for name in sorted(names):
+        try:
+            value = machine.attribute(owner, name, call.frame)
+        except Raised as raised:
+            value = Unknown(raised.why)
+        rows.append(Known((Known(name), value)))
+    return Known(FoldedList(rows), (call.place,))
+
+
 def _hasattr(machine: Machine, call: Call) -> AnyValue:
     if len(call.args) == 2 and isinstance(call.args[0], Known) and isinstance(call.args[1], Known):
         held, name = call.args[0].value, call.args[1].value
@@ -268,6 +290,7 @@ TYPES: dict[str, tuple[type[Any], ...]] = {
     "builtins.bytes": (bytes,),
     "pathlib.Path": (PurePosixPath,),
     "types.NoneType": (type(None),),
+    "builtins.property": (property,),
 }
 
 
@@ -344,6 +367,7 @@ CALLS: dict[str, Callable[[Machine, Call], AnyValue]] = {
     "builtins.__import__": lambda machine, call: Unknown("what it imports is not followed"),
     "itertools.chain": lambda machine, call: Known(FoldedList(item for arg in call.args for item in spread(arg))),
     "typing.cast": lambda machine, call: call.args[1] if len(call.args) > 1 else Unknown("it is cast"),
+    "inspect.getmembers": _members,
     "copy.copy": lambda machine, call: copied(call.first(), False),
     "copy.deepcopy": lambda machine, call: copied(call.first(), True),
 }

@@ -6,15 +6,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from stackaudit.link.folding import attributes
-from stackaudit.link.folding.objects import ClassObject, External, Frame, Instance, Raised
+from stackaudit.link.folding.objects import EMPTY, ClassObject, External, Frame, Instance, Raised
 from stackaudit.model.values import AnyValue, Known, Unknown
 
 if TYPE_CHECKING:
     from stackaudit.link.folding.calls import Call
     from stackaudit.link.folding.machine import Machine
-
-EMPTY = frozenset({"builtins.object", "abc.ABC", "typing.Protocol", "configurations.Configuration"})
-"""Classes outside of the project that add no settings and whose `__init__` does nothing with them."""
 
 
 @dataclass(frozen=True, slots=True)

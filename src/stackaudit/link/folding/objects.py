@@ -141,6 +141,10 @@ class Function:
     decorations: tuple[tuple[str, tuple[AnyValue, ...]], ...] = ()
 
 
+EMPTY = frozenset({"builtins.object", "abc.ABC", "typing.Protocol", "configurations.Configuration"})
+"""Classes outside of the project that add no settings and whose `__init__` does nothing with them."""
+
+
 @dataclass(eq=False, slots=True)
 class ClassObject:
     """A class of the project; `bases` are `ClassObject` or `External`."""

@@ -6,9 +6,9 @@ from dataclasses import replace
 
 from stackaudit.facts import python as py
 from stackaudit.link.classes import SourceClass
-from stackaudit.link.models.model import Relation
+from stackaudit.link.models.model import Model, Relation
 from stackaudit.link.queries import calls, loops
-from stackaudit.link.queries.loading import NOTHING, Load
+from stackaudit.link.queries.loading import NOTHING, PARENT, Load
 from stackaudit.link.queries.table import ROW_METHODS
 from stackaudit.link.queries.values import (
     UNKNOWN,
@@ -33,7 +33,10 @@ def of_row(walk: Walk, row: Row, name: str, at: At) -> Value:
     """`row.<name>`: a column, a relation, a method, a property or something unknown."""
     made = next((item for item in row.load.lists if item[0] == name), None)
     if made is not None:
-        return Rows(made[1], made[2], row.origin, (*row.path, name), row.loop, row.loops, evaluated=True)
+        return Rows(
+            made[1], made[2], row.origin, (*row.path, name), row.loop, row.loops, evaluated=True,
+            via=_list_of(row, made[1], made[2]),
+        )  # fmt: skip
     model = row.model
     if name in model.parent_links or any(name in parent.parent_links for parent in model.parents):
         target = model.parent_links.get(name) or model.parents[0]
@@ -53,6 +56,14 @@ def of_row(walk: Walk, row: Row, name: str, at: At) -> Value:
     if name in ("pk", "id", model.pk):
         return Other(row.loops)
     return of_class(walk, row, model.cls, name, at)
+
+
+def _list_of(row: Row, model: Model, load: Load) -> Related | None:
+    """The relation whose rows the list of a `to_attr` holds, where they know the row that holds them."""
+    for relation in row.model.relations.values():
+        if relation.many and relation.target is model and load.to_one(relation.remote) == PARENT:
+            return Related(row, relation, row.loops)
+    return None
 
 
 def of_class(walk: Walk, row: Row, cls: SourceClass | None, name: str, at: At) -> Value:

@@ -84,6 +84,7 @@ class Load:
 
 NOTHING = Load()
 NEW = Load(unknown="new")
+PARENT = Load(unknown="the parent row")
 SOMEWHERE = Load(unknown="where this row comes from is not known")
 
 
@@ -131,7 +132,7 @@ def prefetched(load: Load, model: Model, path: str, last: Load | None = None, to
 def with_parent(load: Load, relation: Relation) -> Load:
     """Rows reached through a reverse foreign key know the row they were reached from."""
     if relation.relation in ("reverse_fk", "reverse_o2o") and relation.remote and load.to_one(relation.remote) is None:
-        return load.with_one(relation.remote, Load(unknown="the parent row"))
+        return load.with_one(relation.remote, PARENT)
     return load
 
 

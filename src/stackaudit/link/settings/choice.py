@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 VARIABLE = "DJANGO_SETTINGS_MODULE"
 DEVELOPMENT = re.compile(
-    r"(^|[._])(dev|devel|develop|development|local|localhost|debug|tests?|testing|ci|docker_dev|e2e|demo|sandbox"
+    r"(^|[._])(dev|devel|develop|development|local|localhost|debug|tests?|testing|ci|docker_dev|docker_compose|e2e|demo|sandbox"
     r"|example|sample|template|travis|vagrant|codespaces)($|[._])|_(dev|local|test|testing|development)$"
 )
 PRODUCTION = (
