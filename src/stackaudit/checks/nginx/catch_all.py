@@ -17,7 +17,12 @@ _ANY = frozenset({"_", "", "localhost", "$hostname", "127.0.0.1", "*"})
 
 
 def default_server_missing(stack: Stack) -> Iterator[Verdict]:
-    """One site for each server that answers for all other names on one of its sockets, and brings Django's pages."""
+    """One site for each server that answers for all other names on one of its sockets, and brings Django's pages.
+
+    Where Django believes any name, nginx/host-header tells of it.
+    """
+    if _takes_any_host(stack):
+        return
     yield from once_for_each_place(
         _judge(stack, server, port)
         for http in stack.nginx.https
@@ -57,8 +62,7 @@ def _judge(stack: Stack, server: Server, port: str) -> Verdict:
         return Unsure(site, f"{gap.why}: another server may be the default one")
     if port == "80" and any(unit.has_stock_main and _keeps_default(unit.installed) for unit in stack.nginx.units):
         return Unsure(site, "the image's own default.conf may answer for other names")
-    values = {"name": server.names[0], "port": port}
-    return Fail(site, values, cause="any-host" if _takes_any_host(stack) else "")
+    return Fail(site, {"name": server.names[0], "port": port})
 
 
 def _keeps_default(installed: dict[str, str]) -> bool:

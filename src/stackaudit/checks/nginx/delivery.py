@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from stackaudit.checks.nginx.served import Served, block_of, static_and_media_files, static_files
-from stackaudit.checks.nginx.shared_levels import once_for_each_place
+from stackaudit.checks.nginx.shared_levels import once_for_each_place, one_doubt_for_each_file, one_for_each_cause
 from stackaudit.link.nginx.level import Level
 from stackaudit.link.stack import Stack
 from stackaudit.model.source import Place
@@ -20,7 +20,13 @@ _WANTED = {
 
 def mime_types_missing(stack: Stack) -> Iterator[Verdict]:
     """One site for each block that decides which types the static files have."""
-    yield from once_for_each_place(_typed(served) for served in static_files(stack))
+    verdicts = once_for_each_place(_typed(served) for served in static_files(stack))
+    yield from one_doubt_for_each_file(_grouped(verdicts))
+
+
+def _grouped(verdicts: Iterable[Verdict]) -> Iterator[Verdict]:
+    """Failures of one file for the same reason as one."""
+    return one_for_each_cause(verdicts, lambda fail: (fail.site.place.path, *fail.values.values()))
 
 
 def _typed(served: Served) -> Verdict:
@@ -98,11 +104,12 @@ def _logged(served: Served) -> Verdict:
 
 def sendfile_off(stack: Stack) -> Iterator[Verdict]:
     """One site for each place that decides, where files go out without TLS: over TLS nginx never uses sendfile."""
-    yield from once_for_each_place(
+    verdicts = once_for_each_place(
         _sent(served)
         for served in static_and_media_files(stack)
         if any(not listen.tls for listen in served.server.listens)
     )
+    yield from one_doubt_for_each_file(_grouped(verdicts))
 
 
 def _sent(served: Served) -> Verdict:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from stackaudit.checks.nginx.served import block_of, media_path
-from stackaudit.checks.nginx.shared_levels import once_for_each_place, one_for_each_cause
+from stackaudit.checks.nginx.shared_levels import once_for_each_place, one_doubt_for_each_file, one_for_each_cause
 from stackaudit.link.nginx.answers import answer
 from stackaudit.link.nginx.level import Level, Line
 from stackaudit.link.nginx.servers import Server, target_of
@@ -21,7 +21,7 @@ def server_tokens(stack: Stack) -> Iterator[Verdict]:
     verdicts = once_for_each_place(
         _tokens(server) for server in stack.nginx.servers if server.level.directive is not None
     )
-    yield from one_for_each_cause(verdicts, lambda fail: fail.site.place.path)
+    yield from one_doubt_for_each_file(one_for_each_cause(verdicts, lambda fail: fail.site.place.path))
 
 
 def _tokens(server: Server) -> Verdict:

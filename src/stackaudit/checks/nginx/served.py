@@ -71,7 +71,7 @@ def _served(stack: Stack, paths: tuple[str, ...]) -> Iterator[Served]:
 
 
 def block_of(server: Server) -> tuple[Place, str]:
-    """Where a directive of all servers belongs: the http block, or the first server of a file without one."""
+    """Where a directive of all servers belongs: the http block, or the server itself in a file without one."""
     if server.http.directive is not None:
         return server.http.place, "http"
-    return next((level.place for level in server.http.inside("server")), server.level.place), "http"
+    return server.level.place, server.title

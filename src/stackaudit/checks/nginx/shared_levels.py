@@ -32,5 +32,16 @@ def one_for_each_cause(verdicts: Iterable[Verdict], cause: Callable[[Fail], obje
         yield replace(first, related=(*first.related, *also))
 
 
+def one_doubt_for_each_file(verdicts: Iterable[Verdict]) -> Iterator[Verdict]:
+    """Of several doubts with one reason in one file the first: what a missing http block says is one question."""
+    asked: set[tuple[str, str]] = set()
+    for verdict in verdicts:
+        key = (verdict.site.place.path, verdict.why) if isinstance(verdict, Unsure) else None
+        if key is None or key not in asked:
+            yield verdict
+        if key is not None:
+            asked.add(key)
+
+
 def _weight(verdict: Verdict) -> int:
     return 2 if isinstance(verdict, Fail) else 1 if isinstance(verdict, Unsure) else 0
