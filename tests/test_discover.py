@@ -71,6 +71,11 @@ def found(root: Path, **wishes: list[str]) -> list[str]:
     return [item.path for item in discover(root, **wishes).files]
 
 
+def test_settings_for_third_party_packages_are_no_vendored_code(tmp_path: Path) -> None:
+    write(tmp_path, "shop/settings/third_party/aws.py", "shop/third_party/lib.py")
+    assert [item.path for item in discover(tmp_path).files] == ["shop/settings/third_party/aws.py"]
+
+
 def test_tests_migrations_and_vendored_code_are_left_out_and_said(tmp_path: Path) -> None:
     write(tmp_path, "shop/models.py", "shop/migrations/__init__.py", "shop/migrations/0001.py", "tests/test_a.py")
     write(tmp_path, "shop/tests.py", "vendor/lib.py", "node_modules/x/setup.py", ".git/hooks/a.py", ".venv/x.py")

@@ -21,6 +21,8 @@ _NEVER = frozenset(
     | {".idea", ".vscode"}
 )
 _TEST_FOLDERS = frozenset({"tests", "test", "testing", "e2e", "cypress", "testdata", "test_data"})
+_SETTINGS_FOLDER = re.compile(r"(^|/)settings/")
+"""Below it, `third_party` holds the project's own settings for other people's packages."""
 _VENDOR_FOLDERS = frozenset({"vendor", "vendored", "_vendor", "third_party", "thirdparty", "external"})
 _TEST_FILE = re.compile(r"(test_.*|.*_tests?|tests|conftest|factories)\.py")
 
@@ -193,7 +195,7 @@ class _Walk:
             return "folders excluded by the configuration"
         if name in _TEST_FOLDERS and not _contains_django(self.root / path):
             return "folders of tests"
-        if name in _VENDOR_FOLDERS:
+        if name in _VENDOR_FOLDERS and not _SETTINGS_FOLDER.search(path):
             return "folders of vendored code"
         if name == "migrations" and (self.root / path / "__init__.py").exists():
             return "folders of migrations"
