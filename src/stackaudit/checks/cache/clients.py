@@ -11,7 +11,7 @@ from stackaudit.link.modules import dotted
 from stackaudit.link.nodes import nodes
 from stackaudit.link.stack import Stack
 from stackaudit.model.values import Known, Unknown, Value
-from stackaudit.model.verdict import Fail, Pass, Site, Unsure, Verdict
+from stackaudit.model.verdict import Fail, Pass, Site, Step, Unsure, Verdict
 
 _KEPT = frozenset({"lru_cache", "cache", "cached_property", "alru_cache", "fixture"})
 _TIMEOUTS = frozenset({"socket_timeout", "connection_pool", "retry"})
@@ -20,16 +20,26 @@ _SINCE = (8, 0)
 
 
 def redis_client(stack: Stack) -> Iterator[Verdict]:
-    """One site for each place that makes a client of Redis, one for django-redis' way with a Redis that is away."""
+    """One site for each place that makes a client of Redis, one for django-redis' way with a Redis that is away.
+
+    Clients that wait without an end are one finding: it is one default of redis-py that they all rely on.
+    """
+    patient: list[Found] = []
     for found in stack.calls.named("Redis", "StrictRedis", "from_url", "RedisCluster"):
         symbol = meaning(stack, found, found.call.func)
         if symbol is not None and symbol.name in CLIENTS:
-            yield from _judged(stack, found)
+            yield from _judged(stack, found, patient)
+    if patient:
+        yield from _patient(stack, sorted(patient, key=lambda found: found.module.place(found.call)))
     yield from _exceptions(stack)
 
 
-def _judged(stack: Stack, found: Found) -> Iterator[Verdict]:
-    site = Site(found.module.place(found.call), f"{found.where} Redis")
+def _site(found: Found) -> Site:
+    return Site(found.module.place(found.call), f"{found.where} Redis")
+
+
+def _judged(stack: Stack, found: Found, patient: list[Found]) -> Iterator[Verdict]:
+    site = _site(found)
     named = {item.name: item.value for item in found.call.keywords}
     retry = named.get("retry_on_timeout")
     if isinstance(retry, py.Constant) and retry.value is True:
@@ -37,17 +47,33 @@ def _judged(stack: Stack, found: Found) -> Iterator[Verdict]:
     if _per_call(found):
         called = _is_called(stack, found)
         yield Fail(site, {"where": found.where}) if called else Unsure(site, "nothing tells how often it is called")
-        return
-    if None in named or named.keys() & _TIMEOUTS or _in_url(found.call):
+    elif None in named or named.keys() & _TIMEOUTS or _in_url(found.call) or _by_hand(found):
         yield Pass(site)
-        return
+    else:
+        patient.append(found)
+
+
+def _patient(stack: Stack, found: list[Found]) -> Iterator[Verdict]:
+    """Clients that are told nothing about how long to wait."""
     release = _waits_for_ever(stack)
     if isinstance(release, Unknown):
-        yield Unsure(site, release.why)
+        yield Unsure(_site(found[0]), release.why)
     elif release.value:
-        yield Fail(site, {"where": found.where, "release": release.value}, cause="no-timeout")
+        related = tuple(Step(item.module.place(item.call), "another client without an end") for item in found[1:9])
+        values = {"where": found[0].where, "release": release.value}
+        yield Fail(_site(found[0]), values, cause="no-timeout", related=related)
     else:
-        yield Pass(site)
+        yield from (Pass(_site(item)) for item in found)
+
+
+def _by_hand(found: Found) -> bool:
+    """Whether somebody starts it and looks on: a command, or a script."""
+    if "management/commands/" in found.module.path:
+        return True
+    return any(
+        isinstance(item, py.If) and isinstance(item.test, py.Compare) and dotted(item.test.left) == "__name__"
+        for item in found.module.facts.body
+    )
 
 
 def _in_url(call: py.Call) -> bool:

@@ -73,7 +73,7 @@ def _receivers(stack: Stack) -> Iterator[_Receiver]:
             told += [dotted(item).rpartition(".")[2] for arg in call.args[:1] for item in getattr(arg, "elts", ())]
             if "post_save" not in told and "post_save.connect" not in dotted(call.func):
                 continue
-            forgets = _forgetting(stack, module, function)
+            forgets = _forgetting(stack, module, function) or _by_helper(stack, module, function)
             sender = next((item.value for item in call.keywords if item.name == "sender"), None)
             model = stack.models.of_expr(module, sender) if sender is not None else None
             if model is not None and forgets is not None:
@@ -112,6 +112,17 @@ def _forgetting(stack: Stack, module: SourceModule, function: py.FunctionDef) ->
     return None
 
 
+def _by_helper(stack: Stack, module: SourceModule, function: py.FunctionDef) -> py.Call | None:
+    """The call in a function of another one of the project that forgets something of Django's cache."""
+    for node in nodes(function.body):
+        symbol = stack.modules.resolve(module, dotted(node.func)) if isinstance(node, py.Call) else None
+        if symbol is None or symbol.module is None or not isinstance(symbol.node, py.FunctionDef):
+            continue
+        if isinstance(node, py.Call) and _forgetting(stack, symbol.module, symbol.node) is not None:
+            return node
+    return None
+
+
 def _arguments(call: py.Call) -> tuple[py.Stmt, ...]:
     return tuple(py.ExprStmt(arg.start, arg.end, arg) for arg in call.args)
 
@@ -142,4 +153,6 @@ def _forgets_beside(stack: Stack, event: Event) -> bool:
     if not around:
         return False
     words = {node.attr for node in nodes(around[-1].body) if isinstance(node, py.Attribute)}
-    return _forgetting(stack, module, around[-1]) is not None or bool(words & {"send", "send_robust"})
+    if words & {"send", "send_robust"} or _forgetting(stack, module, around[-1]) is not None:
+        return True
+    return _by_helper(stack, module, around[-1]) is not None

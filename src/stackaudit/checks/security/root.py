@@ -18,7 +18,20 @@ def runs_as_root(stack: Stack) -> Iterator[Verdict]:
         login = process.login
         if login is None or process.audience != "production" or process.kind in DEVELOPMENT_SERVERS:
             continue
+        if login.by == "image" and process.conditions and _drops_otherwise(stack, process):
+            continue  # `if [ not root ]; then exec gunicorn; else exec gosu app gunicorn; fi`
         yield _of_supervisor(stack, process, login) if login.by == "supervisor" else _judged(process, login)
+
+
+def _drops_otherwise(stack: Stack, process: Process) -> bool:
+    """Whether the script starts the same program in another branch, as another user."""
+    return any(
+        other.kind == process.kind
+        and other.place.path == process.place.path
+        and other.login is not None
+        and other.login.by == "wrapper"
+        for other in stack.processes.all
+    )
 
 
 def _judged(process: Process, login: Login) -> Verdict:
