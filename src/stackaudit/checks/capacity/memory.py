@@ -9,6 +9,7 @@ from stackaudit.checks.capacity.neighbours import neighbours
 from stackaudit.link.host import human
 from stackaudit.link.processes.celery import settled
 from stackaudit.link.processes.model import DEVELOPMENT_SERVERS, Process, together
+from stackaudit.link.services import Instance, Kind
 from stackaudit.link.stack import Stack
 from stackaudit.model.values import Known, Unknown
 from stackaudit.model.verdict import Fail, Pass, Site, Step, Unsure, Verdict
@@ -87,17 +88,39 @@ def _parts(stack: Stack, process: Process) -> list[Part] | Unknown:
     return [Part(f"{name}: {process.kind}, {count.value} x {human(each)} = {human(total)}", total, step)]
 
 
+def _beside(stack: Stack, kind: Kind, path: str) -> list[Instance]:
+    """The instances of the same file, or those that production has at all."""
+    found = stack.services.production(kind)
+    return [each for each in found if each.path == path] or list(found)
+
+
+def _postgres(stack: Stack, path: str) -> Part:
+    connections, number, buffers = stack.host.postgres_max_connections, 100, POSTGRES
+    for instance in _beside(stack, "postgres", path)[:1]:
+        most, shared = instance.number("max_connections"), instance.size("shared_buffers")
+        number = int(most.value) if isinstance(most, Known) else number
+        buffers = shared.value if isinstance(shared, Known) else buffers
+    number = connections.value if isinstance(connections, Known) else number
+    size = buffers + number * POSTGRES_CONNECTION
+    return Part(f"Postgres {human(buffers)} + {number} connections x 5 MiB = {human(size)}", size)
+
+
+def _redis(stack: Stack, path: str) -> Part:
+    limits = [instance.size("maxmemory") for instance in _beside(stack, "redis", path)]
+    total = sum(limit.value for limit in limits if isinstance(limit, Known))
+    return (
+        Part(f"Redis up to {human(total)}", total) if total > REDIS else Part(f"Redis at least {human(REDIS)}", REDIS)
+    )
+
+
 def _services(stack: Stack, path: str) -> list[Part]:
     """What the other services of the machine take at least."""
     found = neighbours(stack, path)
     parts = [Part(f"system {human(SYSTEM)}", SYSTEM)]
     if "postgres" in found:
-        connections = stack.host.postgres_max_connections
-        number = connections.value if isinstance(connections, Known) else 100
-        size = POSTGRES + number * POSTGRES_CONNECTION
-        parts.append(Part(f"Postgres {human(POSTGRES)} + {number} connections x 5 MiB = {human(size)}", size))
+        parts.append(_postgres(stack, path))
     if "redis" in found:
-        parts.append(Part(f"Redis at least {human(REDIS)}", REDIS))
+        parts.append(_redis(stack, path))
     if "nginx" in found or stack.of_kind("nginx"):
         vcpus = stack.host.vcpus
         number = vcpus.value if isinstance(vcpus, Known) else 1
