@@ -581,6 +581,12 @@ def sources() -> dict[str, str]:
         "        return book.author.name",
     ]
     choices += [f"class {name}({base}):\n    {body}" for name, (base, body, _) in FORMS.items()]
+    views.append("from django_filters.views import FilterView\n\nfrom . import choices")
+    views += [
+        f"class {name}View(FilterView):\n    filterset_class = choices.{name}\n    queryset = models.Note.objects.all()"
+        for name in FORMS
+        if name.endswith("Filter")
+    ]
     schema = [
         "import graphene\nfrom graphene_django import DjangoObjectType\nfrom . import models",
         "class AuthorType(DjangoObjectType):\n    class Meta:\n"

@@ -1,9 +1,9 @@
 """GraphQL types over models: what a list of rows is asked by the fields and resolvers of its type.
 
-A client chooses the fields, so every field of a type counts, and of the types below it the resolvers. A relation that is
-a field reads the related row of each row. Only strawberry-django's DjangoOptimizerExtension loads relations by itself,
-and what a resolver reads it learns from the hints of the resolver alone (measured with graphene-django 3.2.2 and
-strawberry-graphql-django 0.91).
+A client chooses the fields, so every field of a type counts, and of the types below it the resolvers. A relation that
+is a field reads the related row of each row. Only strawberry-django's DjangoOptimizerExtension loads relations by
+itself, and what a resolver reads it learns from the hints of the resolver alone (measured with graphene-django 3.2.2
+and strawberry-graphql-django 0.91).
 """
 
 from __future__ import annotations

@@ -153,12 +153,21 @@ class Tables:
     def _queryset(self, view: Instance) -> Value:
         made = self.lists.called(view, "get_queryset")
         if made is not None:
-            return made
+            return self._own(view.cls, made)
         place = class_place(view.cls)
         if kind_of(view.cls) is not None:
             return self.lists.hooks.views.ask(view, "get_queryset", place)
         found = self.lists.option(view.cls, "queryset")
         return self.lists.rows(found) if found is not None else UNKNOWN
+
+    def _own(self, cls: SourceClass, rows: Value) -> Value:
+        """Rows that a base class makes of `self.queryset` come from the queryset that the class itself names."""
+        method, named = cls.find("get_queryset"), cls.find("queryset")
+        if not isinstance(rows, Rows) or method is None or named is None or method.owner is cls:
+            return rows
+        if rows.origin is None or rows.origin.place.path != method.owner.module.path or named.node is None:
+            return rows
+        return replace(rows, origin=self.lists.walk.origin((named.owner.module, named.node)))
 
     def _page(self, cls: SourceClass) -> int:
         """How many rows a view's page shows, 0 for all."""
