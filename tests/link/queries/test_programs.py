@@ -1,6 +1,6 @@
 """Small programs made at random: where the walk commits itself, real Django agrees.
 
-`STACKAUDIT_PROGRAMS` says how many programs are tried (150 by default).
+`STACKAUDIT_PROGRAMS` says how many programs are tried (100 by default).
 """
 
 from __future__ import annotations
@@ -37,7 +37,8 @@ MANY = ["list({row}.{many}.all())", "{row}.{many}.count()", "{row}.{many}.all()[
         "list({row}.{many}.order_by('pk'))", "{row}.{many}.exists()", "bool({row}.{many}.all())",
         "len({row}.{many}.all())", "list({row}.{many}.values_list('pk'))",
         "sorted(part.pk for part in {row}.{many}.all())", "list(islice({row}.{many}.all(), 2))",
-        "list(chain({row}.{many}.all(), []))", "[*{row}.{many}.all()]", "{{part.pk: part for part in {row}.{many}.all()}}",
+        "list(chain({row}.{many}.all(), []))", "[*{row}.{many}.all()]",
+        "{{part.pk: part for part in {row}.{many}.all()}}",
         "sum(1 for part in {row}.{many}.all())"]  # fmt: skip
 PROPERTIES = {"Book": ["{row}.by", "{row}.tag_names()", "str({row})"], "Author": ["{row}.origin", "{row}.titles()",
               "f'{{{row}}}'"]}  # fmt: skip
@@ -209,7 +210,7 @@ def programs(draw: st.DrawFn) -> str:
 
 @given(programs())
 @settings(
-    max_examples=int(os.environ.get("STACKAUDIT_PROGRAMS", "150")),
+    max_examples=int(os.environ.get("STACKAUDIT_PROGRAMS", "100")),
     deadline=None,
     suppress_health_check=list(HealthCheck),
     print_blob=False,

@@ -30,7 +30,10 @@ def compared(walk: Walk, node: py.Compare) -> None:
 
 
 def tested(walk: Walk, node: py.Expr) -> None:
-    """Record `if x.count():`."""
+    """Record `if x.count():`, also where more than that is tested; `x.count() or "none"` uses the number."""
+    if isinstance(node, py.BoolOp):
+        tested(walk, node.left)
+        tested(walk, node.right)
     call = _count(node)
     if call is not None:
         _judge(walk, node, call, False)

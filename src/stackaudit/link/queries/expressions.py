@@ -75,6 +75,10 @@ def constant(walk: Walk, module: SourceModule, node: py.Node, owner: SourceClass
 def truth(walk: Walk, node: py.Expr) -> Value:
     """An expression in boolean use: a queryset is evaluated."""
     existence.tested(walk, node)
+    return _tested(walk, node)
+
+
+def _tested(walk: Walk, node: py.Expr) -> Value:
     value = evaluate(walk, node)
     if isinstance(value, Rows) and value.kind == "rows":
         done = access.evaluate(walk, value, walk.at(node), "")
@@ -225,7 +229,7 @@ def _added(left: Seq | Rows, right: Seq | Rows) -> Value:
 
 
 def _boolop(walk: Walk, node: py.BoolOp) -> Value:
-    left = truth(walk, node.left)
+    left = _tested(walk, node.left)
     walk.guard += 1
     right = evaluate(walk, node.right)
     walk.guard -= 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from stackaudit.facts import python as py
+from stackaudit.link.indexes import indexes_of
 from stackaudit.link.models.model import Model
 from stackaudit.link.modules import dotted
 from stackaudit.link.queries.values import Loop, Related, Row, Rows, Value
@@ -36,12 +37,29 @@ def written(walk: Walk, receiver: Value, name: str, model: Model | None, at: At,
     if name in _BULK:
         return
     why = justified(walk, receiver, name, model, loop)
+    why = _grouped(walk, receiver, name, model, at) if why == "" else why
     if why is None:
         walk.add("write", "unknown", at, loop, model=model, method=name, why=_unclear(model, name))
     elif why:
         walk.add("write", "pass", at, loop, model=model, method=name, why=why)
     else:
         walk.add("write", "fail", at, loop, model=model, method=name)
+
+
+def _grouped(walk: Walk, receiver: Value, name: str, model: Model | None, at: At) -> str:
+    """Why no single statement could write what the loop writes; "" where nothing says so."""
+    if isinstance(receiver, Rows) and any(key.endswith("__in") for key in receiver.narrowed):
+        return "each statement writes a group of rows"
+    if name != "update_or_create" or model is None or not isinstance(at, tuple) or not isinstance(at[1], py.Call):
+        return ""
+    given = {item.name or "**" for item in at[1].keywords} - {"defaults", "create_defaults"}
+    if isinstance(receiver, Related) and receiver.relation.remote:
+        given.add(receiver.relation.remote)
+    found, unread = indexes_of(walk.models, model)
+    unique = [set(index.plain) for index in found if index.asked == "unique"]
+    if "**" in given or unread is not None or {"pk", "id", model.pk} & given or any(item <= given for item in unique):
+        return ""
+    return f"nothing makes {', '.join(sorted(given))} unique, so bulk_create() could not tell which rows are there"
 
 
 def _unclear(model: Model | None, name: str) -> str:

@@ -707,3 +707,13 @@ def grows_small_steps():
 def grows_form_in_name_only():
     for form in Book.objects.all():
         Tag.objects.create(name=form.title)
+
+
+def grows_parent_of_list():
+    books = Book.objects.prefetch_related(Prefetch("chapter_set", to_attr="kept"))
+    return [[str(part.book) for part in row.kept] for row in books]
+
+
+def flat_parent_of_list():
+    books = Book.objects.prefetch_related(Prefetch("chapter_set", to_attr="kept"))
+    return [[part.book.title for part in row.kept] for row in books]
