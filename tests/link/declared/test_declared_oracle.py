@@ -145,6 +145,8 @@ TABLES = {
         True,
     ),
     "CustomTable": (ALL, "title = Shouted()", True),
+    "DefaultTable": (ALL, "who = Written()", True),
+    "DefaultLoadedTable": (AUTHORS, "who = Written()", False),
     "InitTable": (
         ALL,
         "title = tables.Column()\n    author = tables.Column()\n    def __init__(self, data, **kwargs):\n"
@@ -538,6 +540,10 @@ def sources() -> dict[str, str]:
     tables = ["import django_tables2 as tables\nfrom django_tables2 import A\nfrom . import models"]
     tables.append(
         "class Shouted(tables.Column):\n    def render(self, value, record):\n        return record.author.name.upper()"
+    )
+    tables.append(
+        "class Written(tables.Column):\n    def __init__(self, *args, accessor=A('author__name'), **kwargs):\n"
+        "        super().__init__(*args, accessor=accessor, **kwargs)"
     )
     tables += [f"class {name}(tables.Table):\n    {body}" for name, (_, body, _) in TABLES.items()]
     views = ["from django_tables2 import SingleTableView\nfrom . import models, tables"]

@@ -63,7 +63,7 @@ def columns(lists: Lists, cls: SourceClass) -> list[Column]:
             kind = lists.kind_of(base.module, node)
             if isinstance(node, py.Call) and derives(kind, PACKAGE, _COLUMN) and kind is not None:
                 place = base.module.place(node)
-                found[name] = Column(name, _accessor(name, node), place, base.module, base, node, kind)
+                found[name] = Column(name, _accessor(name, node, kind), place, base.module, base, node, kind)
             else:
                 found.pop(name, None)
         for name in texts(lists.option(options, "exclude")) or ():
@@ -89,9 +89,13 @@ def accessors(node: py.Expr) -> list[str]:
     return [path for path in found if path is not None]
 
 
-def _accessor(name: str, call: py.Call) -> tuple[str, ...]:
+def _accessor(name: str, call: py.Call, kind: SourceClass | str) -> tuple[str, ...]:
+    """The path that a column is given, or that its own class gives it by default; else its name."""
     given = keyword(call, "accessor")
-    if given is None:
+    init = kind.find("__init__") if isinstance(kind, SourceClass) else None
+    if given is None and init is not None and isinstance(init.node, py.FunctionDef):
+        given = next((param.default for param in init.node.params if param.name == "accessor"), None)
+    if given is None or (isinstance(given, py.Constant) and given.value is None):
         return split(name)
     path = accessor_of(given)
     return split(path) if path else ()

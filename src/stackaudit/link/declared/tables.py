@@ -379,7 +379,7 @@ def _loaded(rows: Rows, shown: list[Column]) -> Load:
         model, path = rows.model, []
         for part in column.path:
             relation = model.relation(part)
-            if relation is None or relation.relation not in ("fk", "o2o", "m2m", "generic_fk"):
+            if relation is None or relation.relation not in ("fk", "o2o", "m2m", "generic_fk", "generic"):
                 break
             path.append(part)
             if relation.target is None:
