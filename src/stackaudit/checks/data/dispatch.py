@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from stackaudit.facts import python as py
 from stackaudit.link.celery import Sent
 from stackaudit.link.celery.reading import reads
+from stackaudit.link.celery.sends import SIGNATURES, WAYS
 from stackaudit.link.modules import dotted
 from stackaudit.link.nodes import nodes
 from stackaudit.link.settings.servers import databases
@@ -15,6 +16,13 @@ from stackaudit.model.values import Known, Unknown
 from stackaudit.model.verdict import Fail, Pass, Site, Step, Unsure, Verdict
 
 _VIEWS = ("django.views.", "rest_framework.", "django.contrib.auth.views.")
+HARMLESS = frozenset({
+    "all", "annotate", "append", "atomic", "count", "debug", "distinct", "error", "exception", "exclude", "exists",
+    "extend", "filter", "first", "format", "get", "in_bulk", "info", "items", "iterator", "join", "keys", "last",
+    "latest", "now", "on_commit", "only", "order_by", "prefetch_related", "select_for_update", "select_related",
+    "using", "values", "values_list", "warning",
+})  # fmt: skip
+"""Methods that change nothing in the database; any other one may."""
 _EXEMPT = "django.db.transaction.non_atomic_requests"
 
 
@@ -45,6 +53,8 @@ def _judged(stack: Stack, sent: Sent, requests: Known[bool] | Unknown) -> Verdic
         if not requests.value:
             return Pass(site)
         flow = tuple(Step(place, "ATOMIC_REQUESTS opens one for every view") for place in requests.places[:1])
+    if held is not None and held.kind == "block" and len(held.flow) == 1 and not _writes(stack, sent):
+        return Pass(site)
     read = reads(stack, *sent.send.task) if sent.send.task is not None else None
     key = any(_names_a_row(argument) for argument in sent.send.arguments)
     if read is False and not key:
@@ -57,6 +67,18 @@ def _judged(stack: Stack, sent: Sent, requests: Known[bool] | Unknown) -> Verdic
         "commit": f"{sent.send.name}.delay_on_commit(...)" if sent.send.way == "delay" else "transaction.on_commit",
     }
     return Fail(site, values, cause="signal" if held is not None and held.kind == "signal" else "", flow=flow)
+
+
+def _writes(stack: Stack, sent: Sent) -> bool:
+    """Whether the function that sends the task may change the database: a block that only takes locks hides nothing."""
+    return any(_may_write(stack, sent, site.call) for site in sent.body.sites)
+
+
+def _may_write(stack: Stack, sent: Sent, call: py.Call) -> bool:
+    if isinstance(call.func, py.Attribute):
+        return call.func.attr not in HARMLESS | WAYS.keys() | SIGNATURES
+    symbol = stack.modules.resolve(sent.body.module, dotted(call.func) or "?")
+    return symbol is None or symbol.kind in ("function", "class", "value")
 
 
 def _atomic_requests(stack: Stack) -> Known[bool] | Unknown:

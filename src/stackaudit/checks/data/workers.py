@@ -118,8 +118,12 @@ def _together(one: Process, other: Process) -> bool:
 
 
 def _same_app(one: Process, other: Process) -> bool:
-    first, second = one.app, other.app
-    return not (isinstance(first, Known) and isinstance(second, Known)) or first.value == second.value
+    """Whether two processes may run one application: neither its name nor their folder tells them apart."""
+    pairs = ((one.app, other.app), (one.working_directory, other.working_directory))
+    return not any(
+        isinstance(first, Known) and isinstance(second, Known) and first.value != second.value
+        for first, second in pairs
+    )
 
 
 def _clock(stack: Stack, process: Process, beside: list[Process], clocks: list[Process]) -> Verdict:

@@ -12,7 +12,7 @@ from stackaudit.link.processes.model import DEVELOPMENT_SERVERS, Process, togeth
 from stackaudit.link.settings import Settings
 from stackaudit.link.settings.servers import process_count
 from stackaudit.link.stack import Stack
-from stackaudit.model.values import AnyValue, Known, Unknown
+from stackaudit.model.values import AnyValue, Known, Unknown, plain
 from stackaudit.model.verdict import Fail, Pass, Site, Step, Unsure, Verdict
 
 ROTATING = frozenset({"logging.handlers.RotatingFileHandler", "logging.handlers.TimedRotatingFileHandler"})
@@ -32,8 +32,23 @@ def rotating_file_handler(stack: Stack) -> Iterator[Verdict]:
     held = handlers.value if isinstance(handlers, Known) else None
     for name in held if isinstance(held, dict) else ():
         kind = settings.at("LOGGING", "handlers", name, "class", default="")
-        if isinstance(kind, Known) and (kind.value in ROTATING or SAFE.search(str(kind.value))):
+        watched = isinstance(kind, Known) and (kind.value in ROTATING or bool(SAFE.search(str(kind.value))))
+        if watched and isinstance(kind, Known) and _in_use(settings, str(name)):
             yield _rotating(stack, settings, str(name), kind)
+
+
+def _in_use(settings: Settings, name: str) -> bool:
+    """Whether a logger writes to a handler, as far as the loggers are known."""
+    if settings.get("LOGGING_CONFIG") == Known(None):
+        return False
+    loggers = settings.at("LOGGING", "loggers", default=None)
+    held = loggers.value if isinstance(loggers, Known) and isinstance(loggers.value, dict) else {}
+    lists = [
+        settings.at("LOGGING", "root", "handlers", default=None),
+        loggers if isinstance(loggers, Unknown) else None,
+    ]
+    lists += [settings.at("LOGGING", "loggers", each, "handlers", default=None) for each in held]
+    return any(isinstance(each, Unknown) or name in (plain(each.value) or ()) for each in lists if each is not None)
 
 
 def _rotating(stack: Stack, settings: Settings, name: str, kind: Known[str]) -> Verdict:
