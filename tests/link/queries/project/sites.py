@@ -461,7 +461,7 @@ def flat_many_through_one():
 
 def grows_update_or_create():
     for author in Author.objects.all():
-        Tag.objects.update_or_create(name=author.name)
+        Tag.objects.update_or_create(pk=author.pk, defaults={"name": author.name})
 
 
 def grows_delete():
