@@ -97,6 +97,6 @@ __all__ = [
     "upstream_keepalive_off",
     "upstream_retry",
     "websocket_upgrade",
-    "wrong_protocol",
     "worker_limits",
+    "wrong_protocol",
 ]

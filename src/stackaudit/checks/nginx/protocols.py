@@ -168,8 +168,18 @@ def _tls_port(server: Server) -> Iterator[Verdict]:
         if listen.port != "443" or listen.line is None or listen.hole or "quic" in listen.options:
             continue
         site = Site(listen.line.place, f"{server.title} listen {listen.address}:443")
-        if listen.tls or (server.tls == Known(True) and "ssl" in server.level.lines):
+        if listen.tls or _ssl_is_on(server):
             yield Pass(site)
-        elif "ssl_certificate" in server.level.lines:
+        elif "ssl_certificate" not in server.level.lines:
+            continue
+        elif (gap := server.level.gap_for("ssl")) is not None:
+            yield Unsure(site, gap.why)
+        else:
             step = Step(server.level.lines["ssl_certificate"][0].place, "the certificate that nobody sees")
             yield Fail(site, {}, "plain", (step,))
+
+
+def _ssl_is_on(server: Server) -> bool:
+    """Whether `ssl on` (until nginx 1.25.0) is in force."""
+    found = server.level.in_force("ssl")
+    return isinstance(found, Known) and any(word.text == "on" for line in found.value.lines[-1:] for word in line.words)
