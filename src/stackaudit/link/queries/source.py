@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 from stackaudit.facts import python as py
 
 
@@ -18,7 +20,7 @@ def _text(node: py.Node | None) -> str:
         case py.Attribute():
             return f"{_text(node.value)}.{node.attr}"
         case py.Constant():
-            return f'"{node.value}"' if isinstance(node.value, str) else str(node.value)
+            return json.dumps(node.value, ensure_ascii=False) if isinstance(node.value, str) else str(node.value)
         case py.Call():
             args = [_text(arg) for arg in node.args]
             for item in node.keywords:
