@@ -98,7 +98,10 @@ def _same(one: AnyValue, other: AnyValue, number: Any) -> bool | str:
 
 
 def database(location: Any, number: Any = None) -> Database | None:
-    """The database that a location names: a URL, a list of them, `(host, port)`; None where it is no Redis."""
+    """The database that a location names: a URL, a list of them, `(host, port)`; None where it is no Redis.
+
+    `number` is the one that options name; what the URL says goes before it (redis-py's `from_url`).
+    """
     while isinstance(location, (list, tuple)) and location and not _is_pair(location):
         location = location[0].value if isinstance(location[0], Known) else None
     if _is_pair(location):
@@ -112,14 +115,13 @@ def database(location: Any, number: Any = None) -> Database | None:
     query = parse_qs(parts.query)
     told = (query.get("db") or query.get("virtual_host") or [""])[0]
     if parts.scheme in ("unix", "redis+socket"):
-        return Database(parts.path, str(number if number is not None else told or 0))
+        return Database(parts.path, str(told or number or 0))
     try:
         port = parts.port or 6379
     except ValueError:
         return None
     path = parts.path.strip("/")
-    chosen = number if number is not None else told or path or 0
-    return Database(f"{_host(parts.hostname or '')}:{port}", str(chosen))
+    return Database(f"{_host(parts.hostname or '')}:{port}", str(told or path or number or 0))
 
 
 def _is_pair(value: Any) -> bool:
