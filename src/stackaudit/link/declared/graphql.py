@@ -25,7 +25,7 @@ from stackaudit.link.queries.values import UNKNOWN, Function, Instance, Related,
 from stackaudit.link.queries.walk import At
 from stackaudit.model.source import Place
 
-_DEEPEST = 3
+_DEEPEST = 2
 
 
 @dataclass(frozen=True)

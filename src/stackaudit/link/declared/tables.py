@@ -184,7 +184,9 @@ class Tables:
         self, cls: SourceClass, data: Value, at: At, where: str, left_out: tuple[str, ...] = (), page: int = PAGE
     ) -> None:
         """Every cell of every row."""
-        key = (cls, place_of(at), getattr(data, "origin", None))
+        # views of one table over one queryset (a list, a bulk edit) are one cause
+        origin = data.origin.text if isinstance(data, Rows) and data.origin is not None else ""
+        key = (cls, data.load if isinstance(data, Rows) else None, origin or place_of(at))
         if key in self._done:
             return
         self._done.add(key)
