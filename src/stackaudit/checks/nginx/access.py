@@ -80,10 +80,10 @@ def _of_list(level: Level, site: Site, rules: list[Line], riddle: str) -> Verdic
         return _closed(level, site, rules)
     if everybody is not None:
         return _open(level, site, rules[everybody])
-    if riddle:
-        return Unsure(site, riddle)
     any_suffices = _satisfies_any(level)
     if all(line.name == "allow" for line in rules):
+        if riddle:
+            return Unsure(site, riddle)
         # with `satisfy any` who is not on the list is still asked for a password
         return Pass(site) if any_suffices and _password(level) else Fail(site, {"allowed": _text(rules[0])})
     outer = _closed_outside(level)

@@ -79,7 +79,7 @@ class Part:
 def parts(text: str, level: Level, own: str = "", depth: int = 0) -> list[Part]:
     """The plain texts and variables of a word that stands in `level`; `own` is the expression of its own line.
 
-    A name in capitals that nothing sets is taken for a template's: whoever fills it in is no client.
+    A name in capitals that nothing sets is taken for a template's: it is no variable when nginx reads the file.
     """
     found: list[Part] = []
     at = 0
@@ -89,8 +89,9 @@ def parts(text: str, level: Level, own: str = "", depth: int = 0) -> list[Part]:
         name, rest = (written[:1], written[1:]) if written[0].isdigit() else (written.lower(), "")
         held = _of(name, level, own, depth)
         if isinstance(held, Unknown) and written.isupper():
-            held = Known(Held())
-        found += [Part(match[0], name, held), *_plain(rest)]
+            found.append(Part(match[0], held=Known(Held())))
+        else:
+            found += [Part(match[0], name, held), *_plain(rest)]
         at = match.end()
     return [*found, *_plain(text[at:])]
 
@@ -238,7 +239,7 @@ def _group(pattern: str, name: str, subject: Alphabet, places: tuple[Place, ...]
 
 
 def _of_named_capture(name: str, level: Level, own: str, depth: int) -> Value[Held] | None:
-    marks = (f"?<{name}>", f"?P<{name}>", f"?'{name}'")
+    marks = (f"?<{name}>", f"?p<{name}>", f"?'{name}'")
     if own and any(mark in own.lower() for mark in marks):
         return _named_group(own, name, EVERY, ())
     for outer in level.outward():
