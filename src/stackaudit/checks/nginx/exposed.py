@@ -50,11 +50,12 @@ _MEANT_FOR_THE_WEB = frozenset(
 
 @dataclass(frozen=True)
 class Secret:
-    """A file that nobody outside should get: `path` on the machine, `name` for people."""
+    """A file that is not for visitors: `path` on the machine, `name` for people, `doubt` why it may not lie there."""
 
     path: str
     name: str
     cause: str = ""
+    doubt: str = ""
 
 
 def source_served(stack: Stack) -> Iterator[Verdict]:
@@ -100,6 +101,8 @@ def _judge(
         closed = guarded(found.value.level)
         if isinstance(closed, Unknown):
             doubt = closed.why
+        elif not closed.value and secret.doubt:
+            doubt = secret.doubt
         elif not closed.value:
             values = {"url": url, "file": secret.name, "folder": folder.value}
             yield Fail(site, values, cause=secret.cause)
@@ -137,11 +140,11 @@ def _url(folder: str, location: Location | None, path: str) -> str:
 
 def _secrets(stack: Stack) -> Iterator[Secret]:
     """Files of the project where they lie on nginx's machine, and one that every machine has."""
-    for machine, repository in dict.fromkeys(_installations(stack)):
+    for machine, repository, doubt in dict.fromkeys(_installations(stack)):
         for path in _sources(stack):
             below = posixpath.relpath(path, repository or ".")
             if not below.startswith(".."):
-                yield Secret(posixpath.normpath(posixpath.join(machine, below)), path)
+                yield Secret(posixpath.normpath(posixpath.join(machine, below)), path, doubt=doubt)
     yield Secret(_OF_THE_SYSTEM, _OF_THE_SYSTEM, "filesystem")
 
 
@@ -151,12 +154,12 @@ def _sources(stack: Stack) -> list[str]:
     return [*settings, *sorted(path for path in stack.files if path.rpartition("/")[2] == "manage.py")]
 
 
-def _installations(stack: Stack) -> Iterator[tuple[str, str]]:
-    """Folders of nginx's machine, each with the folder of the repository that lies there."""
+def _installations(stack: Stack) -> Iterator[tuple[str, str, str]]:
+    """Folders of nginx's machine, each with the folder of the repository that lies there, and why it may not."""
     for unit in stack.nginx.units:
         for target, source in unit.folders.items():
             if not any(char in source for char in "*?[$"):
-                yield target, "" if source == "." else source
+                yield target, "" if source == "." else source, ""
     if stack.nginx.units or stack.settings is None:
         return
     yield from _by_static_root(stack)
@@ -167,11 +170,14 @@ def _installations(stack: Stack) -> Iterator[tuple[str, str]]:
         directory = process.working_directory
         folder = directory.value if isinstance(directory, Known) and not process.contained else ""
         if folder.startswith("/") and not folder.startswith(ROOT):
-            yield folder.rstrip("/"), base
+            yield folder.rstrip("/"), base, ""
 
 
-def _by_static_root(stack: Stack) -> Iterator[tuple[str, str]]:
-    """STATIC_ROOT below the project, and the folder from which nginx opens STATIC_URL, tell where the project lies."""
+def _by_static_root(stack: Stack) -> Iterator[tuple[str, str, str]]:
+    """STATIC_ROOT below the project, and the folder from which nginx opens STATIC_URL, tell where the project lies.
+
+    A single folder of an everyday name ("static") may as well be a copy somewhere else.
+    """
     assert stack.settings is not None
     value = stack.settings.get("STATIC_ROOT")
     root = value.value if isinstance(value, Known) else None
@@ -183,4 +189,6 @@ def _by_static_root(stack: Stack) -> Iterator[tuple[str, str]]:
         if isinstance(found, Known) and found.value.kind == "files" and isinstance(found.value.file, Known):
             folder = found.value.file.value.removesuffix("/css/site.css")
             if folder.endswith(below) and len(folder) > len(below):
-                yield folder.removesuffix(below), ""
+                place = folder.removesuffix(below)
+                doubt = f"the static files lie in {place}, and nothing else tells whether the project does"
+                yield place, "", doubt if below.count("/") == 1 else ""
