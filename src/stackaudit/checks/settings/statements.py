@@ -44,6 +44,8 @@ def _logger(settings: Settings, name: str, level: AnyValue) -> Verdict:
         return Pass(site)  # Django's cursors log only while DEBUG is on or force_debug_cursor is set
     if isinstance(debug, Unknown):
         return Unsure(site, debug.why)
+    if "default of env" in debug.note:  # the default is what is wrong, and settings/debug-true says so
+        return Unsure(site, f"DEBUG is on by default only ({debug.note})")
     step = Step(settings.place("DEBUG"), "DEBUG is on here, without which nothing would be logged")
     return Fail(site, {"logger": name}, related=(step,))
 

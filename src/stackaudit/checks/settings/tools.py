@@ -41,6 +41,8 @@ def dev_tools_enabled(stack: Stack) -> Iterator[Verdict]:
         site = Site(item.place, f"{TOOLS[tool][0]}")
         if settings.doubt or item.doubt:
             yield Unsure(site, settings.doubt or item.doubt)
+        elif "default of env" in item.note:
+            yield Unsure(site, f"it is loaded by default only ({item.note})")
         else:
             yield _judged(settings, tool, site)
     if not found and settings.is_set("INSTALLED_APPS"):

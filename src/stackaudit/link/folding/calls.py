@@ -8,7 +8,7 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, TypeAlias
 
 from stackaudit.facts import python as ir
-from stackaudit.link.folding import builtin, containers, outside, paths, readers, records, strings
+from stackaudit.link.folding import builtin, containers, outside, paths, readers, records, strings, targets
 from stackaudit.link.folding.journal import join_values
 from stackaudit.link.folding.objects import (
     Bound,
@@ -102,6 +102,8 @@ def call_external(machine: Machine, name: str, made: Call) -> AnyValue:
 def call_method(machine: Machine, method: Method, made: Call) -> AnyValue:
     """The result of a method of a value."""
     owner, held = method.owner, method.owner.value
+    if machine.assumptions and made.frame.kind == "module" and isinstance(held, (FoldedList, FoldedDict)):
+        made.args = [targets.assumed(arg, machine.assumptions[-1], deeply=True) for arg in made.args]
     if isinstance(held, FoldedList):
         return containers.list_method(machine, made, owner, method.name)
     if isinstance(held, FoldedDict):

@@ -39,7 +39,7 @@ def bound(body: Iterable[ir.Stmt]) -> set[str]:
 def assign(machine: Machine, target: ir.Expr, value: AnyValue, frame: Frame) -> None:
     """`target = value`."""
     if machine.assumptions and frame.kind == "module":
-        value = _assumed(value, machine.assumptions[-1])
+        value = assumed(value, machine.assumptions[-1])
     if isinstance(target, ir.Name):
         names = frame.module.names if target.id in frame.globals else frame.names
         if frame.kind in ("module", "class"):
@@ -57,8 +57,12 @@ def assign(machine: Machine, target: ir.Expr, value: AnyValue, frame: Frame) -> 
         _assign_item(machine, target, value, frame)
 
 
-def _assumed(value: AnyValue, note: str) -> AnyValue:
-    """A value that is assigned only because of `note`."""
+def assumed(value: AnyValue, note: str, deeply: bool = False) -> AnyValue:
+    """A value that is assigned only because of `note`, and with `deeply` the items of a list too."""
+    if deeply and isinstance(value, Known) and type(value.value) in (FoldedList, tuple):
+        items = [assumed(item, note) if isinstance(item, Known) else item for item in value.value]
+        made = FoldedList(items) if isinstance(value.value, FoldedList) else tuple(items)
+        return operators.noted(Known(made, value.places, value.note), note)
     if isinstance(value, Known):
         return operators.noted(value, note)
     return value if note in value.why else Unknown(f"{value.why} (with the {note})", value.places)
@@ -143,6 +147,8 @@ def augment(machine: Machine, node: ir.AugAssign, frame: Frame) -> None:
             raise
         current = Unknown(raised.why)
     held = current.value if isinstance(current, Known) else None
+    if machine.assumptions and frame.kind == "module":
+        value = assumed(value, machine.assumptions[-1], deeply=True)
     if isinstance(held, FoldedList) and node.op == "+":
         machine.journal.touch(held)
         containers.extend(held, value)

@@ -13,11 +13,15 @@ from stackaudit.model.values import AnyValue, Known
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """A name in a list and where it was put there; `doubt` says why it may be missing, "" where it is there."""
+    """A name in a list and where it was put there; `doubt` says why it may be missing, "" where it is there.
+
+    `note` says what its being there rests on ("default of env DEBUG"), "" where it stands there plainly.
+    """
 
     name: str
     place: Place
     doubt: str = ""
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +62,7 @@ def items(settings: Settings, name: str) -> Items:
         if isinstance(item, Maybe) and item.item is not None:
             held, doubt = item.item, item.why
         if isinstance(held, Known) and isinstance(held.value, str):
-            found.append(Item(held.value, (held.places or (settings.place(name),))[0], doubt))
+            found.append(Item(held.value, (held.places or (settings.place(name),))[0], doubt, held.note))
         elif not isinstance(held, Known):
             hole = hole or held.why
     return Items(tuple(found), hole)
