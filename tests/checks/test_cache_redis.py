@@ -3,7 +3,7 @@
 Also recorded, by hand on redis-server 7.0.15 of Debian 12 with Django 5.2.19: `cache.clear()` of a RedisCache with a
 KEY_PREFIX left 0 of 2 tasks in the list "celery" of its database; with maxmemory 3mb, `noeviction` and `volatile-lru`
 refused SET with "OOM command not allowed", `allkeys-lru` kept 7436 of 12000 keys; KEYS over a million keys took 0.5 s
-without a match and 1.2 s with all, and a PING beside it as long; 50 clients made anew were 50 connections, one kept none.
+without a match and 1.2 s with all, and a PING beside it as long; 50 clients made anew were 50 connections, one none.
 """
 
 from __future__ import annotations

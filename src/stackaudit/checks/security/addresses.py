@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from stackaudit.facts import python as py
 from stackaudit.link import schemes
 from stackaudit.link.calls import Found
+from stackaudit.link.classes import Classes, SourceClass
 from stackaudit.link.modules import target_names
 from stackaudit.link.nginx.backends import django_locations
 from stackaudit.link.nodes import nodes
@@ -18,6 +19,7 @@ from stackaudit.model.verdict import Fail, Pass, Site, Step, Unsure, Verdict
 
 FORWARDED_FOR = "x-forwarded-for"
 _OWN = ("$remote_addr", "$realip_remote_addr", "$proxy_protocol_addr")
+_BY_ADDRESS = ("rest_framework.throttling.AnonRateThrottle", "rest_framework.throttling.ScopedRateThrottle")
 _NOBODY = "what stands before Django, and who writes X-Forwarded-For there, is not in the repository"
 
 
@@ -139,16 +141,36 @@ def _throttles(stack: Stack) -> Iterator[Verdict]:
 
 
 def _use(stack: Stack, settings: Settings) -> Step | None:
-    """The first place where DRF limits requests: the settings, or a view."""
+    """The first place where DRF limits visitors without an account: the settings, or a view.
+
+    Limits of UserRateThrottle count accounts; views ask for one before they count.
+    """
+    classes = Classes(stack.modules)
     value = settings.at("REST_FRAMEWORK", "DEFAULT_THROTTLE_CLASSES", default=None)
-    if isinstance(value, Known) and value.value:
-        place = settings.place_at("REST_FRAMEWORK", "DEFAULT_THROTTLE_CLASSES")
-        return Step(place, "these throttles ask for the visitor's address")
+    for item in value.value if isinstance(value, Known) and isinstance(value.value, (list, tuple)) else ():
+        if isinstance(item, Known) and _asks_address(_named(stack, str(item.value))):
+            return Step((item.places or value.places)[0], "this throttle asks for the visitor's address")
     for module in stack.modules:
         for node in module.facts.body:
             for statement in node.body if isinstance(node, py.ClassDef) else ():
                 if isinstance(statement, py.Assign) and isinstance(statement.targets[0], py.Name):
                     named, held = statement.targets[0].id, statement.value
-                    if named == "throttle_classes" and isinstance(held, (py.List, py.Tuple)) and held.elts:
-                        return Step(module.place(statement), "these throttles ask for the visitor's address")
+                    elements = held.elts if isinstance(held, (py.List, py.Tuple)) else ()
+                    if named == "throttle_classes" and any(
+                        _asks_address(classes.resolve(module, element)) for element in elements
+                    ):
+                        return Step(module.place(statement), "this throttle asks for the visitor's address")
     return None
+
+
+def _named(stack: Stack, dotted: str) -> SourceClass | str | None:
+    """The class that a setting names by its dotted path."""
+    home, _, name = dotted.rpartition(".")
+    module = stack.modules.find(home)
+    return dotted if module is None else Classes(stack.modules).of(stack.modules.member(module, name))
+
+
+def _asks_address(found: SourceClass | str | None) -> bool:
+    if isinstance(found, SourceClass):
+        return found.is_a(*_BY_ADDRESS)
+    return found in _BY_ADDRESS
