@@ -116,7 +116,8 @@ def _reuse(stack: Stack, settings: Settings, alias: str, site: Site, wsgi: list[
     if isinstance(visitors, Known) and visitors.value < FEW_VISITORS:
         return Pass(site)
     related = (Step(keeping[0].place, f"{keeping[0].name} serves these settings"),)
-    values = {"alias": alias, "host": host.value, "server": keeping[0].kind}
+    shown = f"{host.value} ({host.note})" if host.note else host.value
+    values = {"alias": alias, "host": shown, "server": keeping[0].kind}
     return Fail(site, values, related=related)
 
 
