@@ -21,6 +21,9 @@ _SILENT = frozenset({"update", "bulk_update", "bulk_create", "aupdate", "abulk_u
 """Writes that send neither post_save nor pre_save."""
 _CREATES = frozenset({"bulk_create", "abulk_create"})
 
+SHORT = 2
+"""How many statements a receiver may have that leaves the forgetting to another function."""
+
 
 @dataclass(frozen=True, slots=True)
 class _Receiver:
@@ -73,7 +76,9 @@ def _receivers(stack: Stack) -> Iterator[_Receiver]:
             told += [dotted(item).rpartition(".")[2] for arg in call.args[:1] for item in getattr(arg, "elts", ())]
             if "post_save" not in told and "post_save.connect" not in dotted(call.func):
                 continue
-            forgets = _forgetting(stack, module, function) or _by_helper(stack, module, function)
+            forgets = _forgetting(stack, module, function)
+            if forgets is None and _does_little(function):
+                forgets = _by_helper(stack, module, function)
             sender = next((item.value for item in call.keywords if item.name == "sender"), None)
             model = stack.models.of_expr(module, sender) if sender is not None else None
             if model is not None and forgets is not None:
@@ -121,6 +126,14 @@ def _by_helper(stack: Stack, module: SourceModule, function: py.FunctionDef) -> 
         if isinstance(node, py.Call) and _forgetting(stack, symbol.module, symbol.node) is not None:
             return node
     return None
+
+
+def _does_little(function: py.FunctionDef) -> bool:
+    """Whether forgetting is all that a function is for: what moves files or sends mails forgets by the way."""
+    said = [
+        item for item in function.body if not (isinstance(item, py.ExprStmt) and isinstance(item.value, py.Constant))
+    ]
+    return len(said) <= SHORT
 
 
 def _arguments(call: py.Call) -> tuple[py.Stmt, ...]:
