@@ -55,12 +55,15 @@ def _judged(stack: Stack, sent: Sent, requests: Known[bool] | Unknown) -> Verdic
         flow = tuple(Step(place, "ATOMIC_REQUESTS opens one for every view") for place in requests.places[:1])
     if held is not None and held.kind == "block" and len(held.flow) == 1 and not _writes(stack, sent):
         return Pass(site)
+    if sent.send.task is not None and sent.send.task[1] is sent.body.node:
+        return Pass(site)  # a task that sends itself for the next batch
     read = reads(stack, *sent.send.task) if sent.send.task is not None else None
-    key = any(_names_a_row(argument) for argument in sent.send.arguments)
-    if read is False and not key:
-        return Pass(site)
-    if read is None and not key:
+    if sent.send.task is None and any(_names_a_row(argument) for argument in sent.send.arguments):
+        read = True
+    if read is None:
         return Unsure(site, f"whether {sent.send.name} looks at the database is not known")
+    if not read:
+        return Pass(site)
     values = {
         "task": sent.send.name,
         "held": held.how if held is not None else "the transaction of the request (ATOMIC_REQUESTS)",

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from stackaudit.facts import python as py
+from stackaudit.link.classes import SourceClass
 from stackaudit.link.modules import SourceModule, dotted
 from stackaudit.link.nodes import nodes
 
@@ -36,9 +37,10 @@ def reads(stack: Stack, module: SourceModule, node: py.FunctionDef, depth: int =
                 return True
             if symbol.kind == "class" and isinstance(symbol.node, py.ClassDef) and symbol.module is not None:
                 cls = stack.models.classes.build(symbol.module, symbol.node)
-                if stack.models.of_class(cls) is not None:
+                inner = True if stack.models.of_class(cls) is not None else _class_reads(stack, cls, depth)
+                if inner:
                     return True
-                doubt = True
+                doubt = doubt or inner is None
             elif symbol.kind == "function" and isinstance(symbol.node, py.FunctionDef) and symbol.module is not None:
                 inner = reads(stack, symbol.module, symbol.node, depth + 1) if depth < DEPTH else None
                 if inner:
@@ -48,6 +50,15 @@ def reads(stack: Stack, module: SourceModule, node: py.FunctionDef, depth: int =
             owner = dotted(item.func.value).partition(".")[0]
             doubt = doubt or owner in ("self", "cls") or any(owner == param.name for param in node.params)
     return None if doubt else False
+
+
+def _class_reads(stack: Stack, cls: SourceClass, depth: int) -> bool | None:
+    """What `reads` says of the methods of a class, all of them: which one is called is not followed."""
+    if depth >= DEPTH:
+        return None
+    methods = [stmt for stmt in cls.node.body if isinstance(stmt, py.FunctionDef)]
+    said = [reads(stack, cls.module, method, depth + 2) for method in methods]
+    return True if True in said else None if None in said or cls.is_open else False
 
 
 def reached(

@@ -58,6 +58,7 @@ class _Resolver:
         self.read: set[str] = set()
         self.compose: dict[str, Compose] = {item.path: item.facts for item in stack.of_kind("compose")}
         self.launches = list(self._launches())
+        self.mounting = {launch.path for launch in self.launches if launch.source_mounted}
         self.built = {launch.image.path for launch in self.launches if launch.image and launch.kind == "compose"}
 
     def instances(self) -> Iterator[Instance]:
@@ -235,6 +236,8 @@ class _Resolver:
         ):
             if who != "unknown":
                 return who, why
+        if launch.kind == "compose" and launch.path in self.mounting:
+            return "development", f"{launch.path} mounts the source code into a container"
         beside = [process for process in self.stack.processes.all if process.origin.path == launch.path]
         for wanted in ("production", "development"):
             for process in beside:
