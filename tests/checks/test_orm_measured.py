@@ -302,3 +302,15 @@ def test_what_a_select_asks() -> None:
     follows, brought = ([oracle.ask(program, name, size)["count"] for size in SIZES] for name in ("follows", "brought"))
     assert follows == [1 + size for size in SIZES]
     assert brought == [1, 1]
+
+
+def test_what_a_lookup_reads() -> None:
+    """Without an index the whole table is read."""
+    program = (
+        HEAD
+        + function("without", "return Book.objects.filter(price=1).explain()")
+        + function("with_one", "return Book.objects.filter(author_id=1).explain()")
+    )
+    plans = [oracle.ask(program, name, SIZES[0])["value"] for name in ("without", "with_one")]
+    assert ["SCAN" in plan for plan in plans] == [True, False]
+    assert ["USING INDEX" in plan for plan in plans] == [False, True]

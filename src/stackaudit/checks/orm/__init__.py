@@ -6,7 +6,7 @@ from stackaudit.checks.orm.evaluations import exists_then_evaluate, loads_rows_t
 from stackaudit.checks.orm.existence import count_as_existence
 from stackaudit.checks.orm.imports import import_time_query
 from stackaudit.checks.orm.increments import non_atomic_increment
-from stackaudit.checks.orm.indexes import duplicate_index
+from stackaudit.checks.orm.indexes import duplicate_index, missing_index
 from stackaudit.checks.orm.keys import fk_id_dereference
 from stackaudit.checks.orm.loops import (
     n_plus_one_forward,
@@ -30,6 +30,7 @@ __all__ = [
     "iterate_without_iterator",
     "loads_rows_to_count",
     "loop_invariant_query",
+    "missing_index",
     "n_plus_one_forward",
     "n_plus_one_reverse",
     "non_atomic_increment",

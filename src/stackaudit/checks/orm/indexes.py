@@ -1,12 +1,15 @@
-"""Indexes that another one makes superfluous."""
+"""Indexes that another one makes superfluous, and those that are not there."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from stackaudit.facts import python as py
 from stackaudit.link.indexes import Index, indexes_of
 from stackaudit.link.models.model import Model
+from stackaudit.link.queries.values import Manager
+from stackaudit.link.usage.bodies import Body
 from stackaudit.model.source import Place
 from stackaudit.model.values import Known
 from stackaudit.model.verdict import Fail, Pass, Site, Step, Unsure, Verdict
@@ -65,3 +68,53 @@ def _replaces(other: Index, index: Index, before: bool) -> bool:
     if rank[other.asked] != rank[index.asked]:
         return rank[other.asked] < rank[index.asked]
     return before
+
+
+def missing_index(stack: Stack) -> Iterator[Verdict]:
+    """One site for each column of a table that grows by which alone several functions look rows up."""
+    grown = stack.usage.growing
+    asked: dict[tuple[Model, str], list[Place]] = {}
+    for body in stack.usage:
+        if not any(part in body.module.path for part in _BACKGROUND):
+            for key, place in dict(_lookups(body)).items():
+                asked.setdefault(key, []).append(place)
+    for (model, name), places in asked.items():
+        field = model.column(name)
+        if model not in grown or len(places) < _OFTEN or field is None or field.call is None or field.owner is None:
+            continue
+        if field.kind in _COARSE or field.keyword("choices") is not None or model.is_open:
+            continue
+        found, unread = indexes_of(stack.models, model)
+        site = Site(field.owner.module.place(field.call), f"{model.label}.{name}: index")
+        if unread is not None:
+            yield Unsure(site, "the indexes in Meta are not written out")
+        elif any(index.plain[0] == name for index in found) or name == model.pk:
+            yield Pass(site)
+        else:
+            related = tuple(Step(place, f"looks up by `{name}` alone") for place in places[:5])
+            yield Fail(site, {"model": model.name, "column": name, "times": str(len(places))}, related=related)
+
+
+_OFTEN = 2
+_BACKGROUND = ("management/", "migrations/", "/tests", "tasks", "admin")
+_COARSE = frozenset({"BooleanField", "NullBooleanField", "TextField", "JSONField", "ArrayField", "FileField",
+                     "ImageField"})  # fmt: skip
+
+
+def _lookups(body: Body) -> Iterator[tuple[tuple[Model, str], Place]]:
+    """The columns that a function looks rows of a whole table up by, each alone, for equality."""
+    for call in body.calls:
+        func = call.func
+        if not isinstance(func, py.Attribute) or func.attr not in ("filter", "get", "aget") or call.args:
+            continue
+        held = body.value(func.value)
+        if isinstance(held, Manager) and len(call.keywords) == 1 and call.keywords[0].name is not None:
+            name, _, lookup = call.keywords[0].name.partition("__")
+            if lookup in ("", "exact", "in") and _is_whole(body, call, func.attr):
+                yield (held.model, name), body.place(call)
+
+
+def _is_whole(body: Body, call: py.Call, method: str) -> bool:
+    """Whether nothing after the call narrows the rows further."""
+    holder = body.parents[call]
+    return method != "filter" or not (isinstance(holder, py.Attribute) and holder.attr in ("filter", "get", "exclude"))

@@ -89,7 +89,7 @@ def _related(events: list[Event], text: str) -> tuple[Step, ...]:
 def _cost(queries: int, events: list[Event]) -> Cost:
     page = max((event.loop.page for event in events if event.loop is not None), default=0)
     rows = page or ROWS
-    return Cost(queries * rows + 1, rows, f"{rows} rows on a page" if page else f"{rows} rows in the loop")
+    return Cost(queries * rows + 1, rows, f"{rows} rows on a page" if page else f"{rows} rows in the loop, assumed")
 
 
 def _cause(events: list[Event], cause: str = "") -> str:
