@@ -98,9 +98,11 @@ class Repeat:
         return tuple(steps)
 
     def cost(self, rows: int, assumed: str) -> Cost:
-        """What a request with `rows` rows costs."""
+        """What a request costs; `rows` of them, as `assumed` says, where the size of the page is not known."""
         distinct = {(event.path, event.method if not event.path else "") for event in self.failing}
-        return Cost(max(len(distinct), 1) * rows, rows, assumed)
+        page = max((event.loop.page for event in self.failing if event.loop is not None), default=0)
+        said = f"{page} rows on a page" if page else f"{assumed}, assumed"
+        return Cost(max(len(distinct), 1) * (page or rows), page or rows, said)
 
 
 def grouped(events: Iterable[Event], accept: Callable[[Event], bool]) -> list[Repeat]:

@@ -96,7 +96,9 @@ class Views:
         if name == "get_context_data":
             return self.context(view, kind, keywords, at)
         if name == "paginate_queryset" and args:
-            page = replace(args[0], limited=True) if isinstance(args[0], Rows) else args[0]
+            size = args[1].value if len(args) > 1 and isinstance(args[1], Const) else 0
+            size = size if type(size) is int else 0
+            page = replace(args[0], limited=True, page=size) if isinstance(args[0], Rows) else args[0]
             return Seq(UNKNOWN, (UNKNOWN, page, page, UNKNOWN))
         if name == "get_template_names":
             return Seq(UNKNOWN, tuple(Const(item) for item in self.names(view, kind, at)))
@@ -141,7 +143,7 @@ class Views:
                 keywords.get("object_list") or view.attributes.get("object_list") or self.ask(view, "get_queryset", at)
             )
             if isinstance(rows, Rows) and self.divides(view, at):
-                rows = replace(rows, limited=True)
+                rows = replace(rows, limited=True, page=self.size(view, at) or rows.page)
             items |= {"object_list": rows, "page_obj": rows, "paginator": UNKNOWN, "is_paginated": UNKNOWN}
             if isinstance(rows, Rows) and rows.model is not None:
                 name = name or f"{rows.model.name.lower()}_list"
@@ -168,6 +170,13 @@ class Views:
             return view.cls.is_open
         size = calls.attribute(self.walk, view, "paginate_by", at)
         return not (isinstance(size, Const) and size.value is None)
+
+    def size(self, view: Instance, at: At) -> int:
+        """The constant `paginate_by` of a list view, 0 where there is none."""
+        if view.cls.find("get_paginate_by") is not None or view.cls.find("paginate_by") is None:
+            return 0
+        size = calls.attribute(self.walk, view, "paginate_by", at)
+        return size.value if isinstance(size, Const) and type(size.value) is int else 0
 
     def names(self, view: Instance, kind: Kind, at: At) -> list[str]:
         """The template names of a view, the most specific first."""

@@ -29,7 +29,9 @@ def of_container(
         if held is not None:
             if name in ("page", "get_page", "aget_page"):
                 made = held if isinstance(held, Rows) else known.loaded(walk, held, at)
-                return replace(made, limited=True) if isinstance(made, Rows) else made
+                size = receiver.get("@per_page")
+                page = size.value if isinstance(size, Const) and type(size.value) is int else 0
+                return replace(made, limited=True, page=page) if isinstance(made, Rows) else made
             return Other()
         if name == "items":
             pairs = tuple(Seq(UNKNOWN, (Const(key), value)) for key, value in receiver.items)

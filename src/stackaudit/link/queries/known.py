@@ -94,7 +94,8 @@ def external(walk: Walk, name: str, args: tuple[Value, ...], keywords: dict[str,
         return ClassRef(model.cls, model) if model is not None and model.cls is not None else UNKNOWN
     if last in ("Paginator", "AsyncPaginator"):
         held = args[0] if args else keywords.get("object_list", UNKNOWN)
-        return Mapping(held, (("@paginator", held),))
+        size = args[1] if len(args) > 1 else keywords.get("per_page", UNKNOWN)
+        return Mapping(held, (("@paginator", held), ("@per_page", size)))
     if name == "itertools.islice":
         return _sliced(walk, args, at)
     if name in ("itertools.chain", "itertools.chain.from_iterable"):

@@ -97,6 +97,8 @@ def enter(walk: Walk, value: Value, at: At, text: str = "the loop", bounded: str
             walk.record.shown.setdefault((at, value.origin), value)
         value = access.evaluate(walk, value, at)
     loop = Loop(place_of(at), len(walk.frames), bounded or bound_of(value), text, walk.guard)
+    if isinstance(value, Rows):
+        loop.page = value.page
     running = frozenset(walk.loops)
     walk.loops.append(loop)
     element = turned(element_of(value), loop, running)

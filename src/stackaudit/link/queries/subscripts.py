@@ -26,6 +26,7 @@ def subscript(walk: Walk, node: py.Subscript) -> Value:
                 origin=made.origin if made.via is not None or made.origin is not None else walk.origin(walk.at(node)),
                 bounded="a slice of a few rows" if few else made.bounded,
                 limited=True,
+                page=_length(node.index, bounds),
                 loops=taint,
             )
         if isinstance(value, Seq):
@@ -53,6 +54,14 @@ def subscript(walk: Walk, node: py.Subscript) -> Value:
             return UNKNOWN
         return loops.one_of(walk, value, index)
     return walk.unknown(value, index)
+
+
+def _length(index: py.Slice, bounds: list[Value]) -> int:
+    """How many rows a slice of constant bounds leaves at most, 0 where that is open."""
+    ends = [item.value if isinstance(item, Const) and type(item.value) is int else -1 for item in bounds]
+    if index.upper is None or min(ends) < 0:
+        return 0
+    return max(ends[-1] - (ends[0] if index.lower is not None else 0), 0)
 
 
 def _few_bounds(index: py.Slice, bounds: list[Value]) -> bool:

@@ -95,7 +95,8 @@ class Rows:
     `kind` is "rows", or "values" where they are dictionaries, tuples or scalars. `bounded` says why there are few of
     them, "" where nothing says so. `streamed` marks `.iterator()`. Rows behind a relation of one row say so in `via`;
     `cached` where they were prefetched, `asked` names the method that made a prefetched manager ask again.
-    `narrowed` holds what filters ask for ("?" where that cannot be told), `limited` that they are one page or slice.
+    `narrowed` holds what filters ask for ("?" where that cannot be told), `limited` that they are one page or slice,
+    and `page` of how many rows at most, 0 where that is not known.
     """
 
     model: Model | None
@@ -114,6 +115,7 @@ class Rows:
     asked: str = ""
     narrowed: frozenset[str] = frozenset()
     limited: bool = False
+    page: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -280,6 +282,7 @@ def join(one: Value, other: Value) -> Value:
             evaluated=one.evaluated or other.evaluated,
             narrowed=one.narrowed | other.narrowed,
             limited=one.limited or other.limited,
+            page=max(one.page, other.page) if one.page and other.page else 0,
             bounded=one.bounded if other.bounded else "",
         )
     if isinstance(one, Row) and isinstance(other, Row) and one.model is other.model:
