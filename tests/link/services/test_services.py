@@ -200,3 +200,24 @@ def test_the_defaults_are_those_of_the_programs(kind: Any) -> None:
             assert here.size(name) == Known(int(value) * UNITS[name], (), "the default"), name
         else:
             assert DEFAULTS[kind][name] == value, name
+
+
+def test_a_compose_file_whose_containers_hold_the_source_is_a_developers() -> None:
+    web = "services:\n  db:\n    image: postgres:16\n  web:\n    build: .\n    command: gunicorn shop.wsgi\n"
+    mounted = "services:\n  web:\n    volumes: ['.:/src']\n"
+    source = {"shop/wsgi.py": "application = None\n", "Dockerfile": "FROM python:3.13\n"}
+    told = {
+        "plain": {"docker-compose.yml": web},
+        "mounted": {"docker-compose.yml": f"{web}    volumes: ['.:/src']\n"},
+        "override": {"docker-compose.yml": web, "docker-compose.override.yml": mounted},
+        "production": {
+            "docker-compose.yml": web,
+            "docker-compose.override.yml": mounted,
+            "docker-compose.prod.yml": "services:\n  web:\n    restart: always\n",
+        },
+    }
+    found = {
+        name: instances({**source, **files})["docker-compose.yml db"].audience == "development"
+        for name, files in told.items()
+    }
+    assert found == {"plain": False, "mounted": True, "override": True, "production": False}

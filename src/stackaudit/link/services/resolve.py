@@ -236,8 +236,8 @@ class _Resolver:
         ):
             if who != "unknown":
                 return who, why
-        if launch.kind == "compose" and launch.path in self.mounting:
-            return "development", f"{launch.path} mounts the source code into a container"
+        if launch.kind == "compose" and (mounting := self._mounts_source(launch.path)):
+            return "development", f"{mounting} mounts the source code into a container"
         beside = [process for process in self.stack.processes.all if process.origin.path == launch.path]
         for wanted in ("production", "development"):
             for process in beside:
@@ -246,6 +246,19 @@ class _Resolver:
         if launch.kind in ("systemd", "supervisor", "procfile"):
             return "production", f"{launch.path} is what {launch.kind} runs"
         return "unknown", f"nothing says whom {launch.path} is for"
+
+    def _mounts_source(self, path: str) -> str:
+        """The file that mounts the source code where this compose file is used: itself, or the override beside it.
+
+        Compose adds an override by itself; where another file of the folder is named for production, the base is too.
+        """
+        if path in self.mounting:
+            return path
+        folder, name = posixpath.split(path)
+        beside = [each for each in self.compose if posixpath.dirname(each) == folder and each != path]
+        if name not in composed.MAIN or any(audience.of_path(each)[0] == "production" for each in beside):
+            return ""
+        return next((each for each in beside if each in self.mounting and ".override." in each), "")
 
     def _alone(self, kind: Kind, path: str) -> Instance:
         told = read(self.stack, self.tree, kind, path)
