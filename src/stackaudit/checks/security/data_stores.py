@@ -53,6 +53,32 @@ def data_store_exposed(stack: Stack) -> Iterator[Verdict]:
                 yield Unsure(site, container.why)
             else:
                 yield _judged(container, site, name, port.value.text)
+    yield from _by_hand(stack)
+
+
+def _by_hand(stack: Stack) -> Iterator[Verdict]:
+    """A Redis on the machine itself that was told to let everybody in (`protected-mode no` without a password)."""
+    for instance in stack.services.of("redis"):
+        protected = instance.given.get("protected-mode")
+        if instance.contained or instance.audience == "development" or protected is None:
+            continue
+        site = Site(instance.setting_place("protected-mode"), f"{instance.name} protected-mode")
+        mode, password, bind = (
+            instance.on("protected-mode"),
+            instance.given.get("requirepass"),
+            instance.given.get("bind"),
+        )
+        if isinstance(mode, Unknown):
+            yield Unsure(site, mode.why)
+            continue
+        addresses = str(bind.value).split() if isinstance(bind, Known) else ["*"]
+        local = all(item.lstrip("-").startswith(("127.", "::1", "localhost")) for item in addresses)
+        if mode.value or password is not None or "aclfile" in instance.given or local:
+            yield Pass(site)
+        elif isinstance(bind, Unknown) or instance.open:
+            yield Unsure(site, bind.why if isinstance(bind, Unknown) else instance.open)
+        else:
+            yield Fail(site, {"addresses": " ".join(addresses)}, cause="unprotected")
 
 
 def _store(container: Container) -> tuple[str, tuple[int, ...]] | None:
