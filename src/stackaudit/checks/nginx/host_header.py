@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from stackaudit.checks.nginx.shared_levels import once_for_each_place, one_for_each_cause
@@ -13,6 +14,9 @@ from stackaudit.link.stack import Stack
 from stackaudit.model.values import Known, Unknown, Value
 from stackaudit.model.verdict import Fail, Pass, Site, Step, Unsure, Verdict
 
+_BY_CLIENT = ("$http_host", "$http_x_forwarded_host")
+_BY_DEFAULT = re.compile(r"default of env (\w+)")
+
 
 def host_header(stack: Stack) -> Iterator[Verdict]:
     """One site for each line that tells Django the host that a client named."""
@@ -22,7 +26,7 @@ def host_header(stack: Stack) -> Iterator[Verdict]:
         if is_it and proxied.target.by == "proxy_pass"
         for verdict in _judge(stack, proxied)
     )
-    yield from one_for_each_cause(verdicts, lambda fail: (fail.cause, fail.site.place.path))
+    yield from one_for_each_cause(verdicts, lambda fail: fail.values["value"])
 
 
 def _judge(stack: Stack, proxied: Proxied) -> Iterator[Verdict]:
@@ -35,29 +39,23 @@ def _judge(stack: Stack, proxied: Proxied) -> Iterator[Verdict]:
         line = next((line for line in headers.value.lines if _header(line) == "host"), None)
     if line is None or len(line.words) < 2 or "$" not in line.words[1].text:
         return
-    value = line.words[1].text.lower().replace("{", "").replace("}", "")
     site = Site(line.place, f"{proxied.location.site.name} {line.words[0].text}")
     everybody = _any_host(stack)
-    if isinstance(everybody, Known) and not everybody.value:
+    value = line.words[1].text.lower().replace("{", "").replace("}", "")
+    if (isinstance(everybody, Known) and not everybody.value) or not value.startswith(_BY_CLIENT):
         yield Pass(site)
         return
-    if value.startswith(("$http_host", "$http_x_forwarded_host")):
-        reach: Value[bool] = Known(True)
-    elif value.startswith("$host"):
-        reach = answers_any_name(stack.nginx, proxied.location.server)
-    else:
-        reach = Known(False)
-    if isinstance(reach, Known) and not reach.value:
-        yield Pass(site)
-        return
-    for unknown in (everybody, reach):
+    open_to_all = answers_any_name(stack.nginx, proxied.location.server)
+    for unknown in (everybody, open_to_all):
         if isinstance(unknown, Unknown):
             yield Unsure(site, unknown.why)
             return
+    if open_to_all == Known(True):
+        yield Pass(site)  # nothing turns foreign names away in the first place: settings/allowed-hosts says so
+        return
     related = tuple(Step(place, "Django accepts every host") for place in everybody.places[:1])
-    cause = "" if value.startswith("$http_") else "any-name"
-    values = {"value": line.words[1].text, "header": line.words[0].text, "server": proxied.location.server.title}
-    yield Fail(site, values, cause=cause, related=related)
+    values = {"value": line.words[1].text, "header": line.words[0].text}
+    yield Fail(site, values, related=related)
 
 
 def _header(line: Line) -> str:
@@ -77,6 +75,10 @@ def _any_host(stack: Stack) -> Value[bool]:
         return value
     if not isinstance(value.value, (list, tuple)):
         return Unknown("ALLOWED_HOSTS is no list")
+    notes = [value.note, *(item.note for item in value.value if isinstance(item, Known))]
+    default = next((found for note in notes if (found := _BY_DEFAULT.search(note))), None)
+    if default is not None:
+        return Unknown(f"the environment variable {default[1]} decides it and the repository does not set it")
     unknown: Unknown | None = None
     for item in value.value:
         if isinstance(item, Unknown):
