@@ -191,6 +191,15 @@ class PortForm(forms.ModelForm):
 """
 
 
+FORM_VIEW = """
+from django.shortcuts import render
+from .forms import PortForm
+
+
+def edit(request):
+    return render(request, "edit.html", {"form": PortForm(request.POST or None)})
+"""
+
 FORM_ADMIN = """
 from django.contrib import admin
 from .forms import PortForm
@@ -206,8 +215,15 @@ class PortAdmin(admin.ModelAdmin):
 def test_forms_of_the_admin_are_left_to_its_rules() -> None:
     text = "    def __str__(self):\n        return self.site.name\n\n\nclass Port("
     models = MODELS.replace("\nclass Port(", text)
-    assert found(models=models, forms=FORMS) == {("PortForm", "site", "fail")}
-    assert found(models=models, forms=FORMS, admin=FORM_ADMIN) == set()
+    assert found(models=models, forms=FORMS, views=FORM_VIEW) == {("PortForm", "site", "fail")}
+    assert found(models=models, forms=FORMS, views=FORM_VIEW, admin=FORM_ADMIN) == set()
+
+
+def test_a_form_that_is_only_validated_asks_nothing() -> None:
+    text = "    def __str__(self):\n        return self.site.name\n\n\nclass Port("
+    models = MODELS.replace("\nclass Port(", text)
+    view = "from .forms import PortForm\n\n\ndef check(request):\n    return PortForm(request.POST).is_valid()\n"
+    assert found(models=models, forms=FORMS, views=view) == set()
 
 
 def test_nothing_is_walked_where_no_library_is_imported() -> None:

@@ -588,6 +588,10 @@ def sources() -> dict[str, str]:
     ]
     choices += [f"class {name}({base}):\n    {body}" for name, (base, body, _) in FORMS.items()]
     views.append("from django_filters.views import FilterView\n\nfrom . import choices")
+    views.append("from django.views.generic import FormView")
+    views += [
+        f"class {name}View(FormView):\n    form_class = choices.{name}" for name in FORMS if name.endswith("Form")
+    ]
     views += [
         f"class {name}View(FilterView):\n    filterset_class = choices.{name}\n    queryset = models.Note.objects.all()"
         for name in FORMS

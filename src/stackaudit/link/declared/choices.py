@@ -2,23 +2,27 @@
 
 `ModelChoiceField`, `ModelMultipleChoiceField` and the filters of django-filter ask it of every row of their queryset
 when they are rendered with one of Django's select, radio or checkbox widgets. Other widgets (autocomplete, hidden, raw
-ids) render what is chosen alone. Forms of the admin are the admin's business; of filters count those of a FilterView,
-for the filters of an API are not rendered.
+ids) render what is chosen alone, and a form that no page renders asks nothing. Forms of the admin are the admin's
+business; of filters count those of a FilterView, for the filters of an API are not rendered.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from stackaudit.facts import python as py
 from stackaudit.link.admin.walk import Changelists
 from stackaudit.link.classes import SourceClass
 from stackaudit.link.declared.columns import place_in
-from stackaudit.link.declared.lists import LISTED, REQUEST, Lists, class_place, derives, texts
+from stackaudit.link.declared.lists import LISTED, REQUEST, Lists, calls_one_of, class_place, derives, texts
 from stackaudit.link.models.model import Model, keyword
 from stackaudit.link.modules import Binding, SourceModule
+from stackaudit.link.nodes import nodes
+from stackaudit.link.pages.views import kind_of
 from stackaudit.link.queries import calls
+from stackaudit.link.queries.entries import functions
 from stackaudit.link.queries.values import (
     UNKNOWN,
     ClassRef,
@@ -39,6 +43,9 @@ _FORM = frozenset({"Form", "ModelForm", "BaseForm", "BaseModelForm"})
 _FIELDS = frozenset({"ModelChoiceField", "ModelMultipleChoiceField"})
 _CHOICES = frozenset({"ModelChoiceFilter", "ModelMultipleChoiceFilter"})
 _WIDGETS = frozenset({"Select", "SelectMultiple", "RadioSelect", "CheckboxSelectMultiple"})
+_RENDERS = calls_one_of(
+    frozenset({"render", "render_to_string", "render_to_response", "TemplateResponse", "render_template"})
+)
 _OWN = ("widget", "iterator", "get_bound_field", "choices", "_get_choices")
 _VIEWS = frozenset({"FilterView", "BaseFilterView", "FilterMixin"})
 
@@ -69,11 +76,26 @@ class Choices:
         for cls in self.lists.classes:
             if cls in elsewhere or any(base in elsewhere for base in cls.mro):
                 continue
-            if derives(cls, _FORMS, _FORM) and not self.admin.admins.is_admin(cls):
+            if cls.label in self._rendered and derives(cls, _FORMS, _FORM) and not self.admin.admins.is_admin(cls):
                 self._form(cls, _FORMS, _FIELDS)
         pages = [cls for cls in self.lists.classes if derives(cls, _FILTERS, _VIEWS)]
         for cls in dict.fromkeys(self._named(("filterset_class",), pages)):
             self._form(cls, _FILTERS, _CHOICES)
+
+    @cached_property
+    def _rendered(self) -> frozenset[str]:
+        """Names that views mention and functions that render a template: a form that is only validated asks nothing."""
+        bodies: list[Sequence[py.Stmt]] = []
+        for cls in self.lists.classes:
+            if kind_of(cls) is not None or "form_class" in cls.members or "form_list" in cls.members:
+                bodies.append(cls.node.body)
+        for module in self.lists.models.modules:
+            bodies += [(node,) for node, _ in functions(self.lists.walk, module) if _RENDERS(node)]
+        found: set[str] = set()
+        for body in bodies:
+            found |= {node.id for node in nodes(body) if type(node) is py.Name}
+            found |= {node.attr for node in nodes(body) if type(node) is py.Attribute}
+        return frozenset(found)
 
     def _named(self, options: tuple[str, ...], classes: list[SourceClass]) -> Iterator[SourceClass]:
         """The classes that an option of some classes names; views say `form_class`, admins and inlines say `form`."""

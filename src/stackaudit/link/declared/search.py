@@ -38,7 +38,7 @@ class Documents:
         for cls in self.lists.classes:
             if derives(cls, _HAYSTACK, _INDEX):
                 self._list(cls, self._index)
-            elif derives(cls, _ELASTIC, _DOCUMENT):
+            elif derives(cls, _ELASTIC, _DOCUMENT) and cls.node.decorators:  # what nobody registers is not indexed
                 self._list(cls, self._document)
 
     def constructed(self, cls: SourceClass, args: tuple[Value, ...], keywords: dict[str, Value], at: At) -> None:
