@@ -75,7 +75,10 @@ def _judge(body: Body, node: py.Node, target: py.Attribute, op: str, by: py.Expr
     else:
         model, name = row.model.name, target.attr
         amount = text_of(by, 40)
-        fix = f'`{model}.objects.filter(pk={target.value.id}.pk).update({name}=F("{name}") {op} {amount})`'
+        fix = (
+            f'Write `{model}.objects.filter(pk={target.value.id}.pk).update({name}=F("{name}") {op} {amount})`, or '
+            "read the row with `select_for_update()` inside `transaction.atomic()` where more is decided by it."
+        )
         values = {"column": text_of(target), "name": name, "op": op, "amount": amount}
         yield Fail(site, values, related=(Step(body.place(saved), "writes the number that was read before"),), fix=fix)
 

@@ -47,13 +47,19 @@ def _judge(model: Model, index: Index, number: int, found: list[Index], mysql: b
     site = Site(index.place, f"{model.label}: index on {columns}")
     by = next((other for place, other in enumerate(found) if _replaces(other, index, place < number)), None)
     if by is None:
-        return Pass(site) if index.asked != "foreign key" else None
+        return Pass(site) if index.asked != "foreign key" or (grows and not mysql) else None
     if index.asked == "foreign key" and (mysql or not grows):
         return None  # MySQL makes one only where no other serves it; a table that stays small pays nothing for it
-    values = {"model": model.name, "columns": columns, "other": ", ".join(by.columns)}
+    values = {"model": model.name, "columns": columns, "other": _named(by)}
     related = (Step(by.place, "begins with the same columns"),) if by.place != index.place else ()
     cause = {"foreign key": "foreign-key", "field": "field", "index": ""}[index.asked]
     return Fail(site, values, cause, related)
+
+
+def _named(index: Index) -> str:
+    if index.asked == "foreign key":
+        return "that of the foreign key itself"
+    return f"the {'unique one' if index.asked == 'unique' else 'one'} on ({', '.join(index.columns)})"
 
 
 def _replaces(other: Index, index: Index, before: bool) -> bool:
