@@ -47,6 +47,8 @@ SESSION = '"django.contrib.sessions.middleware.SessionMiddleware"'
 CSRF = '"django.middleware.csrf.CsrfViewMiddleware"'
 XFRAME = '"django.middleware.clickjacking.XFrameOptionsMiddleware"'
 ALL = f"MIDDLEWARE = [{SECURITY}, {SESSION}, {CSRF}, {XFRAME}]\nINSTALLED_APPS = ['django.contrib.sessions']\n"
+TLS = "--certfile cert.pem --keyfile key.pem"
+"""Nothing stands before Django then, so that its check and ours ask for the same."""
 PACKAGES = {
     "nothing": "MIDDLEWARE = []\n",
     "everything": ALL,
@@ -80,6 +82,7 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, list
         )
         (root / name / name / "urls.py").write_text("urlpatterns = []\n")
         (root / name / "requirements.txt").write_text("Django==5.2.19\n")
+        (root / name / "web.service").write_text(f"[Service]\nExecStart=/bin/gunicorn {name}.wsgi {TLS}\n")
     code = f"import sys\nsys.path[:0] = {[str(root / name) for name in PACKAGES]!r}\n{REAL}"
     done = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", code, str(root), *PACKAGES],

@@ -16,6 +16,7 @@ from stackaudit.link.nginx.backends import pages
 from stackaudit.link.nginx.headers import added
 from stackaudit.link.settings import Settings
 from stackaudit.link.settings.lists import items
+from stackaudit.link.settings.servers import servers
 from stackaudit.link.stack import Stack
 from stackaudit.model.values import AnyValue, Known, Unknown, Value, plain
 from stackaudit.model.verdict import Fail, Pass, Site, Unsure, Verdict
@@ -240,8 +241,13 @@ class _Doors:
         )
 
     def _elsewhere(self) -> Unknown | None:
-        """A proxy of another make that stands before Django: what it does is not followed."""
+        """Why something else may do what HTTPS needs; None where Django's own server ends TLS."""
         for container in self.stack.containers:
             if container.ports and container.audience != "development" and _OTHER_PROXY.fullmatch(container.image):
                 return Unknown(f"{container.image} ({container.title}) ends TLS, and its configuration is not followed")
-        return None
+        for server in servers(self.stack):
+            for name in ("certfile", "ssl_certfile"):
+                value = server.settings.get(name)
+                if isinstance(value, Known) and value.value:
+                    return None
+        return Unknown("what ends TLS before Django, and what else it does there, is not in the repository")
