@@ -187,3 +187,13 @@ def test_configuration_classes(tmp_path: Path) -> None:
     values = {name: plain(found.get(name)) for name in ("DEBUG", "APPS", "LEVEL", "MIDDLEWARE")}
     assert values == {"DEBUG": False, "APPS": ["a", "b"], "LEVEL": 3, "MIDDLEWARE": ["m", "a", "b"]}
     assert isinstance(found.get("SECRET_KEY"), Unknown)
+
+
+def test_a_module_that_sets_nothing_leaves_everything_open(tmp_path: Path) -> None:
+    (tmp_path / "manage.py").write_text("import os\nos.environ.setdefault('DJANGO_SETTINGS_MODULE', 'shop.settings')\n")
+    (tmp_path / "shop").mkdir()
+    (tmp_path / "shop" / "settings.py").write_text("import loader\n\nloader.load(__name__)\n")
+    inputs = discover(tmp_path)
+    settings = Stack(pool.lower_all(inputs.files, inputs.read, jobs=1, cache=None), Config()).settings
+    assert settings is not None
+    assert settings.get("DEBUG") == Unknown("shop/settings.py sets nothing by a statement that is followed")

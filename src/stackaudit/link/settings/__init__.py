@@ -141,6 +141,8 @@ def resolve(stack: Stack) -> Settings | None:
     target.name = choice.module
     names = machine.run(target)
     settings_classes.apply(stack, machine, target)
+    if not any(name.isupper() for name in names):
+        names.open = names.open or f"{choice.path} sets nothing by a statement that is followed"
     return Settings(
         choice.module,
         choice.path,
