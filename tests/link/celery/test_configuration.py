@@ -43,6 +43,8 @@ CASES = {
     "app.config_from_object('django.conf:settings', namespace='CELERY')\n"
     "app.conf.update({'task_acks_late': False}, worker_prefetch_multiplier=1)\n"
     "app.conf['task_soft_time_limit'] = 4\n",
+    "factory": "def make():\n    made = Celery('shop')\n    made.config_from_object('shop.celeryconfig')\n"
+    "    made.conf.task_soft_time_limit = 7\n    return made\n\napp = make()\n",
     "nothing": "app = Celery('shop')\n",
 }
 NAMES = sorted(set(SETTINGS) - {"task_annotations"})

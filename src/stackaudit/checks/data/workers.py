@@ -26,9 +26,7 @@ def celery_eager_in_production(stack: Stack) -> Iterator[Verdict]:
         return
     value = celery.setting("task_always_eager")
     site = Site(value.places[0] if value.places else celery.app.place, "task_always_eager")
-    if stack.settings is not None and stack.settings.doubt:
-        yield Unsure(site, stack.settings.doubt)
-    elif isinstance(value, Unknown):
+    if isinstance(value, Unknown):
         yield Unsure(site, value.why)
     elif not value.value:
         yield Pass(site)

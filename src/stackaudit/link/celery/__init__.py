@@ -51,6 +51,9 @@ class Celery:
         default: AnyValue = Known(SETTINGS[name][1], (), "Celery's default")
         if self.app is None:
             return Unknown("the repository makes no Celery application")
+        settings = self.stack.settings
+        if settings is not None and settings.doubt and self.app.source is settings and name not in self.app.told:
+            return Unknown(settings.doubt)
         return self.app.setting(name) or default
 
 

@@ -92,7 +92,20 @@ def is_app(stack: Stack, module: SourceModule, name: str) -> bool:
     symbol = stack.modules.resolve(module, name)
     if symbol is None or symbol.module is None or not isinstance(symbol.node, py.Call):
         return symbol is not None and symbol.kind == "external" and symbol.name.endswith("celery.current_app")
-    return _makes(stack, symbol.module, symbol.node)
+    return _makes(stack, symbol.module, symbol.node) or _factory(stack, symbol.module, symbol.node) is not None
+
+
+def _factory(
+    stack: Stack, module: SourceModule, call: py.Call
+) -> tuple[SourceModule, py.FunctionDef, str, py.Call] | None:
+    """The function that a call runs to make an application: its file, itself, the name and the `Celery(...)` in it."""
+    made = stack.modules.resolve(module, dotted(call.func) or "?")
+    if made is None or made.module is None or not isinstance(made.node, py.FunctionDef):
+        return None
+    for stmt in made.node.body:
+        if isinstance(stmt, py.Assign) and isinstance(stmt.value, py.Call) and _makes(stack, made.module, stmt.value):
+            return made.module, made.node, dotted(stmt.targets[0]), stmt.value
+    return None
 
 
 def _makes(stack: Stack, module: SourceModule, call: py.Call) -> bool:
@@ -124,11 +137,17 @@ def apps(stack: Stack) -> Iterator[App]:
     for module in stack.modules:
         for name, bound in module.names.items():
             for binding in bound:
-                if isinstance(binding.node, py.Call) and _makes(stack, module, binding.node):
-                    yield _configured(stack, module, name, binding.node)
+                if not isinstance(binding.node, py.Call):
+                    continue
+                if _makes(stack, module, binding.node):
+                    yield _configured(stack, module, name, binding.node, module.facts.body)
+                elif (made := _factory(stack, module, binding.node)) is not None:
+                    app = _configured(stack, made[0], made[2], made[3], made[1].body)
+                    app.module, app.name = module, name
+                    yield app
 
 
-def _configured(stack: Stack, module: SourceModule, name: str, call: py.Call) -> App:
+def _configured(stack: Stack, module: SourceModule, name: str, call: py.Call, body: tuple[py.Stmt, ...]) -> App:
     app = App(module, name, module.place(call))
     scope = Scope(world(stack), module.path, module.facts, module.name)
 
@@ -146,7 +165,7 @@ def _configured(stack: Stack, module: SourceModule, name: str, call: py.Call) ->
                 app.told[_ARGUMENTS[keyword.name]] = given
         elif keyword.name in ("config_source", "namespace"):
             _source(stack, app, keyword.value if keyword.name == "config_source" else None, ())
-    for node in nodes(module.facts.body):
+    for node in nodes(body):
         if isinstance(node, py.Assign):
             for target in node.targets:
                 key = _key(app, target)

@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from stackaudit.link.stack import Stack
 
 
+NAMES = ("CELERY_WORKER_CONCURRENCY", "CELERYD_CONCURRENCY")
+"""worker_concurrency in the usual namespace of Django's settings, and its old name."""
+
+
 def settled(stack: Stack, processes: Iterable[Process]) -> list[Process]:
     """The processes; a worker whose command line gives no concurrency has what Celery's configuration gives."""
     return [_settled(stack, process) for process in processes]
@@ -37,9 +41,7 @@ def _settled(stack: Stack, process: Process) -> Process:
 
 def _told(stack: Stack) -> AnyValue | None:
     """What Celery's configuration says, None where it says nothing."""
-    if stack.celery.app is None:
-        return None
-    value = stack.celery.setting("worker_concurrency")
+    value = stack.celery.setting("worker_concurrency") if stack.celery.app is not None else _usual(stack)
     if isinstance(value, Unknown):
         return Unknown(f"worker_concurrency may be set: {value.why}", value.places)
     if isinstance(value.value, int) and value.value > 0:
@@ -47,3 +49,10 @@ def _told(stack: Stack) -> AnyValue | None:
     if value.value is not None:
         return Unknown(f"worker_concurrency is {value.value!r}", value.places)
     return None
+
+
+def _usual(stack: Stack) -> AnyValue:
+    """What the usual names of Django's settings say where the application itself is not in the repository."""
+    settings = stack.settings
+    name = next((name for name in NAMES if settings is not None and settings.is_set(name)), "")
+    return settings.get(name) if settings is not None and name else Known(None)
