@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Container, Iterator
+from functools import cached_property
 
 from stackaudit.facts import python as py
 from stackaudit.link.classes import SourceClass
 from stackaudit.link.declared.columns import place_in
 from stackaudit.link.declared.graphql import Field, Root, Type, list_like, relation_fields
-from stackaudit.link.declared.lists import Lists, class_place, derives, head, texts
+from stackaudit.link.declared.lists import Lists, class_place, head, texts
 from stackaudit.link.modules import dotted
 from stackaudit.link.queries.values import Const
 
@@ -93,15 +94,17 @@ class Graphene:
             relation = made.model.relation(name)
             target = relation.target if relation is not None else None
             if target is not None and target.cls is not None:
-                inner = self._type_of(target.cls)
+                inner = self._types.get(target.cls)
                 place = place_in(member, name) if member is not None else class_place(made.cls)
                 if inner is not None:
                     yield Field(name, place, inner.module, None, made.cls, py.Name(0, 0, inner.label))
 
-    def _type_of(self, model: SourceClass) -> SourceClass | None:
-        """The type that stands for a model: relations to models without one are no fields."""
+    @cached_property
+    def _types(self) -> dict[SourceClass, SourceClass]:
+        """The type that stands for each model: relations to models without one are no fields."""
+        found: dict[SourceClass, SourceClass] = {}
         for cls in self.lists.derived(*_PACKAGE, names=_OBJECT):
-            found = self.lists.model_of(self.lists.inner(cls))
-            if found is not None and found.cls is model and derives(cls, _PACKAGE, _OBJECT):
-                return cls
-        return None
+            model = self.lists.model_of(self.lists.inner(cls))
+            if model is not None and model.cls is not None:
+                found.setdefault(model.cls, cls)
+        return found
