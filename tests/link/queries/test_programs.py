@@ -216,7 +216,8 @@ def programs(draw: st.DrawFn) -> str:
     print_blob=False,
 )
 def test_programs(program: str) -> None:
-    said = oracle.verdicts(program).get("program", "pass")
+    found = set(oracle.verdicts(program).values())  # a loop may stand in a function that the program defines
+    said = "fail" if "fail" in found else "unknown" if "unknown" in found else "pass"
     if said == "unknown":
         return
     answers = [oracle.ask(program, "program", size) for size in oracle.SIZES]

@@ -16,6 +16,7 @@ from stackaudit.link.models.contrib import CONTRIB, MODEL_BASES, PLAIN_BASES, Co
 from stackaudit.link.models.fields import Builder
 from stackaudit.link.models.model import Field, ManagerDef, Model, Relation
 from stackaudit.link.modules import Modules, SourceModule, dotted
+from stackaudit.link.nodes import nodes
 
 __all__ = ["Field", "ManagerDef", "Model", "Models", "Relation", "resolve"]
 
@@ -54,6 +55,18 @@ class Models:
                 if name not in model.relations:
                     seen[name] = None
         return {name: relation for name, relation in seen.items() if relation is not None}
+
+    @cached_property
+    def assigned(self) -> frozenset[str]:
+        """The names of attributes that some function sets on something other than `self`."""
+        return frozenset(
+            target.attr
+            for module in self.modules
+            for item in nodes(module.facts.body)
+            if type(item) is py.Assign
+            for target in item.targets
+            if isinstance(target, py.Attribute) and isinstance(target.value, py.Name) and target.value.id != "self"
+        )
 
     def _in(self, module: SourceModule) -> Iterator[Model]:
         for bound in module.names.values():

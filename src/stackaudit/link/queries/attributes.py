@@ -42,31 +42,6 @@ def decorators(node: py.FunctionDef) -> list[str]:
     return [dotted(item.func if isinstance(item, py.Call) else item) for item in node.decorators]
 
 
-def assigned_names(walk: Walk) -> frozenset[str]:
-    """The names of attributes that some function sets on something other than `self`."""
-    if "assigned names" not in walk.constants:
-        names: set[str] = set()
-        stack: list[object] = [module.facts.body for module in walk.modules]
-        while stack:
-            item = stack.pop()
-            if isinstance(item, py.Assign):
-                for target in item.targets:
-                    if (
-                        isinstance(target, py.Attribute)
-                        and isinstance(target.value, py.Name)
-                        and target.value.id != "self"
-                    ):
-                        names.add(target.attr)
-            if isinstance(item, tuple):
-                stack.extend(item)
-            elif isinstance(item, (py.FunctionDef, py.ClassDef, py.If, py.For, py.With, py.While, py.Try)):
-                stack.extend(getattr(item, name, ()) for name in ("body", "orelse", "finalbody", "handlers"))
-            elif isinstance(item, py.Handler):
-                stack.append(item.body)
-        walk.constants["assigned names"] = frozenset(names)  # type: ignore[assignment]
-    return walk.constants["assigned names"]  # type: ignore[return-value]
-
-
 def member(walk: Walk, bound: Value, found: Member, at: At) -> Value:
     """An attribute that a class defines, asked of `bound` (an instance, a row, a manager or the class itself)."""
     node, module = found.node, found.owner.module
@@ -83,7 +58,7 @@ def member(walk: Walk, bound: Value, found: Member, at: At) -> Value:
         if any(name in _PROPERTIES or name.rpartition(".")[2] in _PROPERTIES for name in names):
             if (
                 isinstance(bound, Row)
-                and found.name in assigned_names(walk)
+                and found.name in walk.models.assigned
                 and any("cached" in name for name in names)
             ):
                 return Other(bound.loops)  # somebody fills it before it is asked for

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from stackaudit.facts import python as py
 from stackaudit.link.classes import SourceClass
 from stackaudit.link.modules import SourceModule
+from stackaudit.link.nodes import nodes
 from stackaudit.link.pages import PageHooks, fresh_walk
 from stackaudit.link.pages import walk as q
 from stackaudit.link.pages.files import Templates
@@ -121,6 +122,7 @@ class Api:
         self.open: list[Shape] = []
         self.listings: list[Listing] = []
         self.seen: set[SourceClass] = set()
+        self._many: dict[py.FunctionDef, bool] = {}
         for view in self.views:
             self._view(view)
         self._functions()
@@ -151,7 +153,7 @@ class Api:
 
     def _view(self, view: ApiView) -> None:
         for name, node, owner in self._methods(view):
-            if name != "list" and not _mentions_many(node):
+            if name != "list" and not self._writes_many(node):
                 continue
             if name != "list" and owner is not view.cls and owner in self.by_class:
                 continue
@@ -195,11 +197,16 @@ class Api:
             for shape in shapes:
                 self.serialize(shape, rows, place, view)
 
+    def _writes_many(self, node: py.FunctionDef) -> bool:
+        if node not in self._many:
+            self._many[node] = _mentions_many(node)
+        return self._many[node]
+
     def _functions(self) -> None:
         """Functions that serialize many rows by hand."""
         for module in self.serializers.models.modules:
             for node, owner in functions(self.walk, module):
-                if (owner is None or owner not in self.by_class) and _mentions_many(node):
+                if (owner is None or owner not in self.by_class) and self._writes_many(node):
                     self._function(module, node, owner)
 
     def _function(self, module: SourceModule, node: py.FunctionDef, owner: SourceClass | None) -> None:
@@ -315,32 +322,16 @@ class Api:
         return value
 
 
-def _mentions_many(node: object) -> bool:
+def _mentions_many(node: py.FunctionDef) -> bool:
     """Whether a function passes `many=True` to something."""
-    stack = [node]
-    while stack:
-        item = stack.pop()
-        if isinstance(item, py.Keyword) and item.name == "many":
-            return True
-        if hasattr(item, "__struct_fields__"):
-            stack.extend(getattr(item, name) for name in item.__struct_fields__)
-        elif isinstance(item, tuple):
-            stack.extend(item)
-    return False
+    return any(item.name == "many" for call in nodes((node,)) if type(call) is py.Call for item in call.keywords)
 
 
-def _calls_super(node: object) -> bool:
+def _calls_super(node: py.FunctionDef) -> bool:
     """Whether a method calls the one above it."""
-    stack = [node]
-    while stack:
-        item = stack.pop()
-        if isinstance(item, py.Call) and isinstance(item.func, py.Name) and item.func.id == "super":
-            return True
-        if hasattr(item, "__struct_fields__"):
-            stack.extend(getattr(item, name) for name in item.__struct_fields__)
-        elif isinstance(item, tuple):
-            stack.extend(item)
-    return False
+    return any(
+        type(item) is py.Call and type(item.func) is py.Name and item.func.id == "super" for item in nodes((node,))
+    )
 
 
 def resolve(stack: Stack) -> Api:
