@@ -59,6 +59,9 @@ def test_who_is_allowed_after_deny_all_stays_outside(live: Any, upstream: Any, p
 REACHED = [
     ("location /a { return 299; } return 301 /x;", "/a", "fail"),
     ("location /a { return 299; } location / { return 301 /x; }", "/a", "pass"),
+    ("rewrite ^(.*)$ https://x.test$1 permanent; location /a { return 299; }", "/a", "fail"),
+    ("rewrite ^ /b redirect; location /a { return 299; }", "/a", "fail"),
+    ("rewrite ^/b /c permanent; location /a { return 299; }", "/a", "pass"),
     ('location "/a%20b" { return 299; }', "/a%20b", "fail"),
     ('location "/a b" { return 299; }', "/a%20b", "pass"),
     ("location a { return 299; }", "/a", "fail"),

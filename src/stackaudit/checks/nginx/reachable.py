@@ -13,7 +13,9 @@ from stackaudit.link.stack import Stack
 from stackaudit.model.values import Known, Unknown
 from stackaudit.model.verdict import Fail, Pass, Site, Step, Unsure, Verdict
 
-_EVERYTHING = frozenset({"/", "^/", "^", ".", ".*", "^.*", "^/.*", "^/.*$", "^.*$", "^/(.*)", "^/(.*)$", "(.*)", ".+"})
+_EVERYTHING = frozenset(
+    {"/", "^/", "^", ".", ".*", "^.*", "^/.*", "^/.*$", "^.*$", "^/(.*)", "^/(.*)$", "(.*)", "^(.*)", "^(.*)$", ".+"}
+)
 _ENCODED = re.compile(r"%[0-9A-Fa-f]{2}")
 
 
@@ -44,7 +46,12 @@ def _judge(server: Server, location: Location, site: Site, returned: Line | None
     values = {"location": location.title, "path": location.pattern}
     if returned is not None:
         step = Step(returned.place, "answers every request before a location is looked for")
-        return Fail(site, {**values, "status": returned.words[0].text}, cause="server-return", related=(step,))
+        return Fail(
+            site,
+            {**values, "answer": f"{returned.name} {returned.words[0].text}"},
+            cause="server-return",
+            related=(step,),
+        )
     if not location.is_regex:
         odd = _never_a_path(location.pattern)
         merging = location.level.in_force("merge_slashes")
@@ -61,11 +68,18 @@ def _judge(server: Server, location: Location, site: Site, returned: Line | None
 
 
 def _returned(server: Server) -> Line | None:
-    """The server's own unconditional `return`."""
+    """The server's own unconditional `return`, or its redirect of every path."""
     if any(block.lines.get("break") for block in server.level.inside("if")) or server.level.lines.get("break"):
         return None
-    lines = server.level.lines.get("return", [])
-    return lines[0] if lines and not lines[0].maybe and lines[0].words else None
+    lines = [line for line in server.level.lines.get("return", []) if line.words]
+    lines += [line for line in server.level.lines.get("rewrite", []) if _redirects_all(line)]
+    return lines[0] if lines and not lines[0].maybe else None
+
+
+def _redirects_all(line: Line) -> bool:
+    words = [word.text for word in line.words]
+    away = words[1:2] != [] and words[1].startswith(("http://", "https://", "$scheme://"))
+    return bool(words) and words[0] in _EVERYTHING and (away or words[2:3] in (["permanent"], ["redirect"]))
 
 
 def _never_a_path(pattern: str) -> str:
