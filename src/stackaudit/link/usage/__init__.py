@@ -1,7 +1,7 @@
 """What functions do with the querysets that they make: the base of the rules that look at one function.
 
 Rooms: `bodies` (a function as a tree, with branches and names), `uses` (what is done with rows), `chains` (the calls
-that make a queryset), `growth` (which tables grow). The walk over queries tells which expressions stand for rows;
+that make a queryset), `effects` (what may change an answer), `growth` (which tables grow). The walk over queries tells which expressions stand for rows;
 nothing is walked once more.
 """
 
