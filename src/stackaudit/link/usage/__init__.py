@@ -1,8 +1,8 @@
 """What functions do with the querysets that they make: the base of the rules that look at one function.
 
 Rooms: `bodies` (a function as a tree, with branches and names), `uses` (what is done with rows), `chains` (the calls
-that make a queryset), `effects` (what may change an answer), `growth` (which tables grow). The walk over queries tells which expressions stand for rows;
-nothing is walked once more.
+that make a queryset), `effects` (what may change an answer), `growth` (which tables grow). The walk over queries tells
+which expressions stand for rows; nothing is walked once more.
 """
 
 from __future__ import annotations
