@@ -88,6 +88,11 @@ TABLES = {
     "RenderTable": (
         ALL, "title = tables.Column()\n    def render_title(self, record):\n        return record.author.name", True
     ),
+    "ExportValueTable": (
+        ALL,
+        "title = tables.Column()\n    def value_title(self, record):\n        return record.author.name",
+        False,
+    ),
     "RenderValueTable": (
         TAGS,
         "tags = tables.Column()\n    def render_tags(self, value):\n        return [tag.name for tag in value.all()]",

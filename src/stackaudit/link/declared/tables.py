@@ -161,11 +161,11 @@ class Tables:
         return self.lists.rows(found) if found is not None else UNKNOWN
 
     def _own(self, cls: SourceClass, rows: Value) -> Value:
-        """Rows that a base class makes of `self.queryset` come from the queryset that the class itself names."""
-        method, named = cls.find("get_queryset"), cls.find("queryset")
-        if not isinstance(rows, Rows) or method is None or named is None or method.owner is cls:
+        """Rows that another file makes of `self.queryset` come from the queryset that the class itself names."""
+        named = cls.find("queryset")
+        if not isinstance(rows, Rows) or rows.origin is None or named is None or named.node is None:
             return rows
-        if rows.origin is None or rows.origin.place.path != method.owner.module.path or named.node is None:
+        if rows.origin.place.path in (cls.module.path, named.owner.module.path):
             return rows
         return replace(rows, origin=self.lists.walk.origin((named.owner.module, named.node)))
 
@@ -218,7 +218,7 @@ class Tables:
         lists, place = self.lists, column.place
         value = lists.path(row, column.path, place)
         given = {"value": value, "record": row, "table": table, "bound_column": UNKNOWN, "column": UNKNOWN}
-        own = table.cls.find(f"render_{column.name}") or table.cls.find(f"value_{column.name}")
+        own = table.cls.find(f"render_{column.name}")
         kind = column.kind
         if own is not None:
             self._result(lists.method(table, own.name, row, place, **given), place)
