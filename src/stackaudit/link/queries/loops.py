@@ -102,6 +102,10 @@ def enter(walk: Walk, value: Value, at: At, text: str = "the loop", bounded: str
     running = frozenset(walk.loops)
     walk.loops.append(loop)
     element = turned(element_of(value), loop, running)
+    if loop.bounded and isinstance(element, Row) and isinstance(value, Rows):
+        around = walk.repeating(value.loops)
+        if around is not None:  # a few rows for each turn of a longer loop are many
+            element = replace(element, loop=around)
     if isinstance(value, Other) and isinstance(element, Other) and not element.name:
         element = replace(element, name=ELEMENT)
     return element, loop

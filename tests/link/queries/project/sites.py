@@ -717,3 +717,21 @@ def grows_parent_of_list():
 def flat_parent_of_list():
     books = Book.objects.prefetch_related(Prefetch("chapter_set", to_attr="kept"))
     return [[part.book.title for part in row.kept] for row in books]
+
+
+def grows_few_of_each():
+    for author in Author.objects.prefetch_related("books"):
+        for book in author.books.all()[:2]:
+            print(book.publisher.name)
+
+
+def grows_few_of_each_asked():
+    for author in Author.objects.all():
+        for book in Book.objects.filter(author=author)[:2]:
+            print(book.publisher.name)
+
+
+def flat_few_of_each():
+    for author in Author.objects.prefetch_related("books__publisher"):
+        for book in author.books.all()[:2]:
+            print(book.publisher.name)
