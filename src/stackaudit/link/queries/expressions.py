@@ -136,7 +136,6 @@ def _arguments(walk: Walk, node: py.Call) -> tuple[tuple[Value, ...], dict[str, 
             keywords[item.name] = value
         elif isinstance(value, Mapping):
             keywords.update((key, held) for key, held in value.items if isinstance(key, str))
-            walk.few(value.key, "each turn is about a column of its own")
     return tuple(args), keywords
 
 
