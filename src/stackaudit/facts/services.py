@@ -82,7 +82,8 @@ class Service(msgspec.Struct, frozen=True, kw_only=True):
 
     `options` holds the scalar options that nothing else holds, by dotted path: "restart", "cpus", "mem_limit",
     "deploy.replicas", "deploy.resources.limits.memory", "scale", "stop_grace_period", "stop_signal", "user",
-    "working_dir", "tmpfs" (or "tmpfs./tmp" for each of several), "init", "container_name", "network_mode", "platform", "pull_policy" ...
+    "working_dir", "tmpfs" (or "tmpfs./tmp" for each of several), "init", "container_name", "network_mode", "platform",
+    "pull_policy" ...
     An empty `command` (`command: []`) has no steps.
     """
 

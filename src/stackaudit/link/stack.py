@@ -15,11 +15,11 @@ from stackaudit.model.values import Known, Unknown
 
 if TYPE_CHECKING:
     from stackaudit.link.admin.walk import Changelists
-    from stackaudit.link.declared import Declared
-    from stackaudit.link.calls import Calls
-    from stackaudit.link.containers import Container
     from stackaudit.link.celery import Celery
+    from stackaudit.link.containers import Container
+    from stackaudit.link.declared import Declared
     from stackaudit.link.host import HostSpec
+    from stackaudit.link.mentions import Mentions
     from stackaudit.link.models import Models
     from stackaudit.link.modules import Modules
     from stackaudit.link.nginx import Nginx
@@ -142,11 +142,11 @@ class Stack:
         return processes.resolve(self)
 
     @cached_property
-    def calls(self) -> Calls:
+    def mentions(self) -> Mentions:
         """Calls of caches, clients of Redis and profilers, by name."""
-        from stackaudit.link import calls
+        from stackaudit.link import mentions
 
-        return calls.resolve(self)
+        return mentions.resolve(self)
 
     @cached_property
     def containers(self) -> tuple[Container, ...]:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from stackaudit.facts import python as py
 from stackaudit.link.caching.receivers import CLIENTS
-from stackaudit.link.calls import Found, meaning
+from stackaudit.link.mentions import Found, meaning
 from stackaudit.link.modules import dotted
 from stackaudit.link.nodes import nodes
 from stackaudit.link.stack import Stack
@@ -25,7 +25,7 @@ def redis_client(stack: Stack) -> Iterator[Verdict]:
     Clients that wait without an end are one finding: it is one default of redis-py that they all rely on.
     """
     patient: list[Found] = []
-    for found in stack.calls.named("Redis", "StrictRedis", "from_url", "RedisCluster"):
+    for found in stack.mentions.named("Redis", "StrictRedis", "from_url", "RedisCluster"):
         symbol = meaning(stack, found, found.call.func)
         if symbol is not None and symbol.name in CLIENTS:
             yield from _judged(stack, found, patient)

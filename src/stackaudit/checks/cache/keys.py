@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from stackaudit.facts import python as py
 from stackaudit.link.caching.receivers import cache_alias, is_client
-from stackaudit.link.calls import Found
+from stackaudit.link.mentions import Found
 from stackaudit.link.stack import Stack
 from stackaudit.model.verdict import Fail, Pass, Site, Unsure, Verdict
 
@@ -16,7 +16,7 @@ _RAW = frozenset({"KEYS", "FLUSHALL", "FLUSHDB"})
 def redis_keys(stack: Stack) -> Iterator[Verdict]:
     """One site for each call that goes through all keys of a Redis."""
     for name in ("keys", "iter_keys", "scan_iter", "delete_pattern", "flushall", "flushdb", "execute_command"):
-        for found in stack.calls.named(name):
+        for found in stack.mentions.named(name):
             if isinstance(found.call.func, py.Attribute):
                 yield from _judged(stack, found, name, found.call.func.value)
 

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from stackaudit.facts import python as py
 from stackaudit.link.caching.receivers import CacheCall, cache_calls
-from stackaudit.link.calls import Found, meaning
+from stackaudit.link.mentions import Found, meaning
 from stackaudit.link.modules import bindings, dotted
 from stackaudit.link.settings import Settings
 from stackaudit.link.stack import Stack

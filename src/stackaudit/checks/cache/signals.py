@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from stackaudit.facts import python as py
 from stackaudit.link.caching.receivers import cache_alias
-from stackaudit.link.calls import Found
+from stackaudit.link.mentions import Found
 from stackaudit.link.models.model import Model
 from stackaudit.link.modules import SourceModule, dotted
 from stackaudit.link.nodes import nodes

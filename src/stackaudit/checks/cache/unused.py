@@ -54,7 +54,7 @@ def _cached(stack: Stack) -> bool:
     names = middleware.value if isinstance(middleware, Known) and isinstance(middleware.value, (list, tuple)) else ()
     if any(isinstance(item, Known) and item.value in _CONDITIONAL for item in names):
         return True
-    if any(stack.calls.named("cache_page", "cache_control", "condition", "etag", "last_modified")):
+    if any(stack.mentions.named("cache_page", "cache_control", "condition", "etag", "last_modified")):
         return True
     if any(isinstance(node, page.Cache) for item in stack.of_kind("template") for node in page_nodes(item.facts.nodes)):
         return True

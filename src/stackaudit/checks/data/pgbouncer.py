@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 from stackaudit.facts import python as py
-from stackaudit.link.nodes import nodes
+from stackaudit.link.mentions import meaning
 from stackaudit.link.services import Instance
 from stackaudit.link.settings import Settings
 from stackaudit.link.settings.servers import databases, pooler
@@ -95,25 +95,16 @@ def _modes(stack: Stack, instance: Instance) -> Iterator[Verdict]:
 
 def _session_state(stack: Stack) -> Iterator[tuple[Place, str]]:
     """The statements of the project's code that count on their session."""
-    for module in stack.modules:
-        for node in nodes(module.facts.body):
-            if not isinstance(node, py.Call):
-                continue
-            symbol = None
-            if (
-                isinstance(node.func, py.Attribute)
-                and node.func.attr in ("execute", "raw", "executemany")
-                and node.args
-            ):
-                text = _text(node.args[0])
-                for pattern, what in SESSION:
-                    if pattern.search(text):
-                        yield module.place(node), what
-                        break
-            elif isinstance(node.func, py.Name):
-                symbol = stack.modules.resolve(module, node.func.id)
-            if symbol is not None and symbol.name in CALLS:
-                yield module.place(node), CALLS[symbol.name]
+    for found in stack.mentions.named("execute", "raw", "executemany"):
+        if isinstance(found.call.func, py.Attribute) and found.call.args:
+            text = _text(found.call.args[0])
+            what = next((what for pattern, what in SESSION if pattern.search(text)), "")
+            if what:
+                yield found.module.place(found.node), what
+    for found in stack.mentions.named(*(name.rpartition(".")[2] for name in CALLS)):
+        symbol = meaning(stack, found, found.call.func)
+        if symbol is not None and symbol.name in CALLS:
+            yield found.module.place(found.node), CALLS[symbol.name]
 
 
 def _text(expr: py.Expr) -> str:

@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from stackaudit.facts import python as py
 from stackaudit.link.host import human
-from stackaudit.link.nodes import nodes
 from stackaudit.link.services import Instance
 from stackaudit.link.settings import Settings
 from stackaudit.link.settings.servers import databases, servers
@@ -160,8 +158,4 @@ def _behind(stack: Stack, settings: Settings, alias: str) -> Instance | None:
 
 def _set_by_code(stack: Stack) -> bool:
     """Whether a text of the project's code names statement_timeout, as a receiver of connection_created does."""
-    return any(
-        isinstance(node, py.Constant) and isinstance(node.value, str) and "statement_timeout" in node.value
-        for module in stack.modules
-        for node in nodes(module.facts.body)
-    )
+    return any(stack.mentions.written(lambda text: "statement_timeout" in text))

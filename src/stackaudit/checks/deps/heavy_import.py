@@ -72,7 +72,7 @@ class Closure:
 
 def heavy_import(stack: Stack) -> Iterator[Verdict]:
     """One verdict for each library and file: lazy or outside the web workers passes."""
-    found = [item for module in stack.modules for item in _imports(module)]
+    found = list(_imports(stack))
     if not found or stack.settings is None:
         return
     closure = web_closure(stack.modules, stack.settings)
@@ -205,30 +205,17 @@ def _at_import(body: Iterable[object]) -> Iterator[py.Node]:
             stack.extend(getattr(node, name) for name in node.__struct_fields__[2:])
 
 
-def _imports(module: SourceModule) -> Iterator[Imported]:
-    """The heavy imports of a file, each library once at the top level and once in functions."""
-    early = {id(node) for node in _at_import(module.facts.body)}
-    seen: set[tuple[str, bool]] = set()
-    for node in sorted(_everywhere(module.facts.body), key=lambda item: item.start):
-        names = [alias.name for alias in node.names] if isinstance(node, py.Import) else [node.module]
+def _imports(stack: Stack) -> Iterator[Imported]:
+    """The heavy imports of each file, each library once at the top level and once in functions."""
+    seen: set[tuple[str, str, bool]] = set()
+    for found in stack.mentions.imports:
+        node = found.node
         if isinstance(node, py.ImportFrom) and node.level:
             continue
+        names = [alias.name for alias in node.names] if isinstance(node, py.Import) else [node.module]
         for name in names:
-            library, lazy = name.partition(".")[0], id(node) not in early
-            if library in HEAVY and (library, lazy) not in seen:
-                seen.add((library, lazy))
-                yield Imported(library, module, node, lazy)
-
-
-def _everywhere(body: Iterable[object]) -> Iterator[py.Import | py.ImportFrom]:
-    stack = list(body)
-    while stack:
-        node = stack.pop()
-        if isinstance(node, tuple):
-            stack.extend(node)
-        elif isinstance(node, (py.Import, py.ImportFrom)):
-            yield node
-        elif isinstance(node, py.If) and dotted(node.test).rpartition(".")[2] == "TYPE_CHECKING":
-            stack.append(node.orelse)
-        elif isinstance(node, py.Node):
-            stack.extend(getattr(node, name) for name in node.__struct_fields__[2:])
+            library, lazy = name.partition(".")[0], found.function is not None
+            key = (found.module.path, library, lazy)
+            if library in HEAVY and key not in seen:
+                seen.add(key)
+                yield Imported(library, found.module, node, lazy)

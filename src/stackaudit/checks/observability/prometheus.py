@@ -6,7 +6,6 @@ from collections.abc import Iterator
 
 from stackaudit.facts import python as py
 from stackaudit.link.modules import SourceModule, dotted
-from stackaudit.link.nodes import nodes
 from stackaudit.link.processes.model import DEVELOPMENT_SERVERS
 from stackaudit.link.settings.lists import items
 from stackaudit.link.stack import Stack
@@ -73,25 +72,19 @@ def _set_by_code(stack: Stack) -> bool:
     """Whether the code or a file of the deployment names the variable."""
     if any(entry.name in VARIABLES for item in stack.of_kind("dotenv") for entry in item.facts.entries if entry.value):
         return True
-    return any(
-        isinstance(node, py.Constant) and node.value in VARIABLES
-        for module in stack.modules
-        for node in nodes(module.facts.body)
-    )
+    return any(stack.mentions.written(VARIABLES.__contains__))
 
 
 def _labels(stack: Stack) -> Iterator[Verdict]:
     """Labels that take a new value with every visitor or address."""
-    for module in stack.modules:
-        if not _imports(module):
-            continue
-        for node in nodes(module.facts.body):
-            if isinstance(node, py.Call) and isinstance(node.func, py.Attribute) and node.func.attr == "labels":
-                given = [*node.args, *(keyword.value for keyword in node.keywords)]
-                wide = next((each for each in given if _is_wide(each)), None)
-                site = Site(module.place(node), f"{module.name}: {dotted(node.func.value) or 'metric'}.labels")
-                if wide is not None:
-                    yield Fail(site, {"count": 0, "label": _told(wide)}, cause="labels")
+    for found in stack.mentions.named("labels"):
+        module, node = found.module, found.call
+        if isinstance(node.func, py.Attribute) and _imports(module):
+            given = [*node.args, *(keyword.value for keyword in node.keywords)]
+            wide = next((each for each in given if _is_wide(each)), None)
+            site = Site(module.place(node), f"{module.name}: {dotted(node.func.value) or 'metric'}.labels")
+            if wide is not None:
+                yield Fail(site, {"count": 0, "label": _told(wide)}, cause="labels")
 
 
 def _imports(module: SourceModule) -> bool:

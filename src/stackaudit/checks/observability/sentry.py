@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 from stackaudit.facts import python as py
 from stackaudit.link.celery.constants import constant
+from stackaudit.link.mentions import Found, meaning
 from stackaudit.link.modules import SourceModule, dotted
-from stackaudit.link.nodes import nodes
 from stackaudit.link.processes import audience
 from stackaudit.link.stack import Stack
 from stackaudit.model.values import AnyValue, Known, Unknown
@@ -19,29 +19,13 @@ SAMPLERS = {"traces_sample_rate": "traces_sampler", "profiles_sample_rate": "pro
 
 def sentry_full_sampling(stack: Stack) -> Iterator[Verdict]:
     """Sentry gets a sample of the traffic, and no more of the people behind it than was decided."""
-    for module in stack.modules:
-        if not any(name.startswith("sentry_sdk") for name in _imports(module)):
-            continue
-        if audience.of_settings(module.name)[0] == "development":
-            continue
-        for node in nodes(module.facts.body):
-            if isinstance(node, py.Call) and _starts(stack, module, node):
-                yield from _judged(stack, module, node)
+    for found in stack.mentions.named("init"):
+        if audience.of_settings(found.module.name)[0] != "development" and _starts(stack, found):
+            yield from _judged(stack, found.module, found.call)
 
 
-def _imports(module: SourceModule) -> Iterator[str]:
-    for node in nodes(module.facts.body):
-        if isinstance(node, py.Import):
-            yield from (alias.name for alias in node.names)
-        elif isinstance(node, py.ImportFrom) and not node.level:
-            yield node.module
-
-
-def _starts(stack: Stack, module: SourceModule, call: py.Call) -> bool:
-    path = dotted(call.func)
-    if path == "sentry_sdk.init":
-        return True
-    symbol = stack.modules.resolve(module, path) if path == "init" else None
+def _starts(stack: Stack, found: Found) -> bool:
+    symbol = meaning(stack, found, found.call.func)
     return symbol is not None and symbol.name == "sentry_sdk.init"
 
 

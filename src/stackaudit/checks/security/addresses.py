@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 from stackaudit.facts import python as py
 from stackaudit.link import schemes
-from stackaudit.link.calls import Found
 from stackaudit.link.classes import Classes, SourceClass
+from stackaudit.link.mentions import Found
 from stackaudit.link.modules import target_names
 from stackaudit.link.nginx.backends import django_locations
 from stackaudit.link.nodes import nodes
@@ -18,6 +18,7 @@ from stackaudit.model.values import Known, Unknown, Value
 from stackaudit.model.verdict import Fail, Pass, Site, Step, Unsure, Verdict
 
 FORWARDED_FOR = "x-forwarded-for"
+_WRITTEN = frozenset({"HTTP_X_FORWARDED_FOR", "X-Forwarded-For", "x-forwarded-for", "X-FORWARDED-FOR"})
 _OWN = ("$remote_addr", "$realip_remote_addr", "$proxy_protocol_addr")
 _BY_ADDRESS = ("rest_framework.throttling.AnonRateThrottle", "rest_framework.throttling.ScopedRateThrottle")
 _NOBODY = "what stands before Django, and who writes X-Forwarded-For there, is not in the repository"
@@ -25,7 +26,7 @@ _NOBODY = "what stands before Django, and who writes X-Forwarded-For there, is n
 
 def client_ip_trust(stack: Stack) -> Iterator[Verdict]:
     """One site for each function that takes an end of X-Forwarded-For, and one for the throttles of DRF."""
-    for found in stack.calls.forwarded:
+    for found in stack.mentions.written(_WRITTEN.__contains__):
         if found.function is None:
             continue
         taken = _taken(found, found.function)

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 from stackaudit.facts import python as py
-from stackaudit.link.calls import Found, meaning
+from stackaudit.link.mentions import Found, meaning
 from stackaudit.link.modules import SourceModule, dotted
 from stackaudit.link.nginx.answers import answer
 from stackaudit.link.nginx.backends import pages
@@ -34,7 +34,7 @@ _FLOWER = re.compile(r"(?i)(^|[^a-z])flower([^a-z]|$)")
 
 def profiler_exposed(stack: Stack) -> Iterator[Verdict]:
     """One site for each profiler that a request can start, each route to metrics, and each way to flower."""
-    for found in stack.calls.named("Profile", "Profiler", "runctx", "start"):
+    for found in stack.mentions.named("Profile", "Profiler", "runctx", "start"):
         symbol = meaning(stack, found, found.call.func)
         if symbol is not None and symbol.name in PROFILERS and found.function is not None:
             yield from _profiler(stack, found, symbol.name)

@@ -6,7 +6,6 @@ import re
 from collections.abc import Iterator
 
 from stackaudit.facts import python as ir
-from stackaudit.link.nodes import nodes
 from stackaudit.link.services import Instance
 from stackaudit.link.settings import Settings
 from stackaudit.link.settings.lists import items
@@ -99,10 +98,9 @@ def _of_instance(bouncer: Instance) -> Value[str]:
 
 def _use(stack: Stack, settings: Settings) -> Step | None:
     """What opens a server-side cursor: the admin's and forms' choices of rows, and `.iterator()`."""
-    for module in stack.modules:
-        for node in nodes(module.facts.body):
-            if isinstance(node, ir.Call) and isinstance(node.func, ir.Attribute) and node.func.attr == "iterator":
-                return Step(module.place(node), "`.iterator()` opens a server-side cursor here")
+    for found in stack.mentions.named("iterator"):
+        if isinstance(found.call.func, ir.Attribute):
+            return Step(found.module.place(found.node), "`.iterator()` opens a server-side cursor here")
     admin = items(settings, "INSTALLED_APPS").within("django.contrib.admin")
     if admin is not None and not admin.doubt:
         return Step(admin.place, "the admin's choices of related rows open server-side cursors")

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from stackaudit.facts import python as ir
-from stackaudit.link.nodes import nodes
 from stackaudit.link.settings import Settings
 from stackaudit.link.settings.lists import items
 from stackaudit.link.stack import Stack
@@ -74,10 +73,9 @@ def _cleared(stack: Stack) -> bool:
     """Whether something in the repository runs `clearsessions`: a script, a unit, a task or code of its own."""
     if any(CLEAN in repr(item.facts) for item in stack.of_kind(*STARTERS)):
         return True
-    return any(
-        (isinstance(node, ir.Constant) and isinstance(node.value, str) and CLEAN in node.value)
-        or (isinstance(node, ir.Attribute) and node.attr == "clear_expired")
-        or (isinstance(node, ir.ImportFrom) and CLEAN in node.module)
-        for module in stack.modules
-        for node in nodes(module.facts.body)
+    mentions = stack.mentions
+    return (
+        any(mentions.written(lambda text: CLEAN in text))
+        or any(mentions.named("clear_expired"))
+        or any(isinstance(each.node, ir.ImportFrom) and CLEAN in each.node.module for each in mentions.imports)
     )

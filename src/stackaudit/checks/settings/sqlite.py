@@ -5,8 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from stackaudit.facts import python as ir
-from stackaudit.link.nodes import nodes
 from stackaudit.link.settings import Settings
 from stackaudit.link.settings.servers import databases, process_count, servers
 from stackaudit.link.stack import Stack
@@ -33,12 +31,8 @@ def _in_wal(stack: Stack) -> bool:
     """Whether code or a script of the project switches SQLite's file to write-ahead logging, which the file keeps."""
     if any(_WAL.search(repr(item.facts)) for item in stack.of_kind("shell")):
         return True
-    return any(
-        isinstance(node, ir.Constant) and isinstance(node.value, str) and _WAL.search(node.value)
-        for module in stack.modules
-        if "DATABASES" not in module.names  # a settings module speaks of one database, in its options
-        for node in nodes(module.facts.body)
-    )
+    # A settings module speaks of one database, in its options.
+    return any("DATABASES" not in found.module.names for found in stack.mentions.written(_WAL.search))
 
 
 def _judged(stack: Stack, settings: Settings, alias: str) -> Verdict:

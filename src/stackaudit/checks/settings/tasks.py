@@ -6,7 +6,6 @@ from collections.abc import Iterator
 
 from stackaudit.facts import python as ir
 from stackaudit.link.modules import SourceModule, dotted
-from stackaudit.link.nodes import nodes
 from stackaudit.link.stack import Stack
 from stackaudit.model.source import Place
 from stackaudit.model.values import Unknown
@@ -61,12 +60,10 @@ def _tasks(stack: Stack) -> dict[ir.Node, str]:
 
 def _first_call(stack: Stack, made: dict[ir.Node, str]) -> Place | None:
     """Where one of the tasks is first enqueued, outside of tests."""
-    for module in stack.modules:
-        for node in nodes(module.facts.body):
-            if not isinstance(node, ir.Call) or not isinstance(node.func, ir.Attribute):
-                continue
-            if node.func.attr in CALLS and _is_task(stack, module, node.func.value, made):
-                return module.place(node)
+    for found in stack.mentions.named(*CALLS):
+        func = found.call.func
+        if isinstance(func, ir.Attribute) and _is_task(stack, found.module, func.value, made):
+            return found.module.place(found.node)
     return None
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from stackaudit.facts import python as py
-from stackaudit.link.calls import Found, meaning
+from stackaudit.link.mentions import Found, meaning
 from stackaudit.link.modules import dotted, target_names
 from stackaudit.link.nodes import nodes
 

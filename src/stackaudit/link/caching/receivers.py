@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from stackaudit.facts import python as py
-from stackaudit.link.calls import Found, meaning
+from stackaudit.link.mentions import Found, meaning
 from stackaudit.link.modules import SourceModule, dotted
 from stackaudit.link.nodes import nodes
 
@@ -60,7 +60,7 @@ class CacheCall:
 
 def cache_calls(stack: Stack, *methods: str) -> Iterator[CacheCall]:
     """The calls of `methods` of Django's caches."""
-    for found in stack.calls.named(*methods):
+    for found in stack.mentions.named(*methods):
         func = found.call.func
         if isinstance(func, py.Attribute):
             alias = cache_alias(stack, found, func.value)

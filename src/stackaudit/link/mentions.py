@@ -1,0 +1,150 @@
+"""What the Python of a stack calls, writes and imports, by name: found in one walk that many rules share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from stackaudit.facts import python as py
+from stackaudit.link.modules import Binding, SourceModule, Symbol, bindings, dotted
+from stackaudit.link.nodes import inside
+
+if TYPE_CHECKING:
+    from stackaudit.link.stack import Stack
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A node, the function that it stands in (None: the module's or a class's own body) and that function's class."""
+
+    module: SourceModule
+    node: py.Expr
+    function: py.FunctionDef | None
+    owner: py.ClassDef | None
+
+    @property
+    def where(self) -> str:
+        """A name for people and fingerprints: "shop.views.Checkout.post"."""
+        names = [self.module.name]
+        names += [node.name for node in (self.owner, self.function) if node is not None]
+        return ".".join(names)
+
+    @property
+    def call(self) -> py.Call:
+        """The node, where it is a call."""
+        assert isinstance(self.node, py.Call)
+        return self.node
+
+
+@dataclass(frozen=True, slots=True)
+class Importing:
+    """An import statement, and the function that it stands in (None: it runs when the module is imported)."""
+
+    module: SourceModule
+    node: py.Import | py.ImportFrom
+    function: py.FunctionDef | None
+
+
+@dataclass
+class Mentions:
+    """Where the Python of a stack calls something, writes a text or imports, each in the order of the files.
+
+    What only type checkers read is left out.
+
+    `calls` are by the last part of what is called, `texts` by their value.
+    """
+
+    calls: dict[str, list[Found]] = field(default_factory=dict)
+    texts: dict[str, list[Found]] = field(default_factory=dict)
+    imports: list[Importing] = field(default_factory=list)
+
+    def named(self, *names: str) -> Iterator[Found]:
+        """The calls of functions and methods with one of `names`."""
+        for name in names:
+            yield from self.calls.get(name, ())
+
+    def written(self, accept: Callable[[str], object]) -> Iterator[Found]:
+        """The texts that `accept` wants; it is asked once for each."""
+        for text, places in self.texts.items():
+            if accept(text):
+                yield from places
+
+
+def resolve(stack: Stack) -> Mentions:
+    """One walk over all modules."""
+    mentions = Mentions()
+    for module in stack.modules:
+        _walk(module, mentions)
+    return mentions
+
+
+def _walk(module: SourceModule, mentions: Mentions) -> None:
+    waiting: list[tuple[py.Node, py.FunctionDef | None, py.ClassDef | None]]
+    waiting = [(node, None, None) for node in reversed(module.facts.body)]
+    while waiting:
+        node, function, owner = waiting.pop()
+        match node:
+            case py.Name():
+                continue
+            case py.Constant():
+                if type(node.value) is str:
+                    mentions.texts.setdefault(node.value, []).append(Found(module, node, function, owner))
+                continue
+            case py.Call():
+                func = node.func
+                name = func.attr if type(func) is py.Attribute else func.id if type(func) is py.Name else ""
+                if name:
+                    mentions.calls.setdefault(name, []).append(Found(module, node, function, owner))
+            case py.Import() | py.ImportFrom():
+                mentions.imports.append(Importing(module, node, function))
+                continue
+            case py.FunctionDef():
+                waiting += [(item, node, owner) for item in reversed(node.body)]
+                waiting += [(item, function, owner) for item in reversed(node.decorators)]
+                continue
+            case py.If() if dotted(node.test).rpartition(".")[2] == "TYPE_CHECKING":
+                waiting += [(item, function, owner) for item in reversed(node.orelse)]
+                continue
+            case py.ClassDef() if function is None:
+                owner = node
+        for name in inside(type(node)):
+            value = getattr(node, name)
+            if type(value) is tuple:
+                waiting.extend([(item, function, owner) for item in reversed(value) if item is not None])
+            elif value is not None:
+                waiting.append((value, function, owner))
+
+
+def meaning(stack: Stack, found: Found, expr: py.Expr) -> Symbol | None:
+    """What a dotted name stands for where `found` stands: parameters and local names hide those of the module."""
+    path = dotted(expr)
+    if not path:
+        return None
+    head, _, rest = path.partition(".")
+    if found.function is not None:
+        if any(param.name == head for param in found.function.params):
+            return None
+        local = bindings(found.function.body)[0].get(head)
+        if local is not None:
+            return _local(stack, found, local, rest)
+    return stack.modules.resolve(found.module, path)
+
+
+def _local(stack: Stack, found: Found, bound: list[Binding], rest: str) -> Symbol | None:
+    binding = bound[-1]
+    source, alias = binding.source, binding.alias
+    if isinstance(source, py.ImportFrom) and alias is not None:
+        origin = stack.modules.origin(found.module, source)
+        if isinstance(origin, SourceModule):
+            symbol = stack.modules.member(origin, alias.name)
+        else:
+            symbol = stack.modules.external(f"{origin}.{alias.name}", found.module.path)
+        return stack.modules.lookup(symbol, rest) if rest and symbol is not None else symbol
+    if isinstance(source, py.Import) and alias is not None:
+        name = alias.name if alias.asname else alias.name.partition(".")[0]
+        return stack.modules.external(f"{name}.{rest}" if rest else name, found.module.path)
+    node = binding.node
+    if len(bound) == 1 and isinstance(node, (py.Call, py.Subscript, py.Attribute)) and not rest:
+        return Symbol("value", "", found.module, node)
+    return None
