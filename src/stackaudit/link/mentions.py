@@ -84,31 +84,31 @@ def _walk(module: SourceModule, mentions: Mentions) -> None:
     waiting = [(node, None, None) for node in reversed(module.facts.body)]
     while waiting:
         node, function, owner = waiting.pop()
-        match node:
-            case py.Name():
-                continue
-            case py.Constant():
-                if type(node.value) is str:
-                    mentions.texts.setdefault(node.value, []).append(Found(module, node, function, owner))
-                continue
-            case py.Call():
-                func = node.func
-                name = func.attr if type(func) is py.Attribute else func.id if type(func) is py.Name else ""
-                if name:
-                    mentions.calls.setdefault(name, []).append(Found(module, node, function, owner))
-            case py.Import() | py.ImportFrom():
-                mentions.imports.append(Importing(module, node, function))
-                continue
-            case py.FunctionDef():
-                waiting += [(item, node, owner) for item in reversed(node.body)]
-                waiting += [(item, function, owner) for item in reversed(node.decorators)]
-                continue
-            case py.If() if dotted(node.test).rpartition(".")[2] == "TYPE_CHECKING":
-                waiting += [(item, function, owner) for item in reversed(node.orelse)]
-                continue
-            case py.ClassDef() if function is None:
-                owner = node
-        for name in inside(type(node)):
+        kind = type(node)
+        if kind is py.Name:
+            continue
+        if isinstance(node, py.Constant):
+            if type(node.value) is str:
+                mentions.texts.setdefault(node.value, []).append(Found(module, node, function, owner))
+            continue
+        if isinstance(node, py.Call):
+            func = node.func
+            name = func.attr if type(func) is py.Attribute else func.id if type(func) is py.Name else ""
+            if name:
+                mentions.calls.setdefault(name, []).append(Found(module, node, function, owner))
+        elif isinstance(node, (py.Import, py.ImportFrom)):
+            mentions.imports.append(Importing(module, node, function))
+            continue
+        elif isinstance(node, py.FunctionDef):
+            waiting += [(item, node, owner) for item in reversed(node.body)]
+            waiting += [(item, function, owner) for item in reversed(node.decorators)]
+            continue
+        elif isinstance(node, py.If) and dotted(node.test).rpartition(".")[2] == "TYPE_CHECKING":
+            waiting += [(item, function, owner) for item in reversed(node.orelse)]
+            continue
+        elif isinstance(node, py.ClassDef) and function is None:
+            owner = node
+        for name in inside(kind):
             value = getattr(node, name)
             if type(value) is tuple:
                 waiting.extend([(item, function, owner) for item in reversed(value) if item is not None])

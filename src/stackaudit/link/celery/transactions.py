@@ -16,6 +16,7 @@ from stackaudit.facts import python as py
 from stackaudit.link.celery.sends import ON_COMMIT, WAYS, Send, send_of
 from stackaudit.link.classes import SourceClass
 from stackaudit.link.modules import SourceModule, dotted
+from stackaudit.link.nodes import inside
 from stackaudit.model.source import Place
 from stackaudit.model.verdict import Step
 
@@ -105,7 +106,7 @@ class Transactions:
             if isinstance(stmt, py.FunctionDef):
                 found = self.bodies[stmt] = Body(module, stmt, owner)
                 atomic = next((each for each in stmt.decorators if self._is_atomic(module, each)), None)
-                self._walk(module, stmt.body, found, atomic, False)
+                self._walk(module, stmt.body, found, atomic)
             elif isinstance(stmt, py.ClassDef):
                 self._bodies(module, stmt.body, self.stack.models.classes.build(module, stmt))
             elif isinstance(stmt, (py.If, py.Try)):
@@ -118,32 +119,32 @@ class Transactions:
         symbol = self.stack.modules.resolve(module, path)
         return symbol is not None and symbol.name in ATOMIC
 
-    def _walk(
-        self, module: SourceModule, found: tuple[object, ...], body: Body, atomic: py.Node | None, deferred: bool
-    ) -> None:
-        for item in found:
-            if isinstance(item, tuple):
-                self._walk(module, item, body, atomic, deferred)
-            elif isinstance(item, py.Node):
-                self._node(module, item, body, atomic, deferred)
-
-    def _node(self, module: SourceModule, node: py.Node, body: Body, atomic: py.Node | None, deferred: bool) -> None:
-        if isinstance(node, (py.FunctionDef, py.Lambda)):
-            inner = node.body if isinstance(node.body, tuple) else (node.body,)
-            self._walk(module, inner, body, atomic, True)
-            return
-        if isinstance(node, py.With):
-            items = tuple(item.value for item in node.items)
-            self._walk(module, items, body, atomic, deferred)
-            within = next((item for item in items if self._is_atomic(module, item)), None)
-            self._walk(module, node.body, body, within or atomic, deferred)
-            return
-        if isinstance(node, py.Call):
-            body.sites.append(Site(node, atomic, deferred))
-        for name in node.__struct_fields__[2:]:
-            value = getattr(node, name)
-            if isinstance(value, (tuple, py.Node)):
-                self._walk(module, (value,), body, atomic, deferred)
+    def _walk(self, module: SourceModule, found: tuple[py.Stmt, ...], body: Body, held: py.Node | None) -> None:
+        """Note the calls of a function, each with the block that holds it; `held` is the decorator around all."""
+        waiting: list[tuple[py.Node, py.Node | None, bool]] = [(item, held, False) for item in reversed(found)]
+        while waiting:
+            node, atomic, deferred = waiting.pop()
+            kind = type(node)
+            if kind is py.Name or kind is py.Constant:
+                continue
+            if isinstance(node, (py.FunctionDef, py.Lambda)):
+                inner = node.body if isinstance(node.body, tuple) else (node.body,)
+                waiting += [(item, atomic, True) for item in reversed(inner)]
+                continue
+            if isinstance(node, py.With):
+                items = tuple(item.value for item in node.items)
+                within = next((item for item in items if self._is_atomic(module, item)), None) or atomic
+                waiting += [(item, within, deferred) for item in reversed(node.body)]
+                waiting += [(item, atomic, deferred) for item in reversed(items)]
+                continue
+            if isinstance(node, py.Call):
+                body.sites.append(Site(node, atomic, deferred))
+            for name in inside(kind):
+                value = getattr(node, name)
+                if type(value) is tuple:
+                    waiting += [(item, atomic, deferred) for item in reversed(value) if item is not None]
+                elif value is not None:
+                    waiting.append((value, atomic, deferred))
 
     def target(self, body: Body, call: py.Call) -> Key | None:
         """The function of the repository that a call runs, None where that cannot be told."""
