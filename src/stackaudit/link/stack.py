@@ -21,10 +21,12 @@ if TYPE_CHECKING:
     from stackaudit.link.host import HostSpec
     from stackaudit.link.mentions import Mentions
     from stackaudit.link.models import Models
+    from stackaudit.link.models.model import Model
     from stackaudit.link.modules import Modules
     from stackaudit.link.nginx import Nginx
     from stackaudit.link.packages import Packages
     from stackaudit.link.pages import Pages
+    from stackaudit.link.pages.files import Templates
     from stackaudit.link.processes import Processes
     from stackaudit.link.queries import Queries
     from stackaudit.link.serializers.walk import Api
@@ -98,6 +100,20 @@ class Stack:
         from stackaudit.link import usage
 
         return usage.resolve(self)
+
+    @cached_property
+    def growing(self) -> frozenset[Model]:
+        """The models whose tables grow as long as the site is used."""
+        from stackaudit.link.models import growth
+
+        return growth.growing(self.models, self.mentions)
+
+    @cached_property
+    def templates(self) -> Templates:
+        """The templates by the names that views use, and the tags and filters that they load."""
+        from stackaudit.link.pages.files import Templates
+
+        return Templates(self.of_kind("template"), self.modules)
 
     @cached_property
     def pages(self) -> Pages:

@@ -28,7 +28,7 @@ def duplicate_index(stack: Stack) -> Iterator[Verdict]:
         found, unread = indexes_of(stack.models, model)
         for number, index in enumerate(found):
             if index.asked != "unique" and index.place not in seen:
-                verdict = _judge(model, index, number, found, mysql, model in stack.usage.growing)
+                verdict = _judge(model, index, number, found, mysql, model in stack.growing)
                 if verdict is not None:
                     seen.add(index.place)
                     yield verdict
@@ -78,7 +78,7 @@ def _replaces(other: Index, index: Index, before: bool) -> bool:
 
 def missing_index(stack: Stack) -> Iterator[Verdict]:
     """One site for each column of a table that grows by which alone several functions look rows up."""
-    grown = stack.usage.growing
+    grown = stack.growing
     asked: dict[tuple[Model, str], list[Place]] = {}
     for body in stack.usage:
         if not any(part in body.module.path for part in _BACKGROUND):

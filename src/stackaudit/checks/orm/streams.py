@@ -26,7 +26,7 @@ def iterate_without_iterator(stack: Stack) -> Iterator[Verdict]:
 
     `iterator()` after `prefetch_related()` raises ValueError without a chunk size, from Django 5.0 on.
     """
-    grown = stack.usage.growing
+    grown = stack.growing
     modern = stack.queries.walk.django >= (5, 0)
     for body in stack.usage:
         background = _is_background(body)

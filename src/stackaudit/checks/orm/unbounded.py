@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from stackaudit.facts import python as py
-from stackaudit.link.models.model import Model
+from stackaudit.link.queries import narrowing
 from stackaudit.link.queries.source import text_of
 from stackaudit.link.queries.values import Manager, Rows
 from stackaudit.link.usage.bodies import Body
@@ -20,13 +20,11 @@ if TYPE_CHECKING:
 
 _NO_PAGES = ("admin", "management/", "migrations/", "export", "feed", "sitemap", "report", "tasks", "command")
 _FILES = ("csv", "attachment", "xlsx", "openpyxl", "xlwt", "Content-Disposition", "StreamingHttpResponse", "zipfile")
-_FLAGS = frozenset({"BooleanField", "NullBooleanField"})
-_SPANS = frozenset({"DateField", "DateTimeField"})
 
 
 def unbounded_queryset(stack: Stack) -> Iterator[Verdict]:
-    """One site for each queryset of a table that grows which a request goes through, in a view or in its template."""
-    grown = stack.usage.growing
+    """One site for each queryset of a table that grows which a view goes through."""
+    grown = stack.growing
     seen: set[Place] = set()
     for body in stack.usage:
         if _answers(body):
@@ -35,12 +33,6 @@ def unbounded_queryset(stack: Stack) -> Iterator[Verdict]:
                 if rows.model in grown and place not in seen:
                     seen.add(place)
                     yield _judge(Site(place, f"{body.where}: {text_of(node, 60)}"), rows, body.place(node))
-    for (loop, _), rows in stack.pages.walk.record.shown.items():
-        if rows.model in grown and rows.via is None and rows.origin is not None and rows.origin.place not in seen:
-            origin = rows.origin
-            if not any(part in origin.place.path for part in _NO_PAGES):
-                seen.add(origin.place)
-                yield _judge(Site(origin.place, f"{origin.where}: {origin.text[:60]}"), rows, loop)
 
 
 def _answers(body: Body) -> bool:
@@ -77,30 +69,11 @@ def _loaded(body: Body) -> Iterator[tuple[py.Expr, Rows]]:
 
 
 def _judge(site: Site, rows: Rows, at: Place) -> Verdict:
-    model = rows.model
-    assert model is not None
-    if rows.limited or rows.bounded or rows.streamed or (rows.kind != "rows" and rows.load.attributes):
+    kept = narrowing.of(rows)
+    if kept == "few":
         return Pass(site)
-    kinds = {_kind(model, name) for name in rows.narrowed}
-    if "few" in kinds:
-        return Pass(site)
-    if "unknown" in kinds:
-        return Unsure(site, f"how many rows of {model.name} its filter leaves is not known")
+    assert rows.model is not None
+    if kept == "unknown":
+        return Unsure(site, f"how many rows of {rows.model.name} its filter leaves is not known")
     related = (Step(at, "goes through all of them"),) if at != site.place else ()
-    return Fail(site, {"model": model.name, "rows": site.name.partition(": ")[2]}, related=related)
-
-
-def _kind(model: Model, name: str) -> str:
-    """What a keyword of a filter leaves: "few" rows (those of one owner, or of a span of time), "many" or "unknown"."""
-    first, _, rest = name.partition("__")
-    if first in ("pk", "id", model.pk) or model.by_query_name(first) is not None or model.attname(first) is not None:
-        return "unknown" if rest.endswith("isnull") else "few"
-    field = model.column(first)
-    if field is None:
-        return "unknown"
-    if field.kind in _FLAGS or rest == "isnull":
-        return "many"
-    if field.kind in _SPANS:
-        return "few"
-    unique = field.keyword("unique")
-    return "few" if isinstance(unique, py.Constant) and unique.value is True else "unknown"
+    return Fail(site, {"model": rows.model.name, "rows": site.name.partition(": ")[2]}, related=related)

@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING
 from stackaudit.facts import python as py
 from stackaudit.link.admin import Admin, Admins, Item, Option
 from stackaudit.link.models.model import Model
-from stackaudit.link.pages import PageHooks, fresh_walk
+from stackaudit.link.pages import PageHooks
 from stackaudit.link.pages import walk as q
 from stackaudit.link.pages.files import Templates
-from stackaudit.link.queries import calls, expressions
+from stackaudit.link.queries import calls, expressions, fresh_walk
 from stackaudit.link.queries.events import Event
 from stackaudit.link.queries.loading import joined
 from stackaudit.link.queries.values import (
@@ -305,7 +305,7 @@ def _is_single(inline: Admin, admin: Admin) -> bool:
 
 def resolve(stack: Stack) -> Changelists:
     """Walk every changelist of a stack."""
-    return Changelists(Admins(stack.models), fresh_walk(stack), stack.pages.templates)
+    return Changelists(Admins(stack.models), fresh_walk(stack), stack.templates)
 
 
 __all__ = ["Changelist", "Changelists", "Column", "Const", "Mapping", "resolve"]

@@ -101,7 +101,7 @@ def resolve(stack: Stack) -> Declared:
     wanted = [make for names, make in _KINDS if any(stack.modules.imports(name) for name in names)]
     if not wanted:
         return Declared(None, ())
-    from stackaudit.link.pages import fresh_walk
+    from stackaudit.link.queries import fresh_walk
 
-    lists = Lists(stack.models, fresh_walk(stack), stack.pages.templates)
+    lists = Lists(stack.models, fresh_walk(stack), stack.templates)
     return Declared(lists, tuple(make(lists, stack) for make in wanted))

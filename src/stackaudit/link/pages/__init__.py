@@ -20,7 +20,7 @@ from stackaudit.link.pages.files import Templates
 from stackaudit.link.pages.render import Renderer
 from stackaudit.link.pages.repeated import Path
 from stackaudit.link.pages.views import Views, kind_of
-from stackaudit.link.queries import calls
+from stackaudit.link.queries import calls, fresh_walk
 from stackaudit.link.queries.entries import functions
 from stackaudit.link.queries.events import Event
 from stackaudit.link.queries.loading import Load
@@ -261,18 +261,9 @@ def _items(value: object) -> list[object]:
     return list(held) if isinstance(held, (list, tuple)) else []
 
 
-def fresh_walk(stack: Stack) -> Walk:
-    """A walk of its own over the stack's models, for the Django version that the stack runs on."""
-    queries = stack.queries
-    walk = Walk(stack.models, queries.walk.django)
-    walk.signalled = queries.walk.signalled
-    return walk
-
-
 def resolve(stack: Stack) -> Pages:
     """Walk every view of a stack with its templates."""
-    templates = Templates(stack.of_kind("template"), stack.modules)
-    return Pages(stack.models, templates, tuple(item for _, item in context_processors(stack)), fresh_walk(stack))
+    return Pages(stack.models, stack.templates, tuple(item for _, item in context_processors(stack)), fresh_walk(stack))
 
 
-__all__ = ["Model", "PageHooks", "Pages", "context_processors", "fresh_walk", "resolve"]
+__all__ = ["Model", "PageHooks", "Pages", "context_processors", "resolve"]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from stackaudit.facts import python as py
 from stackaudit.link.pages import context_processors
-from stackaudit.link.queries import calls
+from stackaudit.link.queries import calls, release
 from stackaudit.link.queries.events import Event
 from stackaudit.link.queries.values import Loop, Other
 from stackaudit.link.queries.walk import Walk
@@ -43,7 +43,7 @@ def asked(stack: Stack) -> Iterator[Processor]:
         module, node = function.module, function.node
         assert isinstance(node, py.FunctionDef)
         place = module.place(py.Name(node.start, node.start + 4 + len(node.name), node.name))
-        walk = _EveryPage(stack.models, stack.queries.walk.django)
+        walk = _EveryPage(stack.models, release(stack))
         walk.page = Loop(place, 0, text="every page")
         walk.loops.append(walk.page)
         calls.apply(walk, function, (Other(name="@request"),), {}, place, f"{node.name}(request)")

@@ -36,12 +36,12 @@ from stackaudit.facts import python as py
 from stackaudit.link.classes import SourceClass
 from stackaudit.link.models import Models
 from stackaudit.link.modules import SourceModule
-from stackaudit.link.queries import access, calls, entries, loops
+from stackaudit.link.queries import access, calls, entries, loops, writes
 from stackaudit.link.queries.events import Event
 from stackaudit.link.queries.values import UNKNOWN, Const, Function, Instance, Mapping, Method, Rows, Seq, Value
 from stackaudit.link.queries.walk import At, Walk
 
-__all__ = ["Event", "Queries", "Rows", "Value", "resolve"]
+__all__ = ["Event", "Queries", "Rows", "Value", "fresh_walk", "release", "resolve"]
 
 
 class Queries:
@@ -130,11 +130,19 @@ class Queries:
 
 def resolve(stack: Any) -> Queries:
     """Walk the Python code of a stack."""
-    return Queries(stack.models, _django(stack))
+    return Queries(stack.models, release(stack))
 
 
-def _django(stack: Any) -> tuple[int, int]:
+def fresh_walk(stack: Any) -> Walk:
+    """A walk of its own over the stack's models: it has seen nothing yet, and needs nothing that another one saw."""
+    walk = Walk(stack.models, release(stack))
+    walk.signalled = writes.signalled_models(walk)
+    return walk
+
+
+def release(stack: Any) -> tuple[int, int]:
+    """The Django release that the stack runs on, as (major, minor); 5.2 where nothing tells."""
     packages = stack.packages
     found = getattr(getattr(packages, "django_version", None), "value", None)
-    release: tuple[int, ...] = getattr(found, "release", ())
-    return (int(release[0]), int(release[1])) if len(release) > 1 else (5, 2)
+    numbers: tuple[int, ...] = getattr(found, "release", ())
+    return (int(numbers[0]), int(numbers[1])) if len(numbers) > 1 else (5, 2)

@@ -11,10 +11,10 @@ from stackaudit.facts import python as py
 from stackaudit.link.classes import SourceClass
 from stackaudit.link.modules import SourceModule
 from stackaudit.link.nodes import nodes
-from stackaudit.link.pages import PageHooks, fresh_walk
+from stackaudit.link.pages import PageHooks
 from stackaudit.link.pages import walk as q
 from stackaudit.link.pages.files import Templates
-from stackaudit.link.queries import calls
+from stackaudit.link.queries import calls, fresh_walk
 from stackaudit.link.queries.entries import functions
 from stackaudit.link.queries.events import Event
 from stackaudit.link.queries.values import (
@@ -336,4 +336,4 @@ def _calls_super(node: py.FunctionDef) -> bool:
 
 def resolve(stack: Stack) -> Api:
     """Walk every list of an API."""
-    return Api(Serializers(stack.models), fresh_walk(stack), stack.pages.templates)
+    return Api(Serializers(stack.models), fresh_walk(stack), stack.templates)

@@ -1,22 +1,18 @@
 """What functions do with the querysets that they make: the base of the rules that look at one function.
 
 Rooms: `bodies` (a function as a tree, with branches and names), `uses` (what is done with rows), `chains` (the calls
-that make a queryset), `effects` (what may change an answer), `growth` (which tables grow). The walk over queries tells
-which expressions stand for rows; nothing is walked once more.
+that make a queryset), `effects` (what may change an answer). The walk over queries tells which expressions stand for
+rows; nothing is walked once more.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import cached_property
 from typing import TYPE_CHECKING
 
-from stackaudit.link.models.model import Model
-from stackaudit.link.usage import growth
 from stackaudit.link.usage.bodies import Body
 
 if TYPE_CHECKING:
-    from stackaudit.link.models import Models
     from stackaudit.link.stack import Stack
 
 __all__ = ["Body", "Usage", "resolve"]
@@ -25,21 +21,15 @@ __all__ = ["Body", "Usage", "resolve"]
 class Usage:
     """The functions of a stack that handle rows."""
 
-    def __init__(self, models: Models, bodies: list[Body]) -> None:
-        self.models = models
+    def __init__(self, bodies: list[Body]) -> None:
         self.bodies = bodies
 
     def __iter__(self) -> Iterator[Body]:
         return iter(self.bodies)
-
-    @cached_property
-    def growing(self) -> frozenset[Model]:
-        """The models whose tables grow as long as the site is used."""
-        return growth.growing(self.models, self.bodies)
 
 
 def resolve(stack: Stack) -> Usage:
     """Every function in which the walk met rows, in the order of the files."""
     walk = stack.queries.walk
     held = sorted(walk.keepers.items(), key=lambda item: (item[1][0].path, item[0].start))
-    return Usage(stack.models, [Body(module, node, where, walk.kept) for node, (module, where) in held])
+    return Usage([Body(module, node, where, walk.kept) for node, (module, where) in held])

@@ -8,11 +8,9 @@ from typing import TYPE_CHECKING
 from stackaudit.facts import python as py
 from stackaudit.link.models.model import Field, Model
 from stackaudit.link.modules import SourceModule, dotted
-from stackaudit.link.queries.loading import NEW
-from stackaudit.link.queries.values import Manager, Related, Row, Rows
-from stackaudit.link.usage.bodies import Body
 
 if TYPE_CHECKING:
+    from stackaudit.link.mentions import Mentions
     from stackaudit.link.models import Models
 
 _MAKING = frozenset({"create", "acreate", "bulk_create", "abulk_create", "get_or_create", "aget_or_create"} | {
@@ -21,16 +19,13 @@ _MAKING = frozenset({"create", "acreate", "bulk_create", "abulk_create", "get_or
 _BY_HAND = ("management/", "migrations/", "/admin", "admin.py", "fixtures", "seed", "sample", "demo", "factor")
 
 
-def growing(models: Models, bodies: Iterable[Body]) -> frozenset[Model]:
+def growing(models: Models, mentions: Mentions) -> frozenset[Model]:
     """The user model, and the models that belong to others, keep when each row was made, and are made by running code.
 
     A time and an owner say that rows are events or contributions rather than entries of a list that somebody keeps;
     code or forms outside commands, migrations and the admin that make them say that nobody counts them.
     """
-    made = set(_shown_in_forms(models))
-    for body in bodies:
-        if not any(part in body.module.path for part in _BY_HAND):
-            made.update(_made(body))
+    made = {*_shown_in_forms(models), *_made(models, mentions)}
     user = models.user
     found = {
         model
@@ -40,24 +35,40 @@ def growing(models: Models, bodies: Iterable[Body]) -> frozenset[Model]:
     return frozenset(found | ({user} if user is not None else set()))
 
 
-def _made(body: Body) -> Iterable[Model]:
-    for call in body.calls:
-        value = body.value(call)
-        if isinstance(value, Row) and value.load.unknown == NEW.unknown:
-            yield value.model
-        elif isinstance(call.func, py.Attribute) and call.func.attr in _MAKING:
-            held = body.value(call.func.value)
-            model = held.relation.target if isinstance(held, Related) else None
-            if isinstance(held, (Manager, Rows)):
-                model = held.model
-            if model is not None:
+def _made(models: Models, mentions: Mentions) -> Iterator[Model]:
+    """The models that code outside commands and the admin makes rows of: `Order(...)`, `….create(...)` and its like."""
+    for model in models:
+        for found in mentions.named(model.name):
+            if not _is_by_hand(found.module) and models.of_expr(found.module, found.call.func) is model:
                 yield model
+                break
+    reverse = _reverse_names(models)
+    for found in mentions.named(*_MAKING):
+        func = found.call.func
+        if isinstance(func, py.Attribute) and isinstance(func.value, py.Attribute) and not _is_by_hand(found.module):
+            named = models.of_expr(found.module, func.value.value) or reverse.get(func.value.attr)
+            if named is not None:
+                yield named
+
+
+def _reverse_names(models: Models) -> dict[str, Model]:
+    """The names of relations to many rows that only one model's rows stand behind."""
+    targets: dict[str, set[Model]] = {}
+    for model in models:
+        for relation in model.relations.values():
+            if relation.many and relation.target is not None:
+                targets.setdefault(relation.name, set()).add(relation.target)
+    return {name: next(iter(found)) for name, found in targets.items() if len(found) == 1}
+
+
+def _is_by_hand(module: SourceModule) -> bool:
+    return any(part in module.path for part in _BY_HAND)
 
 
 def _shown_in_forms(models: Models) -> Iterator[Model]:
     """The models of the forms outside the admin that make rows of them."""
     for module in models.modules:
-        if any(part in module.path for part in _BY_HAND):
+        if _is_by_hand(module):
             continue
         for bound in module.names.values():
             node = bound[-1].node

@@ -1,0 +1,38 @@
+"""How many rows a queryset leaves of its table, as far as its filters and slices tell."""
+
+from __future__ import annotations
+
+from typing import Literal, TypeAlias
+
+from stackaudit.facts import python as py
+from stackaudit.link.models.model import Model
+from stackaudit.link.queries.values import Rows
+
+Kept: TypeAlias = Literal["few", "many", "unknown"]
+_FLAGS = frozenset({"BooleanField", "NullBooleanField"})
+_SPANS = frozenset({"DateField", "DateTimeField"})
+
+
+def of(rows: Rows) -> Kept:
+    """ "few" for a slice, a page, the rows of one owner or of a span of time; "many" where nothing limits them."""
+    if rows.limited or rows.bounded or rows.streamed or (rows.kind != "rows" and rows.load.attributes):
+        return "few"
+    assert rows.model is not None
+    kinds = {_kind(rows.model, name) for name in rows.narrowed}
+    return "few" if "few" in kinds else "unknown" if "unknown" in kinds else "many"
+
+
+def _kind(model: Model, name: str) -> Kept:
+    """What a keyword of a filter leaves."""
+    first, _, rest = name.partition("__")
+    if first in ("pk", "id", model.pk) or model.by_query_name(first) is not None or model.attname(first) is not None:
+        return "unknown" if rest.endswith("isnull") else "few"
+    field = model.column(first)
+    if field is None:
+        return "unknown"
+    if field.kind in _FLAGS or rest == "isnull":
+        return "many"
+    if field.kind in _SPANS:
+        return "few"
+    unique = field.keyword("unique")
+    return "few" if isinstance(unique, py.Constant) and unique.value is True else "unknown"
