@@ -45,7 +45,7 @@ def scan(root: Path, config: Config, progress: Progress | None = None) -> Result
     if any({"pip-audit", "deptry"} & set(rule.needs) for rule in chosen):
         stack.tools = _ask_tools(root, stack, config, tell)
     tell("judging", 0, len(chosen))
-    judged = judge.judge(stack, chosen, _snippets(inputs))
+    judged = judge.judge(stack, chosen, _snippets(inputs), config.jobs)
     settled = waivers.settle(judged, files, config, root, catalog.known_words(rules))
     return Result(
         schema=SCHEMA,

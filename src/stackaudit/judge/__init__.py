@@ -7,11 +7,15 @@ import importlib
 import traceback
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from types import ModuleType
 
+import msgspec
+
 from stackaudit.catalog import CatalogError
 from stackaudit.checks import declared
+from stackaudit.judge import beside
 from stackaudit.link.stack import Stack
 from stackaudit.model.result import (
     Finding,
@@ -30,6 +34,13 @@ from stackaudit.model.values import Unknown
 from stackaudit.model.verdict import Fail, Pass, Site, Step, Unsure, Verdict
 
 Check = Callable[[Stack], Iterator[Verdict]]
+WORTH_A_PROCESS = 100
+"""Python files: with fewer, a second process saves less than it costs."""
+_PAGES = frozenset({"template", "drf", "admin"})
+"""Areas whose rules look at views, templates, serializers and the admin, and at no walk over the code alone."""
+_SHARED = ("models", "settings", "packages", "templates")
+"""What both halves need, linked before they part."""
+
 Snippets = Callable[[str, int], str]
 """The text of a line (from 1) of a file, "" where it cannot be had."""
 
@@ -44,18 +55,47 @@ class Judgement:
     passed: list[Passed] = field(default_factory=list)
     notifications: list[Notification] = field(default_factory=list)
 
+    def add(self, other: Judgement) -> None:
+        """Take in what another process judged."""
+        self.outcomes += other.outcomes
+        self.findings += other.findings
+        self.unknowns += other.unknowns
+        self.passed += other.passed
+        self.notifications += other.notifications
 
-def judge(stack: Stack, rules: Sequence[Rule], snippet: Snippets) -> Judgement:
+
+def judge(stack: Stack, rules: Sequence[Rule], snippet: Snippets, jobs: int | None = None) -> Judgement:
     """Put every rule to the stack. A check that crashes makes its rule unknown and leaves a notification.
 
-    Raises CatalogError for a declared check that cannot be used.
+    With much code, the rules on pages are judged by a second process; `jobs` of 1 forbids it. Raises CatalogError for
+    a declared check that cannot be used.
     """
-    judgement = Judgement()
-    for rule in rules:
-        _judge_one(stack, rule, snippet, judgement)
+    pages = [rule for rule in rules if rule.area in _PAGES]
+    rest = [rule for rule in rules if rule.area not in _PAGES]
+    outcome = None
+    if pages and rest and jobs != 1 and len(stack.of_kind("python")) >= WORTH_A_PROCESS:
+        for shared in _SHARED:
+            with suppress(Exception):  # the rules that need it meet the error again, and tell it
+                getattr(stack, shared)
+        outcome = beside.start(lambda: msgspec.msgpack.encode(_judged(stack, pages, snippet)))
+    judgement = _judged(stack, rest if outcome else rules, snippet)
+    if outcome is not None:
+        encoded = outcome()
+        other = msgspec.msgpack.decode(encoded, type=Judgement) if encoded else _judged(stack, pages, snippet)
+        judgement.add(other)
+        order = {rule.id: number for number, rule in enumerate(rules)}
+        judgement.outcomes.sort(key=lambda item: order[item.id])
+        judgement.notifications.sort(key=lambda item: order[item.rule])
     judgement.findings.sort(key=lambda item: (SEVERITIES.index(item.severity), item.rule, _order(item.location)))
     judgement.unknowns.sort(key=lambda item: (item.rule, _order(item.location)))
     judgement.passed.sort(key=lambda item: (item.rule, _order(item.location)))
+    return judgement
+
+
+def _judged(stack: Stack, rules: Sequence[Rule], snippet: Snippets) -> Judgement:
+    judgement = Judgement()
+    for rule in rules:
+        _judge_one(stack, rule, snippet, judgement)
     return judgement
 
 
