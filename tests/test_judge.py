@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from stackaudit import judge
+from stackaudit import catalog, judge
 from stackaudit.config import Config
+from stackaudit.discover import discover
 from stackaudit.facts.files import FileFacts, Note
+from stackaudit.judge import beside
 from stackaudit.link.stack import Stack
+from stackaudit.lower import pool
 from stackaudit.model.result import Finding, Location, Notification, Open, Passed, RuleOutcome
 from stackaudit.model.rule import Cause, Rule
 from stackaudit.model.source import Place, Region
@@ -134,3 +139,48 @@ def test_a_file_that_cannot_be_read_is_an_unknown_site(monkeypatch: pytest.Monke
 def test_nothing_to_judge_is_not_applicable(monkeypatch: pytest.MonkeyPatch) -> None:
     seen = judged(monkeypatch, [], rule())
     assert (seen.outcomes[0].status, seen.outcomes[0].why) == ("not-applicable", "nothing to judge")
+
+
+def shop_of_many_files(root: Path) -> list[FileFacts]:
+    """A stack large enough for a second process, with faults in its code and in its pages."""
+    files = {f"shop/module{number}.py": "VALUE = 1\n" for number in range(judge.WORTH_A_PROCESS)}
+    files |= {
+        "shop/models.py": "from django.db import models\n\n"
+        "class Author(models.Model):\n    name = models.TextField()\n\n"
+        "class Book(models.Model):\n    author = models.ForeignKey(Author, on_delete=models.CASCADE)\n",
+        "shop/views.py": "from django.shortcuts import render\nfrom .models import Book\n\n"
+        "def shelf(request):\n    return render(request, 'shelf.html', {'books': Book.objects.all()})\n\n"
+        "def names():\n    return [book.author.name for book in Book.objects.all()]\n",
+        "shop/templates/shelf.html": "{% for book in books %}{{ book.author.name }}{% endfor %}",
+    }
+    for name, text in files.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text(text)
+    inputs = discover(root)
+    return pool.lower_all(inputs.files, inputs.read, jobs=1, cache=None)
+
+
+def test_a_second_process_changes_nothing(tmp_path: Path) -> None:
+    files = shop_of_many_files(tmp_path)
+    rules = catalog.choose(catalog.load(None), ("orm", "template"), ())
+    alone = judge.judge(Stack(files, Config()), rules, lambda path, line: "", 1)
+    assert {item.rule for item in alone.findings} == {"orm/n-plus-one-forward", "template/n-plus-one"}
+    assert judge.judge(Stack(files, Config()), rules, lambda path, line: "") == alone
+
+
+def test_what_a_second_process_cannot_do_is_done_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    files = shop_of_many_files(tmp_path)
+    rules = catalog.choose(catalog.load(None), ("orm", "template"), ())
+    alone = judge.judge(Stack(files, Config()), rules, lambda path, line: "", 1)
+    monkeypatch.setattr(judge.beside, "start", lambda work: lambda: None)
+    assert judge.judge(Stack(files, Config()), rules, lambda path, line: "") == alone
+
+
+def test_work_beside_gives_its_bytes_or_nothing() -> None:
+    def fails() -> bytes:
+        raise ValueError("no")
+
+    outcomes = [beside.start(lambda: b"done"), beside.start(fails)]
+    told = [outcome() if outcome is not None else None for outcome in outcomes]
+    two = hasattr(os, "sched_getaffinity") and len(os.sched_getaffinity(0)) > 1
+    assert told == ([b"done", None] if two else [None, None])
