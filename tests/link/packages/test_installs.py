@@ -38,6 +38,23 @@ def test_pip(run: str, files: tuple[str, ...], packages: tuple[str, ...]) -> Non
 
 
 @pytest.mark.parametrize(
+    ("before", "edited"),
+    [
+        ("sed -i '/# Development/,$d' requirements.txt", ("requirements.txt",)),
+        ("sed --in-place=.bak s/a/b/ /app/requirements.txt", ("requirements.txt",)),
+        ("sh -c 'perl -pi -e s/a/b/ requirements.txt'", ("requirements.txt",)),
+        ("mv slim.txt requirements.txt", ("requirements.txt",)),
+        ("sed s/a/b/ requirements.txt", ()),
+        ("sed -i s/a/b/ settings.py", ()),
+        ("pip install -r requirements.txt && sed -i d requirements.txt", ()),
+    ],
+)
+def test_files_that_the_image_changes_first(before: str, edited: tuple[str, ...]) -> None:
+    first, *_ = found(f"FROM python:3.13\nRUN {before}\nRUN pip install -r requirements.txt\n")
+    assert (first.files, first.edited) == (("requirements.txt",), edited)
+
+
+@pytest.mark.parametrize(
     ("run", "project", "extras", "groups"),
     [
         ("pip install .", True, (), ()),

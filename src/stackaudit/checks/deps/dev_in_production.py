@@ -37,12 +37,16 @@ def dev_in_production(stack: Stack) -> Iterator[Verdict]:
     """One verdict for each file that production installs, and for each image that installs a group for development.
 
     A tool that the code itself imports is no tool there. Where one flat file is all there is and nothing says that
-    production installs it, a tool in it is unknown.
+    production installs it, a tool in it is unknown, and so is one in a file that the image changes first. Where an
+    image asks for a group of development besides, that is the finding, and the tools among the rest are part of it.
     """
     packages = stack.packages
     suspects = [item for item in packages.direct if is_tool(item.fact.key)]
     found = uses(stack) if suspects else None
     tools = [item for item in suspects if found is None or not _imported(item, found)]
+    images = list(_images(stack, tools))
+    guilty = any(isinstance(verdict, Fail) for verdict in images)
+    edited = {name.rpartition("/")[2]: install for install in packages.installs for name in install.edited}
     for path in packages.production:
         listed = [item for item in tools if item.path == path]
         if not listed:
@@ -50,10 +54,13 @@ def dev_in_production(stack: Stack) -> Iterator[Verdict]:
         elif _flat(packages):
             why = f"{path} is the only list of packages, and nothing tells what production installs"
             yield Unsure(Site(listed[0].place, path), why)
-        else:
+        elif (install := edited.get(path.rpartition("/")[2])) is not None:
+            why = f"{install.place.path} changes the file before it installs it"
+            yield Unsure(Site(listed[0].place, path), why)
+        elif not guilty:
             names, related = _named(listed)
             yield Fail(Site(listed[0].place, path), {"path": path, **names}, related=related[1:])
-    yield from _images(stack)
+    yield from images
 
 
 def _named(tools: Sequence[Declared]) -> tuple[dict[str, str], tuple[Step, ...]]:
@@ -91,8 +98,11 @@ def _first(stack: Stack, path: str) -> Place:
     return Place(path, Region(1, 1, 1, 1))
 
 
-def _images(stack: Stack) -> Iterator[Verdict]:
-    """One verdict for each image that installs a file or a group for development."""
+def _images(stack: Stack, listed: Sequence[Declared]) -> Iterator[Verdict]:
+    """One verdict for each image that installs a file or a group for development.
+
+    `listed` are the tools among what production installs anyway.
+    """
     by_image: dict[str, list[tuple[Install, list[Declared]]]] = {}
     for install in stack.packages.installs:
         by_image.setdefault(install.place.path, []).append((install, _development(install, stack)))
@@ -110,6 +120,7 @@ def _images(stack: Stack) -> Iterator[Verdict]:
             continue
         names, related = _named(tools)
         others = tuple(Step(other.place, "and so does this") for other, _ in guilty[1:])
+        others += tuple(Step(item.place, f"{item.fact.name} comes with the rest") for item in listed[:6])
         yield Fail(site, {**names, "option": _option(install)}, cause="installed", related=(*others, *related))
 
 
@@ -148,4 +159,12 @@ def _option(install: Install) -> str:
         "poetry": "Write `poetry install --only main`",
         "pipenv": "Leave out --dev",
         "pdm": "Add --prod",
-    }.get(install.tool, "Install the file or the group of production only")
+        "pip": f"Leave out {_asked(install)}" if _asked(install) else "Install the file of production only",
+    }[install.tool]
+
+
+def _asked(install: Install) -> str:
+    """The options that ask pip for groups or files of development, "" where an extra of the project does."""
+    groups = [f"`--group {name}`" for name in install.groups if _INSTALLS_DEV.fullmatch(name)]
+    files = [f"`-r {name}`" for name in install.files if DEVELOPMENT.search(name)]
+    return " and ".join((*groups, *files))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from stackaudit.facts.commands import Step, Text, Word
 from stackaudit.facts.files import FileFacts
@@ -22,6 +22,7 @@ DEVELOPMENT = re.compile(
 PRODUCTION = re.compile(r"(^|[/_.-])(prod|production|deploy|deployment|live|heroku|server)([/_.-]|$)", re.IGNORECASE)
 """A path or group that names production."""
 
+_IN_PLACE = re.compile(r"-[a-zA-Z]*i|--in-place|inplace$")
 _PYTHON = re.compile(r"python(\d(\.\d+)?)?")
 _PIP = re.compile(r"pip(\d(\.\d+)?)?")
 
@@ -34,7 +35,8 @@ class Install:
     requirements given on the command line, `project` tells that the project itself is installed with `extras`. `groups`
     are those named; `main`, `defaults` and `every` tell whether the main dependencies, the default groups and all
     groups come too.
-    `unknown` says what the command leaves open.
+    `edited` are those of `files` that an earlier command of the image changes. `unknown` says what the command leaves
+    open.
     """
 
     tool: str
@@ -48,6 +50,7 @@ class Install:
     main: bool = True
     defaults: bool = False
     every: bool = False
+    edited: tuple[str, ...] = ()
     unknown: str = ""
 
 
@@ -58,10 +61,32 @@ def installs(files: Iterable[FileFacts]) -> tuple[Install, ...]:
     named = [item for item in images if PRODUCTION.search(item.path)]
     found: list[Install] = []
     for item in named or images:
+        edited: set[str] = set()
         for stage in reached(item.facts.stages):
-            for command in stage.runs:
-                found += [one for step in command.steps for one in _of_step(step, stage, item.path)]
+            for step in (step for command in stage.runs for step in command.steps):
+                edited |= _edits(step)
+                for one in _of_step(step, stage, item.path):
+                    changed = tuple(name for name in one.files if _name(name) in edited)
+                    found.append(replace(one, edited=changed) if changed else one)
     return tuple(found)
+
+
+def _edits(step: Step) -> set[str]:
+    """The names of the files that a command changes in place, or puts another file over."""
+    found = {name for inner in step.inner for name in _edits(inner)}
+    words = [word.text for word in step.words if word.text != "sudo"]
+    if len(words) < 3:
+        return found
+    program = _name(words[0])
+    if program in ("mv", "cp", "install"):
+        found.add(_name(words[-1]))
+    elif program in ("sed", "perl", "awk", "gawk") and any(_IN_PLACE.match(word) for word in words[1:]):
+        found.update(_name(word) for word in words[1:] if not word.startswith("-"))
+    return found
+
+
+def _name(path: str) -> str:
+    return path.rpartition("/")[2]
 
 
 def reached(stages: Sequence[Stage]) -> list[Stage]:
