@@ -17,6 +17,8 @@ _SCHEME = frozenset(
     {"x-forwarded-proto", "x-forwarded-protocol", "x-forwarded-scheme", "x-forwarded-ssl", "x-scheme", "forwarded"}
 )
 
+_VALUES = {"Host": "$host", "X-Forwarded-For": "$proxy_add_x_forwarded_for", "X-Forwarded-Proto": "$scheme"}
+
 
 def proxy_headers(stack: Stack) -> Iterator[Verdict]:
     """One site for each location that hands requests to Django over HTTP."""
@@ -25,7 +27,7 @@ def proxy_headers(stack: Stack) -> Iterator[Verdict]:
         for item, is_it in django_locations(stack)
         if item.target.by == "proxy_pass" and item.level is item.location.level
     ]
-    verdicts = once_for_each_place(_judge(item, is_it) for item, is_it in proxied)
+    verdicts = once_for_each_place(_judge(stack, item, is_it) for item, is_it in proxied)
     levels = {item.target.line.place: item.level.in_force("proxy_set_header") for item, _ in proxied}
     yield from one_for_each_cause(verdicts, lambda fail: _cause(fail, levels[fail.site.place]))
 
@@ -36,7 +38,7 @@ def _cause(fail: Fail, found: Value[InForce]) -> object:
     return (fail.site.place.path, fail.cause, fail.values.get("missing"), lines)
 
 
-def _judge(proxied: Proxied, is_django: bool | None) -> Verdict:
+def _judge(stack: Stack, proxied: Proxied, is_django: bool | None) -> Verdict:
     place = proxied.target.line.place
     site = Site(place, f"{proxied.location.site.name} proxy_set_header")
     found = proxied.level.in_force("proxy_set_header")
@@ -50,12 +52,30 @@ def _judge(proxied: Proxied, is_django: bool | None) -> Verdict:
     if is_django is None:
         return Unsure(site, f"nothing tells whether {proxied.target.address} is the Django application")
     lost = _lost(proxied, found.value, missing)
-    values = {"missing": " and ".join(missing), "upstream": proxied.target.address}
+    if missing == ["X-Forwarded-For"] and lost is None and _behind_tls(stack, proxied.location.server):
+        return Unsure(
+            site,
+            "TLS ends before this server (SECURE_PROXY_SSL_HEADER), and what the proxy there tells passes unchanged",
+        )
+    values = {
+        "missing": " and ".join(missing),
+        "upstream": proxied.target.address,
+        "lines": " ".join(f"proxy_set_header {name} {_VALUES[name]};" for name in missing),
+    }
     if lost is not None:
         return Fail(site, values, cause="replaced", related=lost)
     if "Host" in missing:
         return Fail(site, values)
     return Fail(site, values, cause="client-address" if missing == ["X-Forwarded-For"] else "forwarded")
+
+
+def _behind_tls(stack: Stack, server: Server) -> bool:
+    """Whether Django learns of TLS from a proxy that stands before this server, which speaks none."""
+    settings = stack.settings
+    if server.tls != Known(False) or settings is None or settings.doubt:
+        return False
+    header = settings.get("SECURE_PROXY_SSL_HEADER")
+    return not isinstance(header, Known) or bool(header.value)
 
 
 def _missing(found: InForce, server: Server) -> list[str]:

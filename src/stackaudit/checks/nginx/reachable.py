@@ -43,7 +43,8 @@ def _of_server(server: Server) -> Iterator[Verdict]:
 
 
 def _judge(server: Server, location: Location, site: Site, returned: Line | None) -> Verdict:
-    values = {"location": location.title, "path": location.pattern}
+    quoted = f'"{location.pattern}"' if set(location.pattern) & set("{};") else location.pattern
+    values = {"location": location.title, "path": location.pattern, "expression": f"location ~ {quoted}"}
     if returned is not None:
         step = Step(returned.place, "answers every request before a location is looked for")
         return Fail(
@@ -84,6 +85,8 @@ def _redirects_all(line: Line) -> bool:
 
 def _never_a_path(pattern: str) -> str:
     """Why no decoded path is or begins with `pattern`; "" where one may."""
+    if pattern.startswith("^"):
+        return "no-tilde"
     if not pattern.startswith("/"):
         return "no-slash"
     if "?" in pattern:
