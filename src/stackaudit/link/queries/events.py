@@ -12,7 +12,7 @@ from stackaudit.link.queries.values import Loop, Origin, Rows
 from stackaudit.model.source import Place
 from stackaudit.model.verdict import Step
 
-EventKind: TypeAlias = Literal["forward", "reverse", "deferred", "bypassed", "query", "write", "existence", "invariant"]
+EventKind: TypeAlias = Literal["forward", "reverse", "deferred", "bypassed", "query", "write", "existence"]
 Outcome: TypeAlias = Literal["fail", "pass", "unknown"]
 
 
@@ -56,10 +56,12 @@ class Record:
     `working` are the loops, by their places, that do work outside the database on their turns; `workers` the functions
     that do it. `outside` holds the calls that are such work, with the dotted name of what they call, and `called` the
     functions of the repository that calls lead to. `shown` are the rows that templates and lists go through, by the
-    place of the loop and the origin.
+    place of the loop and the origin. With `apart`, what one loop over a relation asks is an event for each of the
+    querysets whose rows the relation belongs to.
     """
 
     def __init__(self) -> None:
+        self.apart = False
         self._events: dict[tuple[object, ...], Event] = {}
         self.working: set[Place] = set()
         self.workers: set[object] = set()
@@ -70,6 +72,7 @@ class Record:
 
     def add(self, event: Event) -> None:
         """Keep an event, unless the same one is known already."""
+        behind = event.loop.behind if self.apart and event.loop is not None else None
         key = (
             event.kind,
             event.place,
@@ -77,6 +80,7 @@ class Record:
             event.origin.place if event.origin else None,
             event.path,
             event.outcome,
+            (behind.origin.place if behind.origin is not None else None, behind.path) if behind is not None else None,
         )
         known = self._events.get(key)
         if known is None or (known.guarded and not event.guarded):

@@ -151,7 +151,7 @@ def _call(walk: Walk, node: py.Call) -> Value:
     if isinstance(called, Function) and isinstance(called.node, py.FunctionDef):
         value = calls.call(walk, called, args, keywords, at)
         if isinstance(value, Rows) and value.via is None and isinstance(called.bound, (Rows, Manager)):
-            return replace(value, origin=walk.origin(at))
+            return replace(value, origin=walk.origin(at, rows=value))
         return value
     value = calls.apply(walk, called, args, keywords, at)
     if isinstance(called, Other) and called.name.rpartition(".")[2] in known.PREFETCHERS and node.args:
@@ -195,7 +195,7 @@ def _joined(walk: Walk, node: py.JoinedStr) -> Value:
 def _binop(walk: Walk, node: py.BinOp) -> Value:
     left, right = evaluate(walk, node.left), evaluate(walk, node.right)
     if node.op in ("|", "&") and isinstance(left, Rows):
-        return replace(left, origin=walk.origin(walk.at(node)) if left.via is None else left.origin)
+        return replace(left, origin=walk.origin(walk.at(node), rows=left) if left.via is None else left.origin)
     if node.op == "+" and isinstance(left, (Seq, Rows)) and isinstance(right, (Seq, Rows)):
         return _added(left, right)
     if node.op == "%" and isinstance(left, Const) and isinstance(left.value, str):

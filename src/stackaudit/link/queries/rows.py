@@ -64,9 +64,10 @@ def called(
         kind = "values" if row.returns == "values" else changed.kind
         made = replace(changed, kind=kind, loops=loops, evaluated=False, narrowed=narrowed)
         if rows.via is None or not (rows.cached or rows.path):
-            made = replace(made, origin=walk.origin(at), path=() if made.via is None or not made.cached else made.path)
+            path = () if made.via is None or not made.cached else made.path
+            made = replace(made, origin=walk.origin(at, rows=made), path=path)
         elif not made.cached:
-            made = replace(made, origin=walk.origin(at), path=())
+            made = replace(made, origin=walk.origin(at, rows=made), path=())
         via = made.via
         if via is not None and not made.asked and via.row.load.unknown not in ("", NEW.unknown) and made.origin:
             made = replace(made, origin=replace(made.origin, by=PRESUMED))
@@ -84,7 +85,7 @@ def called(
     if not (rows.evaluated and rows.cached):
         access.evaluate(walk, replace(rows, evaluated=False), at, name)
     if row.returns == "mapping":
-        origin = rows.origin or walk.origin(at)
+        origin = rows.origin or walk.origin(at, rows=rows)
         element: Value = Row(rows.model, rows.load, origin, (), IDLE) if rows.model else Other()
         return Mapping(element, (), Other(), loops)
     return _one(rows, loops, at, walk, name)
@@ -134,7 +135,7 @@ def _one(rows: Rows, loops: frozenset[object], at: At, walk: Walk, name: str) ->
     if rows.via is not None and walk.repeats(rows.via.row.loop) and (rows.cached or rows.path):
         via = rows.via
         return Row(rows.model, rows.load, rows.origin, rows.path, via.row.loop, loops)  # type: ignore[arg-type]
-    return Row(rows.model, rows.load, walk.origin(at, name), (), None, loops)  # type: ignore[arg-type]
+    return Row(rows.model, rows.load, walk.origin(at, name, rows), (), None, loops)  # type: ignore[arg-type]
 
 
 def _lazy(rows: Rows, effect: str, name: str, args: tuple[Value, ...], keywords: dict[str, Value]) -> Rows:

@@ -24,7 +24,7 @@ class Loop:
     """A loop during its walk.
 
     `depth` counts the frames below it; `bounded` says why its turns do not count, "" where they do; `page` how many
-    turns it takes where a page shows so many rows, 0 where that is open.
+    turns it takes where a page shows so many rows, 0 where that is open. `behind` says whose relation it goes through.
     """
 
     place: Place
@@ -34,16 +34,51 @@ class Loop:
     guard: int = 0
     steps: tuple[tuple[Place, str], ...] = ()
     page: int = 0
+    behind: Behind | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """The expression that makes a queryset: what a fix changes. `text` is the expression, shortened."""
+    """The expression that makes a queryset: what a fix changes. `text` is the expression, shortened.
+
+    `model` is the model of its rows. `refined` is the queryset that it was made of (`books` in `books.filter(...)`).
+    Where it is the related manager of a row that a loop hands out, and uses what was prefetched, `outer` is the
+    queryset of that loop and `way` leads from its rows to these.
+    """
 
     place: Place
     text: str
     where: str
     by: str = ""
+    model: Model | None = field(default=None, compare=False)
+    refined: Origin | None = field(default=None, compare=False)
+    outer: Origin | None = field(default=None, compare=False)
+    way: tuple[str, ...] = field(default=(), compare=False)
+
+    def among(self, other: Origin | None) -> Origin | None:
+        """The nearest queryset that both were made of: this one, the other one, or an earlier one; None for none."""
+        mine: list[Place] = []
+        one: Origin | None = self
+        while one is not None:
+            mine.append(one.place)
+            one = one.refined
+        while other is not None and other.place not in mine:
+            other = other.refined
+        return other
+
+
+@dataclass(frozen=True, slots=True)
+class Behind:
+    """Rows that a relation of other rows leads to and that nobody loaded, as a prefetch of those would name them.
+
+    `own` is their own origin (`book.tags.all()`); `origin` the outermost queryset that is known, and `path` the
+    relations from its rows. Where none is known `origin` is None, and `path` begins at a row of `model`.
+    """
+
+    own: Origin | None
+    origin: Origin | None
+    path: tuple[str, ...]
+    model: Model
 
 
 @dataclass(frozen=True, slots=True)
@@ -275,8 +310,11 @@ def join(one: Value, other: Value) -> Value:
         return one
     loops = one.loops | other.loops
     if isinstance(one, Rows) and isinstance(other, Rows) and one.model is other.model and one.kind == other.kind:
+        chosen = other if one.bounded and not other.bounded else one
+        shared = one.origin.among(other.origin) if one.origin is not None and not one.path + other.path else None
         return replace(
-            other if one.bounded and not other.bounded else one,
+            chosen,
+            origin=shared or chosen.origin,
             load=one.load.merge(other.load),
             loops=loops,
             evaluated=one.evaluated or other.evaluated,

@@ -192,10 +192,17 @@ class Walk:
                 return loop
         return None
 
-    def origin(self, at: At, by: str = "") -> Origin:
-        """The expression at a place as the origin of rows."""
+    def origin(self, at: At, by: str = "", rows: Rows | None = None) -> Origin:
+        """The expression at a place as the origin of rows; `rows` are these rows with what they were made of."""
         text = text_of(at[1]) if not isinstance(at, Place) else ""
-        return Origin(place_of(at), text, self.where, by)
+        made = Origin(place_of(at), text, self.where, by)
+        if rows is None:
+            return made
+        made = replace(made, model=rows.model, refined=rows.origin if not rows.path else None)
+        via = rows.via
+        if via is None or rows.asked or via.row.load.unknown or via.row.origin is None or not self.repeats(via.row.loop):
+            return made
+        return replace(made, outer=via.row.origin, way=(*via.row.path, via.relation.name))
 
     def add(
         self,
