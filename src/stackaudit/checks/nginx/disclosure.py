@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -17,11 +18,18 @@ from stackaudit.model.verdict import Fail, Pass, Site, Unsure, Verdict
 
 
 def server_tokens(stack: Stack) -> Iterator[Verdict]:
-    """One site for each place that decides: the line in force, or the block that could hold one."""
-    verdicts = once_for_each_place(
-        _tokens(server) for server in stack.nginx.servers if server.level.directive is not None
+    """One site for each place that decides: the line in force, or the block that could hold one.
+
+    Servers that hand requests on go first: what only answers a certificate's challenge is not what people know.
+    """
+    handing = {proxied.location.server for proxied in stack.nginx.proxied}
+    servers = [server for server in stack.nginx.servers if server.level.directive is not None]
+    servers.sort(key=lambda server: server not in handing)
+    verdicts = once_for_each_place(_tokens(server) for server in servers)
+    fragments = {server.place: posixpath.dirname(server.place.path) for server in servers if not server.http.directive}
+    yield from one_doubt_for_each_file(
+        one_for_each_cause(verdicts, lambda fail: fragments.get(fail.site.place, fail.site.place.path))
     )
-    yield from one_doubt_for_each_file(one_for_each_cause(verdicts, lambda fail: fail.site.place.path))
 
 
 def _tokens(server: Server) -> Verdict:

@@ -45,7 +45,20 @@ def _judge(stack: Stack, server: Server) -> Iterator[Verdict]:
     elif (sign := cdn_sign(proxied.level)) is not None:
         yield Unsure(site, f"a CDN stands in front ({sign}) and may send it")
     else:
-        yield Fail(site, {"name": server.names[0] if server.names else "every name"})
+        yield Fail(site, {"name": server.names[0] if server.names else "every name", "again": _again(server)})
+
+
+def _again(server: Server) -> str:
+    """A sentence on the locations that inherit no header of the server, because they add their own; "" without any."""
+    own = dict.fromkeys(
+        (location.parent or location).pattern
+        for location in server.every_location
+        if "add_header" in location.level.lines
+    )
+    if not own:
+        return ""
+    shown = " and ".join(f"`{pattern}`" for pattern in list(own)[:3]) + (" and others" if len(own) > 3 else "")
+    return f" Repeat it in {shown}: a location with an add_header of its own inherits none."
 
 
 def _lost(level: Level) -> bool:

@@ -115,6 +115,10 @@ def resolve(stack: Stack) -> Nginx:
     """The effective configuration of the nginx files of `stack`."""
     files = {item.path: item.facts for item in stack.of_kind("nginx") if isinstance(item.facts, File)}
     units = deploy.units(stack.of_kind("dockerfile"), stack.of_kind("compose"), files)
+    aside = deploy.only_for_development(units)
+    files = {path: file for path, file in files.items() if path not in aside}
+    for unit in units:
+        unit.installed = {at: path for at, path in unit.installed.items() if path not in aside}
     inline = inside_others(stack.of_kind("dockerfile", "shell", "manifest"))
     files |= {name: found.file for name, found in inline.items()}
     for unit in units:

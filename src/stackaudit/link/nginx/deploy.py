@@ -10,6 +10,7 @@ from stackaudit.facts.commands import Text, Variable
 from stackaudit.facts.files import FileFacts
 from stackaudit.facts.services import Compose, Dockerfile, Service, Stage
 from stackaudit.link.nginx.version import Version, parse
+from stackaudit.link.processes.audience import of_path as audience_of
 from stackaudit.model.values import Known, Unknown, Value
 
 NO_VERSION = "neither an image tag nor [nginx] version tells which nginx serves"
@@ -20,7 +21,7 @@ _OFFICIAL = frozenset({"nginx", "library/nginx", "nginxinc/nginx-unprivileged", 
 @dataclass
 class Unit:
     """One container that runs nginx. `installed` maps paths inside to nginx's files of the repository, `folders` to
-    whatever of the repository is copied or mounted there.
+    whatever of the repository is copied or mounted there. `path` is the file that describes it.
     """
 
     name: str
@@ -30,6 +31,7 @@ class Unit:
     volumes: dict[str, str] = field(default_factory=dict)
     folders: dict[str, str] = field(default_factory=dict)
     brings_main: bool = False
+    path: str = ""
 
     @property
     def has_stock_main(self) -> bool:
@@ -55,6 +57,15 @@ def units(dockerfiles: Iterable[FileFacts], composes: Iterable[FileFacts], paths
             if unit is not None:
                 found.append(unit)
     return found
+
+
+def only_for_development(units: Iterable[Unit]) -> set[str]:
+    """nginx's files that nothing but compose files of developers, tests or CI mount."""
+    found: dict[bool, set[str]] = {True: set(), False: set()}
+    for unit in units:
+        audience, _ = audience_of(posixpath.basename(unit.path))
+        found[audience == "development"] |= set(unit.installed.values())
+    return found[True] - found[False]
 
 
 def version(units: Iterable[Unit]) -> Value[Version]:
@@ -83,8 +94,9 @@ def _of_service(
         unit = Unit(service.name, image, tag)
     if unit is None:
         return None
+    unit.path = path
     for mount in service.mounts:
-        source = _text(mount.source)
+        source = _filled(mount.source, ()) or None
         if source is None:
             continue
         if source.startswith((".", "/")) or "/" in source:
@@ -101,7 +113,7 @@ def _of_dockerfile(path: str, dockerfile: Dockerfile, name: str, known: frozense
         return None
     chain = list(_chain(dockerfile))
     image, tag = _image(_filled(chain[-1].image, chain[-1].args))
-    unit = Unit(name or path, image, tag)
+    unit = Unit(name or path, image, tag, path=path)
     for stage in reversed(chain):
         for copy in stage.copies:
             target = _text(copy.target)
