@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from stackaudit.facts import python as py
 from stackaudit.facts.files import FileFacts
 from stackaudit.link.classes import Classes, SourceClass
-from stackaudit.link.modules import Modules
+from stackaudit.link.modules import Modules, dotted
 from stackaudit.lower.python import lower
 
 
@@ -137,3 +138,25 @@ def test_attributes_through_the_order_and_super() -> None:
     second = cls.find("f", after=first.owner)
     assert second is not None
     assert (first.owner.label, second.owner.label, cls.find("h")) == ("M", "B", None)
+
+
+def test_the_getter_of_a_property_is_what_is_read() -> None:
+    source = (
+        "class A:\n    @property\n    def x(self): return 1\n    @x.setter\n    def x(self, value): ...\n"
+        "    @x.deleter\n    def x(self): ...\nclass B(A):\n    @A.x.setter\n    def x(self, value): ...\n"
+        "class C:\n    @property\n    def x(self): return 1\n    @x.setter\n    def y(self, value): ...\n"
+    )
+    built = modules({"m.py": source})
+    classes = Classes(built)
+    found = {}
+    for name in "ABC":
+        cls = classes.of(built.resolve(built.by_path["m.py"], name))
+        assert isinstance(cls, SourceClass)
+        getter = cls.find("x")
+        assert getter is not None and isinstance(getter.node, py.FunctionDef)
+        found[name] = (getter.owner.label, [dotted(item) for item in getter.node.decorators], cls.find("y") is not None)
+    assert found == {
+        "A": ("A", ["property"], False),
+        "B": ("A", ["property"], False),
+        "C": ("C", ["property"], True),
+    }

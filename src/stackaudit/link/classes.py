@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
@@ -100,7 +101,7 @@ class Classes:
         built = self._built.get(node)
         if built is not None:
             return built
-        built = SourceClass(name or f"{module.name}.{node.name}", module, node, members=bindings(node.body)[0])
+        built = SourceClass(name or f"{module.name}.{node.name}", module, node, members=bindings(_read(node.body))[0])
         built.mro = (built,)  # stands while a base that leads back here is resolved
         self._built[node] = built
         built.bases = tuple(self._base(module, base) for base in node.bases)
@@ -127,6 +128,18 @@ class Classes:
         merged.bases = (own, *queryset)
         merged.mro = (merged, *_linearise(merged.bases))
         return merged
+
+
+def _read(body: tuple[py.Stmt, ...]) -> Iterator[py.Stmt]:
+    """The statements of a class but for the setters and deleters of properties: who reads one asks its getter."""
+    for stmt in body:
+        if not (isinstance(stmt, py.FunctionDef) and any(_changes(stmt.name, item) for item in stmt.decorators)):
+            yield stmt
+
+
+def _changes(name: str, decorator: py.Expr) -> bool:
+    """Whether a decorator makes a method the setter or deleter of the property `name`."""
+    return dotted(decorator).endswith((f"{name}.setter", f"{name}.deleter"))
 
 
 def _linearise(bases: tuple[Base, ...]) -> tuple[Base, ...]:

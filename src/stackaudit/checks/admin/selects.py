@@ -96,6 +96,7 @@ def _form(admin: Admin, grown: set[Model], parent: Model | None) -> Iterator[Ver
         values = {
             "admin": admin.cls.label,
             "field": ", ".join(item.name for item in heavy),
+            "names": ", ".join(f'"{item.name}"' for item in heavy),
             "target": ", ".join(dict.fromkeys(item.target.name for item in heavy if item.target is not None)),
         }
         yield Fail(site, values, cause="inline" if parent is not None else "", related=related)

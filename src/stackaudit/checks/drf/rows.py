@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from stackaudit.link.pages.events import REPEATING, Repeat, cause_of, grouped, inner_steps
+from stackaudit.link.pages.events import REPEATING, Repeat, cause_of, grouped, inner_steps, outermost
 from stackaudit.link.queries.events import Event
 from stackaudit.link.serializers.walk import Api
 from stackaudit.link.stack import Stack
@@ -82,7 +82,8 @@ def method_field_query(stack: Stack) -> Iterator[Verdict]:
     found: dict[tuple[Place, Place | None], list[Event]] = {}
     for event in api.events:
         if event.kind in REPEATING and _in_method(api, event):
-            found.setdefault(_root(event), []).append(event)
+            moved = outermost(event)
+            found.setdefault(_root(moved), []).append(moved)
     for events in found.values():
         yield _method(api, Repeat(events))
 

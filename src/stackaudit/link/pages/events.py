@@ -44,7 +44,8 @@ class Repeat:
     @property
     def many(self) -> set[tuple[str, ...]]:
         """The paths that lead to many rows, or through a generic foreign key: what only a prefetch can load."""
-        return {prefix for event in self.events for prefix in _many(event)}
+        through = {event.loop.behind.path for event in self.events if event.loop and event.loop.behind}
+        return through | {prefix for event in self.events for prefix in _many(event)}
 
     @property
     def picked(self) -> dict[tuple[str, ...], str]:
@@ -112,15 +113,30 @@ def grouped(events: Iterable[Event], accept: Callable[[Event], bool]) -> list[Re
     for event in events:
         if event.kind not in REPEATING or not accept(event):
             continue
+        event = outermost(event)
         key = cause_of(event)
         if event.origin is None and event.path and event.loop is not None and event.loop.place in inner:
             # The rows of an inner loop that nobody loads: whoever loads them has to load what they bring, too.
             key, before = inner[event.loop.place]
-            event = replace(event, path=(*before, *event.path))
-        if event.outcome == "fail" and event.kind in ("reverse", "bypassed") and event.path:
+            if event.loop.behind is None:
+                event = replace(event, path=(*before, *event.path))
+        many = event.outcome == "fail" and event.kind in ("reverse", "bypassed") and event.path
+        if many and (event.loop is None or event.loop.place != event.place):
             inner.setdefault(event.place, (key, event.path))
         found.setdefault(key, Repeat()).events.append(event)
     return list(found.values())
+
+
+def outermost(event: Event) -> Event:
+    """An event of the rows behind a relation, as one of the rows that the relation belongs to.
+
+    A queryset method on `book.tags.all()` would bypass what a view prefetches: what is missing is loaded where the
+    outermost rows are.
+    """
+    behind = event.loop.behind if event.loop is not None else None
+    if behind is None or not event.path or event.origin != behind.own:
+        return event
+    return replace(event, origin=behind.origin, path=(*behind.path, *event.path))
 
 
 def _answered_by_prefetch(event: Event) -> bool:

@@ -136,6 +136,7 @@ def resolve(stack: Any) -> Queries:
 def fresh_walk(stack: Any) -> Walk:
     """A walk of its own over the stack's models: it has seen nothing yet, and needs nothing that another one saw."""
     walk = Walk(stack.models, release(stack))
+    walk.record.apart = True
     walk.signalled = writes.signalled_models(walk)
     return walk
 

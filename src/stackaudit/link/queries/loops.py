@@ -11,6 +11,7 @@ from stackaudit.link.queries.values import (
     ELEMENT,
     FORMS,
     UNKNOWN,
+    Behind,
     ClassRef,
     Const,
     Instance,
@@ -98,7 +99,7 @@ def enter(walk: Walk, value: Value, at: At, text: str = "the loop", bounded: str
         value = access.evaluate(walk, value, at)
     loop = Loop(place_of(at), len(walk.frames), bounded or bound_of(value), text, walk.guard)
     if isinstance(value, Rows):
-        loop.page = value.page
+        loop.page, loop.behind = value.page, _behind(value)
     running = frozenset(walk.loops)
     walk.loops.append(loop)
     element = turned(element_of(value), loop, running)
@@ -109,6 +110,20 @@ def enter(walk: Walk, value: Value, at: At, text: str = "the loop", bounded: str
     if isinstance(value, Other) and isinstance(element, Other) and not element.name:
         element = replace(element, name=ELEMENT)
     return element, loop
+
+
+def _behind(rows: Rows) -> Behind | None:
+    """Whose relation rows come from, where a prefetch of it would load them."""
+    via = rows.via
+    if via is None or rows.cached or rows.asked:
+        return None
+    row, name = via.row, via.relation.name
+    if row.origin is not None:
+        return Behind(rows.origin, row.origin, (*row.path, name), row.model)
+    around = row.loop.behind if row.loop is not None else None
+    if around is not None:
+        return replace(around, own=rows.origin, path=(*around.path, *row.path, name))
+    return Behind(rows.origin, None, (name,), row.model)
 
 
 def leave(walk: Walk) -> None:

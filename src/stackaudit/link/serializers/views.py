@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from stackaudit.facts import python as py
 from stackaudit.link.classes import Base, Member, SourceClass
-from stackaudit.link.modules import dotted
+from stackaudit.link.models.model import keyword
+from stackaudit.link.modules import SourceModule, dotted
 from stackaudit.link.serializers import Serializers, Shape
 from stackaudit.model.source import Place
 
@@ -78,13 +79,26 @@ class ApiViews:
             reader = _Chosen(self, view, action)
             reader.body(method.node.body, method.owner)
             return reader.shapes, reader.open
-        member = view.cls.find("serializer_class")
-        if member is None or not isinstance(member.node, py.Node):
+        given = self.given(view, action, "serializer_class")
+        if given is None:
             return [], "it names no serializer_class"
-        cls = self.classes.resolve(member.owner.module, member.node)  # type: ignore[arg-type]
+        cls = self.classes.resolve(*given)
         if isinstance(cls, SourceClass):
             return [self.serializers.shape(cls)], ""
         return [], "its serializer_class cannot be told"
+
+    def given(self, view: ApiView, action: str, name: str) -> tuple[SourceModule, py.Expr] | None:
+        """What a view has under `name` while it serves an action: of `@action(…, serializer_class=X)`, or its own."""
+        method = view.cls.find(action)
+        for item in method.node.decorators if method is not None and isinstance(method.node, py.FunctionDef) else ():
+            if isinstance(item, py.Call) and dotted(item.func).rpartition(".")[2] == "action" and method is not None:
+                node = keyword(item, name)
+                if node is not None:
+                    return method.owner.module, node
+        member = view.cls.find(name)
+        if member is None or not isinstance(member.node, py.Node):
+            return None
+        return member.owner.module, member.node  # type: ignore[return-value]
 
 
 class _Chosen:
@@ -157,9 +171,9 @@ class _Chosen:
         if isinstance(value, py.Name) and value.id in self.assigned:
             value = self.assigned[value.id]
         path = dotted(value)
-        member = None
+        given = None
         if path.startswith("self.") and path.count(".") == 1:
-            member = self.view.cls.find(path[5:])
+            given = self.views.given(self.view, self.action, path[5:])
         elif (
             isinstance(value, py.Call)
             and isinstance(value.func, py.Attribute)
@@ -169,11 +183,8 @@ class _Chosen:
             if above is not None and isinstance(above.node, py.FunctionDef):
                 self.body(above.node.body, above.owner)
                 return
-            member = self.view.cls.find("serializer_class")
-        if member is not None and isinstance(member.node, py.Node):
-            found = self.views.classes.resolve(member.owner.module, member.node)  # type: ignore[arg-type]
-        else:
-            found = self.views.classes.resolve(owner.module, value)
+            given = self.views.given(self.view, self.action, "serializer_class")
+        found = self.views.classes.resolve(*(given or (owner.module, value)))
         if isinstance(found, SourceClass):
             shape = self.views.serializers.shape(found)
             if shape not in self.shapes:

@@ -14,7 +14,7 @@ from stackaudit.link.nodes import nodes
 from stackaudit.link.pages import PageHooks
 from stackaudit.link.pages import walk as q
 from stackaudit.link.pages.files import Templates
-from stackaudit.link.queries import calls, fresh_walk
+from stackaudit.link.queries import calls, expressions, fresh_walk
 from stackaudit.link.queries.entries import functions
 from stackaudit.link.queries.events import Event
 from stackaudit.link.queries.values import (
@@ -45,8 +45,12 @@ if TYPE_CHECKING:
 DEEPEST = 6
 _INHERITED = frozenset({
     "get_queryset", "filter_queryset", "paginate_queryset", "get_serializer", "get_paginated_response", "list",
-    "get_object", "get_serializer_context", "initial", "to_representation",
+    "get_object", "get_serializer_class", "get_serializer_context", "initial", "to_representation",
 })  # fmt: skip
+_SERVED = Mapping(Other(name="@request"), (("request", Other(name="@request")),))
+"""The context of a serializer that a view makes."""
+_NO_CONTEXT = Mapping(Const(None))
+"""The context of a serializer that is made without one: nothing stands under any key (measured on DRF 3.18)."""
 
 
 @dataclass(frozen=True)
@@ -84,12 +88,12 @@ class ApiHooks(PageHooks):
         if name == "get_object":
             rows = self.api.rows(instance, at)
             return Row(rows.model, rows.load, rows.origin) if isinstance(rows, Rows) and rows.model else UNKNOWN
+        if name == "get_serializer_class":
+            return self.api.serializer_class(view, instance)
         if name in ("get_serializer", "get_pagination_serializer") and args:
             many = keywords.get("many")
             if name == "get_pagination_serializer" or (isinstance(many, Const) and many.value is True):
-                action = instance.attributes.get("action")
-                label = action.value if isinstance(action, Const) else "list"
-                for shape in self.api.views.shapes(view, str(label))[0]:
+                for shape in self.api.views.shapes(view, _action(instance))[0]:
                     self.api.serialize(shape, args[0], at, view)
             return UNKNOWN
         if name == "list":
@@ -106,7 +110,8 @@ class ApiHooks(PageHooks):
             and many.value is True
             and self.api.serializers.is_serializer(cls)
         ):
-            self.api.serialize(self.api.serializers.shape(cls), held, at, None)
+            context = keywords.get("context", _NO_CONTEXT)
+            self.api.serialize(self.api.serializers.shape(cls), held, at, None, context)
 
 
 class Api:
@@ -122,6 +127,7 @@ class Api:
         self.open: list[Shape] = []
         self.listings: list[Listing] = []
         self.seen: set[SourceClass] = set()
+        self.context = _SERVED
         self._many: dict[py.FunctionDef, bool] = {}
         for view in self.views:
             self._view(view)
@@ -151,6 +157,12 @@ class Api:
         found = calls.attribute(self.walk, view, "queryset", at)
         return calls.base_rows(self.walk, found) if isinstance(found, (Rows, Manager)) else UNKNOWN
 
+    def serializer_class(self, view: ApiView, instance: Instance) -> Value:
+        """What `get_serializer_class()` gives for the view's action, UNKNOWN where it may be one of several."""
+        shapes, why = self.views.shapes(view, _action(instance))
+        cls = shapes[0].cls if len(shapes) == 1 and not why else None
+        return ClassRef(cls) if cls is not None else UNKNOWN
+
     def _view(self, view: ApiView) -> None:
         for name, node, owner in self._methods(view):
             if name != "list" and not self._writes_many(node):
@@ -172,8 +184,15 @@ class Api:
         made = Instance(
             view.cls, {"request": Other(name="@request"), "action": Const(action), "kwargs": Mapping(UNKNOWN)}
         )
-        for name in ("get_serializer", "get_pagination_serializer", "filter_queryset", "paginate_queryset"):
+        for name in (
+            "get_serializer", "get_serializer_class", "get_pagination_serializer", "filter_queryset",
+            "paginate_queryset",
+        ):  # fmt: skip
             made.attributes[name] = Method(Super(view.cls, made), name)
+        for name in ("serializer_class", "queryset"):
+            given = self.views.given(view, action, name)
+            if given is not None:
+                made.attributes[name] = expressions.constant(self.walk, *given)
         return made
 
     def _methods(self, view: ApiView) -> Iterator[tuple[str, py.FunctionDef, SourceClass]]:
@@ -219,13 +238,15 @@ class Api:
 
     # Writing out
 
-    def serialize(self, shape: Shape, rows: Value, at: At, view: ApiView | None) -> None:
-        """Write out rows through a serializer."""
+    def serialize(self, shape: Shape, rows: Value, at: At, view: ApiView | None, context: Value = _SERVED) -> None:
+        """Write out rows through a serializer that was made with `context`, and those nested in it."""
         if isinstance(rows, Row) or (isinstance(rows, Other) and not rows.loops):
             return
         by = f"{view.cls.label} lists its rows" if view is not None else f"{shape.label}(many=True)"
+        before, self.context = self.context, context if isinstance(context, Mapping) else _SERVED
         with q.each(self.walk, rows, place_of(at), by) as row:
             self.row(shape, row)
+        self.context = before
 
     def row(self, shape: Shape, row: Value) -> None:
         """Write out one row."""
@@ -235,10 +256,7 @@ class Api:
         own = shape.to_representation
         serializer = Instance(shape.cls) if shape.cls is not None else None
         if serializer is not None:
-            serializer.attributes |= {
-                "context": Mapping(Other(name="@request"), (("request", Other(name="@request")),))
-            }
-            serializer.attributes["instance"] = row
+            serializer.attributes |= {"context": self.context, "instance": row}
         stock = True
         if own is not None and serializer is not None:
             member = serializer.cls.find("to_representation")
@@ -320,6 +338,12 @@ class Api:
             if not isinstance(value, ClassRef) and type(value).__name__ in ("Function", "Method"):
                 value = q.call(self.walk, value, (), {}, place, ".".join(source[: index + 1]) + "()")
         return value
+
+
+def _action(view: Instance) -> str:
+    """The action that a view serves."""
+    action = view.attributes.get("action")
+    return str(action.value) if isinstance(action, Const) else "list"
 
 
 def _mentions_many(node: py.FunctionDef) -> bool:
