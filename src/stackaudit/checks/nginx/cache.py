@@ -8,6 +8,7 @@ from stackaudit.checks.nginx.bypass import Visitors, visitors_told_apart
 from stackaudit.checks.nginx.compression import static_path
 from stackaudit.checks.nginx.django_pages import caches_pages, public_only, session_cookie
 from stackaudit.checks.nginx.shared_levels import once_for_each_place, one_for_each_cause
+from stackaudit.checks.nginx.tokens import reads_authorization
 from stackaudit.link.nginx import Proxied
 from stackaudit.link.nginx.backends import django_locations, pages
 from stackaudit.link.nginx.level import Level
@@ -131,7 +132,8 @@ def _leaks(stack: Stack, proxied: Proxied, site: Site, is_django: bool | None) -
         return
     both = reads.value & writes.value
     values = {"headers": ", ".join(risky), "cookie": plain_cookie(cookie)}
-    if both >= {"cookie", "authorization"}:
+    tokens = Known(False) if "authorization" in both else reads_authorization(stack)
+    if "cookie" in both and tokens == Known(False):
         replays = "set-cookie" in {name.lower() for name in risky} and not _keeps_cookies_out(proxied.level, family)
         yield Fail(site, values, cause="cookie-replayed", related=related) if replays else Pass(site)
     elif is_django is None:
@@ -140,6 +142,8 @@ def _leaks(stack: Stack, proxied: Proxied, site: Site, is_django: bool | None) -
         yield Fail(site, values, cause="other-cookie", related=related)
     elif isinstance(cookie, Unknown) and "some-cookie" in both:
         yield Unsure(site, cookie.why)
+    elif "cookie" in both and isinstance(tokens, Unknown):
+        yield Unsure(site, tokens.why)
     elif "cookie" in both:
         yield Fail(site, values, cause="authorization", related=related)
     elif path != "/" and not proxied.location.is_regex and not reads.value and not writes.value:
