@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from stackaudit.facts import python as py
 from stackaudit.link.queries.events import Event
 from stackaudit.link.queries.rows import PRESUMED
 from stackaudit.model.source import Place
@@ -12,6 +14,8 @@ from stackaudit.model.verdict import Fail, Pass, Site, Unsure, Verdict
 
 if TYPE_CHECKING:
     from stackaudit.link.stack import Stack
+
+_PREFETCHING = ("prefetch_related", "Prefetch", "prefetch_related_objects", "aprefetch_related_objects")
 
 
 def own(stack: Stack) -> Iterator[Event]:
@@ -21,11 +25,24 @@ def own(stack: Stack) -> Iterator[Event]:
     """
     walked = (*stack.queries.events, *stack.declared.events)
     events = [event for event in walked if event.area == "orm" and event.place.path.endswith(".py")]
-    loaded = {(event.query, event.relation) for event in events if event.outcome == "pass" and event.relation}
+    loaded = {(event.query, event.relation) for event in walked if event.outcome == "pass" and event.relation}
+    prefetched = _prefetched(stack)
     for event in events:
-        presumed = event.origin is not None and event.origin.by == PRESUMED and event.outcome == "fail"
-        if not (presumed and (event.query, event.relation) in loaded):
+        if event.origin is None or event.origin.by != PRESUMED or event.outcome != "fail":
             yield event
+        elif (event.query, event.relation) not in loaded:
+            named = next((name for name in event.origin.way if name in prefetched), None)
+            why = f"other code prefetches {named}, and whether it does so for these rows is not known"
+            yield event if named is None else replace(event, outcome="unknown", why=why)
+
+
+def _prefetched(stack: Stack) -> set[str]:
+    """The relations that some queryset of the stack prefetches, by name."""
+    calls = stack.mentions.named(
+        "prefetch_related", "Prefetch", "prefetch_related_objects", "aprefetch_related_objects"
+    )
+    given = (arg.value for found in calls for arg in found.call.args if isinstance(arg, py.Constant))
+    return {part for path in given if isinstance(path, str) for part in path.split("__")}
 
 
 def source(event: Event) -> Place:

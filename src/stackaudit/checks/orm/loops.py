@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from stackaudit.checks.orm.causes import grouped, own, source, verdict
 from stackaudit.checks.orm.keys import only_keys
+from stackaudit.link.queries.advice import leads, lookups, of_many, of_one, outermost
 from stackaudit.link.queries.events import Event
 from stackaudit.model.source import Place
 from stackaudit.model.verdict import Cost, Fail, Site, Step, Verdict
@@ -17,21 +20,47 @@ if TYPE_CHECKING:
 ROWS = 100
 NEAR = 2
 """So many calls below a loop a query is still the loop's business; deeper ones belong to what is called."""
+_WRITES = 3
+"""A turn that writes at so many places is busy with them."""
 _BACKGROUND = ("management/commands/", "/tasks.py", "/tasks/", "/cron")
 
 
 def n_plus_one_forward(stack: Stack) -> Iterator[Verdict]:
     """One site for each queryset whose rows are gone through and asked for a relation to one row."""
     keys = only_keys(stack)
+    whole = _unloaded(stack)
     events = [event for event in own(stack) if event.kind in ("forward", "deferred") and event.place not in keys]
-    for group in grouped(events, source):
-        yield verdict(group, _forward)
+    wanted = (event for event in map(outermost, events) if not _is_below(event, whole))
+    for group in grouped(wanted, source):
+        yield verdict(group, partial(_forward, Loops.of(stack)))
 
 
 def n_plus_one_reverse(stack: Stack) -> Iterator[Verdict]:
-    """One site for each queryset whose rows are gone through and asked for many related rows."""
-    for group in grouped((event for event in own(stack) if event.kind == "reverse"), source):
-        yield verdict(group, _reverse)
+    """One site for each queryset whose rows are gone through and asked for many related rows.
+
+    What those rows are asked for in turn belongs to it: one path loads both.
+    """
+    events = list(own(stack))
+    keys, whole = only_keys(stack), _unloaded(stack)
+    asked = [outermost(event) for event in events if event.kind == "reverse"]
+    below = [
+        moved
+        for event in events
+        if event.kind == "forward" and event.outcome == "fail" and event.place not in keys
+        if _is_below(moved := outermost(event), whole)
+    ]
+    for group in grouped((*asked, *below), source):
+        yield verdict(group, partial(_reverse, Loops.of(stack)))
+
+
+def _unloaded(stack: Stack) -> set[tuple[Place, tuple[str, ...]]]:
+    """The relations to many rows that are asked row by row, with the querysets that could bring them."""
+    found = (outermost(event) for event in own(stack) if event.kind == "reverse" and event.outcome == "fail")
+    return {(source(event), event.path) for event in found}
+
+
+def _is_below(event: Event, whole: set[tuple[Place, tuple[str, ...]]]) -> bool:
+    return any((source(event), event.path[:length]) in whole for length in range(1, len(event.path)))
 
 
 def prefetch_bypassed(stack: Stack) -> Iterator[Verdict]:
@@ -44,30 +73,24 @@ def prefetch_bypassed(stack: Stack) -> Iterator[Verdict]:
         if event.kind == "reverse" and event.outcome == "pass" and (source(event), event.path) not in known
     ]
     for group in grouped((*events, *prefetched), source):
-        yield verdict(group, _bypassed)
+        yield verdict(group, partial(_bypassed, Loops.of(stack)))
 
 
 def query_in_loop(stack: Stack) -> Iterator[Verdict]:
     """One site for each loop that runs a query which changes with its turns."""
     near = (event for event in own(stack) if event.kind == "query" and event.below <= NEAR)
     for group in grouped(near, _loop):
-        yield verdict(group, _query)
+        yield verdict(group, partial(_query, Loops.of(stack)))
 
 
 def write_in_loop(stack: Stack) -> Iterator[Verdict]:
     """One site for each loop that writes row by row, and for each statement that writes many rows."""
     for group in grouped((event for event in own(stack) if event.kind == "write"), _loop):
-        yield verdict(group, _write)
+        yield verdict(group, partial(_write, Loops.of(stack)))
 
 
 def _loop(event: Event) -> Place:
     return event.loop.place if event.loop is not None and event.outcome != "pass" else event.query
-
-
-def _paths(events: list[Event]) -> list[str]:
-    """Relation paths as the ORM writes them, without those that a longer one includes."""
-    paths = list(dict.fromkeys("__".join(event.path) for event in events))
-    return [path for path in paths if not any(other.startswith(path + "__") for other in paths)]
 
 
 def _shown(events: list[Event]) -> str:
@@ -92,90 +115,107 @@ def _cost(queries: int, events: list[Event]) -> Cost:
     return Cost(queries * rows + 1, rows, f"{rows} rows on a page" if page else f"{rows} rows in the loop, assumed")
 
 
-def _cause(events: list[Event], cause: str = "") -> str:
-    if all(event.guarded for event in events):
-        return "conditional"
-    return cause
+@dataclass(frozen=True)
+class Loops:
+    """What is known of the loops of a stack, by their places.
+
+    `slow` ones do work beside which a query is little; `writing` ones write something else on each turn that cannot be
+    put together.
+    """
+
+    slow: frozenset[Place]
+    writing: frozenset[Place]
+
+    @classmethod
+    def of(cls, stack: Stack) -> Loops:
+        """Loops whose turns do work outside the database, or write several rows anyway."""
+        writes: dict[Place, set[Place]] = {}
+        needed: set[Place] = set()
+        for event in stack.queries.events:
+            if event.kind == "write" and event.loop is not None:
+                writes.setdefault(event.loop.place, set()).add(event.query)
+                if event.outcome == "pass" and not event.guarded and not event.loop.bounded:
+                    needed.add(event.loop.place)
+        busy = {place for place, found in writes.items() if len(found) >= _WRITES}
+        return cls(frozenset(stack.queries.walk.record.working | busy), frozenset(needed))
+
+    def cause(self, site: Site, events: list[Event], otherwise: str = "") -> str:
+        """The way of failing that decides the severity."""
+        slow = self.writing if events[0].kind == "write" else self.slow
+        if all(event.loop is not None and event.loop.place in slow for event in events):
+            return "beside"
+        if all(event.guarded for event in events):
+            return "conditional"
+        return "background" if any(part in f"/{site.place.path}" for part in _BACKGROUND) else otherwise
 
 
 def words(event: Event) -> dict[str, str]:
     """The values of an event that messages name."""
-    model = event.model.name if event.model is not None else "row"
+    model = event.origin.model if event.origin is not None and event.path else None
+    model = model or event.model
     source = event.origin.text if event.origin is not None and event.origin.text else "the queryset"
-    return {"model": model, "source": source, "where": event.where, "access": event.text, "method": event.method}
+    return {
+        "model": model.name if model is not None else "row",
+        "source": source,
+        "where": event.where,
+        "access": event.text,
+        "method": event.method,
+    }
 
 
-def _forward(site: Site, events: list[Event]) -> Fail:
-    deferred = [event for event in events if event.kind == "deferred"]
-    relations = [event for event in events if event.kind == "forward"]
-    said = words(events[0])
-    if not relations:
-        names = sorted({event.path[-1] for event in deferred})
-        fix = f"Add {', '.join(names)} to only(), or take it out of defer(), on `{said['source']}`."
-        return Fail(
-            site, {**said, "paths": _shown(deferred)}, _cause(deferred, "deferred"),
-            _related(events, "leaves the column out"), events[0].flow, fix, _cost(len(names), deferred),
-        )  # fmt: skip
-    generic = [event for event in relations if event.relation is not None and event.relation.relation == "generic_fk"]
-    joins = _paths([event for event in relations if event not in generic])
-    calls = []
-    if joins:
-        calls.append(f".select_related({', '.join(repr(path) for path in joins)})".replace("'", '"'))
-    if generic:
-        calls.append(f".prefetch_related({', '.join(repr(path) for path in _paths(generic))})".replace("'", '"'))
-    fix = f"Append `{''.join(calls)}` to `{said['source']}`."
+def _of_one_origin(events: list[Event]) -> list[Event]:
+    """The events whose paths begin at the queryset that a fix names, where there are such."""
+    named = next((event.origin for event in events if event.origin is not None), None)
+    return [event for event in events if event.origin == named and leads(named, event.path)] if named else events
+
+
+def _forward(loops: Loops, site: Site, events: list[Event]) -> Fail:
+    wanted = _of_one_origin(events) or events
+    said = words(wanted[0])
+    deferred = all(event.kind == "deferred" for event in wanted)
     return Fail(
-        site, {**said, "paths": _shown(relations)}, _cause(events), _related(events, "the queryset"), events[0].flow,
-        fix, _cost(len({event.path for event in relations}), relations),
+        site, {**said, "paths": _shown(wanted)}, loops.cause(site, wanted, "deferred" if deferred else ""),
+        _related(wanted, "leaves the column out" if deferred else "the queryset"), wanted[0].flow,
+        of_one(wanted[0].origin, said["source"], wanted) if wanted[0].origin is not None else "",
+        _cost(len({event.path for event in wanted}), wanted),
     )  # fmt: skip
 
 
-def _reverse(site: Site, events: list[Event]) -> Fail:
-    said = words(events[0])
-    paths = _paths(events)
-    call = f".prefetch_related({', '.join(repr(path) for path in paths)})".replace("'", '"')
-    methods = {event.method for event in events}
-    fix = f"Append `{call}` to `{said['source']}`."
-    if methods <= {"count", "exists"}:
-        fix = f"Annotate `{said['source']}` with Count or Exists, or append `{call}`."
-    elif methods - {"", "count", "exists", "contains"}:
-        named = ", ".join(f".{name}()" for name in sorted(methods - {"", "count", "exists", "contains"}))
-        fix = (
-            f'Append `.prefetch_related(Prefetch("{paths[0]}", queryset=…, to_attr="…"))` to `{said["source"]}` and '
-            f"read that list: {named} would ask the database again even where `{paths[0]}` is prefetched."
-        )
+def _reverse(loops: Loops, site: Site, events: list[Event]) -> Fail:
+    wanted = _of_one_origin(events) or events
+    said = words(wanted[0])
     return Fail(
-        site, {**said, "paths": _shown(events)}, _cause(events), _related(events, "the queryset"), events[0].flow, fix,
-        _cost(len({event.path for event in events}), events),
+        site, {**said, "paths": _shown(wanted)}, loops.cause(site, wanted), _related(wanted, "the queryset"),
+        wanted[0].flow,
+        of_many(wanted[0].origin, said["source"], wanted) if wanted[0].origin is not None else "",
+        _cost(len({event.path for event in wanted}), wanted),
     )  # fmt: skip
 
 
-def _bypassed(site: Site, events: list[Event]) -> Fail:
+def _bypassed(loops: Loops, site: Site, events: list[Event]) -> Fail:
     said = words(events[0])
-    fix = (
-        f"Filter or order in Python, or prefetch what is wanted: "
-        f'`Prefetch("{_paths(events)[0]}", queryset=…, to_attr="…")`.'
+    wanted = ", ".join(
+        f'`Prefetch("{path}", queryset=…, to_attr="…")`' for path in lookups(event.path for event in events)[:3]
     )
+    fix = f"Filter or order in Python, or prefetch what is wanted: {wanted}."
     return Fail(
-        site, {**said, "paths": _shown(events)}, _cause(events), _related(events, "prefetches the rows"),
+        site, {**said, "paths": _shown(events)}, loops.cause(site, events), _related(events, "prefetches the rows"),
         events[0].flow, fix, _cost(len({event.path for event in events}), events),
     )  # fmt: skip
 
 
-def _query(site: Site, events: list[Event]) -> Fail:
+def _query(loops: Loops, site: Site, events: list[Event]) -> Fail:
     said = words(events[0])
-    background = any(part in site.place.path for part in _BACKGROUND)
     return Fail(
-        site, {**said, "loop": _loop_text(events[0])}, _cause(events, "background" if background else ""),
-        _loop_step(events), events[0].flow, cost=_cost(len({event.query for event in events}), events),
+        site, {**said, "loop": _loop_text(events[0])}, loops.cause(site, events), _loop_step(events), events[0].flow,
+        cost=_cost(len({event.query for event in events}), events),
     )  # fmt: skip
 
 
-def _write(site: Site, events: list[Event]) -> Fail:
+def _write(loops: Loops, site: Site, events: list[Event]) -> Fail:
     said = words(events[0])
-    background = any(part in site.place.path for part in _BACKGROUND)
     return Fail(
-        site, {**said, "loop": _loop_text(events[0])}, "background" if background else "", _loop_step(events),
+        site, {**said, "loop": _loop_text(events[0])}, loops.cause(site, events), _loop_step(events),
         events[0].flow, _WRITE_FIX.get(events[0].method, ""), _cost(len({event.query for event in events}), events),
     )  # fmt: skip
 

@@ -86,7 +86,8 @@ def _deferred(walk: Walk, row: Row, column: str, name: str, at: At) -> None:
     if name in (row.model.pk, "pk", "id"):
         return
     if missing and not load.peers and walk.repeats(row.loop):
-        walk.add("deferred", "fail", at, row.loop, row=replace(row, path=(*row.path, name)), method=name)
+        method = "defer" if column in load.deferred else "only"
+        walk.add("deferred", "fail", at, row.loop, row=replace(row, path=(*row.path, column)), method=method)
 
 
 def to_one(walk: Walk, row: Row, relation: Relation, at: At) -> Value:

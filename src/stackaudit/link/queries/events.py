@@ -24,7 +24,8 @@ class Event:
       call of a method), `query` the place
       that runs the query; `origin` is the queryset whose rows are looped over, None where it is not one;
     - `path` is the relation path from those rows ("author", "country"); `relation` its last step;
-    - `method` is the method that runs the query ("get", "filter", "save"), "" for plain access;
+    - `method` is the method that runs the query ("get", "filter", "save"), "" for plain access, or the one that left a
+      column out ("only", "defer");
     - `guarded` says that a condition inside the loop stands before it;
     - `area` is the area of rules that answers for it: that of whoever walked ("orm" for the Python code itself);
     - `below` counts the calls between the loop and the query;

@@ -70,7 +70,7 @@ def called(
             made = replace(made, origin=walk.origin(at, rows=made), path=())
         via = made.via
         if via is not None and not made.asked and via.row.load.unknown not in ("", NEW.unknown) and made.origin:
-            made = replace(made, origin=replace(made.origin, by=PRESUMED))
+            made = replace(made, origin=replace(made.origin, by=PRESUMED, way=(via.relation.name,)))
         return made
     if row.runs == "both":
         _written(walk, receiver, name, rows.model, at, loops)
@@ -161,12 +161,12 @@ def _lazy(rows: Rows, effect: str, name: str, args: tuple[Value, ...], keywords:
         return rows
     if None in (arg.value for arg in args if isinstance(arg, Const)):
         return replace(rows, load=replace(load, only=None, deferred=frozenset()))
-    return replace(rows, load=_columns(load, effect, names))
+    return replace(rows, load=_columns(load, model, effect, names))
 
 
-def _columns(load: Load, effect: str, names: list[str]) -> Load:
+def _columns(load: Load, model: Model | None, effect: str, names: list[str]) -> Load:
     """After `only(*names)` or `defer(*names)`; a path leads to columns of rows that are joined before."""
-    plain = frozenset(item for item in names if "__" not in item)
+    plain = frozenset(item if model is None else _field_name(model, item) for item in names if "__" not in item)
     below: dict[str, list[str]] = {}
     for item in names:
         first, _, rest = item.partition("__")
@@ -176,10 +176,18 @@ def _columns(load: Load, effect: str, names: list[str]) -> Load:
         inner = load.to_one(first)
         if inner is not None and first in load.joined:
             others = tuple(item for item in load.one if item[0] != first)
-            load = replace(load, one=(*others, (first, _columns(inner, effect, paths))))
+            relation = model.relation(first) if model is not None else None
+            target = relation.target if relation is not None else None
+            load = replace(load, one=(*others, (first, _columns(inner, target, effect, paths))))
     if effect == "only":
         return replace(load, only=plain | frozenset(below), deferred=frozenset())
     return replace(load, deferred=load.deferred | plain)
+
+
+def _field_name(model: Model, name: str) -> str:
+    """A field by its name, also where its column is named (`author_id`)."""
+    key = model.attname(name)
+    return key.name if key is not None and model.column(name) is None else name
 
 
 def _flat(args: tuple[Value, ...]) -> list[Value]:

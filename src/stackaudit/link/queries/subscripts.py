@@ -23,7 +23,7 @@ def subscript(walk: Walk, node: py.Subscript) -> Value:
                 return replace(made, bounded="a slice of a few" if few else made.bounded, loops=taint)
             return replace(
                 made,
-                origin=made.origin if made.via is not None or made.origin is not None else walk.origin(walk.at(node), rows=made),
+                origin=made.origin or (walk.origin(walk.at(node), rows=made) if made.via is None else None),
                 bounded="a slice of a few rows" if few else made.bounded,
                 limited=True,
                 page=_length(node.index, bounds),

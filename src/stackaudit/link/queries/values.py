@@ -43,7 +43,8 @@ class Origin:
 
     `model` is the model of its rows. `refined` is the queryset that it was made of (`books` in `books.filter(...)`).
     Where it is the related manager of a row that a loop hands out, and uses what was prefetched, `outer` is the
-    queryset of that loop and `way` leads from its rows to these.
+    queryset of that loop and `way` leads from its rows to these; where the row comes from somewhere, `way` alone says
+    which relation it is.
     """
 
     place: Place

@@ -200,7 +200,13 @@ class Walk:
             return made
         made = replace(made, model=rows.model, refined=rows.origin if not rows.path else None)
         via = rows.via
-        if via is None or rows.asked or via.row.load.unknown or via.row.origin is None or not self.repeats(via.row.loop):
+        if (
+            via is None
+            or rows.asked
+            or via.row.load.unknown
+            or via.row.origin is None
+            or not self.repeats(via.row.loop)
+        ):
             return made
         return replace(made, outer=via.row.origin, way=(*via.row.path, via.relation.name))
 
