@@ -6,7 +6,9 @@ queries.
 
 from __future__ import annotations
 
+import ast
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -258,6 +260,34 @@ ADMINS = {
         "    def get_queryset(self, request):\n        return super().get_queryset(request).prefetch_related('tags')",
         False,
     ),
+    "NullableBeside": ("list_display = ['author', 'editor']", True),
+    "Deep": (
+        "list_display = ['author', 'editor', 'where']\n    def where(self, book):\n"
+        "        return book.author.country.name", True
+    ),
+    "ManyBeside": (
+        "list_display = ['author', 'names']\n    def names(self, book):\n        return list(book.tags.all())", True
+    ),
+    "ManyNullable": (
+        "list_display = ['author', 'editor', 'names']\n    def names(self, book):\n"
+        "        return list(book.tags.all())", True
+    ),
+    "QuerysetJoins": (
+        "list_display = ['author', 'editor']\n"
+        "    def get_queryset(self, request):\n        return super().get_queryset(request).select_related('editor')",
+        True,
+    ),
+    "QuerysetBare": (
+        "list_display = ['author', 'editor']\n"
+        "    def get_queryset(self, request):\n        return super().get_queryset(request).select_related()",
+        True,
+    ),
+    "QuerysetWins": (
+        "list_display = ['editor']\n    list_select_related = ['editor']\n"
+        "    def get_queryset(self, request):\n        return super().get_queryset(request).select_related('author')",
+        True,
+    ),
+    "NamedOther": ("list_display = ['author', 'editor']\n    list_select_related = ['author']", True),
     "Editable": ("list_display = ['title', 'author']\n    list_editable = ['author']", True),
     "EditablePlain": ("list_display = ['id', 'title']\n    list_editable = ['title']", False),
     "Registered": ("", False),
@@ -334,9 +364,9 @@ def ask(kind, name):
     model = getattr(models, name)
     return admin.site._registry[model].changelist_view(request).render()
 
-def counts():
+def counts(asked):
     found = {}
-    for kind, names in json.loads(sys.argv[1]).items():
+    for kind, names in asked.items():
         for name in names:
             ask(kind, name)
             with CaptureQueriesContext(connection, ) as captured:
@@ -345,10 +375,26 @@ def counts():
     return found
 
 add(3)
-before = counts()
+before = counts(json.loads(sys.argv[1]))
 add(3)
-after = counts()
-json.dump({name: after[name] > before[name] for name in before}, sys.stdout)
+after = counts(json.loads(sys.argv[1]))
+grows = {name: after[name] > before[name] for name in before}
+
+def mend(shown, option, calls):
+    if option:
+        shown.list_select_related = option
+    if calls:
+        asked = shown.get_queryset
+        shown.get_queryset = lambda request: eval("rows" + calls, {"rows": asked(request)})
+
+mended = json.loads(sys.argv[2])
+for name, (option, calls) in mended.items():
+    mend(admin.site._registry[getattr(models, name)], option, calls)
+before = counts({"admin": mended})
+add(3)
+after = counts({"admin": mended})
+still = {name: after[f"admin {name}"] > before[f"admin {name}"] for name in mended}
+json.dump({"grows": grows, "mended": still}, sys.stdout)
 """
 
 
@@ -412,7 +458,15 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-def measured(root: Path) -> dict[str, bool]:
+def mends(fix: str) -> tuple[list[str], str]:
+    """What a fix of a changelist tells people to write: `list_select_related`, and the calls on the queryset."""
+    option = re.search(r"list_select_related = (\[[^]]*\])", fix)
+    calls = re.search(r"`(?:super\(\)\.get_queryset\(request\))?(\.[^`]*)`", fix)
+    return ast.literal_eval(option[1]) if option else [], calls[1] if calls else ""
+
+
+def measured(root: Path, mended: dict[str, tuple[list[str], str]]) -> tuple[dict[str, bool], dict[str, bool]]:
+    """Whether the queries of each case grow with the rows, and whether those of the mended changelists still do."""
     names = {
         "page": [f"{n}_" if n in ("with", "if") else n for n in PAGES],
         "list": list(LISTS),
@@ -420,22 +474,23 @@ def measured(root: Path) -> dict[str, bool]:
         "form": list(FORMS),
     }
     run = subprocess.run(
-        [sys.executable, "-W", "ignore", "run.py", json.dumps(names)],
+        [sys.executable, "-W", "ignore", "run.py", json.dumps(names), json.dumps(mended)],
         cwd=root,
         capture_output=True,
         text=True,
         timeout=120,
     )
     assert run.returncode == 0, run.stderr[-3000:]
-    found: dict[str, bool] = json.loads(run.stdout)
-    return found
+    found = json.loads(run.stdout)
+    return found["grows"], found["mended"]
 
 
-def judged(root: Path) -> set[str]:
-    """The cases that the rules fail."""
+def judged(root: Path) -> tuple[set[str], dict[str, tuple[list[str], str]]]:
+    """The cases that the rules fail, and what their fixes say of each changelist."""
     inputs = discover(root)
     stack = Stack(pool.lower_all(inputs.files, inputs.read, jobs=1, cache=None), Config())
     found = set()
+    mended = {}
     for verdict in page_n_plus_one(stack):
         if isinstance(verdict, Fail):
             found.add(f"page {verdict.site.name.partition(' > ')[0].rpartition('.')[2]}")
@@ -454,8 +509,11 @@ def judged(root: Path) -> set[str]:
         if isinstance(verdict, Fail):
             name = verdict.site.name.rpartition(".admin.")[2].partition(".")[0].partition(":")[0]
             kind = "form" if name.endswith("Inline") else "admin"
-            found.add(f"{kind} {name.removesuffix('Inline').removesuffix('Admin')}")
-    return found
+            case = name.removesuffix("Inline").removesuffix("Admin")
+            found.add(f"{kind} {case}")
+            if kind == "admin" and verdict.cause != "editable":
+                mended[case] = mends(verdict.fix)
+    return found, mended
 
 
 def test_verdicts_agree_with_measured_queries(project: Path) -> None:
@@ -463,6 +521,22 @@ def test_verdicts_agree_with_measured_queries(project: Path) -> None:
     expected |= {f"list {name}": case[-1] for name, case in LISTS.items()}
     expected |= {f"admin {name}": case[-1] for name, case in ADMINS.items()}
     expected |= {f"form {name}": case[-1] for name, case in FORMS.items()}
-    assert measured(project) == expected
-    failed = judged(project)
+    failed, mended = judged(project)
+    grows, still = measured(project, mended)
+    assert grows == expected
     assert {name: name in failed for name in expected} == expected
+    assert still == {name: False for name, (_, grows) in ADMINS.items() if grows and name != "Editable"}
+
+
+def test_the_fix_of_a_changelist_names_what_django_joined_by_itself(project: Path) -> None:
+    inputs = discover(project)
+    stack = Stack(pool.lower_all(inputs.files, inputs.read, jobs=1, cache=None), Config())
+    fixes = {item.site.name.rpartition(".admin.")[2].partition(".")[0]: item.fix
+             for item in list_display_n_plus_one(stack) if isinstance(item, Fail)}  # fmt: skip
+    assert {name: fixes[f"{name}Admin"] for name in ("Nullable", "Deep", "ManyNullable", "QuerysetWins")} == {
+        "Nullable": 'In NullableAdmin set `list_select_related = ["editor"]`.',
+        "Deep": 'In DeepAdmin set `list_select_related = ["editor", "author__country"]`.',
+        "ManyNullable": 'In ManyNullableAdmin set `list_select_related = ["author", "editor"]` and return '
+        '`super().get_queryset(request).prefetch_related("tags")` from get_queryset().',
+        "QuerysetWins": 'Add `.select_related("editor")` to what get_queryset() of QuerysetWinsAdmin returns.',
+    }

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from stackaudit.link.admin import Admin
 from stackaudit.link.admin.walk import Changelists
-from stackaudit.link.pages.events import Repeat, grouped, inner_place, is_indirect
+from stackaudit.link.pages.events import Repeat, grouped, inner_place, is_indirect, named
 from stackaudit.link.queries.events import Event
 from stackaudit.link.stack import Stack
 from stackaudit.model.source import Place
@@ -47,13 +47,9 @@ def _verdict(lists: Changelists, admin: Admin, repeat: Repeat) -> Verdict:
         return Pass(site)
     if event.outcome == "unknown":
         return Unsure(site, event.why)
-    loads = repeat.loads()
     columns = list(dict.fromkeys(lists.column(item).name for item in repeat.failing))
     relation = ", ".join(".".join(path) for path in repeat.paths) or event.method
     is_inline = any(admin is inline for inline in lists.inlines)
-    joins = all(not item.relation.many for item in repeat.failing if item.relation is not None) and repeat.paths
-    names = ", ".join(f'"{"__".join(path)}"' for path in repeat.paths)
-    option = f"list_select_related = [{names}]" if joins and not repeat.many else ""
     cause = "inline" if is_inline else "guarded" if all(item.guarded for item in repeat.failing) else ""
     cause = cause or ("text" if column.name == "__str__" and len(columns) == 1 else "")
     return Fail(
@@ -62,17 +58,43 @@ def _verdict(lists: Changelists, admin: Admin, repeat: Repeat) -> Verdict:
         cause=cause,
         related=repeat.related(),
         flow=event.flow,
-        fix=_fix(admin, option if not is_inline else "", loads),
+        fix=_inline_fix(admin, repeat) if is_inline else _fix(lists, admin, repeat),
         cost=repeat.cost(INLINE, f"{INLINE} rows in the inline") if is_inline else _cost(admin, repeat),
     )
 
 
-def _fix(admin: Admin, option: str, loads: str) -> str:
-    if admin.is_default and admin.model is not None:
-        return f"Register {admin.model.name} with a ModelAdmin that sets `{option or 'get_queryset()'}`."
-    if option:
-        return f"Set `{option}` in {admin.cls.label}."
-    return f"Return `super().get_queryset(request){loads}` from get_queryset() of {admin.cls.label}." if loads else ""
+def _inline_fix(admin: Admin, repeat: Repeat) -> str:
+    loads = repeat.loads()
+    if not loads:
+        return ""
+    if admin.overrides("get_queryset"):
+        return f"Add `{loads}` to what get_queryset() of {admin.cls.label} returns."
+    return f"Return `super().get_queryset(request){loads}` from get_queryset() of {admin.cls.label}."
+
+
+def _fix(lists: Changelists, admin: Admin, repeat: Repeat) -> str:
+    """What to set; "" where nothing that is read of a row can be loaded with it.
+
+    `list_select_related` takes the place of what Django joins by itself, so that it has to name that, too; and where
+    the queryset joins anything, Django does not look at it.
+    """
+    if not repeat.loads():
+        return ""
+    label, own = admin.cls.label, admin.overrides("get_queryset")
+    prefetch = f".prefetch_related({named(repeat.prefetches)})" if repeat.prefetches else ""
+    if lists.joins_itself(admin):
+        join = f".select_related({named(repeat.read)})" if repeat.joins else ""
+        return f"Add `{join}{prefetch}` to what get_queryset() of {label} returns."
+    steps = [f"set `list_select_related = [{named(repeat.read)}]`"] if repeat.joins else []
+    if prefetch and own:
+        steps.append(f"add `{prefetch}` to what get_queryset() returns")
+    elif prefetch:
+        steps.append(f"return `super().get_queryset(request){prefetch}` from get_queryset()")
+    told = " and ".join(steps)
+    shared = any(other is not admin and admin.cls in other.cls.mro for other in lists.admins)
+    if (admin.is_default or shared) and admin.model is not None:
+        return f"Register {admin.model.name} with a ModelAdmin of its own, and there {told}."
+    return f"In {label} {told}."
 
 
 def _page(admin: Admin) -> int:

@@ -100,6 +100,7 @@ class Changelists:
         self.instances: dict[Instance, Admin] = {}
         self.columns: dict[Place, Column] = {}
         self.lists: list[Changelist] = []
+        self._joining: set[Admin] = set()
         self.hooks = AdminHooks(self, walk, templates)
         for admin in admins:
             if admin.model is not None:
@@ -117,6 +118,10 @@ class Changelists:
     def column(self, event: Event) -> Column:
         """The column that an event of `events` belongs to."""
         return self.columns[event.place]
+
+    def joins_itself(self, admin: Admin) -> bool:
+        """Whether the admin's own queryset joins something, so that Django joins nothing else to it."""
+        return admin in self._joining
 
     def all_rows(self, model: Model, place: Place) -> Rows:
         """What ModelAdmin's own `get_queryset` gives."""
@@ -218,7 +223,10 @@ class Changelists:
         """What `list_select_related` and Django itself join."""
         if admin.overrides("get_list_select_related"):
             return "get_list_select_related() decides what is joined"
-        # Django adds nothing where the queryset joins something already.
+        if rows.load.joined or rows.load.every_one:
+            # ChangeList.get_queryset adds nothing then, whatever list_select_related says (measured on Django 5.2).
+            self._joining.add(admin)
+            return rows
         constant = admin.constant("list_select_related")
         if constant is not None and constant.value is True:
             return replace(rows, load=replace(rows.load, every_one=True))
@@ -230,8 +238,6 @@ class Changelists:
             for item in option.items:
                 load = joined(load, model, item.text)
             return replace(rows, load=load)
-        if rows.load.joined or rows.load.every_one:
-            return rows
         columns = admin.option("list_display")
         foreign = [
             item.text

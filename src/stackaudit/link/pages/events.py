@@ -73,14 +73,29 @@ class Repeat:
 
     def loads(self) -> str:
         """The calls that load what is missing: `.select_related("a__b").prefetch_related("c")`."""
-        joins: list[str] = []
-        prefetches: list[str] = []
+        joins = f".select_related({named(self.joins)})" if self.joins else ""
+        return joins + (f".prefetch_related({named(self.prefetches)})" if self.prefetches else "")
+
+    @property
+    def joins(self) -> list[tuple[str, ...]]:
+        """The missing paths that a join can load."""
+        return [path for path in self.paths if path not in self.picked and not self._through_many(path)]
+
+    @property
+    def prefetches(self) -> list[tuple[str, ...]]:
+        """The missing paths that only a prefetch can load."""
+        return [path for path in self.paths if path not in self.picked and self._through_many(path)]
+
+    @property
+    def read(self) -> list[tuple[str, ...]]:
+        """Every path to one row that is read, loaded or not, without those that another one goes through."""
+        found = list(dict.fromkeys(event.path for event in self.events if event.kind == "forward" and event.path))
+        found = [path for path in found if not self._through_many(path)]
+        return [path for path in found if not any(other != path and other[: len(path)] == path for other in found)]
+
+    def _through_many(self, path: tuple[str, ...]) -> bool:
         many = self.many
-        for path in (path for path in self.paths if path not in self.picked):
-            through = any(path[:length] in many for length in range(1, len(path) + 1))
-            (prefetches if through else joins).append(f'"{"__".join(path)}"')
-        calls = f".select_related({', '.join(joins)})" if joins else ""
-        return calls + (f".prefetch_related({', '.join(prefetches)})" if prefetches else "")
+        return any(path[:length] in many for length in range(1, len(path) + 1))
 
     def related(self) -> tuple[Step, ...]:
         """The queryset, then the other accesses."""
@@ -104,6 +119,11 @@ class Repeat:
         page = max((event.loop.page for event in self.failing if event.loop is not None), default=0)
         said = f"{page} rows on a page" if page else f"{assumed}, assumed"
         return Cost(max(len(distinct), 1) * (page or rows), page or rows, said)
+
+
+def named(paths: Iterable[tuple[str, ...]]) -> str:
+    """Paths as Django's methods and options name them: `"author__country", "tags"`."""
+    return ", ".join(f'"{"__".join(path)}"' for path in paths)
 
 
 def grouped(events: Iterable[Event], accept: Callable[[Event], bool]) -> list[Repeat]:
