@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from stackaudit.checks.capacity.neighbours import neighbours
 from stackaudit.link.host import human
 from stackaudit.link.services import Instance
 from stackaudit.link.stack import Stack
-from stackaudit.model.values import AnyValue, Known, Unknown, Value
-from stackaudit.model.verdict import Fail, Pass, Site, Unsure, Verdict
+from stackaudit.model.values import AnyValue, Known, Unknown, Value, plain
+from stackaudit.model.verdict import Fail, Pass, Site, Step, Unsure, Verdict
 
 HALF = 0.5
 """A snapshot forks: pages that change meanwhile are there twice, at worst all of them."""
@@ -18,12 +19,31 @@ MODEST = 512 * 1024**2
 
 
 def redis_maxmemory(stack: Stack) -> Iterator[Verdict]:
-    """A Redis that shares its machine has a limit, and room to fork below it."""
+    """A Redis that shares its machine has a limit, and room to fork below it.
+
+    Compose files that are variants of each other start the same service in the same way: one finding names them all.
+    """
+    variants: dict[object, list[Fail]] = {}
     for instance in stack.services.production("redis"):
         shared = _shared(stack, instance)
         if isinstance(shared, Known) and not shared.value:
             continue
-        yield _judged(stack, instance, shared)
+        verdict = _judged(stack, instance, shared)
+        if isinstance(verdict, Fail):
+            variants.setdefault(_started(instance, verdict), []).append(verdict)
+        else:
+            yield verdict
+    for first, *others in variants.values():
+        also = tuple(Step(other.site.place, "the same service in another variant") for other in others)
+        yield replace(first, related=(*first.related, *also))
+
+
+def _started(instance: Instance, fail: Fail) -> object:
+    """What variants of one service have in common: its name, image and options."""
+    if instance.service is None:
+        return instance.name
+    given = tuple(sorted((name, str(plain(value))) for name, value in instance.given.items()))
+    return (instance.service.name, instance.image, given, fail.cause)
 
 
 def _shared(stack: Stack, instance: Instance) -> Value[str]:
@@ -52,7 +72,8 @@ def _judged(stack: Stack, instance: Instance, shared: Value[str]) -> Verdict:
             return Unsure(site, shared.why)
         own = limit.value if isinstance(limit, Known) else None
         told = {"beside": shared.value, "memory": human(own) if own is not None else ""}
-        return Fail(site, {**values, **told}, cause="limited" if own is not None else "")
+        usual = "" if instance.audience == "production" else "small"
+        return Fail(site, {**values, **told}, cause="limited" if own is not None else usual)
     room: AnyValue = limit if isinstance(limit, Unknown) or limit.value is not None else ram
     if isinstance(room, Unknown):
         if memory.value <= MODEST:

@@ -53,6 +53,8 @@ def _gunicorn(process: Process, site: Site) -> Verdict:
     worker_class = process.worker_class
     if isinstance(worker_class, Unknown):
         return Unsure(site, f"the worker class is not known: {worker_class.why}")
+    kind = f"gunicorn ({worker_class.value})"
     if worker_class.value in ("sync", "gthread"):
-        return Fail(site, {"kind": f"gunicorn ({worker_class.value})"})
-    return Fail(site, {"kind": f"gunicorn ({worker_class.value})"}, cause="one-process")
+        return Fail(site, {"kind": kind})
+    greenlets = any(word in kind.lower() for word in ("gevent", "eventlet"))
+    return Fail(site, {"kind": kind}, cause="greenlets" if greenlets else "one-process")

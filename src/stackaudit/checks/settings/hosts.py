@@ -45,10 +45,13 @@ def _judged(stack: Stack, settings: Settings, site: Site, value: Known[Any]) -> 
     notes = [value.note, *(item.note for item in value.value if isinstance(item, Known))]
     default = next((found[1] for note in notes if (found := _DEFAULT.search(note))), "")
     when = f"Where the environment variable {default} is not set, " if default else ""
+    values = {"value": "'*'", "when": when, "variable": default}
     if "*" in hosts:
         if _guarded(stack):
             return Pass(site)
-        return Fail(site, {"value": "'*'", "when": when}, cause="by-default" if default else "")
+        if any("dynaconf" in note for note in notes):
+            return Fail(site, values, cause="dynaconf")
+        return Fail(site, values, cause="by-default" if default else "")
     bad = [host for host in hosts if _NEVER.search(host.strip())]
     if hole:
         return Unsure(site, hole)

@@ -45,7 +45,7 @@ REMOVED: dict[str, Removed] = {
         (4, 0), "PASSWORD_RESET_TIMEOUT", "links to reset a password hold for Django's default of three days", (3,)
     ),
     "DEFAULT_HASHING_ALGORITHM": Removed((4, 0), "", "signatures use SHA-256", ("sha256",)),
-    "SECURE_BROWSER_XSS_FILTER": Removed((4, 0), "", "the header X-XSS-Protection is not sent", (False, True)),
+    "SECURE_BROWSER_XSS_FILTER": Removed((4, 0), "", "the header X-XSS-Protection is not sent", (False,)),
     "MIDDLEWARE_CLASSES": Removed((2, 0), "MIDDLEWARE", "none of it runs", ()),
     "TEMPLATE_DIRS": Removed((1, 10), "TEMPLATES", "the folders are not searched", ()),
     "TEMPLATE_LOADERS": Removed((1, 10), "TEMPLATES", "other loaders are used", ()),
@@ -53,6 +53,8 @@ REMOVED: dict[str, Removed] = {
     "TEMPLATE_DEBUG": Removed((1, 10), "TEMPLATES", "it does nothing", (True, False)),
 }
 """From the release notes of Django, section "Features removed"; measured on 5.2: `check --deploy` is silent."""
+OBSOLETE = frozenset({"SECURE_BROWSER_XSS_FILTER"})
+"""What no browser of today would take notice of."""
 
 
 def removed_setting_ignored(stack: Stack) -> Iterator[Verdict]:
@@ -82,6 +84,8 @@ def _judged(settings: Settings, name: str, removed: Removed) -> Verdict:
     }
     if isinstance(value, Known) and plain(value) in removed.same:
         return Fail(site, values, cause="leftover")
+    if name in OBSOLETE:
+        return Fail(site, values, cause="obsolete")
     if removed.now and settings.is_set(removed.now):
         return Fail(site, values, cause="replaced")
     return Fail(site, values, cause="" if removed.now else "gone")

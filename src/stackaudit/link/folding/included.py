@@ -94,7 +94,7 @@ def dynaconf(machine: Machine, call: Call) -> AnyValue:
         variable = f"{given.value}_{name}"
         found = machine.variable(variable)
         if isinstance(found, Unset) or (isinstance(found, Known) and found.value is None):
-            machine.write(names, name, noted(value, f"default of env {variable}"))
+            machine.write(names, name, noted(value, f"default of env {variable} or a file of dynaconf"))
         else:
             machine.write(names, name, Unknown(f"the environment variable {variable} decides it", found.places))
     return Unknown("it is an object of dynaconf", (call.place,))
