@@ -91,7 +91,10 @@ def unset(name: str) -> str:
             DYNACONF,
             {"SHOP_HOSTS": "2"},
             {},
-            {"DEBUG": (False, "default of env SHOP_DEBUG"), "HOSTS": "the environment variable SHOP_HOSTS decides it"},
+            {
+                "DEBUG": (False, "default of env SHOP_DEBUG or a file of dynaconf"),
+                "HOSTS": "the environment variable SHOP_HOSTS decides it",
+            },
             id="dynaconf",
         ),
         pytest.param(

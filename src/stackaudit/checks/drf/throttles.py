@@ -9,7 +9,7 @@ from stackaudit.facts import python as py
 from stackaudit.link.settings import Settings
 from stackaudit.link.settings.servers import servers
 from stackaudit.link.stack import Stack
-from stackaudit.model.values import Known, Unknown
+from stackaudit.model.values import Known, Unknown, Value
 from stackaudit.model.verdict import Fail, Pass, Site, Step, Unsure, Verdict
 
 _ONE_PROCESS = (
@@ -17,14 +17,17 @@ _ONE_PROCESS = (
     "django.core.cache.backends.dummy.DummyCache",
 )
 
+_OWN = "a class of its own"
+
 
 def throttle_local_cache(stack: Stack) -> Iterator[Verdict]:
-    """Where throttles are in use, and the cache that they count in."""
+    """Where throttles with a rate are in use, and the cache that they count in. Without a rate nothing is counted."""
     settings = stack.settings
     if settings is None or not servers(stack):
         return
     use = _use(stack, settings)
-    if use is None:
+    rates = _rates(stack, settings)
+    if use is None or rates == Known(()):
         return
     site = Site(settings.place_at("CACHES", "default", "BACKEND"), "CACHES.default of throttles")
     if settings.doubt:
@@ -36,19 +39,59 @@ def throttle_local_cache(stack: Stack) -> Iterator[Verdict]:
     elif backend.value not in _ONE_PROCESS:
         yield Pass(site)
     else:
-        yield _counted(stack, site, backend, use)
+        yield _counted(stack, site, backend, use, rates)
 
 
-def _counted(stack: Stack, site: Site, backend: Known[Any], use: Step) -> Verdict:
+def _counted(stack: Stack, site: Site, backend: Known[Any], use: Step, rates: Value[tuple[str, ...]]) -> Verdict:
     label = str(backend.value).rpartition(".")[2]
     if label == "DummyCache":
-        return Fail(site, {"backend": label, "count": 0}, cause="dummy", related=(use,))
+        return Fail(site, {"backend": label, "count": 0, "scopes": ""}, cause="dummy", related=(use,))
     count = stack.processes.web_process_count
     if isinstance(count, Unknown):
         return Unsure(site, count.why)
     if count.value < 2:
         return Pass(site)
-    return Fail(site, {"backend": label, "count": count.value}, related=(use,))
+    if isinstance(rates, Unknown):
+        return Unsure(site, rates.why)
+    scopes = "" if _OWN in rates.value else f" ({', '.join(rates.value)})"
+    return Fail(site, {"backend": label, "count": count.value, "scopes": scopes}, related=(use,))
+
+
+def _rates(stack: Stack, settings: Settings) -> Value[tuple[str, ...]]:
+    """The scopes that have a rate in DEFAULT_THROTTLE_RATES; with _OWN where a class brings a rate of its own.
+
+    Django REST framework's default has none: `allow_request` lets everything pass where the rate is None.
+    """
+    value = settings.at("REST_FRAMEWORK", "DEFAULT_THROTTLE_RATES", default={})
+    brought = _brought(stack)
+    own = (_OWN,) if "rate" in brought else ()
+    if isinstance(value, Unknown):
+        return value
+    if not isinstance(value.value, dict):
+        return Unknown("DEFAULT_THROTTLE_RATES is no dictionary")
+    if why := getattr(value.value, "open", ""):
+        return Unknown(str(why))
+    given = tuple(
+        str(name) for name, item in value.value.items() if not (isinstance(item, Known) and item.value is None)
+    )
+    if not given and not own and "get_rate" in brought:
+        return Unknown("a throttle of the project finds its rate in a way of its own (get_rate)")
+    return Known((*given, *own))
+
+
+def _brought(stack: Stack) -> frozenset[str]:
+    """What the throttles of the repository say of their rates themselves: "rate", "get_rate"."""
+    found: set[str] = set()
+    for module in stack.modules:
+        for stmt in module.facts.body:
+            if not isinstance(stmt, py.ClassDef) or "throttl" not in stmt.name.lower():
+                continue
+            for inner in stmt.body:
+                if isinstance(inner, py.Assign):
+                    found.update(to.id for to in inner.targets if isinstance(to, py.Name))
+                elif isinstance(inner, py.FunctionDef):
+                    found.add(inner.name)
+    return frozenset(found & {"rate", "get_rate"})
 
 
 def _use(stack: Stack, settings: Settings) -> Step | None:
