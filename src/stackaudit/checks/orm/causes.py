@@ -7,8 +7,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from stackaudit.facts import python as py
+from stackaudit.link.queries.advice import outermost
 from stackaudit.link.queries.events import Event
 from stackaudit.link.queries.rows import PRESUMED
+from stackaudit.link.queries.values import GIVEN
 from stackaudit.model.source import Place
 from stackaudit.model.verdict import Fail, Pass, Site, Unsure, Verdict
 
@@ -26,23 +28,26 @@ def own(stack: Stack) -> Iterator[Event]:
     walked = (*stack.queries.events, *stack.declared.events)
     events = [event for event in walked if event.area == "orm" and event.place.path.endswith(".py")]
     loaded = {(event.query, event.relation) for event in walked if event.outcome == "pass" and event.relation}
-    prefetched = _prefetched(stack)
+    named = _prefetched(stack)
     for event in events:
-        if event.origin is None or event.origin.by != PRESUMED or event.outcome != "fail":
+        first = outermost(event)
+        by = first.origin.by if first.origin is not None and event.outcome == "fail" else ""
+        known = (event.query, event.relation) in loaded
+        if by not in (PRESUMED, GIVEN):
             yield event
-        elif (event.query, event.relation) not in loaded:
-            named = next((name for name in event.origin.way if name in prefetched), None)
-            why = f"other code prefetches {named}, and whether it does so for these rows is not known"
-            yield event if named is None else replace(event, outcome="unknown", why=why)
+        elif by == GIVEN or not known:
+            assert first.origin is not None
+            way = first.origin.way[-1:] + (first.path if by == GIVEN else ())
+            told = known or any(way == path[at : at + len(way)] for path in named for at in range(len(path)))
+            why = f"other code prefetches {'__'.join(way)}, and whether it does so for these rows is not known"
+            yield replace(event, outcome="unknown", why=why) if told else event
 
 
-def _prefetched(stack: Stack) -> set[str]:
-    """The relations that some queryset of the stack prefetches, by name."""
-    calls = stack.mentions.named(
-        "prefetch_related", "Prefetch", "prefetch_related_objects", "aprefetch_related_objects"
-    )
-    given = (arg.value for found in calls for arg in found.call.args if isinstance(arg, py.Constant))
-    return {part for path in given if isinstance(path, str) for part in path.split("__")}
+def _prefetched(stack: Stack) -> set[tuple[str, ...]]:
+    """The paths that some queryset of the stack prefetches."""
+    given = (arg.value for found in stack.mentions.named(*_PREFETCHING) for arg in found.call.args
+             if isinstance(arg, py.Constant))  # fmt: skip
+    return {tuple(path.split("__")) for path in given if isinstance(path, str)}
 
 
 def source(event: Event) -> Place:

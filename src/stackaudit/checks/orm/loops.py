@@ -166,7 +166,7 @@ def words(event: Event) -> dict[str, str]:
 def _of_one_origin(events: list[Event]) -> list[Event]:
     """The events whose paths begin at the queryset that a fix names, where there are such."""
     named = next((event.origin for event in events if event.origin is not None), None)
-    return [event for event in events if event.origin == named and leads(named, event.path)] if named else events
+    return [event for event in events if event.origin == named and leads(event)] if named else events
 
 
 def _forward(loops: Loops, site: Site, events: list[Event]) -> Fail:

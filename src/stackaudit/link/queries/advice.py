@@ -24,10 +24,13 @@ def outermost(event: Event) -> Event:
     return event if origin is event.origin else replace(event, origin=origin, path=path)
 
 
-def leads(origin: Origin | None, path: Path, made: frozenset[str] = frozenset()) -> bool:
-    """Whether a path begins at the rows of a queryset; `made` are the names that `to_attr` gives to lists."""
-    model = origin.model if origin is not None else None
-    return model is None or not path or path[0] in made or model.relation(path[0]) is not None
+def leads(event: Event) -> bool:
+    """Whether the path of an event begins at the rows of its queryset: with a relation or a column of its model."""
+    model = event.origin.model if event.origin is not None else None
+    if model is None or not event.path:
+        return True
+    first = event.path[0]
+    return model.relation(first) is not None or (event.kind == "deferred" and model.column(first) is not None)
 
 
 def is_joined(model: Model | None, path: Path) -> bool:

@@ -195,7 +195,8 @@ def _joined(walk: Walk, node: py.JoinedStr) -> Value:
 def _binop(walk: Walk, node: py.BinOp) -> Value:
     left, right = evaluate(walk, node.left), evaluate(walk, node.right)
     if node.op in ("|", "&") and isinstance(left, Rows):
-        return replace(left, origin=walk.origin(walk.at(node), rows=left) if left.via is None else left.origin)
+        whole = walk.origin(walk.at(node), rows=left)
+        return replace(left, origin=replace(whole, text=f"({whole.text})") if left.via is None else left.origin)
     if node.op == "+" and isinstance(left, (Seq, Rows)) and isinstance(right, (Seq, Rows)):
         return _added(left, right)
     if node.op == "%" and isinstance(left, Const) and isinstance(left.value, str):

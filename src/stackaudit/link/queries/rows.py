@@ -77,7 +77,8 @@ def called(
         return Seq(_one(rows, loops, at, walk, name), (_one(rows, loops, at, walk, name), Other(loops)), loops)
     rows = replace(rows, loops=loops)
     if row.returns == "iterator":
-        return replace(rows, streamed=True, load=replace(rows.load, peers=False))
+        origin = rows.origin or walk.origin(_receiver(at), rows=rows)
+        return replace(rows, streamed=True, load=replace(rows.load, peers=False), origin=origin)
     if row.returns == "scalar":
         if not (rows.evaluated and name in ("count", "exists", "contains")):
             access.evaluate(walk, replace(rows, evaluated=False), at, name)
@@ -85,10 +86,17 @@ def called(
     if not (rows.evaluated and rows.cached):
         access.evaluate(walk, replace(rows, evaluated=False), at, name)
     if row.returns == "mapping":
-        origin = rows.origin or walk.origin(at, rows=rows)
+        origin = rows.origin or walk.origin(_receiver(at), rows=rows)
         element: Value = Row(rows.model, rows.load, origin, (), IDLE) if rows.model else Other()
         return Mapping(element, (), Other(), loops)
     return _one(rows, loops, at, walk, name)
+
+
+def _receiver(at: At) -> At:
+    """Where `Book.objects` stands in `Book.objects.in_bulk()`."""
+    if not isinstance(at, tuple) or not isinstance(at[1], py.Call) or not isinstance(at[1].func, py.Attribute):
+        return at
+    return at[0], at[1].func.value
 
 
 def _is_batch(value: Value) -> bool:

@@ -43,7 +43,7 @@ class Origin:
 
     `model` is the model of its rows. `refined` is the queryset that it was made of (`books` in `books.filter(...)`).
     Where it is the related manager of a row that a loop hands out, and uses what was prefetched, `outer` is the
-    queryset of that loop and `way` leads from its rows to these; where the row comes from somewhere, `way` alone says
+    queryset of that loop and `way` leads from its rows to these; where the row comes from a caller, `way` alone says
     which relation it is.
     """
 
@@ -91,6 +91,8 @@ class Other:
 
 
 UNKNOWN = Other()
+GIVEN = "given"
+"""`Origin.by` of rows behind one row that another function asked for: other callers may hand over other rows."""
 ELEMENT = "@element"
 """The name of what a loop hands out of something that is not known."""
 SMALL = "@small"

@@ -15,6 +15,7 @@ from stackaudit.link.modules import SourceModule
 from stackaudit.link.queries.events import Event, EventKind, Outcome, Record
 from stackaudit.link.queries.source import text_of
 from stackaudit.link.queries.values import (
+    GIVEN,
     NO_LOOPS,
     UNKNOWN,
     Instance,
@@ -199,16 +200,13 @@ class Walk:
         if rows is None:
             return made
         made = replace(made, model=rows.model, refined=rows.origin if not rows.path else None)
-        via = rows.via
-        if (
-            via is None
-            or rows.asked
-            or via.row.load.unknown
-            or via.row.origin is None
-            or not self.repeats(via.row.loop)
-        ):
+        row = rows.via.row if rows.via is not None and not rows.asked else None
+        if rows.via is None or row is None or row.load.unknown or row.origin is None:
             return made
-        return replace(made, outer=via.row.origin, way=(*via.row.path, via.relation.name))
+        way = (*row.path, rows.via.relation.name)
+        if self.repeats(row.loop):
+            return replace(made, outer=row.origin, way=way)
+        return replace(made, by=by or GIVEN, way=way) if row.origin.where != self.where else made
 
     def add(
         self,
