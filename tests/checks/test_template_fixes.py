@@ -36,15 +36,19 @@ def shelf(request):
 """
 
 
-def fixes(root: Path, template: str) -> list[str]:
-    files = {"models.py": MODELS, "views.py": VIEWS, "__init__.py": "", "templates/shelf.html": template}
+def failures(root: Path, template: str, views: str = VIEWS, models: str = MODELS) -> list[Fail]:
+    files = {"models.py": models, "views.py": views, "__init__.py": "", "templates/shelf.html": template}
     for name, text in files.items():
         path = root / "shop" / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
     inputs = discover(root)
     stack = Stack(pool.lower_all(inputs.files, inputs.read, jobs=1, cache=None), Config())
-    return [verdict.fix for verdict in n_plus_one(stack) if isinstance(verdict, Fail)]
+    return [verdict for verdict in n_plus_one(stack) if isinstance(verdict, Fail)]
+
+
+def fixes(root: Path, template: str, views: str = VIEWS, models: str = MODELS) -> list[str]:
+    return [verdict.fix for verdict in failures(root, template, views, models)]
 
 
 def test_a_join_and_a_prefetch(tmp_path: Path) -> None:
@@ -62,4 +66,55 @@ def test_what_asks_again_is_not_helped_by_a_plain_prefetch(tmp_path: Path) -> No
         'Add `.select_related("author")` to `Book.objects.all()` in shop.views.shelf. '
         'Add `.prefetch_related(Prefetch("tags", queryset=…, to_attr="…"))` to `Book.objects.all()` '
         "in shop.views.shelf and read that list: `filter()` asks the database even where `tags` is prefetched."
+    ]
+
+
+def test_rows_behind_one_row_are_loaded_where_the_view_fetches_it(tmp_path: Path) -> None:
+    template = "{% for b in author.book_set.all %}{% for t in b.tags.all %}{{ t }}{% endfor %}{% endfor %}"
+    views = VIEWS.replace('"books": Book.objects.all()', '"author": get_object_or_404(Author, pk=1)')
+    views = views.replace("render\n", "get_object_or_404, render\n").replace("Book", "Author")
+    assert fixes(tmp_path, template, views) == [
+        'Give `get_object_or_404` in shop.views.shelf the queryset `Author.objects.prefetch_related("book_set__tags")` '
+        "instead of `Author`."
+    ]
+    views = views.replace("get_object_or_404(Author, pk=1)", "Author.objects.get(pk=1)")
+    assert fixes(tmp_path, template, views) == [
+        'Put `.prefetch_related("book_set__tags")` before `.get(…)` in `Author.objects.get(pk=1)` in shop.views.shelf.'
+    ]
+
+
+def test_rows_behind_the_user_of_the_request(tmp_path: Path) -> None:
+    template = "{% for b in request.user.shelf.all %}{{ b.author.name }}{% endfor %}"
+    models = MODELS + "    owner = models.ForeignKey('auth.User', on_delete=models.CASCADE, related_name='shelf')\n"
+    assert fixes(tmp_path, template, VIEWS, models) == [
+        'Load it with the User that this begins with: `.prefetch_related("shelf__author")` on its queryset, or '
+        '`prefetch_related_objects([row], "shelf__author")` where there is only the row.'
+    ]
+
+
+def test_siblings_of_an_inner_loop_are_not_chained(tmp_path: Path) -> None:
+    template = (
+        "{% for a in books %}{% for b in a.book_set.all %}{% for t in b.tags.all %}{{ t }}{% endfor %}"
+        "{{ b.editor.name }}{% endfor %}{% endfor %}"
+    )
+    models = MODELS + "    editor = models.ForeignKey(Author, null=True, on_delete=models.CASCADE, related_name='+')\n"
+    assert fixes(tmp_path, template, VIEWS.replace("Book", "Author"), models) == [
+        'Add `.prefetch_related("book_set__tags", "book_set__editor")` to `Author.objects.all()` in shop.views.shelf.'
+    ]
+
+
+def test_what_every_branch_reads_depends_on_no_condition(tmp_path: Path) -> None:
+    body = "{% if b.pk %}{{ b.author.name }}{% else %}by {{ b.author }}{% endif %}"
+    both = failures(tmp_path, f"{{% for b in books %}}{body}{{% endfor %}}")
+    one = failures(tmp_path, f"{{% for b in books %}}{body.replace('b.author }}', 'b.pk }}')}{{% endfor %}}")
+    assert ([item.cause for item in both], [item.cause for item in one]) == ([""], ["guarded"])
+
+
+def test_a_column_that_was_left_out_is_let_in(tmp_path: Path) -> None:
+    template = "{% for b in books %}{{ b.author.name }}{{ b.title }}{% endfor %}"
+    models = MODELS + "    title = models.CharField(max_length=80)\n"
+    views = VIEWS.replace("Book.objects.all()", 'Book.objects.only("author")')
+    assert fixes(tmp_path, template, views, models) == [
+        'Add `.select_related("author")` to `Book.objects.only("author")` in shop.views.shelf. '
+        'Add "title" to the only() of `Book.objects.only("author")`.'
     ]

@@ -35,6 +35,11 @@ def n_plus_one(stack: Stack) -> Iterator[Verdict]:
         yield _fields(api, repeat)
 
 
+def _where(event: Event) -> str:
+    """Where the queryset stands, as it follows its name."""
+    return f" in {event.origin.where}" if event.origin is not None and event.origin.where else ""
+
+
 def _in_method(api: Api, event: Event) -> bool:
     """Whether the query is run by code of the repository that the field calls, not by the field itself."""
     return api.field(event).kind == "method" or event.query not in api.fields
@@ -71,7 +76,7 @@ def _fields(api: Api, repeat: Repeat) -> Verdict:
         cause="bypassed" if bypassed else "guarded" if guarded else "",
         related=repeat.related(),
         flow=event.flow,
-        fix="" if bypassed else repeat.advice(),
+        fix="" if bypassed else repeat.advice(_where(event)),
         cost=repeat.cost(PAGE, "25 rows in a page"),
     )
 
@@ -126,6 +131,6 @@ def _method(api: Api, repeat: Repeat) -> Verdict:
         else "",
         related=(declared, *repeat.related()),
         flow=event.flow,
-        fix="" if bypassed else repeat.advice(),
+        fix="" if bypassed else repeat.advice(_where(event)),
         cost=repeat.cost(PAGE, "25 rows in a page"),
     )

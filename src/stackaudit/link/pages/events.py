@@ -5,15 +5,20 @@ A root cause is a queryset (or, where its rows come from elsewhere, a loop) whos
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 
+from stackaudit.link.queries.advice import of_one
 from stackaudit.link.queries.events import Event
+from stackaudit.link.queries.values import Origin
 from stackaudit.model.source import Place
 from stackaudit.model.verdict import Cost, Step
 
 REPEATING = ("forward", "reverse", "deferred", "bypassed", "query")
 PAGE = 25
+_SHORTCUT = re.compile(r"(?:[\w.]+\.)?(a?get_(?:object|list)_or_404)\(\s*([\w.]+)")
+_ONE = frozenset({"get", "aget", "first", "afirst", "last", "alast", "earliest", "latest"})
 
 
 @dataclass
@@ -39,7 +44,7 @@ class Repeat:
     def paths(self) -> list[tuple[str, ...]]:
         """The relation paths that are not loaded, each once, without those that another one goes through."""
         found = list(dict.fromkeys(event.path for event in self.failing if event.path))
-        return [path for path in found if not any(other != path and other[: len(path)] == path for other in found)]
+        return [path for path in found if not any(_is_below(other, path) for other in found)]
 
     @property
     def many(self) -> set[tuple[str, ...]]:
@@ -59,15 +64,26 @@ class Repeat:
     def advice(self, where: str = "") -> str:
         """What to add to the queryset; "" where it is not known. `where` follows its name (" in shop.views.books")."""
         origin = self.first.origin
-        if origin is None or not origin.text:
-            return ""
         loads = self.loads()
-        told = [f"Add `{loads}` to `{origin.text}`{where}."] if loads else []
+        if origin is None or not origin.text:
+            behind = self.first.loop.behind if self.first.loop is not None else None
+            if behind is None or behind.origin is not None or not loads or not _is_below(self.first.path, behind.path):
+                return ""
+            paths = named([*self.joins, *self.prefetches])
+            return (
+                f"Load it with the {behind.model.name} that this begins with: `{loads}` on its queryset, or "
+                f"`prefetch_related_objects([row], {paths})` where there is only the row."
+            )
+        told = [addition(origin, loads, where)] if loads else []
+        deferred = [event for event in self.failing if event.kind == "deferred"]
+        if deferred:
+            told.append(of_one(origin, origin.text, deferred))
         for path, method in self.picked.items():
             name = "__".join(path)
+            kept = f'.prefetch_related(Prefetch("{name}", queryset=…, to_attr="…"))'
             told.append(
-                f'Add `.prefetch_related(Prefetch("{name}", queryset=…, to_attr="…"))` to `{origin.text}`{where} '
-                f"and read that list: `{method}()` asks the database even where `{name}` is prefetched."
+                addition(origin, kept, where).removesuffix(".")
+                + f" and read that list: `{method}()` asks the database even where `{name}` is prefetched."
             )
         return " ".join(told)
 
@@ -79,19 +95,24 @@ class Repeat:
     @property
     def joins(self) -> list[tuple[str, ...]]:
         """The missing paths that a join can load."""
-        return [path for path in self.paths if path not in self.picked and not self._through_many(path)]
+        return [path for path in self._loadable if not self._through_many(path)]
 
     @property
     def prefetches(self) -> list[tuple[str, ...]]:
         """The missing paths that only a prefetch can load."""
-        return [path for path in self.paths if path not in self.picked and self._through_many(path)]
+        return [path for path in self._loadable if self._through_many(path)]
+
+    @property
+    def _loadable(self) -> list[tuple[str, ...]]:
+        missing = {event.path for event in self.failing if event.kind != "deferred"}
+        return [path for path in self.paths if path in missing and path not in self.picked]
 
     @property
     def read(self) -> list[tuple[str, ...]]:
         """Every path to one row that is read, loaded or not, without those that another one goes through."""
         found = list(dict.fromkeys(event.path for event in self.events if event.kind == "forward" and event.path))
         found = [path for path in found if not self._through_many(path)]
-        return [path for path in found if not any(other != path and other[: len(path)] == path for other in found)]
+        return [path for path in found if not any(_is_below(other, path) for other in found)]
 
     def _through_many(self, path: tuple[str, ...]) -> bool:
         many = self.many
@@ -119,6 +140,19 @@ class Repeat:
         page = max((event.loop.page for event in self.failing if event.loop is not None), default=0)
         said = f"{page} rows on a page" if page else f"{assumed}, assumed"
         return Cost(max(len(distinct), 1) * (page or rows), page or rows, said)
+
+
+def addition(origin: Origin, calls: str, where: str = "") -> str:
+    """The sentence that says where `calls` go: behind the queryset, or before the method that fetches one row of it."""
+    shortcut = _SHORTCUT.match(origin.text)
+    if shortcut is not None:
+        held = shortcut[2]
+        if origin.model is not None and held.rpartition(".")[2] == origin.model.name:
+            return f"Give `{shortcut[1]}`{where} the queryset `{held}.objects{calls}` instead of `{held}`."
+        return f"Add `{calls}` to the first argument of `{origin.text}`{where}."
+    if origin.by in _ONE and f".{origin.by}(" in origin.text:
+        return f"Put `{calls}` before `.{origin.by}(…)` in `{origin.text}`{where}."
+    return f"Add `{calls}` to `{origin.text}`{where}."
 
 
 def named(paths: Iterable[tuple[str, ...]]) -> str:
@@ -156,7 +190,15 @@ def outermost(event: Event) -> Event:
     behind = event.loop.behind if event.loop is not None else None
     if behind is None or not event.path or event.origin != behind.own:
         return event
-    return replace(event, origin=behind.origin, path=(*behind.path, *event.path))
+    flow = [Step(behind.origin.place, f"`{behind.origin.text}` loads the rows")] if behind.origin is not None else []
+    if event.loop is not None and event.loop.place not in {step.place for step in flow}:
+        flow.append(Step(event.loop.place, event.loop.text or "the loop"))
+    flow += inner_steps(event)
+    return replace(event, origin=behind.origin, path=(*behind.path, *event.path), flow=tuple(flow))
+
+
+def _is_below(path: tuple[str, ...], other: tuple[str, ...]) -> bool:
+    return len(path) > len(other) and path[: len(other)] == other
 
 
 def _answered_by_prefetch(event: Event) -> bool:

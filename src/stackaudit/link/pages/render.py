@@ -192,6 +192,8 @@ class _File(Expressions):
             self.nodes(node.empty)
 
     def condition(self, node: t.If) -> None:
+        record = self.walk.record
+        marks = [len(record)]
         for index, branch in enumerate(node.branches):
             if branch.test is not None:
                 value = self.value(branch.test)
@@ -202,8 +204,11 @@ class _File(Expressions):
                 continue
             with q.guarded(self.walk), self.repeats.inside(node, index):
                 self.nodes(branch.body)
+            marks.append(len(record))
             if known is True:
                 return
+        if node.branches[-1].test is None:
+            record.on_every_branch(marks, self.walk.guard)
 
     def known(self, test: t.Expr | None) -> bool | None:
         """Whether a test is certain: a flag that was passed on as a constant."""

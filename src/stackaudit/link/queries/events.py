@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from itertools import islice, pairwise
 from typing import Literal, TypeAlias
 
 from stackaudit.facts import python as py
@@ -87,6 +88,23 @@ class Record:
         if known is None or (known.guarded and not event.guarded):
             self._events[key] = event
 
+    def __len__(self) -> int:
+        return len(self._events)
+
+    def on_every_branch(self, marks: list[int], guard: int) -> None:
+        """Take what all branches of a condition ask for as certain.
+
+        `marks` are the lengths of the record before the first branch and after each, `guard` the number of conditions
+        around them.
+        """
+        late = list(islice(reversed(self._events.items()), len(self._events) - marks[0]))[::-1]
+        branches = [late[start - marks[0] : end - marks[0]] for start, end in pairwise(marks)]
+        asked = [{_asked(event) for _, event in branch} for branch in branches]
+        shared = set.intersection(*asked)
+        for key, event in late if shared else ():
+            if event.guarded and event.loop is not None and guard <= event.loop.guard and _asked(event) in shared:
+                self._events[key] = replace(event, guarded=False)
+
     @property
     def events(self) -> list[Event]:
         """All events in the order of the walk; a write beside work outside the database belongs to its row."""
@@ -100,3 +118,8 @@ class Record:
         if event.loop.place in self.few:
             return replace(event, outcome="pass", why=self.few[event.loop.place])
         return event
+
+
+def _asked(event: Event) -> tuple[object, ...]:
+    """What an event asks for, wherever it stands."""
+    return event.kind, event.outcome, event.origin, event.path, event.method, id(event.loop)
