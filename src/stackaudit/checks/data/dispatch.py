@@ -8,6 +8,7 @@ from stackaudit.facts import python as py
 from stackaudit.link.celery import Sent
 from stackaudit.link.celery.reading import reads
 from stackaudit.link.celery.sends import SIGNATURES, WAYS
+from stackaudit.link.celery.touching import may_touch, py_name
 from stackaudit.link.modules import dotted
 from stackaudit.link.nodes import nodes
 from stackaudit.link.settings.servers import databases
@@ -62,7 +63,7 @@ def _judged(stack: Stack, sent: Sent, requests: Known[bool] | Unknown) -> Verdic
         read = True
     if read is None:
         return Unsure(site, f"whether {sent.send.name} looks at the database is not known")
-    if not read:
+    if not read or (held is not None and held.kind == "signal" and _about_others(stack, sent)):
         return Pass(site)
     values = {
         "task": sent.send.name,
@@ -70,6 +71,23 @@ def _judged(stack: Stack, sent: Sent, requests: Known[bool] | Unknown) -> Verdic
         "commit": f"{sent.send.name}.delay_on_commit(...)" if sent.send.way == "delay" else "transaction.on_commit",
     }
     return Fail(site, values, cause="signal" if held is not None and held.kind == "signal" else "", flow=flow)
+
+
+def _about_others(stack: Stack, sent: Sent) -> bool:
+    """Whether a receiver sends a task that has nothing to do with the model of its signal."""
+    if sent.send.task is None:
+        return False
+    senders = [
+        py_name(keyword.value)
+        for decorator in sent.body.node.decorators
+        if isinstance(decorator, py.Call)
+        for keyword in decorator.keywords
+        if keyword.name == "sender"
+    ]
+    if not senders or len(senders) < len(sent.body.node.decorators):
+        return False
+    found = [[model for model in stack.models if model.name == name.rpartition(".")[2]] for name in senders]
+    return all(models and not any(may_touch(stack, sent.send.task[1], model) for model in models) for models in found)
 
 
 def _writes(stack: Stack, sent: Sent) -> bool:

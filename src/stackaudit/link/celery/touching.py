@@ -1,0 +1,106 @@
+"""Whether what a task does may depend on the rows of one model, by every name that leads to them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
+
+from stackaudit.facts import python as py
+from stackaudit.link.models import Model
+from stackaudit.link.nodes import nodes
+
+if TYPE_CHECKING:
+    from stackaudit.link.stack import Stack
+
+MOST = 400
+"""Functions that are looked through; where a task may reach more, nothing is told."""
+_DYNAMIC = frozenset({"getattr", "eval", "exec", "import_string", "call_command", "get_model", "cursor", "raw"})
+
+_MANAGERS = frozenset({"objects", "_default_manager", "_base_manager"})
+
+
+def may_touch(stack: Stack, task: py.FunctionDef, model: Model) -> bool:
+    """Whether anything that a task may reach names `model`, a model of its inheritance, or a relation to one of them.
+
+    What a task reaches is over-estimated: any function of the repository with a name that is mentioned, except those
+    that take a request. False is therefore certain as far as the repository's own code goes.
+    """
+    words = names_of(stack, model)
+    functions = _by_name(stack)
+    seen: set[py.FunctionDef] = set()
+    waiting = [task]
+    while waiting:
+        function = waiting.pop()
+        if function in seen:
+            continue
+        seen.add(function)
+        if len(seen) > MOST:
+            return True
+        for name in _mentioned(function):
+            if name in words or name in _DYNAMIC:
+                return True
+            waiting.extend(functions.get(name, ()))
+    return False
+
+
+def names_of(stack: Stack, model: Model) -> frozenset[str]:
+    """The names by which code reaches rows of a model: classes of its inheritance, relations that lead to one."""
+    family = set(model.family())
+    waiting = list(family)
+    while waiting:
+        for child in waiting.pop().children:
+            if child not in family:
+                family.add(child)
+                waiting.append(child)
+    found = {member.name for member in family}
+    for other in stack.models:
+        for name, relation in other.relations.items():
+            through = relation.keyword("through")
+            joined = py_name(through).rpartition(".")[2] if through is not None else ""
+            if relation.target in family or joined in found:
+                found |= {name, relation.query_name} - {""}
+                if joined in found:
+                    found |= {relation.remote, relation.remote_query_name} - {""}
+    return frozenset(found)
+
+
+def py_name(expr: py.Expr) -> str:
+    """The text of a constant, or the last part of a dotted name; "" for anything else."""
+    if isinstance(expr, py.Constant) and isinstance(expr.value, str):
+        return expr.value
+    return expr.id if isinstance(expr, py.Name) else expr.attr if isinstance(expr, py.Attribute) else ""
+
+
+def _mentioned(function: py.FunctionDef) -> Iterator[str]:
+    for item in nodes(function.body):
+        if isinstance(item, py.Name):
+            yield item.id
+        elif isinstance(item, py.Attribute):
+            if item.attr in _MANAGERS or not isinstance(item.value, py.Attribute) or item.value.attr not in _MANAGERS:
+                yield item.attr  # `objects.get` is Django's own, whatever else is called `get`
+        elif isinstance(item, py.Call):
+            for keyword in item.keywords:
+                yield from (keyword.name or "").split("__")
+        elif isinstance(item, py.Constant) and isinstance(item.value, str) and len(item.value) < 80:
+            for part in item.value.split("."):
+                yield from part.split("__")
+
+
+def _by_name(stack: Stack) -> Mapping[str, list[py.FunctionDef]]:
+    found: dict[str, list[py.FunctionDef]] = {}
+    for module in stack.modules:
+        for name, function in _functions(module.facts.body):
+            if not any(param.name == "request" for param in function.params):
+                found.setdefault(name, []).append(function)
+    return found
+
+
+def _functions(body: tuple[py.Stmt, ...], owner: str = "") -> Iterator[tuple[str, py.FunctionDef]]:
+    """Functions by what they are called by; what makes an object by its class, what a manager always does by `objects`."""
+    for stmt in body:
+        if isinstance(stmt, py.FunctionDef):
+            made = owner and stmt.name in ("__init__", "__new__", "__call__", "__post_init__")
+            managed = "manager" in owner.lower() and stmt.name in ("get_queryset", "get", "filter", "create")
+            yield (owner if made else "objects" if managed else stmt.name), stmt
+        elif isinstance(stmt, py.ClassDef):
+            yield from _functions(stmt.body, stmt.name)
