@@ -96,7 +96,7 @@ def _by_name(stack: Stack) -> Mapping[str, list[py.FunctionDef]]:
 
 
 def _functions(body: tuple[py.Stmt, ...], owner: str = "") -> Iterator[tuple[str, py.FunctionDef]]:
-    """Functions by what they are called by; what makes an object by its class, what a manager always does by `objects`."""
+    """Functions by what they are called by; what makes an object by its class, what managers always do by `objects`."""
     for stmt in body:
         if isinstance(stmt, py.FunctionDef):
             made = owner and stmt.name in ("__init__", "__new__", "__call__", "__post_init__")
