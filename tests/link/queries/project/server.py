@@ -56,13 +56,21 @@ base.SQLiteCursorWrapper.fetchone = Fetched.fetchone
 base.SQLiteCursorWrapper.fetchmany = Fetched.fetchmany
 
 
+def mentor_of(number, roots, authors):
+    """The first have none; the next have one of those each; of the others every second has one who has a mentor too."""
+    if number < roots:
+        return None
+    second = number >= 2 * roots and number % 2
+    return authors[number - roots] if second else authors[number % roots]
+
+
 def fill(size):
     """Rows of which there are more in every respect when `size` is greater: more in all, more for each parent."""
     tags = [models.Tag.objects.create(name=f"tag {number}") for number in range(size // 2)]
     authors = []
     for number in range(size):
         country = models.Country.objects.create(name=f"country {number}")
-        other = authors[number % isqrt(size)] if number >= isqrt(size) else None
+        other = mentor_of(number, isqrt(size), authors)
         authors.append(models.Author.objects.create(name=f"author {number}", country=country, mentor=other))
         models.Profile.objects.create(author=authors[-1], text="x")
         publisher = models.Publisher.objects.create(name=f"publisher {number}")
