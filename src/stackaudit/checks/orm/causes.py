@@ -33,7 +33,10 @@ def own(stack: Stack) -> Iterator[Event]:
         first = outermost(event)
         by = first.origin.by if first.origin is not None and event.outcome == "fail" else ""
         known = (event.query, event.relation) in loaded
-        if by not in (PRESUMED, GIVEN):
+        if first.origin is None and len(first.path) > 1 and event.outcome == "fail":
+            why = f"which queryset brings {first.path[0]} along is not known"
+            yield replace(event, outcome="unknown", why=why)
+        elif by not in (PRESUMED, GIVEN):
             yield event
         elif by == GIVEN or not known:
             assert first.origin is not None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -20,8 +21,10 @@ if TYPE_CHECKING:
 ROWS = 100
 NEAR = 2
 """So many calls below a loop a query is still the loop's business; deeper ones belong to what is called."""
-_WRITES = 3
+_WRITES = 2
 """A turn that writes at so many places is busy with them."""
+_FEW = re.compile(r"\b(?:admin(?:istrator)?s?|moderators?|superusers?|roles?|cleaned_data)\b")
+"""Loops over what is a handful on any site: those who run it, roles, what somebody has picked in a form."""
 _BACKGROUND = ("management/commands/", "/tasks.py", "/tasks/", "/cron")
 
 
@@ -120,11 +123,12 @@ class Loops:
     """What is known of the loops of a stack, by their places.
 
     `slow` ones do work beside which a query is little; `writing` ones write something else on each turn that cannot be
-    put together.
+    put together. `tasks` are the functions that workers run.
     """
 
     slow: frozenset[Place]
     writing: frozenset[Place]
+    tasks: frozenset[str]
 
     @classmethod
     def of(cls, stack: Stack) -> Loops:
@@ -136,17 +140,21 @@ class Loops:
                 writes.setdefault(event.loop.place, set()).add(event.query)
                 if event.outcome == "pass" and not event.guarded and not event.loop.bounded:
                     needed.add(event.loop.place)
+        tasks = frozenset(f"{task.module.name}.{task.node.name}" for task in stack.celery.tasks)
         busy = {place for place, found in writes.items() if len(found) >= _WRITES}
-        return cls(frozenset(stack.queries.walk.record.working | busy), frozenset(needed))
+        return cls(frozenset(stack.queries.walk.record.working | busy), frozenset(needed), tasks)
 
     def cause(self, site: Site, events: list[Event], otherwise: str = "") -> str:
         """The way of failing that decides the severity."""
         slow = self.writing if events[0].kind == "write" else self.slow
         if all(event.loop is not None and event.loop.place in slow for event in events):
             return "beside"
+        if all(event.loop is not None and _FEW.search(event.loop.text) for event in events):
+            return "few"
         if all(event.guarded for event in events):
             return "conditional"
-        return "background" if any(part in f"/{site.place.path}" for part in _BACKGROUND) else otherwise
+        in_background = events[0].where in self.tasks or any(part in f"/{site.place.path}" for part in _BACKGROUND)
+        return "background" if in_background else otherwise
 
 
 def words(event: Event) -> dict[str, str]:

@@ -14,6 +14,19 @@ _OUTSIDE = (
 )  # fmt: skip
 
 
+_CLIENTS = frozenset({"client", "connector", "http", "session"})
+_VERBS = frozenset({"delete", "fetch", "get", "head", "patch", "post", "put", "request", "send"})
+
+
+def is_request(name: str) -> bool:
+    """Whether a dotted name that leads out of what is known reads like a request: `self._client.get`."""
+    *holders, verb = name.lower().split(".")
+    if not holders or not verb.startswith(tuple(_VERBS)):
+        return False
+    last = holders[-1].strip("_")
+    return (last in _CLIENTS or last.endswith("_client")) and "request" not in holders
+
+
 def met(walk: Walk, name: str, at: At) -> None:
     """Take note of a call of something outside the repository, by its dotted name."""
     if name.startswith(_OUTSIDE):

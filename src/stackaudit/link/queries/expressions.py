@@ -9,8 +9,8 @@ from typing import Any
 
 from stackaudit.facts import python as py
 from stackaudit.link.classes import SourceClass
-from stackaudit.link.modules import SourceModule
-from stackaudit.link.queries import access, attached, calls, containers, existence, known, loops, subscripts
+from stackaudit.link.modules import SourceModule, dotted
+from stackaudit.link.queries import access, attached, calls, containers, effects, existence, known, loops, subscripts
 from stackaudit.link.queries.values import (
     ELEMENT,
     NO_LOOPS,
@@ -147,6 +147,8 @@ def _call(walk: Walk, node: py.Call) -> Value:
     called = evaluate(walk, func)
     if isinstance(called, Other) and called.name in known.LAZY_ARGUMENTS:
         return known.with_function(walk, called.name, node)
+    if isinstance(called, Other) and isinstance(func, py.Attribute) and effects.is_request(dotted(func)):
+        effects.done(walk)
     args, keywords = _arguments(walk, node)
     if isinstance(called, Function) and isinstance(called.node, py.FunctionDef):
         value = calls.call(walk, called, args, keywords, at)

@@ -84,6 +84,8 @@ class Load:
 
 NOTHING = Load()
 NEW = Load(unknown="new")
+STORED = "@stored"
+"""An attribute of rows that `create()` has just written."""
 PARENT = Load(unknown="the parent row")
 SOMEWHERE = Load(unknown="where this row comes from is not known")
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from stackaudit.facts import python as py
 from stackaudit.link.models.model import Model
 from stackaudit.link.queries import access, calls
-from stackaudit.link.queries.loading import NEW, NOTHING, Load, joined, prefetched
+from stackaudit.link.queries.loading import NEW, NOTHING, STORED, Load, joined, prefetched
 from stackaudit.link.queries.loops import IDLE
 from stackaudit.link.queries.table import METHODS, ROW_METHODS, method, uses_prefetch
 from stackaudit.link.queries.values import (
@@ -243,7 +243,7 @@ def _write(
     _written(walk, receiver, name, model, at, loops)
     returns = METHODS[name].returns if name in METHODS else METHODS[name[1:]].returns
     if returns == "row" and isinstance(model, Model):
-        load = NEW
+        load = replace(NEW, attributes=frozenset({STORED}))
         for key in keywords:
             load = load.with_one(key, NOTHING)
         return Row(model, load, None, (), None, loops)  # type: ignore[arg-type]

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from stackaudit.facts import python as py
 from stackaudit.link.modules import Symbol, dotted
-from stackaudit.link.queries import access, calls, expressions, loops
+from stackaudit.link.queries import access, calls, expressions, loops, memos
 from stackaudit.link.queries.loading import Load
 from stackaudit.link.queries.source import text_of
 from stackaudit.link.queries.values import (
@@ -103,7 +103,7 @@ def _augmented(walk: Walk, stmt: py.AugAssign) -> None:
 
 def _if(walk: Walk, stmt: py.If) -> bool:
     shield = int(_asks_cache(walk, stmt))
-    filled = int(_fills_cache(walk, stmt))
+    filled = int(memos.fills(walk, stmt))
     walk.shielded += filled
     walk.shielded += shield
     value = expressions.truth(walk, stmt.test)
@@ -123,7 +123,7 @@ def _if(walk: Walk, stmt: py.If) -> bool:
     other_ended = _branch(walk, stmt.orelse)
     walk.guard -= 1
     walk.shielded -= shield
-    if shield and ended != other_ended:
+    if (shield and ended != other_ended) or (ended and memos.answers(stmt)):
         frame.shields += 1  # what follows is the other branch of the guard
         walk.shielded += 1
     if ended and not other_ended:
@@ -156,19 +156,6 @@ def _asks_cache(walk: Walk, stmt: py.If) -> bool:
     if stmt not in walk.guards:
         walk.guards[stmt] = "_prefetched_objects_cache" in text_of(stmt.test, 400)
     return walk.guards[stmt]
-
-
-def _fills_cache(walk: Walk, stmt: py.If) -> bool:
-    """`if key not in known: known[key] = ...`: each key is asked for once, however often the loop meets it."""
-    test = stmt.test
-    if not isinstance(test, py.Compare) or test.ops != ("not in",):
-        return False
-    held = text_of(test.comparators[0])
-    return any(
-        isinstance(part, py.Assign)
-        and any(isinstance(target, py.Subscript) and text_of(target.value) == held for target in part.targets)
-        for part in stmt.body
-    )
 
 
 def _narrow(walk: Walk, test: py.Expr, value: Value, holds: bool) -> None:

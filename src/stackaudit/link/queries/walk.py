@@ -117,6 +117,7 @@ class Walk:
         self.isolated = 0
         self.spent = 0
         self.guards: dict[py.If, bool] = {}
+        self.fills: dict[py.If, bool] = {}
         self.batches: dict[py.FunctionDef, bool] = {}
         self.written: dict[py.For, tuple[str, str]] = {}
         self.memo: dict[Any, Value] = {}
@@ -201,12 +202,13 @@ class Walk:
             return made
         made = replace(made, model=rows.model, refined=rows.origin if not rows.path else None)
         row = rows.via.row if rows.via is not None and not rows.asked else None
-        if rows.via is None or row is None or row.load.unknown or row.origin is None:
+        if rows.via is None or row is None or row.load.unknown:
             return made
         way = (*row.path, rows.via.relation.name)
-        if self.repeats(row.loop):
+        if row.origin is not None and self.repeats(row.loop):
             return replace(made, outer=row.origin, way=way)
-        return replace(made, by=by or GIVEN, way=way) if row.origin.where != self.where else made
+        is_given = row.origin is None or row.origin.where != self.where
+        return replace(made, by=by or GIVEN, way=way) if is_given else made
 
     def add(
         self,

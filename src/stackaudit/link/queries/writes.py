@@ -6,6 +6,7 @@ from stackaudit.facts import python as py
 from stackaudit.link.indexes import indexes_of
 from stackaudit.link.models.model import Model
 from stackaudit.link.modules import dotted
+from stackaudit.link.queries.loading import STORED
 from stackaudit.link.queries.values import Loop, Related, Row, Rows, Value
 from stackaudit.link.queries.walk import At, Walk
 
@@ -36,6 +37,9 @@ def written(walk: Walk, receiver: Value, name: str, model: Model | None, at: At,
         return  # what a method does to its own row is not the loop's to gather; what it makes may be
     if name in _BULK:
         return
+    if _is_made(walk, receiver, name, loop, at):
+        walk.add("write", "pass", at, loop, model=model, method=name, why="the row is made on the same turn")
+        return
     why = justified(walk, receiver, name, model, loop)
     why = _grouped(walk, receiver, name, model, at) if why == "" else why
     if why is None:
@@ -44,6 +48,21 @@ def written(walk: Walk, receiver: Value, name: str, model: Model | None, at: At,
         walk.add("write", "pass", at, loop, model=model, method=name, why=why)
     else:
         walk.add("write", "fail", at, loop, model=model, method=name)
+
+
+def _is_made(walk: Walk, receiver: Value, name: str, loop: Loop, at: At) -> bool:
+    """Whether a write changes a row that the same turn has written: `filter(pk=book.pk).update()` does, too."""
+    if name not in ("save", "update"):
+        return False
+    made: Value | None = receiver
+    if isinstance(receiver, Rows):
+        asked = at[1].func if isinstance(at, tuple) and isinstance(at[1], py.Call) else None
+        asked = asked.value if isinstance(asked, py.Attribute) else None
+        key = next((item.value for item in asked.keywords if item.name in ("pk", "id")), None) if isinstance(
+            asked, py.Call) else None  # fmt: skip
+        held = key.value if isinstance(key, py.Attribute) and key.attr in ("pk", "id") else None
+        made = walk.frame.env.get(held.id) if isinstance(held, py.Name) else None
+    return isinstance(made, Row) and STORED in made.load.attributes and loop in made.loops | receiver.loops
 
 
 def _grouped(walk: Walk, receiver: Value, name: str, model: Model | None, at: At) -> str:

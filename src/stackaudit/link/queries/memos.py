@@ -1,0 +1,64 @@
+"""Dictionaries that remember answers: what they hold is asked for once for each key, however often a loop meets it."""
+
+from __future__ import annotations
+
+from stackaudit.facts import python as py
+from stackaudit.link.nodes import nodes
+from stackaudit.link.queries.source import text_of
+from stackaudit.link.queries.walk import Walk
+
+
+def fills(walk: Walk, stmt: py.If) -> bool:
+    """`if key not in known: known[key] = ...`, and `if found is None: found = known[key] = ...` after `known.get()`."""
+    if stmt not in walk.fills:
+        walk.fills[stmt] = _fills(stmt)
+    return walk.fills[stmt]
+
+
+def _fills(stmt: py.If) -> bool:
+    test = stmt.test
+    if isinstance(test, py.Compare) and test.ops == ("not in",):
+        held = text_of(test.comparators[0])
+        return any(text_of(target.value) == held for target, _ in _stored(stmt.body))
+    name = _missing(test)
+    return bool(name) and (any(name in names for _, names in _stored(stmt.body)) or _is_kept(stmt.body, name))
+
+
+def answers(stmt: py.If) -> bool:
+    """`if key in known: return known[key]`: what follows fills it."""
+    test, last = stmt.test, stmt.body[-1]
+    if not isinstance(test, py.Compare) or test.ops != ("in",) or not isinstance(last, py.Return):
+        return False
+    given = last.value
+    return isinstance(given, py.Subscript) and text_of(given.value) == text_of(test.comparators[0])
+
+
+def _missing(test: py.Expr) -> str:
+    """The name of which a condition says that it holds nothing."""
+    if isinstance(test, py.UnaryOp) and test.op == "not" and isinstance(test.operand, py.Name):
+        return test.operand.id
+    if isinstance(test, py.Compare) and test.ops == ("is",) and isinstance(test.left, py.Name):
+        other = test.comparators[0]
+        return test.left.id if isinstance(other, py.Constant) and other.value is None else ""
+    return ""
+
+
+def _is_kept(body: tuple[py.Stmt, ...], name: str) -> bool:
+    """`cache.set(key, found)`"""
+    return any(
+        isinstance(node, py.Call)
+        and isinstance(node.func, py.Attribute)
+        and node.func.attr == "set"
+        and any(isinstance(arg, py.Name) and arg.id == name for arg in node.args[1:2])
+        for node in nodes(body)
+    )
+
+
+def _stored(body: tuple[py.Stmt, ...]) -> list[tuple[py.Subscript, set[str]]]:
+    """The entries of dictionaries that statements set, with the names that stand for the same value."""
+    found: list[tuple[py.Subscript, set[str]]] = []
+    for node in nodes(body):
+        if isinstance(node, py.Assign):
+            names = {item.id for item in (*node.targets, node.value) if isinstance(item, py.Name)}
+            found += [(target, names) for target in node.targets if isinstance(target, py.Subscript)]
+    return found
