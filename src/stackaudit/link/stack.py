@@ -81,6 +81,11 @@ class Stack:
         return settings.resolve(self)
 
     @cached_property
+    def production(self) -> Settings | None:
+        """`settings` for what is said of production: every value is unknown where they may not be production's."""
+        return self.settings.certain if self.settings is not None else None
+
+    @cached_property
     def models(self) -> Models:
         """The model graph."""
         from stackaudit.link import models

@@ -65,7 +65,7 @@ def _wait(stack: Stack, coroutine: Coroutine, call: py.Call) -> Iterator[tuple[p
         yield call, "http", "an asynchronous client such as `httpx.AsyncClient`", ""
     elif name.startswith("django.core.cache.cache."):
         method = name.rpartition(".")[2]
-        settings = stack.settings
+        settings = stack.production
         backend = settings.at("CACHES", "default", "BACKEND") if settings is not None else None
         if method in _CACHE:
             local = isinstance(backend, Known) and backend.value == LOCAL

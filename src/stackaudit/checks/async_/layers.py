@@ -14,7 +14,7 @@ IN_MEMORY = "channels.layers.InMemoryChannelLayer"
 
 def in_memory_channel_layer(stack: Stack) -> Iterator[Verdict]:
     """The default channel layer reaches every process of production."""
-    settings = stack.settings
+    settings = stack.production
     if settings is None or not settings.is_set("CHANNEL_LAYERS") or not servers(stack):
         return
     site = Site(settings.place_at("CHANNEL_LAYERS", "default", "BACKEND"), "CHANNEL_LAYERS.default")

@@ -22,7 +22,7 @@ _MIXIN = "django.utils.deprecation.MiddlewareMixin"
 def async_view_under_wsgi(stack: Stack) -> Iterator[Verdict]:
     """One site for all asynchronous views, at the first: whether a server runs them in an event loop."""
     views = [coroutine for coroutine in coroutines(stack) if _is_view(coroutine)]
-    if not views or stack.settings is None:
+    if not views or stack.production is None:
         return
     first = views[0]
     site = Site(_head(first), f"{first.name} and other asynchronous views" if len(views) > 1 else first.name)
@@ -40,7 +40,7 @@ def async_view_under_wsgi(stack: Stack) -> Iterator[Verdict]:
 
 def sync_middleware_under_asgi(stack: Stack) -> Iterator[Verdict]:
     """The project's own middleware, where an ASGI server runs asynchronous views behind it."""
-    settings = stack.settings
+    settings = stack.production
     if settings is None or not any(server.interface == "asgi" for server in servers(stack)):
         return
     if not any(_is_view(coroutine) for coroutine in coroutines(stack)):

@@ -44,7 +44,7 @@ def _judged(stack: Stack, found: Found, name: str, receiver: py.Expr) -> Iterato
         return
     elif name == "delete_pattern":
         told = any(item.name == "itersize" for item in call.keywords) or (
-            stack.settings is not None and stack.settings.is_set("DJANGO_REDIS_SCAN_ITERSIZE")
+            stack.production is not None and stack.production.is_set("DJANGO_REDIS_SCAN_ITERSIZE")
         )
         yield Pass(site) if told else Fail(site, values, cause="delete-pattern")
         return

@@ -24,7 +24,7 @@ def backend(settings: Settings, alias: str) -> AnyValue:
 
 def local_memory_multiprocess(stack: Stack) -> Iterator[Verdict]:
     """The default cache is shared by all processes, where something uses it."""
-    settings = stack.settings
+    settings = stack.production
     if settings is None or not servers(stack):
         return
     found = uses(stack)
@@ -73,7 +73,7 @@ def _is_spread(stack: Stack) -> bool:
 
 def session_in_local_cache(stack: Stack) -> Iterator[Verdict]:
     """Sessions that live in a cache live in one that all processes share."""
-    settings = stack.settings
+    settings = stack.production
     if settings is None or not settings.is_set("SESSION_ENGINE"):
         return
     engine = settings.get("SESSION_ENGINE")

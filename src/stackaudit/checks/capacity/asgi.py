@@ -17,7 +17,7 @@ from stackaudit.model.verdict import Fail, Pass, Site, Unsure, Verdict
 
 def asgi_unbounded_connections(stack: Stack) -> Iterator[Verdict]:
     """Something limits how many database connections the requests in flight of an ASGI server open."""
-    settings = stack.settings
+    settings = stack.production
     if settings is None:
         return
     running = [process for process in servers(stack) if process.kind not in DEVELOPMENT_SERVERS]

@@ -71,7 +71,7 @@ def _pool(alias: str, value: Known[Any], place: Place) -> Pool:
 
 def pool_smaller_than_threads(stack: Stack) -> Iterator[Verdict]:
     """A pool holds a connection for each thread that may want one."""
-    settings = stack.settings
+    settings = stack.production
     if settings is None:
         return
     for pool in pools(settings):
@@ -107,7 +107,7 @@ def _against_threads(stack: Stack, site: Site, pool: Pool, most: int) -> Verdict
 
 def db_connections_exceed_max(stack: Stack) -> Iterator[Verdict]:
     """All processes together open fewer connections than the database takes."""
-    settings = stack.settings
+    settings = stack.production
     if settings is None:
         return
     aliases = databases(settings)

@@ -136,7 +136,7 @@ def _services(stack: Stack, path: str) -> list[Part]:
 
 
 def _argon2(stack: Stack) -> bool:
-    settings = stack.settings
+    settings = stack.production
     if settings is None:
         return False
     hashers = settings.get("PASSWORD_HASHERS")

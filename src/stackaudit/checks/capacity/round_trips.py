@@ -19,7 +19,7 @@ NOTICEABLE = 5
 
 def db_rtt_budget(stack: Stack) -> Iterator[Verdict]:
     """Ten round trips to the database fit into a request's time."""
-    settings = stack.settings
+    settings = stack.production
     if settings is None:
         return
     aliases = databases(settings)

@@ -126,7 +126,7 @@ def _external(stack: Stack, module: SourceModule, call: py.Call) -> str:
 
 def _mail_waits(stack: Stack) -> bool:
     """Whether mail goes over SMTP and nothing ends the wait for the server."""
-    settings = stack.settings
+    settings = stack.production
     if settings is None:
         return False
     backend, timeout, host = (settings.get(name) for name in ("EMAIL_BACKEND", "EMAIL_TIMEOUT", "EMAIL_HOST"))

@@ -38,7 +38,7 @@ RESERVED = 3
 
 def pgbouncer_transaction_mode(stack: Stack) -> Iterator[Verdict]:
     """Django asks PgBouncer for nothing that its pool mode takes away."""
-    settings = stack.settings
+    settings = stack.production
     for instance in stack.services.production("pgbouncer"):
         aliases = list(_pooled(stack, settings)) if settings is not None else []
         yield from _modes(stack, instance)

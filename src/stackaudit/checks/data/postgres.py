@@ -113,7 +113,7 @@ def _crowd(stack: Stack, instance: Instance) -> Iterator[Verdict]:
 
 def postgres_timeouts(stack: Stack) -> Iterator[Verdict]:
     """A query that nobody waits for any more is ended by the database."""
-    settings = stack.settings
+    settings = stack.production
     if settings is None or settings.broken or not servers(stack):
         return
     found = databases(settings)

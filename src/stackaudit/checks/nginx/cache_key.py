@@ -86,9 +86,9 @@ def _hosts(stack: Stack, sharing: list[Proxied]) -> Value[list[str]]:
 
 
 def _allowed(stack: Stack) -> Value[list[str]]:
-    if stack.settings is None:
+    if stack.production is None:
         return Unknown("the server takes every host name, and no ALLOWED_HOSTS tells which there are")
-    value = stack.settings.get("ALLOWED_HOSTS")
+    value = stack.production.get("ALLOWED_HOSTS")
     if isinstance(value, Unknown) or not isinstance(value.value, (list, tuple)):
         return Unknown("the server takes every host name, and ALLOWED_HOSTS is not known")
     result: list[str] = []

@@ -76,7 +76,7 @@ def _guards(level: Level) -> bool:
 
 
 def _takes_any_host(stack: Stack) -> bool:
-    if stack.settings is None:
+    if stack.production is None:
         return False
-    hosts: Value[object] = stack.settings.get("ALLOWED_HOSTS")
+    hosts: Value[object] = stack.production.get("ALLOWED_HOSTS")
     return isinstance(hosts, Known) and isinstance(hosts.value, (list, tuple)) and "*" in plain(list(hosts.value))

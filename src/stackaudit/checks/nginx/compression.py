@@ -108,9 +108,9 @@ def _switch(text: Text) -> tuple[Place, Value[bool]]:
 
 def _middleware_has(stack: Stack, name: str) -> bool | None:
     """Whether MIDDLEWARE holds `name`; None where it cannot be told."""
-    if stack.settings is None:
+    if stack.production is None:
         return False
-    value = stack.settings.get("MIDDLEWARE")
+    value = stack.production.get("MIDDLEWARE")
     if isinstance(value, Unknown) or not isinstance(value.value, (list, tuple)):
         return None
     items = [item.value if isinstance(item, Known) else item for item in value.value]

@@ -21,9 +21,9 @@ _CACHE_MIDDLEWARE = "django.middleware.cache.UpdateCacheMiddleware"
 
 def session_cookie(stack: Stack) -> Value[str]:
     """SESSION_COOKIE_NAME."""
-    if stack.settings is None:
+    if stack.production is None:
         return Known("sessionid", note="Django's default")
-    value = stack.settings.get("SESSION_COOKIE_NAME")
+    value = stack.production.get("SESSION_COOKIE_NAME")
     if isinstance(value, Known) and not isinstance(value.value, str):
         return Unknown("SESSION_COOKIE_NAME is no string")
     return value
@@ -36,7 +36,7 @@ def caches_pages(stack: Stack) -> bool:
 
 def public_only(stack: Stack) -> Value[bool]:
     """Whether no page can differ by visitor, because neither sessions, logins nor CSRF tokens are installed."""
-    if stack.settings is None:
+    if stack.production is None:
         return Unknown("there is no settings module that tells whether visitors log in")
     middleware = _middleware(stack)
     if middleware is None:
@@ -54,7 +54,7 @@ def _alike(name: str, middleware: tuple[str, ...]) -> bool:
 
 def _middleware(stack: Stack) -> tuple[str, ...] | None:
     """MIDDLEWARE; None where part of it is unknown."""
-    value = stack.settings.get("MIDDLEWARE") if stack.settings is not None else None
+    value = stack.production.get("MIDDLEWARE") if stack.production is not None else None
     if not isinstance(value, Known) or not isinstance(value.value, (list, tuple)):
         return None
     items = [item.value if isinstance(item, Known) else item for item in value.value]

@@ -23,7 +23,7 @@ _BUNDLERS = ("webpack_loader", "django_vite", "vite_loader", "webpack_boilerplat
 
 def expires_without_hash(stack: Stack) -> Iterator[Verdict]:
     """One site for each line that makes browsers keep static or media files for a year or more."""
-    settings = stack.settings
+    settings = stack.production
     if settings is None:
         return
     verdicts: list[Verdict] = []
@@ -96,12 +96,12 @@ def hashed_names(stack: Stack) -> Value[bool]:
 
 def static_storage(stack: Stack) -> Value[str]:
     """The class of the storage of the static files, as Django reads it."""
-    assert stack.settings is not None
-    return storages.static_storage(stack.settings)
+    assert stack.production is not None
+    return storages.static_storage(stack.production)
 
 
 def _installed(stack: Stack, name: str) -> bool:
-    apps = stack.settings.get("INSTALLED_APPS") if stack.settings is not None else None
+    apps = stack.production.get("INSTALLED_APPS") if stack.production is not None else None
     if not isinstance(apps, Known) or not isinstance(apps.value, (list, tuple)):
         return stack.modules.imports(name)
     names = [item.value if isinstance(item, Known) else item for item in apps.value]

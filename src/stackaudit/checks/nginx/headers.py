@@ -88,7 +88,7 @@ def sent_by_django(stack: Stack, level: Level, names: list[str]) -> bool:
     target = target_of(level) or (target_of(level.parent) if level.kind == "if" and level.parent else None)
     if target is None or isinstance(target, Unknown) or not is_django(stack, target.value):
         return False
-    middleware = stack.settings.get("MIDDLEWARE") if stack.settings is not None else None
+    middleware = stack.production.get("MIDDLEWARE") if stack.production is not None else None
     if not isinstance(middleware, Known):
         return False
     items = {item.value for item in middleware.value if isinstance(item, Known)}

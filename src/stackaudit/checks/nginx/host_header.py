@@ -31,7 +31,7 @@ def host_header(stack: Stack) -> Iterator[Verdict]:
 
 def _judge(stack: Stack, proxied: Proxied) -> Iterator[Verdict]:
     headers = proxied.level.in_force("proxy_set_header")
-    if isinstance(headers, Unknown) or stack.settings is None:
+    if isinstance(headers, Unknown) or stack.production is None:
         return
     name = "x-forwarded-host" if _reads_forwarded(stack) else "host"
     line = next((line for line in headers.value.lines if _header(line) == name), None)
@@ -63,14 +63,14 @@ def _header(line: Line) -> str:
 
 
 def _reads_forwarded(stack: Stack) -> bool:
-    value = stack.settings.get("USE_X_FORWARDED_HOST") if stack.settings is not None else None
+    value = stack.production.get("USE_X_FORWARDED_HOST") if stack.production is not None else None
     return isinstance(value, Known) and bool(value.value)
 
 
 def _any_host(stack: Stack) -> Value[bool]:
     """Whether ALLOWED_HOSTS holds "*"."""
-    assert stack.settings is not None
-    value = stack.settings.get("ALLOWED_HOSTS")
+    assert stack.production is not None
+    value = stack.production.get("ALLOWED_HOSTS")
     if isinstance(value, Unknown):
         return value
     if not isinstance(value.value, (list, tuple)):

@@ -69,9 +69,9 @@ def _lost(level: Level) -> bool:
 
 def sent_by_django(stack: Stack) -> Value[bool]:
     """Whether SecurityMiddleware sends the header."""
-    if stack.settings is None:
+    if stack.production is None:
         return Unknown("there is no settings module that tells whether Django sends the header")
-    seconds, middleware = stack.settings.get("SECURE_HSTS_SECONDS"), stack.settings.get("MIDDLEWARE")
+    seconds, middleware = stack.production.get("SECURE_HSTS_SECONDS"), stack.production.get("MIDDLEWARE")
     if isinstance(seconds, Known) and not seconds.value:
         return Known(False, seconds.places)
     if isinstance(seconds, Unknown):

@@ -49,8 +49,8 @@ def _redirects(server: Server) -> bool:
 
 def _by_django(stack: Stack, site: Site, twin: Server, server: Server, port: str) -> Verdict:
     """SECURE_SSL_REDIRECT does the same one step later."""
-    if stack.settings is not None:
-        redirect = stack.settings.get("SECURE_SSL_REDIRECT")
+    if stack.production is not None:
+        redirect = stack.production.get("SECURE_SSL_REDIRECT")
         if isinstance(redirect, Unknown):
             return Unsure(site, redirect.why)
         if redirect.value:

@@ -16,7 +16,7 @@ from stackaudit.model.verdict import Fail, Pass, Unsure, Verdict
 
 def static_without_expires(stack: Stack) -> Iterator[Verdict]:
     """One site for each location that opens static files whose names change with their content, or may do so."""
-    if stack.settings is None:
+    if stack.production is None:
         return
     hashed = hashed_names(stack)
     if isinstance(hashed, Known) and not hashed.value:
@@ -60,7 +60,7 @@ def _lifetime(level: Level) -> Value[bool]:
 
 def precompressed(stack: Stack) -> Iterator[Verdict]:
     """One site for each location that opens static files beside which the storage puts compressed ones."""
-    if stack.settings is None:
+    if stack.production is None:
         return
     storage = static_storage(stack)
     if not isinstance(storage, Known) or "Compressed" not in storage.value:

@@ -36,7 +36,7 @@ def page_cache_overridden(stack: Stack) -> Iterator[Verdict]:
 def _of_files(stack: Stack, proxied: Proxied) -> bool:
     """Whether a location lies below STATIC_URL or MEDIA_URL."""
     for name in ("STATIC_URL", "MEDIA_URL"):
-        value = stack.settings.get(name) if stack.settings is not None else None
+        value = stack.production.get(name) if stack.production is not None else None
         path = value.value.strip("/") if isinstance(value, Known) and isinstance(value.value, str) else ""
         if path and proxied.location.pattern.startswith("/" + path):
             return True

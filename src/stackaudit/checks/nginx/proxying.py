@@ -71,7 +71,7 @@ def _judge(stack: Stack, proxied: Proxied, is_django: bool | None) -> Verdict:
 
 def _behind_tls(stack: Stack, server: Server) -> bool:
     """Whether Django learns of TLS from a proxy that stands before this server, which speaks none."""
-    settings = stack.settings
+    settings = stack.production
     if server.tls != Known(False) or settings is None or settings.doubt:
         return False
     header = settings.get("SECURE_PROXY_SSL_HEADER")

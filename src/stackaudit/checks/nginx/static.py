@@ -21,7 +21,7 @@ _WHITENOISE = "whitenoise.middleware.WhiteNoiseMiddleware"
 
 def static_served_by_app(stack: Stack) -> Iterator[Verdict]:
     """One site for each server that brings Django's pages: what answers STATIC_URL; another for its uploads."""
-    settings = stack.settings
+    settings = stack.production
     if settings is None:
         return
     url = settings.get("STATIC_URL")
@@ -33,7 +33,7 @@ def static_served_by_app(stack: Stack) -> Iterator[Verdict]:
 
 def static_path_mismatch(stack: Stack) -> Iterator[Verdict]:
     """One site for each location in which nginx opens static or media files itself."""
-    settings = stack.settings
+    settings = stack.production
     if settings is None:
         return
     verdicts: list[Verdict] = []
@@ -58,7 +58,7 @@ def _path_of(url: Value[str]) -> Value[str]:
 
 
 def _served(stack: Stack, server: Server, url: Value[str], path: Value[str]) -> Verdict:
-    settings = stack.settings
+    settings = stack.production
     root = pages(stack, stack.nginx, server)
     assert settings is not None and root is not None
     site = Site(root.target.line.place, f"{server.title} static files")
@@ -97,8 +97,8 @@ def _place(found: Answer, server: Server) -> Place:
 
 def _by_whitenoise(stack: Stack, site: Site, doubt: str | None, path: str = "") -> Verdict:
     """Pass where WhiteNoise serves the files after all; else the doubt, or the failure where there is none."""
-    assert stack.settings is not None
-    middleware = stack.settings.get("MIDDLEWARE")
+    assert stack.production is not None
+    middleware = stack.production.get("MIDDLEWARE")
     if isinstance(middleware, Unknown):
         return Unsure(site, doubt or middleware.why)
     items = [item.value if isinstance(item, Known) else item for item in middleware.value or ()]

@@ -59,8 +59,8 @@ class Folders:
 def folders(stack: Stack, kind: str) -> Folders:
     """What is known of STATIC_ROOT (`kind` "STATIC") or MEDIA_ROOT ("MEDIA")."""
     name = f"{kind}_ROOT"
-    assert stack.settings is not None
-    value = stack.settings.get(name)
+    assert stack.production is not None
+    value = stack.production.get(name)
     containers = bool(stack.nginx.units)
     if isinstance(value, Unknown):
         return Folders(name, value, in_containers=containers)
@@ -73,8 +73,8 @@ def folders(stack: Stack, kind: str) -> Folders:
 
 def _sources(stack: Stack) -> tuple[str, ...]:
     """The folders of STATICFILES_DIRS that are known."""
-    assert stack.settings is not None
-    value = stack.settings.get("STATICFILES_DIRS")
+    assert stack.production is not None
+    value = stack.production.get("STATICFILES_DIRS")
     if isinstance(value, Unknown) or not isinstance(value.value, (list, tuple)):
         return ()
     return tuple(str(item.value).rstrip("/") for item in value.value if isinstance(item, Known))

@@ -20,7 +20,7 @@ def reads_authorization(stack: Stack) -> Value[bool]:
 
     Django itself never does. Django REST framework does unless its only authentication is that by session.
     """
-    settings = stack.settings
+    settings = stack.production
     if settings is None or settings.doubt or settings.broken:
         return Unknown("whether Django looks at Authorization is not known: there are no settings of production")
     named = [items(settings, name) for name in ("MIDDLEWARE", "AUTHENTICATION_BACKENDS", "INSTALLED_APPS")]
@@ -41,7 +41,7 @@ def reads_authorization(stack: Stack) -> Value[bool]:
 
 def _by_session_only(stack: Stack) -> bool:
     """Whether every class in REST_FRAMEWORK authenticates by session, and no view names others."""
-    settings = stack.settings
+    settings = stack.production
     value = settings.at("REST_FRAMEWORK", "DEFAULT_AUTHENTICATION_CLASSES") if settings is not None else None
     if not isinstance(value, Known) or not isinstance(value.value, (list, tuple)) or not value.value:
         return False

@@ -47,8 +47,8 @@ def prometheus_multiprocess(stack: Stack) -> Iterator[Verdict]:
 
 def _served(stack: Stack) -> tuple[Place, str] | None:
     """Where the site serves metrics of its own processes, and why it may not ("" where it does)."""
-    if stack.settings is not None:
-        found = items(stack.settings, "INSTALLED_APPS").within("django_prometheus")
+    if stack.production is not None:
+        found = items(stack.production, "INSTALLED_APPS").within("django_prometheus")
         if found is not None:
             return found.place, found.doubt
     for module in stack.modules:
@@ -64,7 +64,7 @@ def _served(stack: Stack) -> tuple[Place, str] | None:
 
 def _ports(stack: Stack) -> bool:
     """Whether every process has a port of its own."""
-    settings = stack.settings
+    settings = stack.production
     return settings is not None and any(settings.is_set(name) for name in PORTS)
 
 

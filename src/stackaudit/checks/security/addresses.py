@@ -123,7 +123,7 @@ def _written_by_client(stack: Stack) -> Value[Place | None]:
 
 
 def _throttles(stack: Stack) -> Iterator[Verdict]:
-    settings = stack.settings
+    settings = stack.production
     if settings is None or settings.broken:
         return
     use = _use(stack, settings)

@@ -57,7 +57,7 @@ def _profiler(stack: Stack, found: Found, name: str) -> Iterator[Verdict]:
         node.attr for node in _names(body) if isinstance(node, py.Attribute) and dotted(node.value) == "settings"
     ]
     for switch in switches:
-        value = stack.settings.get(switch) if stack.settings is not None else Unknown("there is no settings module")
+        value = stack.production.get(switch) if stack.production is not None else Unknown("there is no settings module")
         if isinstance(value, Unknown):
             yield Unsure(site, value.why)
             return
@@ -90,9 +90,9 @@ def _is_used(stack: Stack, found: Found) -> bool:
     hooks = {item.name for item in body if isinstance(item, py.FunctionDef)}
     first = outer.params[0].name if isinstance(outer, py.FunctionDef) and outer.params else ""
     is_middleware = bool(hooks & {"__call__", "process_request", "process_view"}) or first == "get_response"
-    if not is_middleware or stack.settings is None or outer is None:
+    if not is_middleware or stack.production is None or outer is None:
         return True
-    listed = items(stack.settings, "MIDDLEWARE")
+    listed = items(stack.production, "MIDDLEWARE")
     tail = f"{found.module.name}.{outer.name}"
     return bool(listed.hole) or any(item.name == tail or tail.endswith(f".{item.name}") for item in listed)
 
@@ -128,8 +128,8 @@ def _condition(stack: Stack, module: SourceModule, statement: py.Stmt) -> Value[
     if not isinstance(statement, py.If):
         return Known(True)
     test = statement.test
-    if isinstance(test, py.Attribute) and dotted(test.value) == "settings" and stack.settings is not None:
-        value = stack.settings.get(test.attr)
+    if isinstance(test, py.Attribute) and dotted(test.value) == "settings" and stack.production is not None:
+        value = stack.production.get(test.attr)
         return value if isinstance(value, Unknown) else Known(bool(value.value))
     return Unknown(f"it depends on a condition in {module.path}")
 

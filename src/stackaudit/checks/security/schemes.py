@@ -19,7 +19,7 @@ FORWARDED = "x-forwarded-proto"
 
 def ssl_redirect_loop(stack: Stack) -> Iterator[Verdict]:
     """One site, SECURE_SSL_REDIRECT where it is on: what comes through nginx's TLS must look encrypted to Django."""
-    settings = stack.settings
+    settings = stack.production
     if settings is None or not settings.is_set("SECURE_SSL_REDIRECT"):
         return
     value = settings.get("SECURE_SSL_REDIRECT")
@@ -99,7 +99,7 @@ def _title(name: str) -> str:
 
 def proxy_ssl_header_spoofable(stack: Stack) -> Iterator[Verdict]:
     """One site for each location that hands requests to Django, where Django believes a header about the scheme."""
-    settings = stack.settings
+    settings = stack.production
     if settings is None:
         return
     own = django_header(settings)

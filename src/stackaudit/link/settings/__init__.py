@@ -34,7 +34,8 @@ class Settings:
 
     `module` is its dotted name, `path` its file, `why` tells why this one was chosen. `names` are the settings that it
     leaves behind; `names.open` says why there may be others. `broken` says why nothing is known at all, "" usually.
-    `doubt` says why it may not be production's module, "" where nothing speaks against it.
+    `doubt` says why it may not be production's module, "" where nothing speaks against it; `withheld` is that reason in
+    the settings that `certain` gives.
     `absent` are the modules that it would import if they were there, with the files that import them. `version` is
     Django's, None where it is not known.
     """
@@ -45,13 +46,14 @@ class Settings:
     names: FoldedDict = field(default_factory=FoldedDict)
     broken: str = ""
     doubt: str = ""
+    withheld: str = ""
     absent: dict[str, str] = field(default_factory=dict)
     version: tuple[int, ...] | None = None
 
     def get(self, name: str) -> AnyValue:
         """The value of a setting; Django's default where it is not set, Known(None) for a name unknown to Django."""
-        if self.broken:
-            return Unknown(self.broken)
+        if self.broken or self.withheld:
+            return Unknown(self.broken or self.withheld)
         value = self.names.get(name)
         if value is None:
             return Unknown(self.names.open) if self.names.open else self.default(name)
@@ -61,6 +63,11 @@ class Settings:
                 return value.item
             return Unknown(value.why, value.places)
         return value
+
+    @property
+    def certain(self) -> Settings:
+        """The same settings; where something speaks against their being production's, every value is unknown."""
+        return replace(self, withheld=self.doubt) if self.doubt else self
 
     def default(self, name: str) -> AnyValue:
         """Django's default of a setting, Known(None) for a name that Django does not have."""
