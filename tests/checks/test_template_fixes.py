@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from stackaudit.checks.template import n_plus_one
+from stackaudit.checks.template import n_plus_one, repeated_related_query
 from stackaudit.config import Config
 from stackaudit.discover import discover
 from stackaudit.link.stack import Stack
@@ -36,15 +36,18 @@ def shelf(request):
 """
 
 
-def failures(root: Path, template: str, views: str = VIEWS, models: str = MODELS) -> list[Fail]:
+def linked(root: Path, template: str, views: str = VIEWS, models: str = MODELS) -> Stack:
     files = {"models.py": models, "views.py": views, "__init__.py": "", "templates/shelf.html": template}
     for name, text in files.items():
         path = root / "shop" / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
     inputs = discover(root)
-    stack = Stack(pool.lower_all(inputs.files, inputs.read, jobs=1, cache=None), Config())
-    return [verdict for verdict in n_plus_one(stack) if isinstance(verdict, Fail)]
+    return Stack(pool.lower_all(inputs.files, inputs.read, jobs=1, cache=None), Config())
+
+
+def failures(root: Path, template: str, views: str = VIEWS, models: str = MODELS) -> list[Fail]:
+    return [item for item in n_plus_one(linked(root, template, views, models)) if isinstance(item, Fail)]
 
 
 def fixes(root: Path, template: str, views: str = VIEWS, models: str = MODELS) -> list[str]:
@@ -118,3 +121,13 @@ def test_a_column_that_was_left_out_is_let_in(tmp_path: Path) -> None:
         'Add `.select_related("author")` to `Book.objects.only("author")` in shop.views.shelf. '
         'Add "title" to the only() of `Book.objects.only("author")`.'
     ]
+
+
+def test_a_prefetch_does_not_answer_what_filters(tmp_path: Path) -> None:
+    views = VIEWS.replace('"books": Book.objects.all()', '"book": Book.objects.get(pk=1)')
+    causes = {}
+    for path in ("book.red", "book.tags.all"):
+        template = f"{{% if {path} %}}{{% for tag in {path} %}}{{{{ tag.name }}}}{{% endfor %}}{{% endif %}}"
+        stack = linked(tmp_path, template, views)
+        causes[path] = [item.cause for item in repeated_related_query(stack) if isinstance(item, Fail)]
+    assert causes == {"book.red": ["filtered"], "book.tags.all": [""]}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from stackaudit.link.pages.events import REPEATING, Repeat, cause_of, grouped, inner_steps, outermost
+from stackaudit.link.pages.events import REPEATING, Cause, Repeat, cause_of, grouped, inner_steps, rooted
 from stackaudit.link.queries.events import Event
 from stackaudit.link.serializers.walk import Api
 from stackaudit.link.stack import Stack
@@ -84,18 +84,16 @@ def _fields(api: Api, repeat: Repeat) -> Verdict:
 def method_field_query(stack: Stack) -> Iterator[Verdict]:
     """Method fields and properties that ask the database for each row."""
     api = stack.api
-    found: dict[tuple[Place, Place | None], list[Event]] = {}
-    for event in api.events:
-        if event.kind in REPEATING and _in_method(api, event):
-            moved = outermost(event)
-            found.setdefault(_root(moved), []).append(moved)
+    found: dict[Cause, list[Event]] = {}
+    for event in rooted(event for event in api.events if event.kind in REPEATING and _in_method(api, event)):
+        found.setdefault(_root(event), []).append(event)
     for events in found.values():
         yield _method(api, Repeat(events))
 
 
-def _root(event: Event) -> tuple[Place, Place | None]:
+def _root(event: Event) -> Cause:
     """The rows that lack something; for a query of another kind the query itself, however many fields lead to it."""
-    return cause_of(event) if event.path else (event.query, None)
+    return cause_of(event) if event.path else (event.query, None, "")
 
 
 def _method(api: Api, repeat: Repeat) -> Verdict:

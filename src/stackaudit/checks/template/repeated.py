@@ -52,5 +52,5 @@ def _cause(path: Path, early: Asked, late: Asked) -> str:
     if "." not in path.text:
         return "context"
     if early.how == late.how:
-        return "answer" if late.how else ""
+        return "answer" if late.how else "" if path.plain else "filtered"
     return "asked"

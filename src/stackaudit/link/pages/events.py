@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
+from typing import TypeAlias
 
 from stackaudit.link.queries.advice import of_one
 from stackaudit.link.queries.events import Event
@@ -17,6 +18,10 @@ from stackaudit.model.verdict import Cost, Step
 
 REPEATING = ("forward", "reverse", "deferred", "bypassed", "query")
 PAGE = 25
+SHARED = "shared"
+"""`Origin.by` of a queryset that serves several models: the view of a base class, a function that is given a model."""
+Cause: TypeAlias = tuple[Place, Place | None, str]
+"""The place of a queryset or loop, that of a query which is no access of a row, and the model of the rows."""
 _SHORTCUT = re.compile(r"(?:[\w.]+\.)?(a?get_(?:object|list)_or_404)\(\s*([\w.]+)")
 _ONE = frozenset({"get", "aget", "first", "afirst", "last", "alast", "earliest", "latest"})
 
@@ -144,6 +149,11 @@ class Repeat:
 
 def addition(origin: Origin, calls: str, where: str = "") -> str:
     """The sentence that says where `calls` go: behind the queryset, or before the method that fetches one row of it."""
+    if origin.by == SHARED and origin.model is not None:
+        return (
+            f"Give the view of {origin.model.name} a queryset of its own with `{calls}`: "
+            f"`{origin.text}`{where} serves other models, too."
+        )
     shortcut = _SHORTCUT.match(origin.text)
     if shortcut is not None:
         held = shortcut[2]
@@ -162,12 +172,9 @@ def named(paths: Iterable[tuple[str, ...]]) -> str:
 
 def grouped(events: Iterable[Event], accept: Callable[[Event], bool]) -> list[Repeat]:
     """The events that `accept` wants, by root cause, in the order of the walk."""
-    found: dict[tuple[Place, Place | None], Repeat] = {}
-    inner: dict[Place, tuple[tuple[Place, Place | None], tuple[str, ...]]] = {}
-    for event in events:
-        if event.kind not in REPEATING or not accept(event):
-            continue
-        event = outermost(event)
+    found: dict[Cause, Repeat] = {}
+    inner: dict[Place, tuple[Cause, tuple[str, ...]]] = {}
+    for event in rooted(event for event in events if event.kind in REPEATING and accept(event)):
         key = cause_of(event)
         if event.origin is None and event.path and event.loop is not None and event.loop.place in inner:
             # The rows of an inner loop that nobody loads: whoever loads them has to load what they bring, too.
@@ -179,6 +186,31 @@ def grouped(events: Iterable[Event], accept: Callable[[Event], bool]) -> list[Re
             inner.setdefault(event.place, (key, event.path))
         found.setdefault(key, Repeat()).events.append(event)
     return list(found.values())
+
+
+def rooted(events: Iterable[Event]) -> list[Event]:
+    """Events as ones of the outermost querysets that are known.
+
+    A queryset that rows of several models come from is one of a function or base class that many views share: what is
+    missing is loaded where the queryset begins that it was made of.
+    """
+    found = [outermost(event) for event in events]
+    models: dict[Place, set[str]] = {}
+    for event in found:
+        origin = event.origin
+        while origin is not None:
+            models.setdefault(origin.place, set()).add(origin.model.label if origin.model is not None else "")
+            origin = origin.refined
+    return [_own(event, models) for event in found]
+
+
+def _own(event: Event, models: dict[Place, set[str]]) -> Event:
+    own = event.origin
+    while own is not None and len(models[own.place]) > 1:
+        own = own.refined
+    if event.origin is None or own is event.origin:
+        return event
+    return replace(event, origin=own or replace(event.origin, by=SHARED))
 
 
 def outermost(event: Event) -> Event:
@@ -232,11 +264,11 @@ def _many(event: Event) -> Iterator[tuple[str, ...]]:
         )
 
 
-def cause_of(event: Event) -> tuple[Place, Place | None]:
+def cause_of(event: Event) -> Cause:
     """What tells one root cause from another."""
     if event.origin is not None and event.path:
-        return event.origin.place, None
-    return (event.loop.place if event.loop is not None else event.place), None if event.path else event.query
+        return event.origin.place, None, event.origin.model.label if event.origin.model is not None else ""
+    return (event.loop.place if event.loop is not None else event.place), None if event.path else event.query, ""
 
 
 def inner_steps(event: Event) -> tuple[Step, ...]:

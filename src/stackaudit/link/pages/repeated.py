@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from stackaudit.facts import python as py
 from stackaudit.link.classes import SourceClass
 from stackaudit.link.queries import calls
-from stackaudit.link.queries.values import Instance, Manager, Related, Row, Rows, Value
+from stackaudit.link.queries.values import Instance, Manager, Mapping, Related, Row, Rows, Value
 from stackaudit.link.queries.walk import Walk
 from stackaudit.model.source import Place
 
@@ -36,13 +36,15 @@ class Asked:
 class Path:
     """A path to a queryset, and everything in one template that evaluates it.
 
-    `head` is what the path begins with; `cached` says that the rows were prefetched, `unknown` why that cannot be told.
+    `head` is what the path begins with; `cached` says that the rows were prefetched, `unknown` why that cannot be told,
+    `plain` that a prefetch would answer: no method on the way filters or orders them.
     """
 
     text: str
     head: Value
     cached: bool
     unknown: str
+    plain: bool
     asked: list[Asked] = field(default_factory=list)
 
     @property
@@ -94,7 +96,8 @@ class Repeats:
             parts = parts[:-1]
         unknown = rows.via.row.load.unknown if rows.via is not None and not rows.cached else ""
         key = (place.path, name, parts, id(head))
-        path = self._paths.setdefault(key, Path(".".join((name, *parts)), head, rows.cached, unknown))
+        plain = rows.via is not None and not rows.asked
+        path = self._paths.setdefault(key, Path(".".join((name, *parts)), head, rows.cached, unknown, plain))
         asked = Asked(place, how, text, self.branch)
         if asked not in path.asked:
             path.asked.append(asked)
@@ -102,6 +105,8 @@ class Repeats:
 
 def builds_anew(value: Value, name: str) -> bool:
     """Whether reading `value.name` gives a new queryset each time: no attribute that some code has set or keeps."""
+    if isinstance(value, Mapping):
+        return not isinstance(value.get(name), Rows)  # a dictionary holds one queryset, which keeps its rows
     cls = value.model.cls if isinstance(value, Row) else value.cls if isinstance(value, Instance) else None
     member = cls.find(name) if isinstance(cls, SourceClass) else None
     if member is None or not isinstance(member.node, py.FunctionDef):

@@ -1,0 +1,132 @@
+"""Fixes of findings on serializers name the queryset that lacks something, and paths that exist."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from stackaudit.checks.drf import method_field_query, n_plus_one
+from stackaudit.config import Config
+from stackaudit.discover import discover
+from stackaudit.link.stack import Stack
+from stackaudit.lower import pool
+from stackaudit.model.verdict import Fail
+
+MODELS = """\
+from django.db import models
+
+class Food(models.Model):
+    name = models.CharField(max_length=80)
+
+class Ingredient(models.Model):
+    food = models.ForeignKey(Food, on_delete=models.CASCADE)
+    unit = models.ForeignKey("Unit", null=True, on_delete=models.CASCADE)
+
+class Unit(models.Model):
+    name = models.CharField(max_length=80)
+
+class Step(models.Model):
+    ingredients = models.ManyToManyField(Ingredient)
+
+class Recipe(models.Model):
+    steps = models.ManyToManyField(Step)
+"""
+API = """\
+from rest_framework import serializers, viewsets
+from .models import Food, Ingredient, Recipe, Step
+
+class FoodSerializer(serializers.ModelSerializer):
+    class Meta:
+        model = Food
+        fields = ["name"]
+
+class IngredientSerializer(serializers.ModelSerializer):
+    food = FoodSerializer()
+    unit = serializers.StringRelatedField()
+
+    class Meta:
+        model = Ingredient
+        fields = ["food", "unit"]
+
+class StepSerializer(serializers.ModelSerializer):
+    ingredients = IngredientSerializer(many=True)
+    count = serializers.SerializerMethodField()
+
+    class Meta:
+        model = Step
+        fields = ["ingredients", "count"]
+
+    def get_count(self, step):
+        return step.ingredients.count()
+
+class RecipeSerializer(serializers.ModelSerializer):
+    steps = StepSerializer(many=True)
+
+    class Meta:
+        model = Recipe
+        fields = ["steps"]
+
+class RecipeViewSet(viewsets.ModelViewSet):
+    queryset = Recipe.objects.prefetch_related("steps__ingredients__food", "steps__ingredients__unit")
+    serializer_class = RecipeSerializer
+"""
+
+
+def fixes(root: Path, api: str) -> list[str]:
+    files = {"models.py": MODELS, "api.py": API + api, "__init__.py": ""}
+    for name, text in files.items():
+        path = root / "shop" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    inputs = discover(root)
+    stack = Stack(pool.lower_all(inputs.files, inputs.read, jobs=1, cache=None), Config())
+    return [item.fix for rule in (n_plus_one, method_field_query) for item in rule(stack) if isinstance(item, Fail)]
+
+
+def test_the_view_that_lacks_it_is_told(tmp_path: Path) -> None:
+    api = """
+class StepViewSet(viewsets.ModelViewSet):
+    serializer_class = StepSerializer
+
+    def get_queryset(self):
+        return Step.objects.order_by("pk")
+"""
+    where = 'to `Step.objects.order_by("pk")` in shop.api.StepViewSet.get_queryset.'
+    assert fixes(tmp_path, api) == [
+        f'Add `.prefetch_related("ingredients__food", "ingredients__unit")` {where}',
+        f'Add `.prefetch_related("ingredients")` {where}',
+    ]
+
+
+def test_a_queryset_of_a_base_class_is_left_alone(tmp_path: Path) -> None:
+    api = """
+class ListView(viewsets.ModelViewSet):
+    def get_queryset(self):
+        return self.model.objects.order_by("pk")
+
+class BriefSerializer(serializers.ModelSerializer):
+    food = FoodSerializer()
+
+    class Meta:
+        model = Ingredient
+        fields = ["food"]
+
+class IngredientViewSet(ListView):
+    model = Ingredient
+    serializer_class = BriefSerializer
+
+class IngredientsSerializer(serializers.ModelSerializer):
+    ingredients = serializers.PrimaryKeyRelatedField(many=True, read_only=True)
+
+    class Meta:
+        model = Step
+        fields = ["ingredients"]
+
+class StepKeysViewSet(ListView):
+    model = Step
+    serializer_class = IngredientsSerializer
+"""
+    held = '`self.model.objects.order_by("pk")` in shop.api.ListView.get_queryset serves other models, too.'
+    assert fixes(tmp_path, api) == [
+        f'Give the view of Ingredient a queryset of its own with `.select_related("food")`: {held}',
+        f'Give the view of Step a queryset of its own with `.prefetch_related("ingredients")`: {held}',
+    ]
