@@ -123,12 +123,13 @@ class Loops:
     """What is known of the loops of a stack, by their places.
 
     `slow` ones do work beside which a query is little; `writing` ones write something else on each turn that cannot be
-    put together. `tasks` are the functions that workers run.
+    put together. `listed` ones go through what one column holds. `tasks` are the functions that workers run.
     """
 
     slow: frozenset[Place]
     writing: frozenset[Place]
     tasks: frozenset[str]
+    listed: frozenset[Place]
 
     @classmethod
     def of(cls, stack: Stack) -> Loops:
@@ -140,16 +141,18 @@ class Loops:
                 writes.setdefault(event.loop.place, set()).add(event.query)
                 if event.outcome == "pass" and not event.guarded and not event.loop.bounded:
                     needed.add(event.loop.place)
+        record = stack.queries.walk.record
         tasks = frozenset(f"{task.module.name}.{task.node.name}" for task in stack.celery.tasks)
         busy = {place for place, found in writes.items() if len(found) >= _WRITES}
-        return cls(frozenset(stack.queries.walk.record.working | busy), frozenset(needed), tasks)
+        return cls(frozenset(record.working | busy), frozenset(needed), tasks, frozenset(record.listed))
 
     def cause(self, site: Site, events: list[Event], otherwise: str = "") -> str:
         """The way of failing that decides the severity."""
         slow = self.writing if events[0].kind == "write" else self.slow
         if all(event.loop is not None and event.loop.place in slow for event in events):
             return "beside"
-        if all(event.loop is not None and _FEW.search(event.loop.text) for event in events):
+        listed = self.listed if events[0].kind == "write" else frozenset()
+        if all(event.loop and (event.loop.place in listed or _FEW.search(event.loop.text)) for event in events):
             return "few"
         if all(event.guarded for event in events):
             return "conditional"

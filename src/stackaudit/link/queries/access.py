@@ -11,6 +11,7 @@ from stackaudit.link.queries import calls, loops
 from stackaudit.link.queries.loading import NOTHING, PARENT, Load
 from stackaudit.link.queries.table import ROW_METHODS
 from stackaudit.link.queries.values import (
+    LISTED,
     UNKNOWN,
     Const,
     Function,
@@ -27,6 +28,7 @@ from stackaudit.link.queries.values import (
 from stackaudit.link.queries.walk import At, Walk
 
 NEW = "new"
+_LISTS = frozenset({"ArrayField", "HStoreField", "JSONField"})
 
 
 def of_row(walk: Walk, row: Row, name: str, at: At) -> Value:
@@ -52,7 +54,7 @@ def of_row(walk: Walk, row: Row, name: str, at: At) -> Value:
     column = model.column(key.name if key is not None else name)
     if key is not None or column is not None:
         _deferred(walk, row, key.name if key is not None else name, name, at)
-        return Other(row.loops)
+        return Other(row.loops, LISTED if column is not None and column.kind in _LISTS else "")
     if name in ("pk", "id", model.pk):
         return Other(row.loops)
     return of_class(walk, row, model.cls, name, at)

@@ -1,4 +1,4 @@
-"""Generators that hand out batches: slices, or what `islice` takes."""
+"""Generators that hand out batches: slices, what `islice` takes, or the rows of some keys."""
 
 from __future__ import annotations
 
@@ -34,10 +34,12 @@ def _hands_out(node: py.FunctionDef) -> bool:
 
 
 def _is_slice(expr: py.Expr) -> bool:
-    """`items[start:stop]`, `islice(items, size)`, or a list or tuple of such."""
+    """`items[start:stop]`, `islice(items, size)`, a list or tuple of such, or `rows.filter(pk__in=keys)`."""
     if isinstance(expr, py.Subscript):
         return isinstance(expr.index, py.Slice)
     if isinstance(expr, py.Call):
         name = dotted(expr.func).rpartition(".")[2]
+        if name == "filter" and any(item.name and item.name.endswith("__in") for item in expr.keywords):
+            return True
         return name == "islice" or (name in ("list", "tuple") and len(expr.args) == 1 and _is_slice(expr.args[0]))
     return False

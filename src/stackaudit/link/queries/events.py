@@ -56,10 +56,10 @@ class Record:
     """The events of a walk; each is kept once, and what is certain goes before what is not.
 
     `working` are the loops, by their places, that do work outside the database on their turns; `workers` the functions
-    that do it. `outside` holds the calls that are such work, with the dotted name of what they call, and `called` the
-    functions of the repository that calls lead to. `shown` are the rows that templates and lists go through, by the
-    place of the loop and the origin. With `apart`, what one loop over a relation asks is an event for each of the
-    querysets whose rows the relation belongs to.
+    that do it. `listed` are loops over what one column of one row holds. `outside` holds the calls that are such work,
+    with the dotted name of what they call, and `called` the functions of the repository that calls lead to. `shown`
+    are the rows that templates and lists go through, by the place of the loop and the origin. With `apart`, what one
+    loop over a relation asks is an event for each of the querysets whose rows the relation belongs to.
     """
 
     def __init__(self) -> None:
@@ -68,6 +68,7 @@ class Record:
         self.working: set[Place] = set()
         self.workers: set[object] = set()
         self.few: dict[Place, str] = {}
+        self.listed: set[Place] = set()
         self.outside: dict[py.Node, str] = {}
         self.called: dict[py.Node, tuple[SourceModule, py.FunctionDef]] = {}
         self.shown: dict[tuple[Place, Origin | None], Rows] = {}

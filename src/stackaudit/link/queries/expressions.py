@@ -11,6 +11,7 @@ from stackaudit.facts import python as py
 from stackaudit.link.classes import SourceClass
 from stackaudit.link.modules import SourceModule, dotted
 from stackaudit.link.queries import access, attached, calls, containers, effects, existence, known, loops, subscripts
+from stackaudit.link.queries.source import text_of
 from stackaudit.link.queries.values import (
     ELEMENT,
     NO_LOOPS,
@@ -328,7 +329,8 @@ def _comp(walk: Walk, node: py.Comp) -> Value:
             batch = source.loops
         if index == 0:
             saved.update({k: v for k, v in frame.env.items() if k in saved})
-        element, loop = loops.enter(walk, source, walk.at(generator.iter), "the comprehension")
+        text = f"for {text_of(generator.target, 30)} in {text_of(generator.iter, 50)}"
+        element, loop = loops.enter(walk, source, walk.at(generator.iter), text)
         opened += 1
         bounded = bounded or loop.bounded
         loops.assign(walk, generator.target, element)

@@ -10,6 +10,7 @@ from stackaudit.link.queries.loading import NOTHING
 from stackaudit.link.queries.values import (
     ELEMENT,
     FORMS,
+    LISTED,
     UNKNOWN,
     Behind,
     ClassRef,
@@ -107,6 +108,8 @@ def enter(walk: Walk, value: Value, at: At, text: str = "the loop", bounded: str
         around = walk.repeating(value.loops)
         if around is not None:  # a few rows for each turn of a longer loop are many
             element = replace(element, loop=around)
+    if isinstance(value, Other) and value.name == LISTED:
+        walk.record.listed.add(loop.place)
     if isinstance(value, Other) and isinstance(element, Other) and not element.name:
         element = replace(element, name=ELEMENT)
     return element, loop

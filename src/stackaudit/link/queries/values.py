@@ -97,6 +97,8 @@ ELEMENT = "@element"
 """The name of what a loop hands out of something that is not known."""
 SMALL = "@small"
 """The name of a parameter that is not known and has a small number as its default."""
+LISTED = "@listed"
+"""The name of what a column holds that is a list or a dictionary itself."""
 FORMS = "@formset"
 """The name of the classes that Django's formset factories make, and of their objects."""
 

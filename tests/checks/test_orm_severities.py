@@ -1,0 +1,111 @@
+"""What a loop is for, and what else its turns do, decides how much a query in it matters."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from stackaudit.checks import orm
+from stackaudit.config import Config
+from stackaudit.discover import discover
+from stackaudit.link.stack import Stack
+from stackaudit.lower import pool
+from stackaudit.model.verdict import Fail
+
+MODELS = """\
+from django.db import models
+
+class Author(models.Model):
+    name = models.CharField(max_length=80)
+
+class Book(models.Model):
+    author = models.ForeignKey(Author, on_delete=models.CASCADE)
+    title = models.CharField(max_length=80)
+    shelves = models.JSONField(default=list)
+
+class Shelf(models.Model):
+    name = models.CharField(max_length=80)
+"""
+LOOP = """
+    for book in Book.objects.all():
+        print(book.author.name)
+"""
+BODIES = {
+    "plain": LOOP,
+    "guarded": """
+    for book in Book.objects.all():
+        if book.title:
+            print(book.author.name)
+""",
+    "beside_requests": """
+    for book in Book.objects.all():
+        self._client.post(book.title, book.author.name)
+""",
+    "beside_two_writes": """
+    for book in Book.objects.all():
+        Shelf.objects.create(name=book.author.name)
+        book.save()
+""",
+    "for_admins": """
+    for admin in names:
+        Book.objects.create(title=admin)
+""",
+    "of_a_column": """
+    book = Book.objects.get(title=names[0])
+    for shelf in book.shelves:
+        Shelf.objects.create(name=shelf)
+""",
+    "written_where": """
+    for name in names:
+        if name:
+            Shelf.objects.create(name=name)
+""",
+}
+CHECKS = (orm.n_plus_one_forward, orm.write_in_loop)
+
+
+def causes(root: Path, path: str, decorator: str = "") -> dict[str, list[str]]:
+    """The causes of the findings of each function, where the functions stand in a file at `path`."""
+    lines = "".join(f"\n{decorator}\ndef {name}(self, names):{body}\n" for name, body in BODIES.items())
+    files = {
+        "requirements.txt": "celery==5.6.0\ndjango==5.2\n",
+        "shop/__init__.py": "",
+        "shop/models.py": MODELS,
+        path: f"from celery import shared_task\nfrom shop.models import Book, Shelf\n{lines}",
+    }
+    for name, text in files.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text(text)
+    inputs = discover(root)
+    stack = Stack(pool.lower_all(inputs.files, inputs.read, jobs=1, cache=None), Config())
+    found: dict[str, list[str]] = {}
+    for check in CHECKS:
+        for verdict in check(stack):
+            if isinstance(verdict, Fail):
+                found.setdefault(verdict.site.name.partition(":")[0].rpartition(".")[2], []).append(verdict.cause)
+    return found
+
+
+def test_in_a_request(tmp_path: Path) -> None:
+    assert causes(tmp_path, "shop/views.py") == {
+        "plain": [""],
+        "guarded": ["conditional"],
+        "beside_requests": ["beside"],
+        "beside_two_writes": ["beside", ""],
+        "for_admins": ["few"],
+        "of_a_column": ["few"],
+        "written_where": ["conditional"],
+    }
+
+
+def test_in_commands_and_tasks(tmp_path: Path) -> None:
+    expected = {
+        "plain": ["background"],
+        "guarded": ["conditional"],
+        "beside_requests": ["beside"],
+        "beside_two_writes": ["beside", "background"],
+        "for_admins": ["few"],
+        "of_a_column": ["few"],
+        "written_where": ["conditional"],
+    }
+    assert causes(tmp_path / "commands", "shop/management/commands/load.py") == expected
+    assert causes(tmp_path / "tasks", "shop/mails.py", "@shared_task(bind=True)") == expected
