@@ -19,9 +19,7 @@ def in_memory_channel_layer(stack: Stack) -> Iterator[Verdict]:
         return
     site = Site(settings.place_at("CHANNEL_LAYERS", "default", "BACKEND"), "CHANNEL_LAYERS.default")
     backend = settings.at("CHANNEL_LAYERS", "default", "BACKEND")
-    if settings.doubt:
-        yield Unsure(site, settings.doubt)
-    elif isinstance(backend, Unknown):
+    if isinstance(backend, Unknown):
         yield Unsure(site, backend.why)
     elif backend.value != IN_MEMORY:
         yield Pass(site)

@@ -137,7 +137,7 @@ def _is_called(stack: Stack, found: Found) -> bool:
 
 def _exceptions(stack: Stack) -> Iterator[Verdict]:
     """django-redis raises where Redis is away, unless it is told not to."""
-    settings = stack.production
+    settings = stack.settings
     if settings is None or settings.doubt or not settings.is_set("CACHES"):
         return
     caches = settings.get("CACHES")

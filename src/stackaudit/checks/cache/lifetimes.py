@@ -24,7 +24,7 @@ _MAKES_ROOM = (".locmem.", ".db.", ".filebased.", ".dummy.", "memcached", "diskc
 
 def no_ttl(stack: Stack) -> Iterator[Verdict]:
     """One site for each entry that is put into one of Django's caches."""
-    settings = stack.production
+    settings = stack.settings
     if settings is None:
         return
     for call in cache_calls(stack, *_TIMEOUT):

@@ -32,9 +32,7 @@ def local_memory_multiprocess(stack: Stack) -> Iterator[Verdict]:
         return
     value = backend(settings, "default")
     site = Site(settings.place_at("CACHES", "default", "BACKEND"), "CACHES.default")
-    if settings.doubt:
-        yield Unsure(site, settings.doubt)
-    elif isinstance(value, Unknown):
+    if isinstance(value, Unknown):
         yield Unsure(site, value.why)
     elif value.value not in (LOCAL, DUMMY, FILES):
         yield Pass(site)
@@ -78,9 +76,6 @@ def session_in_local_cache(stack: Stack) -> Iterator[Verdict]:
         return
     engine = settings.get("SESSION_ENGINE")
     site = Site(settings.place("SESSION_ENGINE"), "SESSION_ENGINE")
-    if settings.doubt:
-        yield Unsure(site, settings.doubt)
-        return
     if isinstance(engine, Unknown):
         yield Unsure(site, engine.why)
         return

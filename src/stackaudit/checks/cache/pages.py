@@ -30,7 +30,7 @@ def page_cache_leaks_user(stack: Stack) -> Iterator[Verdict]:
 
 
 def _site_wide(stack: Stack) -> Iterator[Verdict]:
-    settings = stack.production
+    settings = stack.settings
     if settings is None or settings.doubt:
         return
     value = settings.get("MIDDLEWARE")

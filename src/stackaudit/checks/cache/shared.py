@@ -37,7 +37,7 @@ class _User:
 
 def shared_redis_db(stack: Stack) -> Iterator[Verdict]:
     """One site for each cache in Redis, where a queue or channel layer lives in Redis as well."""
-    settings = stack.production
+    settings = stack.settings
     if settings is None or not settings.is_set("CACHES"):
         return
     caches = settings.get("CACHES")

@@ -104,7 +104,7 @@ def _may_write(stack: Stack, sent: Sent, call: py.Call) -> bool:
 
 def _atomic_requests(stack: Stack) -> Known[bool] | Unknown:
     """Whether Django wraps every view in a transaction."""
-    settings = stack.production
+    settings = stack.settings
     if settings is None:
         return Known(False)
     aliases = databases(settings)

@@ -25,7 +25,7 @@ NGINX_DURATION = re.compile(r"\$(\{)?(request_time|upstream_response_time)\b")
 
 def rotating_file_handler(stack: Stack) -> Iterator[Verdict]:
     """A log file that several processes write is rotated by none of them."""
-    settings = stack.production
+    settings = stack.settings
     if settings is None or settings.broken:
         return
     handlers = settings.at("LOGGING", "handlers", default=None)

@@ -21,7 +21,7 @@ HEALTH = re.compile(
 
 def no_telemetry(stack: Stack) -> Iterator[Verdict]:
     """An error tracker, mail to the admins, metrics or at least an address that says whether the site is well."""
-    settings = stack.production
+    settings = stack.settings
     if settings is None or settings.broken:
         return
     site = Site(Place.line(settings.path, 1), "telemetry")

@@ -131,9 +131,7 @@ def _throttles(stack: Stack) -> Iterator[Verdict]:
         return
     number = settings.at("REST_FRAMEWORK", "NUM_PROXIES", default=None)
     site = Site(settings.place_at("REST_FRAMEWORK", "NUM_PROXIES"), "REST_FRAMEWORK.NUM_PROXIES")
-    if settings.doubt:
-        yield Unsure(site, settings.doubt)
-    elif isinstance(number, Unknown):
+    if isinstance(number, Unknown):
         yield Unsure(site, number.why)
     elif number.value is not None:
         yield Pass(site)

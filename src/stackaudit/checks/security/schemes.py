@@ -26,9 +26,6 @@ def ssl_redirect_loop(stack: Stack) -> Iterator[Verdict]:
     site = Site(settings.place("SECURE_SSL_REDIRECT"), "SECURE_SSL_REDIRECT")
     if isinstance(value, Known) and not value.value:
         return
-    if settings.doubt:
-        yield Unsure(site, settings.doubt)
-        return
     if isinstance(value, Unknown):
         yield Unsure(site, value.why)
         return

@@ -30,14 +30,12 @@ def debug_true(stack: Stack) -> Iterator[Verdict]:
 
     A text from the environment is true whatever it says; `DEBUG = os.environ.get("DEBUG")` is thus on for "False" too.
     """
-    settings = stack.settings
+    settings = stack.production
     if settings is None:
         return
     value = settings.get("DEBUG")
     site = Site(settings.place("DEBUG"), "DEBUG")
-    if settings.doubt:
-        yield Unsure(site, settings.doubt)
-    elif isinstance(value, Unset):
+    if isinstance(value, Unset):
         if value.fallback is None:
             yield Fail(site, {"variable": value.variable}, cause="any-text")
         elif value.fallback is False:

@@ -20,14 +20,12 @@ _DEFAULT = re.compile(r"default of env (\w+)")
 
 def allowed_hosts(stack: Stack) -> Iterator[Verdict]:
     """ALLOWED_HOSTS of production names the hosts that it serves."""
-    settings = stack.settings
+    settings = stack.production
     if settings is None or settings.broken:
         return
     value = settings.get("ALLOWED_HOSTS")
     site = Site(settings.place("ALLOWED_HOSTS"), "ALLOWED_HOSTS")
-    if settings.doubt:
-        yield Unsure(site, settings.doubt)
-    elif isinstance(value, Unset) and value.fallback is None and not settings.is_set("ALLOWED_HOSTS"):
+    if isinstance(value, Unset) and value.fallback is None and not settings.is_set("ALLOWED_HOSTS"):
         return
     elif isinstance(value, Unknown):
         yield Unsure(site, value.why)

@@ -17,14 +17,11 @@ _DEFAULT = re.compile(r"default of env (\w+)")
 
 def secret_key_exposed(stack: Stack) -> Iterator[Verdict]:
     """SECRET_KEY of production comes from outside of the repository and is the same in every process."""
-    settings = stack.settings
+    settings = stack.production
     if settings is None or settings.broken or not settings.is_set("SECRET_KEY"):
         return
     value = settings.get("SECRET_KEY")
     site = Site(settings.place("SECRET_KEY"), "SECRET_KEY")
-    if settings.doubt:
-        yield Unsure(site, settings.doubt)
-        return
     if isinstance(value, Unknown):
         anew = _ANEW.search(value.why)
         if anew:

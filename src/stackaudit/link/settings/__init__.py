@@ -125,8 +125,9 @@ class Settings:
     def place_at(self, *keys: str | int) -> Place:
         """Where the deepest part of a path of keys that exists was set."""
         best = self.place(str(keys[0]))
+        told = replace(self, withheld="") if self.withheld else self
         for end in range(2, len(keys) + 1):
-            value = self.at(*keys[:end])
+            value = told.at(*keys[:end])
             if value.places and not (isinstance(value, Unknown) and value.why.endswith("is not set")):
                 best = value.places[0]
         return best
