@@ -98,6 +98,22 @@ def test_choice(name: str, tmp_path: Path) -> None:
     assert (found.module, found.path, found.why, found.doubt) == expected
 
 
+def test_settings_of_development_are_unknown_for_production(tmp_path: Path) -> None:
+    files, (*_, doubt) = CHOICES["only settings for development"]
+    made = {**files, "shop/settings/local.py": PLAIN + "CACHES = {'default': {'BACKEND': 'x'}}\n"}
+    found = stack(tmp_path, made)
+    assert found.settings is not None and found.production is not None
+    backend = ("CACHES", "default", "BACKEND")
+    assert plain(found.settings.at(*backend)) == "x"
+    assert found.production.at(*backend) == found.production.get("DEBUG") == Unknown(doubt)
+    assert found.production.place_at(*backend) == found.settings.place_at(*backend)
+
+
+def test_settings_without_doubt_are_those_of_production(tmp_path: Path) -> None:
+    found = stack(tmp_path, {"shop/settings.py": PLAIN})
+    assert found.production is found.settings
+
+
 def test_what_is_asked_for_is_taken(tmp_path: Path) -> None:
     files = {"shop/settings/dev.py": PLAIN + "DEBUG = True\n", "shop/settings/production.py": PLAIN}
     found = settings(tmp_path, files, Config(settings="shop.settings.dev"))
