@@ -131,3 +131,15 @@ def test_a_prefetch_does_not_answer_what_filters(tmp_path: Path) -> None:
         stack = linked(tmp_path, template, views)
         causes[path] = [item.cause for item in repeated_related_query(stack) if isinstance(item, Fail)]
     assert causes == {"book.red": ["filtered"], "book.tags.all": [""]}
+
+
+def test_a_view_that_names_a_model_gets_a_queryset(tmp_path: Path) -> None:
+    views = (
+        "from django.views.generic import DetailView\nfrom .models import Author\n\n"
+        'class AuthorView(DetailView):\n    model = Author\n    template_name = "shelf.html"\n'
+    )
+    template = "{% for b in author.book_set.all %}{% for t in b.tags.all %}{{ t }}{% endfor %}{% endfor %}"
+    assert fixes(tmp_path, template, views) == [
+        'Return `super().get_queryset().prefetch_related("book_set__tags")` from get_queryset() of '
+        "shop.views.AuthorView."
+    ]

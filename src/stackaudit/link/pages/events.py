@@ -18,6 +18,8 @@ from stackaudit.model.verdict import Cost, Step
 
 REPEATING = ("forward", "reverse", "deferred", "bypassed", "query")
 PAGE = 25
+MODEL = "model"
+"""`Origin.by` of the rows that a view shows because it names a model; its `where` is the view."""
 SHARED = "shared"
 """`Origin.by` of a queryset that serves several models: the view of a base class, a function that is given a model."""
 Cause: TypeAlias = tuple[Place, Place | None, str]
@@ -154,6 +156,8 @@ def addition(origin: Origin, calls: str, where: str = "") -> str:
             f"Give the view of {origin.model.name} a queryset of its own with `{calls}`: "
             f"`{origin.text}`{where} serves other models, too."
         )
+    if origin.by == MODEL:
+        return f"Return `super().get_queryset(){calls}` from get_queryset() of {origin.where}."
     shortcut = _SHORTCUT.match(origin.text)
     if shortcut is not None:
         held = shortcut[2]

@@ -8,6 +8,7 @@ from stackaudit.facts import python as py
 from stackaudit.link.classes import SourceClass
 from stackaudit.link.models.model import Model
 from stackaudit.link.pages import walk as q
+from stackaudit.link.pages.events import MODEL
 from stackaudit.link.queries import calls
 from stackaudit.link.queries.values import (
     UNKNOWN,
@@ -129,7 +130,10 @@ class Views:
         rows = calls.base_rows(self.walk, manager)
         found = view.cls.find("model")
         if found is not None and found.node is not None:
-            return _with_origin(self.walk, rows, (found.owner.module, found.node), f"{model.name}.{manager.name}.all()")
+            made = self.walk.origin((found.owner.module, found.node), MODEL, rows)
+            return replace(
+                rows, origin=replace(made, text=f"{model.name}.{manager.name}.all()", where=view.cls.name, refined=None)
+            )
         return rows
 
     def context(self, view: Instance, kind: Kind, keywords: dict[str, Value], at: At) -> Mapping:
@@ -202,11 +206,6 @@ class Views:
                     suffix = value.value
             found.append(f"{model.app}/{model.name.lower()}{suffix}.html")
         return found
-
-
-def _with_origin(walk: Walk, rows: Rows, at: At, text: str) -> Rows:
-    origin = walk.origin(at)
-    return replace(rows, origin=replace(origin, text=text))
 
 
 __all__ = ["Kind", "Other", "Views", "kind_of"]
