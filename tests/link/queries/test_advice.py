@@ -1,0 +1,54 @@
+"""What is told to be loaded exists: every path begins at the model of the queryset that it is to be appended to."""
+
+from __future__ import annotations
+
+from stackaudit.link.queries.advice import is_joined, leads, loading, lookups, outermost
+from stackaudit.link.queries.events import Event
+from tests.link.queries import oracle
+
+PROGRAM = (oracle.PROJECT / "sites.py").read_text(encoding="utf-8")
+CHAIN = """
+def pages():
+    for author in Author.objects.all():
+        for book in author.books.all():
+            for chapter in book.chapter_set.all():
+                print(chapter.title, book.publisher.name)
+            print([note.text for note in book.notes.filter(text="x")])
+"""
+
+
+def failing(program: str) -> list[Event]:
+    events = oracle.walked(program).events
+    return [event for event in events if event.outcome == "fail" and event.kind in ("forward", "reverse", "deferred")]
+
+
+def test_every_path_begins_at_its_queryset() -> None:
+    found = [(event, outermost(event)) for event in failing(PROGRAM)]
+    assert len(found) > 50
+    lost = [event.text for event, moved in found if not (leads(event) and leads(moved))]
+    bare = [event.text for event, _ in found if event.origin is not None and event.origin.model is None]
+    assert (lost, bare) == ([], [])
+
+
+def test_down_a_chain() -> None:
+    moved = [outermost(event) for event in failing(oracle.HEAD + CHAIN)]
+    origin = moved[0].origin
+    assert origin is not None
+    assert [(event.origin.text if event.origin else "", event.path) for event in moved] == [
+        ("Author.objects.all()", ("books",)),
+        ("Author.objects.all()", ("books", "chapter_set")),
+        ("Author.objects.all()", ("books", "publisher")),
+        ("Author.objects.all()", ("books", "notes")),
+    ]
+    assert loading(origin, moved) == '.prefetch_related("books__chapter_set", "books__publisher", "books__notes")'
+
+
+def test_joined_paths() -> None:
+    model = next(event.model for event in failing(PROGRAM) if event.model is not None and event.model.name == "Book")
+    paths = [("author",), ("author", "country"), ("author", "profile"), ("tags",), ("author", "books"), ("notes",)]
+    assert [is_joined(model, path) for path in paths] == [True, True, True, False, False, False]
+
+
+def test_longer_paths_hold_shorter_ones() -> None:
+    paths = [("author",), ("author", "country"), ("authors",), ("author",)]
+    assert lookups(paths) == ["author__country", "authors"]
