@@ -26,11 +26,15 @@ def outermost(event: Event) -> Event:
 
 def leads(event: Event) -> bool:
     """Whether the path of an event begins at the rows of its queryset: with a relation or a column of its model."""
-    model = event.origin.model if event.origin is not None else None
-    if model is None or not event.path:
+    origin = event.origin
+    if origin is None or origin.model is None or not event.path:
         return True
-    first = event.path[0]
-    return model.relation(first) is not None or (event.kind == "deferred" and model.column(first) is not None)
+    first, model = event.path[0], origin.model
+    return (
+        first in origin.lists
+        or model.relation(first) is not None
+        or (event.kind == "deferred" and model.column(first) is not None)
+    )
 
 
 def is_joined(model: Model | None, path: Path) -> bool:

@@ -41,10 +41,10 @@ class Loop:
 class Origin:
     """The expression that makes a queryset: what a fix changes. `text` is the expression, shortened.
 
-    `model` is the model of its rows. `refined` is the queryset that it was made of (`books` in `books.filter(...)`).
-    Where it is the related manager of a row that a loop hands out, and uses what was prefetched, `outer` is the
-    queryset of that loop and `way` leads from its rows to these; where the row comes from a caller, `way` alone says
-    which relation it is.
+    `model` is the model of its rows, `lists` what they bring by `to_attr`. `refined` is the queryset that it was
+    made of (`books` in `books.filter(...)`). Where it is the related manager of a row that a loop hands out, and
+    uses what was prefetched, `outer` is the queryset of that loop and `way` leads from its rows to these; where the
+    row comes from a caller, `way` alone says which relation it is.
     """
 
     place: Place
@@ -55,6 +55,7 @@ class Origin:
     refined: Origin | None = field(default=None, compare=False)
     outer: Origin | None = field(default=None, compare=False)
     way: tuple[str, ...] = field(default=(), compare=False)
+    lists: frozenset[str] = field(default=frozenset(), compare=False)
 
     def among(self, other: Origin | None) -> Origin | None:
         """The nearest queryset that both were made of: this one, the other one, or an earlier one; None for none."""

@@ -200,7 +200,8 @@ class Walk:
         made = Origin(place_of(at), text, self.where, by)
         if rows is None:
             return made
-        made = replace(made, model=rows.model, refined=rows.origin if not rows.path else None)
+        lists = frozenset(name for name, _, _ in rows.load.lists)
+        made = replace(made, model=rows.model, refined=rows.origin if not rows.path else None, lists=lists)
         row = rows.via.row if rows.via is not None and not rows.asked else None
         if rows.via is None or row is None or row.load.unknown:
             return made
