@@ -32,6 +32,7 @@ from stackaudit.model.source import Place, Region
 
 FEW = 25
 """A range up to this constant does not grow with the data and is short."""
+_KNOWING = frozenset({"reverse_fk", "reverse_o2o"})
 _FORMSETS = (
     "django.forms.BaseFormSet", "django.forms.BaseModelFormSet", "django.forms.BaseInlineFormSet",
     "django.forms.formsets.BaseFormSet", "django.forms.models.BaseModelFormSet",
@@ -47,8 +48,10 @@ def element_of(value: Value) -> Value:
         load = replace(value.load, peers=False) if value.streamed else value.load
         row = Row(value.model, load, value.origin, value.path, IDLE, value.loops)
         via = value.via
-        if via is not None and via.relation.relation in ("reverse_fk", "reverse_o2o") and via.relation.remote:
-            return replace(row, parent=via.row, link=via.relation.remote)
+        # Django leaves a parent alone that select_related() brought already.
+        remote = via.relation.remote if via is not None and via.relation.relation in _KNOWING else ""
+        if via is not None and remote and remote not in load.joined:
+            return replace(row, parent=via.row, link=remote)
         return row
     if isinstance(value, Seq):
         if value.items is not None:

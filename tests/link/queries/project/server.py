@@ -57,11 +57,10 @@ base.SQLiteCursorWrapper.fetchmany = Fetched.fetchmany
 
 
 def mentor_of(number, roots, authors):
-    """The first have none; the next have one of those each; of the others every second has one who has a mentor too."""
+    """The first have none; of the others every second has one who has a mentor too, with any number of authors."""
     if number < roots:
         return None
-    second = number >= 2 * roots and number % 2
-    return authors[number - roots] if second else authors[number % roots]
+    return authors[number - 1] if number > roots and number % 2 else authors[number % roots]
 
 
 def fill(size):

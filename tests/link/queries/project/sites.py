@@ -735,3 +735,14 @@ def flat_few_of_each():
     for author in Author.objects.prefetch_related("books__publisher"):
         for book in author.books.all()[:2]:
             print(book.publisher.name)
+
+
+def flat_parent_joined():
+    chapters = Chapter.objects.select_related("book__author")
+    books = Book.objects.prefetch_related(Prefetch("chapter_set", queryset=chapters))
+    return [[part.book.author.name for part in row.chapter_set.all()] for row in books]
+
+
+def grows_parent_not_joined():
+    books = Book.objects.prefetch_related(Prefetch("chapter_set", queryset=Chapter.objects.all()))
+    return [[part.book.author.name for part in row.chapter_set.all()] for row in books]
