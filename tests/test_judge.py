@@ -178,6 +178,7 @@ def test_what_a_second_process_cannot_do_is_done_here(tmp_path: Path, monkeypatc
 
 BESIDE = """
 import os
+from stackaudit.judge import beside
 
 def fails():
     raise ValueError("no")
