@@ -16,6 +16,7 @@ from stackaudit.link.queries.values import (
     Const,
     Function,
     Manager,
+    Mapping,
     Method,
     Other,
     Related,
@@ -203,8 +204,12 @@ def as_text(walk: Walk, value: Value, at: At) -> Value:
     elif isinstance(value, Seq) and value.items is not None:
         for item in value.items:
             as_text(walk, item, at)
-    elif isinstance(value, (Rows, Seq)) and matters(value):
-        element, _ = loops.enter(walk, value, at, "the text of a list of rows")
+    elif isinstance(value, Mapping) and value.items:
+        for _, item in value.items:
+            as_text(walk, item, at)
+    elif isinstance(value, (Rows, Seq, Mapping)) and matters(value):
+        held = Seq(value.element, None, value.loops) if isinstance(value, Mapping) else value
+        element, _ = loops.enter(walk, held, at, "the text of a list of rows")
         as_text(walk, element, at)
         loops.leave(walk)
     return Const(str(value.value), value.loops) if isinstance(value, Const) else Other(value.loops)

@@ -746,3 +746,11 @@ def flat_parent_joined():
 def grows_parent_not_joined():
     books = Book.objects.prefetch_related(Prefetch("chapter_set", queryset=Chapter.objects.all()))
     return [[part.book.author.name for part in row.chapter_set.all()] for row in books]
+
+
+def grows_text_of_dictionary():
+    return str({author.pk: author for author in Author.objects.all()})
+
+
+def flat_text_of_dictionary():
+    return str({author.pk: author for author in Author.objects.select_related("country")})
