@@ -64,7 +64,8 @@ def of_row(walk: Walk, row: Row, name: str, at: At) -> Value:
 def _list_of(row: Row, model: Model, load: Load) -> Related | None:
     """The relation whose rows the list of a `to_attr` holds, where they know the row that holds them."""
     for relation in row.model.relations.values():
-        if relation.many and relation.target is model and load.to_one(relation.remote) == PARENT:
+        remote = relation.remote if relation.many and relation.target is model else ""
+        if remote and load.to_one(remote) is not None and remote not in load.joined:
             return Related(row, relation, row.loops)
     return None
 
@@ -99,7 +100,9 @@ def to_one(walk: Walk, row: Row, relation: Relation, at: At) -> Value:
     if row.parent is not None and row.link == relation.name:
         if walk.repeats(row.loop):
             walk.add("forward", "pass", at, row.loop, row=row, relation=relation)
-        known = row.parent
+        known, nested = row.parent, load.to_one(relation.name)
+        if nested is not None and nested != PARENT:
+            known = replace(known, load=known.load.merge(nested))  # a prefetch below the link goes on from the parent
         return known if known.loop is None or known.loop in walk.loops else replace(known, loop=row.loop)
     loaded = load.to_one(relation.name)
     if loaded is None and load.every_one and relation.relation in ("fk", "o2o") and not relation.null:

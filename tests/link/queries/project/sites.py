@@ -754,3 +754,15 @@ def grows_text_of_dictionary():
 
 def flat_text_of_dictionary():
     return str({author.pk: author for author in Author.objects.select_related("country")})
+
+
+def flat_parent_prefetched():
+    books = Book.objects.prefetch_related("author")
+    authors = Author.objects.prefetch_related(Prefetch("books", queryset=books, to_attr="kept"))[:2]
+    return [[part.author.country.name for part in row.kept] for row in authors]
+
+
+def flat_below_parent_prefetched():
+    chapters = Chapter.objects.prefetch_related("book__author")
+    books = Book.objects.prefetch_related(Prefetch("chapter_set", queryset=chapters, to_attr="kept"))
+    return [[part.book.author.name for part in row.kept] for row in books]
