@@ -12,7 +12,6 @@ from pathlib import Path
 
 from stackaudit.config import Config
 from stackaudit.discover import discover
-from stackaudit.link.coroutines import coroutines
 from stackaudit.link.stack import Stack
 from stackaudit.lower import pool
 
@@ -134,7 +133,7 @@ def test_what_django_refuses(tmp_path: Path) -> None:
     stack = Stack(pool.lower_all(inputs.files, inputs.read, jobs=1, cache=None), Config())
     told = {
         coroutine.name.rpartition(".")[2]: any(not (touch.is_fine or touch.why) for touch in coroutine.touches())
-        for coroutine in coroutines(stack)
+        for coroutine in stack.coroutines
     }
     (tmp_path / "run.py").write_text(RUN)
     run = subprocess.run(

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from operator import attrgetter
 from types import ModuleType
 
 import msgspec
@@ -38,7 +39,7 @@ WORTH_A_PROCESS = 100
 """Python files: with fewer, a second process saves less than it costs."""
 _PAGES = frozenset({"template", "drf", "admin"})
 """Areas whose rules look at views, templates, serializers and the admin, and at no walk over the code alone."""
-_SHARED = ("models", "settings", "packages", "templates")
+_SHARED = ("models.assigned", "settings", "packages", "templates", "growing")
 """What both halves need, linked before they part."""
 
 Snippets = Callable[[str, int], str]
@@ -76,7 +77,7 @@ def judge(stack: Stack, rules: Sequence[Rule], snippet: Snippets, jobs: int | No
     if pages and rest and jobs != 1 and len(stack.of_kind("python")) >= WORTH_A_PROCESS:
         for shared in _SHARED:
             with suppress(Exception):  # the rules that need it meet the error again, and tell it
-                getattr(stack, shared)
+                attrgetter(shared)(stack)
         outcome = beside.start(lambda: msgspec.msgpack.encode(_judged(stack, pages, snippet)))
     judgement = _judged(stack, rest if outcome else rules, snippet)
     if outcome is not None:

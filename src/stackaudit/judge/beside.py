@@ -37,6 +37,7 @@ def start(work: Callable[[], bytes]) -> Outcome | None:
         finally:
             process.join()
             receiver.close()
+            gc.unfreeze()
 
     return outcome
 

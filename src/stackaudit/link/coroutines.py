@@ -16,7 +16,6 @@ from stackaudit.facts import python as py
 from stackaudit.link.classes import SourceClass
 from stackaudit.link.models import Models
 from stackaudit.link.modules import SourceModule, dotted
-from stackaudit.link.nodes import nodes
 from stackaudit.link.queries import calls
 from stackaudit.link.queries.entries import functions
 from stackaudit.link.queries.source import text_of
@@ -211,26 +210,22 @@ class Coroutine:
         return f"{text_of(func.value)}.a{func.attr}"
 
 
-def coroutines(stack: Stack) -> Iterator[Coroutine]:
+def resolve(stack: Stack) -> tuple[Coroutine, ...]:
     """Every coroutine function of the repository, in the order of the files."""
     walk = stack.queries.walk
-    for module in stack.modules:
-        for node, owner in functions(walk, module):
-            if node.is_async:
-                yield Coroutine(Body(module, node, _name(module, node, owner), walk.kept), owner, stack.models, walk)
+    return tuple(
+        Coroutine(Body(module, node, _name(module, node, owner), walk.kept), owner, stack.models, walk)
+        for module in stack.modules
+        for node, owner in functions(walk, module)
+        if node.is_async
+    )
 
 
 def allows_unsafe(stack: Stack) -> bool:
     """Whether DJANGO_ALLOW_ASYNC_UNSAFE is set somewhere: Django then blocks the event loop instead of refusing."""
     if any(_UNSAFE in process.environment for process in stack.processes.all):
         return True
-    return any(
-        isinstance(node, py.Constant) and node.value == _UNSAFE
-        for module in stack.modules
-        for stmt in module.facts.body
-        if isinstance(stmt, (py.Assign, py.ExprStmt))
-        for node in nodes((stmt,))
-    )
+    return any(found.function is None for found in stack.mentions.written(_UNSAFE.__eq__))
 
 
 def _name(module: SourceModule, node: py.FunctionDef, owner: SourceClass | None) -> str:

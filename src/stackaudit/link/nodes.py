@@ -24,6 +24,16 @@ def inside(cls: type[ir.Node]) -> tuple[str, ...]:
     return tuple(name for name in reversed(cls.__struct_fields__) if name not in _PLAIN)
 
 
+def is_true(node: ir.Node | None) -> bool:
+    """Whether an expression is the word True."""
+    return isinstance(node, ir.Constant) and node.value is True
+
+
+def is_false(node: ir.Node | None) -> bool:
+    """Whether an expression is the word False."""
+    return isinstance(node, ir.Constant) and node.value is False
+
+
 def nodes(body: Sequence[ir.Stmt]) -> Iterator[ir.Node]:
     """Every node of `body`, in source order as far as nesting goes; a node comes before what is in it."""
     waiting: list[ir.Node | None] = list(reversed(body))

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from stackaudit.link.admin.walk import Changelists
     from stackaudit.link.celery import Celery
     from stackaudit.link.containers import Container
+    from stackaudit.link.coroutines import Coroutine
     from stackaudit.link.declared import Declared
     from stackaudit.link.host import HostSpec
     from stackaudit.link.mentions import Mentions
@@ -107,6 +108,13 @@ class Stack:
         return usage.resolve(self)
 
     @cached_property
+    def coroutines(self) -> tuple[Coroutine, ...]:
+        """The coroutine functions, and where they touch rows."""
+        from stackaudit.link import coroutines
+
+        return coroutines.resolve(self)
+
+    @cached_property
     def growing(self) -> frozenset[Model]:
         """The models whose tables grow as long as the site is used."""
         from stackaudit.link.models import growth
@@ -164,7 +172,7 @@ class Stack:
 
     @cached_property
     def mentions(self) -> Mentions:
-        """Calls of caches, clients of Redis and profilers, by name."""
+        """What the code calls, writes and imports, by name."""
         from stackaudit.link import mentions
 
         return mentions.resolve(self)

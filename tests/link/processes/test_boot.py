@@ -8,14 +8,9 @@ import socket
 import subprocess
 import sys
 import time
-from importlib.metadata import version
 from pathlib import Path
 
 import pytest
-
-from stackaudit.link.processes.gunicorn_options import VERSION
-
-pytestmark = pytest.mark.skipif(version("gunicorn") != VERSION, reason=f"gunicorn {VERSION} is not installed")
 
 APP = """
 import time

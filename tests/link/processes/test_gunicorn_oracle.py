@@ -57,8 +57,6 @@ OF_THE_MACHINE = {"user", "group", "chdir", "control_socket", "default_proc_name
 HOOKS = {option.name for option in SETTINGS if option.type == "hook"}
 DICTS = {option.name for option in SETTINGS if option.type == "dict"}
 
-pytestmark = pytest.mark.skipif(version("gunicorn") != VERSION, reason=f"gunicorn {VERSION} is not installed")
-
 
 class Child:
     """A process that loads configurations with gunicorn itself, one after the other."""
@@ -165,6 +163,10 @@ CASES: list[tuple[str, dict[str, str], dict[str, str], list[str]]] = [
         ["--no-sendfile", "-D", "--reuse-port", "--reload", "--proxy-protocol", "--", "app"],
     ),
 ]
+
+
+def test_the_table_is_of_the_gunicorn_that_is_installed() -> None:
+    assert version("gunicorn") == VERSION
 
 
 @pytest.mark.parametrize(

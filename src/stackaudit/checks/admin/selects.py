@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from stackaudit.facts import python as py
 from stackaudit.link.admin import Admin
 from stackaudit.link.models.model import Model, Relation
+from stackaudit.link.nodes import is_false, is_true
 from stackaudit.link.stack import Stack
 from stackaudit.model.verdict import Fail, Pass, Site, Step, Unsure, Verdict
 
@@ -60,11 +61,7 @@ def _grown(stack: Stack) -> set[Model]:
     found = {user} if user is not None else set()
     for model in stack.models:
         owned = any(item.relation in ("fk", "o2o") and item.target is user for item in model.relations.values())
-        if (
-            user is not None
-            and owned
-            and any(_is_true(item.keyword("auto_now_add")) for item in model.columns.values())
-        ):
+        if user is not None and owned and any(is_true(item.keyword("auto_now_add")) for item in model.columns.values()):
             found.add(model)
     return found
 
@@ -114,7 +111,7 @@ def _selects(admin: Admin, model: Model, grown: set[Model], parent: Model | None
             continue  # the row that the inline belongs to
         if (shown is not None and relation.name not in shown) or (excluded and relation.name in excluded.names):
             continue
-        if relation.keyword("limit_choices_to") is None and not _is_false(relation.keyword("editable")):
+        if relation.keyword("limit_choices_to") is None and not is_false(relation.keyword("editable")):
             yield relation
 
 
@@ -122,15 +119,7 @@ def _is_closed(admin: Admin) -> bool:
     """Whether nobody may change anything: no form is rendered then."""
     member = admin.cls.find("has_change_permission")
     body = member.node.body if member is not None and isinstance(member.node, py.FunctionDef) else ()
-    return bool(body) and isinstance(body[-1], py.Return) and _is_false(body[-1].value)
-
-
-def _is_true(node: py.Expr | None) -> bool:
-    return isinstance(node, py.Constant) and node.value is True
-
-
-def _is_false(node: py.Expr | None) -> bool:
-    return isinstance(node, py.Constant) and node.value is False
+    return bool(body) and isinstance(body[-1], py.Return) and is_false(body[-1].value)
 
 
 def _shown(admin: Admin) -> set[str] | None:

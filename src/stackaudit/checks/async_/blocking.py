@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from stackaudit.facts import python as py
-from stackaudit.link.coroutines import Coroutine, coroutines
+from stackaudit.link.coroutines import Coroutine
+from stackaudit.link.nodes import is_false
 from stackaudit.link.queries.source import text_of
 from stackaudit.link.queries.table import ASYNC
 from stackaudit.link.stack import Stack
@@ -15,20 +17,20 @@ from stackaudit.model.verdict import Fail, Pass, Site, Step, Unsure, Verdict
 
 LOCAL = "django.core.cache.backends.locmem.LocMemCache"
 _HTTP = re.compile(r"(requests|httpx)\.(get|post|put|patch|delete|head|options|request)$")
-_BLOCKING: dict[str, tuple[str, str]] = {
-    "time.sleep": ("wait", "`await asyncio.sleep(…)`"),
-    "urllib.request.urlopen": ("http", "an asynchronous client such as `httpx.AsyncClient`"),
-    "subprocess.run": ("process", "`await asyncio.create_subprocess_exec(…)`"),
-    "subprocess.call": ("process", "`await asyncio.create_subprocess_exec(…)`"),
-    "subprocess.check_call": ("process", "`await asyncio.create_subprocess_exec(…)`"),
-    "subprocess.check_output": ("process", "`await asyncio.create_subprocess_exec(…)`"),
-    "os.system": ("process", "`await asyncio.create_subprocess_shell(…)`"),
-    "smtplib.SMTP": ("mail", "`await sync_to_async(…)`"),
-    "smtplib.SMTP_SSL": ("mail", "`await sync_to_async(…)`"),
-    "django.core.mail.send_mail": ("mail", "a task queue, or `await sync_to_async(send_mail)(…)`"),
-    "django.core.mail.send_mass_mail": ("mail", "a task queue, or `await sync_to_async(send_mass_mail)(…)`"),
-    "django.core.mail.mail_admins": ("mail", "a task queue, or `await sync_to_async(mail_admins)(…)`"),
-    "django.core.mail.mail_managers": ("mail", "a task queue, or `await sync_to_async(mail_managers)(…)`"),
+_BLOCKING: dict[str, str] = {
+    "time.sleep": "`await asyncio.sleep(…)`",
+    "urllib.request.urlopen": "an asynchronous client such as `httpx.AsyncClient`",
+    "subprocess.run": "`await asyncio.create_subprocess_exec(…)`",
+    "subprocess.call": "`await asyncio.create_subprocess_exec(…)`",
+    "subprocess.check_call": "`await asyncio.create_subprocess_exec(…)`",
+    "subprocess.check_output": "`await asyncio.create_subprocess_exec(…)`",
+    "os.system": "`await asyncio.create_subprocess_shell(…)`",
+    "smtplib.SMTP": "`await sync_to_async(…)`",
+    "smtplib.SMTP_SSL": "`await sync_to_async(…)`",
+    "django.core.mail.send_mail": "a task queue, or `await sync_to_async(send_mail)(…)`",
+    "django.core.mail.send_mass_mail": "a task queue, or `await sync_to_async(send_mass_mail)(…)`",
+    "django.core.mail.mail_admins": "a task queue, or `await sync_to_async(mail_admins)(…)`",
+    "django.core.mail.mail_managers": "a task queue, or `await sync_to_async(mail_managers)(…)`",
 }
 _CACHE = frozenset(
     {
@@ -48,48 +50,62 @@ _CACHE = frozenset(
 )
 
 
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """A call that may hold up the event loop; `instead` is what to use, "" where the call is right as it is.
+
+    `cause` is that of the finding; `why` completes "unknown, because ..." where the repository does not tell.
+    """
+
+    call: py.Call
+    instead: str = ""
+    cause: str = ""
+    why: str = ""
+
+
 def blocking_call_in_async(stack: Stack) -> Iterator[Verdict]:
     """One site for each coroutine that waits for something outside the process, or asks the cache."""
-    for coroutine in coroutines(stack):
-        waits = [item for node in coroutine.own if isinstance(node, py.Call) for item in _wait(stack, coroutine, node)]
+    for coroutine in stack.coroutines:
+        calls = (node for node in coroutine.own if isinstance(node, py.Call))
+        waits = [wait for call in calls if (wait := _wait(stack, coroutine, call)) is not None]
         if waits:
             yield _verdict(coroutine, waits)
 
 
-def _wait(stack: Stack, coroutine: Coroutine, call: py.Call) -> Iterator[tuple[py.Call, str, str, str]]:
-    """(the call, its kind, what to use instead, why it cannot be told) of a call that may hold up the loop."""
+def _wait(stack: Stack, coroutine: Coroutine, call: py.Call) -> Wait | None:
     name = coroutine.resolved(call)
     if name in _BLOCKING:
-        yield (call, *_BLOCKING[name], "")
-    elif _HTTP.match(name):
-        yield call, "http", "an asynchronous client such as `httpx.AsyncClient`", ""
-    elif name.startswith("django.core.cache.cache."):
-        method = name.rpartition(".")[2]
-        settings = stack.production
-        backend = settings.at("CACHES", "default", "BACKEND") if settings is not None else None
-        if method in _CACHE:
-            local = isinstance(backend, Known) and backend.value == LOCAL
-            why = "" if isinstance(backend, Known) else "which cache production uses is not known"
-            yield call, "local" if local else "cache", f"`await cache.a{method}(…)`", why
-        elif method.removeprefix("a") in _CACHE:
-            yield call, "", "", ""
+        return Wait(call, _BLOCKING[name])
+    if _HTTP.match(name):
+        return Wait(call, "an asynchronous client such as `httpx.AsyncClient`")
+    if not name.startswith("django.core.cache.cache."):
+        return None
+    method = name.rpartition(".")[2]
+    if method not in _CACHE:
+        return Wait(call) if method.removeprefix("a") in _CACHE else None
+    settings = stack.production
+    backend = settings.at("CACHES", "default", "BACKEND") if settings is not None else None
+    if not isinstance(backend, Known):
+        return Wait(call, why="which cache production uses is not known")
+    return Wait(call) if backend.value == LOCAL else Wait(call, f"`await cache.a{method}(…)`", "cache")
 
 
-def _verdict(coroutine: Coroutine, waits: list[tuple[py.Call, str, str, str]]) -> Verdict:
-    blocking = [item for item in waits if item[1] not in ("", "local") and not item[3]]
-    unsure = [item for item in waits if item[3]]
-    call, kind, instead, why = (blocking or unsure or waits)[0]
-    site = Site(coroutine.body.place(call), f"{coroutine.name}: {text_of(call.func)}")
+def _verdict(coroutine: Coroutine, waits: list[Wait]) -> Verdict:
+    blocking = [wait for wait in waits if wait.instead]
+    unsure = [wait for wait in waits if wait.why]
+    first = (blocking or unsure or waits)[0]
+    site = Site(coroutine.body.place(first.call), f"{coroutine.name}: {text_of(first.call.func)}")
     if not blocking:
-        return Unsure(site, why) if unsure else Pass(site)
-    values = {"call": text_of(call.func), "instead": instead, "coroutine": coroutine.name.rpartition(".")[2]}
-    related = tuple(Step(coroutine.body.place(item[0]), f"`{text_of(item[0].func)}` too") for item in blocking[1:8])
-    return Fail(site, values, cause="cache" if kind == "cache" else "", related=related)
+        return Unsure(site, first.why) if unsure else Pass(site)
+    values = {"call": text_of(first.call.func), "instead": first.instead}
+    values["coroutine"] = coroutine.name.rpartition(".")[2]
+    related = tuple(Step(coroutine.body.place(wait.call), f"`{text_of(wait.call.func)}` too") for wait in blocking[1:8])
+    return Fail(site, values, cause=first.cause, related=related)
 
 
 def gather_is_serial(stack: Stack) -> Iterator[Verdict]:
     """Calls of `asyncio.gather` whose awaitables all wait in the same thread."""
-    for coroutine in coroutines(stack):
+    for coroutine in stack.coroutines:
         for node in coroutine.own:
             if isinstance(node, py.Call) and coroutine.resolved(node) == "asyncio.gather" and len(node.args) > 1:
                 threads = [_thread(coroutine, arg) for arg in node.args]
@@ -108,7 +124,7 @@ def _thread(coroutine: Coroutine, arg: py.Expr) -> str:
     if isinstance(arg.func, py.Call):
         made = coroutine.resolved(arg.func)
         sensitive = next((item.value for item in arg.func.keywords if item.name == "thread_sensitive"), None)
-        free = isinstance(sensitive, py.Constant) and sensitive.value is False
+        free = is_false(sensitive)
         return "sync_to_async" if made == "asgiref.sync.sync_to_async" and not free else ""
     if isinstance(arg.func, py.Attribute) and arg.func.attr in ASYNC:
         return text_of(arg.func) if coroutine.body.value(arg.func.value) is not None else ""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from stackaudit.link.coroutines import Coroutine, Touch, TouchKind, allows_unsafe, coroutines
+from stackaudit.link.coroutines import Coroutine, Touch, TouchKind, allows_unsafe
 from stackaudit.link.stack import Stack
 from stackaudit.model.verdict import Fail, Pass, Site, Step, Unsure, Verdict
 
@@ -20,7 +20,7 @@ def lazy_relation_in_async(stack: Stack) -> Iterator[Verdict]:
 
 
 def _judged(stack: Stack, kind: TouchKind) -> Iterator[Verdict]:
-    for coroutine in coroutines(stack):
+    for coroutine in stack.coroutines:
         touches = [touch for touch in coroutine.touches() if touch.kind == kind]
         if touches:
             yield _verdict(stack, coroutine, touches)

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 
 from stackaudit.facts import python as py
 from stackaudit.link.classes import SourceClass
-from stackaudit.link.coroutines import Coroutine, coroutines
+from stackaudit.link.coroutines import Coroutine
 from stackaudit.link.modules import dotted
+from stackaudit.link.nodes import is_true
 from stackaudit.link.pages.views import kind_of
 from stackaudit.link.settings.servers import servers
 from stackaudit.link.stack import Stack
@@ -21,7 +22,7 @@ _MIXIN = "django.utils.deprecation.MiddlewareMixin"
 
 def async_view_under_wsgi(stack: Stack) -> Iterator[Verdict]:
     """One site for all asynchronous views, at the first: whether a server runs them in an event loop."""
-    views = [coroutine for coroutine in coroutines(stack) if _is_view(coroutine)]
+    views = [coroutine for coroutine in stack.coroutines if _is_view(coroutine)]
     if not views or stack.production is None:
         return
     first = views[0]
@@ -43,7 +44,7 @@ def sync_middleware_under_asgi(stack: Stack) -> Iterator[Verdict]:
     settings = stack.production
     if settings is None or not any(server.interface == "asgi" for server in servers(stack)):
         return
-    if not any(_is_view(coroutine) for coroutine in coroutines(stack)):
+    if not any(_is_view(coroutine) for coroutine in stack.coroutines):
         return
     middleware = settings.get("MIDDLEWARE")
     if isinstance(middleware, Unknown):
@@ -81,7 +82,7 @@ def _class(site: Site, name: str, cls: SourceClass, related: tuple[Step, ...]) -
         return Unsure(site, "one of its base classes is not in the repository")
     if capable is not None and not isinstance(capable.node, py.Constant):
         return Unsure(site, "async_capable is computed")
-    if capable is not None and isinstance(capable.node, py.Constant) and capable.node.value is True:
+    if capable is not None and is_true(capable.node):
         return Pass(site)
     return Fail(site, {"middleware": name}, related=related)
 

@@ -8,7 +8,7 @@ from stackaudit.facts import python as py
 from stackaudit.link.caching.receivers import CLIENTS
 from stackaudit.link.mentions import Found, meaning
 from stackaudit.link.modules import dotted
-from stackaudit.link.nodes import nodes
+from stackaudit.link.nodes import is_true, nodes
 from stackaudit.link.stack import Stack
 from stackaudit.model.values import Known, Unknown, Value
 from stackaudit.model.verdict import Fail, Pass, Site, Step, Unsure, Verdict
@@ -42,7 +42,7 @@ def _judged(stack: Stack, found: Found, patient: list[Found]) -> Iterator[Verdic
     site = _site(found)
     named = {item.name: item.value for item in found.call.keywords}
     retry = named.get("retry_on_timeout")
-    if isinstance(retry, py.Constant) and retry.value is True:
+    if is_true(retry):
         yield Fail(site, {"where": found.where}, cause="retry-on-timeout")
     if _per_call(found):
         called = _is_called(stack, found)

@@ -8,7 +8,7 @@ from stackaudit.checks.capacity.connections import counts, pools
 from stackaudit.facts.nginx import Directive
 from stackaudit.link.processes.model import DEVELOPMENT_SERVERS, Process, together
 from stackaudit.link.settings import Settings
-from stackaudit.link.settings.servers import databases, pooler, servers
+from stackaudit.link.settings.servers import aliases, pooler, servers
 from stackaudit.link.stack import Stack
 from stackaudit.model.source import Place
 from stackaudit.model.values import Known, Unknown
@@ -22,10 +22,7 @@ def asgi_unbounded_connections(stack: Stack) -> Iterator[Verdict]:
         return
     running = [process for process in servers(stack) if process.kind not in DEVELOPMENT_SERVERS]
     asgi = [process for process in together(running) if process.interface == "asgi"]
-    aliases = databases(settings)
-    if not asgi or isinstance(aliases, Unknown):
-        return
-    for alias, _ in aliases:
+    for alias in aliases(settings) if asgi else ():
         if counts(settings, alias):
             yield _judged(stack, settings, alias, asgi)
 

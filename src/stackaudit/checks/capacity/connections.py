@@ -11,7 +11,7 @@ from stackaudit.link.processes.celery import settled
 from stackaudit.link.processes.model import DEVELOPMENT_SERVERS, Process, together
 from stackaudit.link.services import Instance
 from stackaudit.link.settings import Settings
-from stackaudit.link.settings.servers import databases, pooler, servers
+from stackaudit.link.settings.servers import aliases, pooler, servers
 from stackaudit.link.stack import Stack
 from stackaudit.model.source import Place
 from stackaudit.model.values import AnyValue, Known, Unknown, Value
@@ -46,10 +46,7 @@ def _postgres(settings: Settings, alias: str) -> AnyValue:
 
 def pools(settings: Settings) -> Iterator[Pool | Unknown]:
     """The native pools of the settings' databases (Django 5.1: OPTIONS["pool"] with psycopg 3)."""
-    aliases = databases(settings)
-    if isinstance(aliases, Unknown):
-        return
-    for alias, _ in aliases:
+    for alias in aliases(settings):
         value = settings.at("DATABASES", alias, "OPTIONS", "pool", default=None)
         place = settings.place_at("DATABASES", alias, "OPTIONS", "pool")
         if isinstance(value, Unknown):
@@ -110,10 +107,7 @@ def db_connections_exceed_max(stack: Stack) -> Iterator[Verdict]:
     settings = stack.production
     if settings is None:
         return
-    aliases = databases(settings)
-    if isinstance(aliases, Unknown):
-        return
-    counted = [alias for alias, _ in aliases if counts(settings, alias)]
+    counted = [alias for alias in aliases(settings) if counts(settings, alias)]
     if not counted:
         return
     everything = [

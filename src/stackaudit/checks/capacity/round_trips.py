@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from stackaudit.checks.capacity.connections import counts
-from stackaudit.link.settings.servers import databases
+from stackaudit.link.settings.servers import aliases
 from stackaudit.link.stack import Stack
 from stackaudit.model.values import Unknown
 from stackaudit.model.verdict import Fail, Pass, Site, Unsure, Verdict
@@ -22,10 +22,7 @@ def db_rtt_budget(stack: Stack) -> Iterator[Verdict]:
     settings = stack.production
     if settings is None:
         return
-    aliases = databases(settings)
-    if isinstance(aliases, Unknown):
-        return
-    for alias, _ in aliases:
+    for alias in aliases(settings):
         if counts(settings, alias):
             site = Site(settings.place_at("DATABASES", alias), f"DATABASES[{alias}]: round trips")
             engine = settings.at("DATABASES", alias, "ENGINE", default="")

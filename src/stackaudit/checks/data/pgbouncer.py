@@ -9,7 +9,7 @@ from stackaudit.facts import python as py
 from stackaudit.link.mentions import meaning
 from stackaudit.link.services import Instance
 from stackaudit.link.settings import Settings
-from stackaudit.link.settings.servers import databases, pooler
+from stackaudit.link.settings.servers import aliases, pooler
 from stackaudit.link.stack import Stack
 from stackaudit.model.source import Place
 from stackaudit.model.values import AnyValue, Known, Unknown
@@ -51,8 +51,7 @@ def pgbouncer_transaction_mode(stack: Stack) -> Iterator[Verdict]:
 
 def _pooled(stack: Stack, settings: Settings) -> Iterator[str]:
     """The databases that Django reaches through the pooler."""
-    found = databases(settings)
-    for alias, _ in () if isinstance(found, Unknown) else found:
+    for alias in aliases(settings):
         if pooler(stack, settings, alias):
             yield alias
 

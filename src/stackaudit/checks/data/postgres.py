@@ -8,7 +8,7 @@ from typing import Any
 from stackaudit.link.host import human
 from stackaudit.link.services import Instance
 from stackaudit.link.settings import Settings
-from stackaudit.link.settings.servers import databases, servers
+from stackaudit.link.settings.servers import aliases, servers
 from stackaudit.link.stack import Stack
 from stackaudit.model.values import AnyValue, Known, Unknown
 from stackaudit.model.verdict import Fail, Pass, Site, Step, Unsure, Verdict
@@ -116,8 +116,7 @@ def postgres_timeouts(stack: Stack) -> Iterator[Verdict]:
     settings = stack.production
     if settings is None or settings.broken or not servers(stack):
         return
-    found = databases(settings)
-    for alias, _ in () if isinstance(found, Unknown) else found:
+    for alias in aliases(settings):
         engine = settings.at("DATABASES", alias, "ENGINE", default="")
         if isinstance(engine, Known) and "postg" in str(engine.value):
             yield _timed(stack, settings, alias)

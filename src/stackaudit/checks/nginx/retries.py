@@ -7,13 +7,12 @@ from collections.abc import Iterator
 from stackaudit.checks.nginx.shared_levels import once_for_each_place, one_for_each_cause
 from stackaudit.link.nginx import Proxied
 from stackaudit.link.nginx.backends import django_locations
+from stackaudit.link.nginx.directives import FAMILY
 from stackaudit.link.nginx.level import Line
 from stackaudit.link.nginx.servers import Upstream
 from stackaudit.link.stack import Stack
 from stackaudit.model.values import Known, Unknown, Value
 from stackaudit.model.verdict import Fail, Pass, Site, Step, Unsure, Verdict
-
-_FAMILY = {"proxy_pass": "proxy", "uwsgi_pass": "uwsgi"}
 
 
 def upstream_retry(stack: Stack) -> Iterator[Verdict]:
@@ -21,7 +20,7 @@ def upstream_retry(stack: Stack) -> Iterator[Verdict]:
     verdicts = once_for_each_place(
         verdict
         for proxied, is_it in django_locations(stack)
-        if is_it and proxied.target.by in _FAMILY
+        if is_it and proxied.target.by in FAMILY
         for verdict in _judge(stack, proxied)
     )
     yield from one_for_each_cause(verdicts, lambda fail: (fail.cause, fail.values["upstream"], fail.site.place.path))
@@ -35,7 +34,7 @@ def _judge(stack: Stack, proxied: Proxied) -> Iterator[Verdict]:
     if len(servers) < 2:
         return
     site = Site(proxied.target.line.place, f"{proxied.location.site.name} repeated requests")
-    family = _FAMILY[proxied.target.by]
+    family = FAMILY[proxied.target.by]
     cases = _cases(proxied, family)
     tries = proxied.level.in_force(f"{family}_next_upstream_tries")
     for unknown in (cases, tries):

@@ -7,13 +7,13 @@ from collections.abc import Iterator
 from stackaudit.checks.nginx.shared_levels import once_for_each_place, one_for_each_cause
 from stackaudit.link.nginx import Proxied
 from stackaudit.link.nginx.backends import django_locations
+from stackaudit.link.nginx.directives import FAMILY
 from stackaudit.link.nginx.level import Line
 from stackaudit.link.processes import Process
 from stackaudit.link.stack import Stack
 from stackaudit.model.values import Known, Unknown, Value
 from stackaudit.model.verdict import Fail, Pass, Site, Step, Unsure, Verdict
 
-_FAMILY = {"proxy_pass": "proxy", "uwsgi_pass": "uwsgi"}
 _ASYNC = frozenset({"uvicorn", "daphne", "hypercorn", "granian"})
 
 
@@ -22,14 +22,14 @@ def buffering_off(stack: Stack) -> Iterator[Verdict]:
     verdicts = once_for_each_place(
         verdict
         for proxied, is_it in django_locations(stack)
-        if is_it and proxied.target.by in _FAMILY
+        if is_it and proxied.target.by in FAMILY
         for verdict in _judge(stack, proxied)
     )
     yield from one_for_each_cause(verdicts, lambda fail: (fail.site.place.path, fail.values["upstream"]))
 
 
 def _judge(stack: Stack, proxied: Proxied) -> Iterator[Verdict]:
-    family = _FAMILY[proxied.target.by]
+    family = FAMILY[proxied.target.by]
     for name in (f"{family}_buffering", f"{family}_request_buffering"):
         found = proxied.level.in_force(name)
         if isinstance(found, Unknown) or not found.value.lines:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from stackaudit.facts import python as py
 from stackaudit.link.admin import Admin
 from stackaudit.link.models.model import Model, Relation
+from stackaudit.link.nodes import is_false
 from stackaudit.link.queries import calls
 from stackaudit.link.queries.events import Event
 from stackaudit.link.queries.values import Manager
@@ -58,7 +59,7 @@ def _selects(admin: Admin) -> Iterator[Relation]:
     for relation in admin.model.relations.values():
         if relation.relation in ("fk", "m2m") and relation.call is not None and relation.name not in light:
             editable = relation.keyword("editable")
-            hidden = isinstance(editable, py.Constant) and editable.value is False
+            hidden = is_false(editable)
             if not hidden and relation.keyword("limit_choices_to") is None and relation.keyword("through") is None:
                 yield relation
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from stackaudit.facts import python as py
+from stackaudit.link.nodes import is_true
 from stackaudit.link.queries import narrowing
 from stackaudit.link.queries.source import text_of
 from stackaudit.link.queries.values import Manager, Rows
@@ -57,8 +58,7 @@ def _loaded(body: Body) -> Iterator[tuple[py.Expr, Rows]]:
         for use in uses_of(body, node):
             held = body.value(use.node)
             many = isinstance(use.by, py.Call) and any(
-                item.name == "many" and isinstance(item.value, py.Constant) and item.value.value is True
-                for item in use.by.keywords
+                item.name == "many" and is_true(item.value) for item in use.by.keywords
             )
             names = {name for name, _ in calls_of(body, use.node)}
             if names & {"values_list", "filter_queryset"}:

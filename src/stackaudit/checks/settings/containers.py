@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from stackaudit.facts.services import Service
 from stackaudit.link.processes.model import Process
 from stackaudit.link.settings import Settings
-from stackaudit.link.settings.servers import databases, servers, workers
+from stackaudit.link.settings.servers import aliases, servers, workers
 from stackaudit.link.stack import Stack
 from stackaudit.model.source import Place
 from stackaudit.model.values import AnyValue, Known, Unknown
@@ -75,8 +75,7 @@ def _containers(stack: Stack) -> list[tuple[Process, list[Service]]]:
 
 
 def _addresses(settings: Settings) -> Iterator[Address]:
-    listed = databases(settings)
-    for alias, _ in () if isinstance(listed, Unknown) else listed:
+    for alias in aliases(settings):
         engine = settings.at("DATABASES", alias, "ENGINE", default="")
         text = str(engine.value) if isinstance(engine, Known) else ""
         what = "PostgreSQL" if re.search("postgres|postgis", text) else "MySQL" if "mysql" in text else ""

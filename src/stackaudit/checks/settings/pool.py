@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 from stackaudit.link.settings import Settings
-from stackaudit.link.settings.servers import databases, pool, told
+from stackaudit.link.settings.servers import aliases, pool, told
 from stackaudit.link.stack import Stack
 from stackaudit.model.values import Unknown
 from stackaudit.model.verdict import Fail, Pass, Site, Unsure, Verdict
@@ -20,10 +20,7 @@ def pool_misconfigured(stack: Stack) -> Iterator[Verdict]:
     settings = stack.settings
     if settings is None or settings.broken:
         return
-    found = databases(settings)
-    if isinstance(found, Unknown):
-        return
-    for alias, _ in found:
+    for alias in aliases(settings):
         held = pool(settings, alias)
         site = Site(settings.place_at("DATABASES", alias, "OPTIONS", "pool"), f"DATABASES.{alias}.OPTIONS.pool")
         if settings.doubt:

@@ -9,7 +9,7 @@ from stackaudit.facts import python as ir
 from stackaudit.link.services import Instance
 from stackaudit.link.settings import Settings
 from stackaudit.link.settings.lists import items
-from stackaudit.link.settings.servers import databases, pooled, pooler
+from stackaudit.link.settings.servers import aliases, pooled, pooler
 from stackaudit.link.stack import Stack
 from stackaudit.model.values import Known, Unknown, Value
 from stackaudit.model.verdict import Fail, Pass, Site, Step, Unsure, Verdict
@@ -22,10 +22,7 @@ def pgbouncer_server_side_cursors(stack: Stack) -> Iterator[Verdict]:
     settings = stack.settings
     if settings is None or settings.broken:
         return
-    found = databases(settings)
-    if isinstance(found, Unknown):
-        return
-    for alias, _ in found:
+    for alias in aliases(settings):
         engine = settings.at("DATABASES", alias, "ENGINE", default="")
         if isinstance(engine, Known) and engine.value and not re.search("postgres|postgis", str(engine.value)):
             continue

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from stackaudit.facts import python as ir
 from stackaudit.link.settings import Settings
-from stackaudit.link.settings.servers import databases
+from stackaudit.link.settings.servers import aliases
 from stackaudit.link.stack import Stack
 from stackaudit.model.values import AnyValue, Known, Unknown
 from stackaudit.model.verdict import Fail, Pass, Site, Step, Unsure, Verdict
@@ -76,10 +76,7 @@ def _at_start(body: Sequence[ir.Stmt]) -> Iterator[ir.Stmt]:
 
 def _by_server(settings: Settings) -> Iterator[Verdict]:
     """Connections that make PostgreSQL log each statement."""
-    found = databases(settings)
-    if isinstance(found, Unknown):
-        return
-    for alias, _ in found:
+    for alias in aliases(settings):
         options = settings.at("DATABASES", alias, "OPTIONS", "options", default="")
         if not isinstance(options, Known) or "log_statement" not in str(options.value):
             continue

@@ -9,7 +9,7 @@ from stackaudit.facts import python as ir
 from stackaudit.link.classes import SourceClass
 from stackaudit.link.modules import SourceModule, dotted
 from stackaudit.link.settings import Settings
-from stackaudit.link.settings.servers import databases
+from stackaudit.link.settings.servers import aliases
 from stackaudit.link.stack import Stack
 from stackaudit.model.source import Place
 from stackaudit.model.values import Known, Unknown
@@ -26,11 +26,8 @@ def atomic_requests(stack: Stack) -> Iterator[Verdict]:
         return
     if settings.is_set("ATOMIC_REQUESTS"):
         yield _outside(settings)
-    found = databases(settings)
-    if isinstance(found, Unknown):
-        return
     wrapped: list[str] = []
-    for alias, _ in found:
+    for alias in aliases(settings):
         value = settings.at("DATABASES", alias, "ATOMIC_REQUESTS", default=False)
         site = Site(settings.place_at("DATABASES", alias, "ATOMIC_REQUESTS"), f"DATABASES.{alias}.ATOMIC_REQUESTS")
         entry = settings.at("DATABASES", alias)

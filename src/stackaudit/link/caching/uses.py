@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from stackaudit.facts import python as ir
 from stackaudit.facts import template as page
-from stackaudit.link.nodes import nodes
 from stackaudit.model.source import Place
 from stackaudit.model.values import Known
 
@@ -61,12 +60,8 @@ def _imports(module: SourceModule) -> Iterator[tuple[ir.ImportFrom, str]]:
                 yield each.source, f"{each.source.module}.{each.alias.name}"
 
 
-USED = frozenset(
-    {
-        "django.core.cache.cache",
-        "django.views.decorators.cache.cache_page",
-    }
-)
+CACHE = "django.core.cache.cache"
+USED = frozenset({CACHE, "django.views.decorators.cache.cache_page"})
 
 
 def _found(stack: Stack) -> Iterator[tuple[Place, str]]:
@@ -103,17 +98,10 @@ def page_nodes(body: tuple[page.Node, ...]) -> Iterator[page.Node]:
 
 
 def _counters(stack: Stack) -> Iterator[tuple[Place, str]]:
-    for module in stack.modules:
-        names = {name for node, name in _imports(module)}
-        if "django.core.cache.cache" not in names:
+    for found in stack.mentions.named(*sorted(COUNTERS)):
+        func = found.call.func
+        if not isinstance(func, ir.Attribute) or not isinstance(func.value, ir.Name):
             continue
-        for node in nodes(module.facts.body):
-            if (
-                isinstance(node, ir.Call)
-                and isinstance(node.func, ir.Attribute)
-                and node.func.attr in COUNTERS
-                and isinstance(node.func.value, ir.Name)
-            ):
-                symbol = stack.modules.resolve(module, node.func.value.id)
-                if symbol is not None and symbol.name == "django.core.cache.cache":
-                    yield module.place(node), f"cache.{node.func.attr}()"
+        symbol = stack.modules.resolve(found.module, func.value.id)
+        if symbol is not None and symbol.name == CACHE:
+            yield found.module.place(found.node), f"cache.{func.attr}()"

@@ -79,18 +79,19 @@ class CachedView:
 
 def cached_views(stack: Stack) -> Iterator[CachedView]:
     """Every view under `cache_page`."""
-    for module in stack.modules:
-        if not any(_imports(module)):
-            continue
+    modules = {found.module.path: found.module for found in stack.mentions.imports if _is_import(found.node)}
+    for module in modules.values():
         finder = _Finder(stack, module)
         yield from finder.definitions(module.facts.body, ())
         yield from finder.wrapped()
 
 
-def _imports(module: SourceModule) -> Iterator[bool]:
-    for node in nodes(module.facts.body):
-        if isinstance(node, ir.ImportFrom) and node.module == "django.views.decorators.cache":
-            yield any(alias.name == "cache_page" for alias in node.names)
+def _is_import(node: ir.Import | ir.ImportFrom) -> bool:
+    return (
+        isinstance(node, ir.ImportFrom)
+        and node.module == "django.views.decorators.cache"
+        and any(alias.name == "cache_page" for alias in node.names)
+    )
 
 
 @dataclass(slots=True)

@@ -16,10 +16,10 @@ from stackaudit.facts import python as py
 from stackaudit.link.admin.walk import Changelists
 from stackaudit.link.classes import SourceClass
 from stackaudit.link.declared.columns import place_in
-from stackaudit.link.declared.lists import LISTED, REQUEST, Lists, calls_one_of, class_place, derives, texts
+from stackaudit.link.declared.lists import LISTED, REQUEST, Kind, Lists, calls_one_of, class_place, derives, texts
 from stackaudit.link.models.model import Model, keyword
 from stackaudit.link.modules import Binding, SourceModule
-from stackaudit.link.nodes import nodes
+from stackaudit.link.nodes import is_false, nodes
 from stackaudit.link.pages.views import kind_of
 from stackaudit.link.queries import calls
 from stackaudit.link.queries.entries import functions
@@ -34,7 +34,6 @@ from stackaudit.link.queries.values import (
     Rows,
     Value,
 )
-from stackaudit.link.queries.walk import At
 from stackaudit.model.source import Place
 
 _FORMS = ("django.forms",)
@@ -63,7 +62,7 @@ class Choice:
     target: Model | None = None
 
 
-class Choices:
+class Choices(Kind):
     """Every form and filter set with the rows that it offers."""
 
     def __init__(self, lists: Lists, admin: Changelists) -> None:
@@ -112,19 +111,6 @@ class Choices:
                 if isinstance(stmt, py.ClassDef) and stmt.bases and stmt.name != "Meta":
                     yield self.lists.models.classes.build(cls.module, stmt, f"{cls.name}.{stmt.name}")
 
-    def constructed(self, cls: SourceClass, args: tuple[Value, ...], keywords: dict[str, Value], at: At) -> None:
-        """A form is asked when it is rendered."""
-
-    def offers(self, instance: Instance, name: str) -> bool:
-        """Nothing that has to be known here."""
-        return False
-
-    def inherited(
-        self, instance: Instance, name: str, args: tuple[Value, ...], keywords: dict[str, Value], at: At
-    ) -> Value | None:
-        """Nothing that has to be known here."""
-        return None
-
     def _form(self, cls: SourceClass, packages: tuple[str, ...], kinds: frozenset[str]) -> None:
         if self.lists.is_base(cls, "Meta"):
             return
@@ -171,7 +157,7 @@ class Choices:
             if relation.target is None or (only is not None and name not in only):
                 continue
             editable = relation.keyword("editable")
-            if not (isinstance(editable, py.Constant) and editable.value is False):
+            if not is_false(editable):
                 place = place_in(member, name) if member is not None else class_place(cls)
                 yield Choice(name, place, options.module, cls, target=relation.target)
 

@@ -9,7 +9,7 @@ from stackaudit.link.classes import Member, SourceClass
 from stackaudit.link.declared.lists import Lists, derives, texts
 from stackaudit.link.models.model import Model, keyword
 from stackaudit.link.modules import SourceModule, dotted
-from stackaudit.link.nodes import nodes
+from stackaudit.link.nodes import is_false, nodes
 from stackaudit.link.queries.values import Const
 from stackaudit.model.source import Place
 
@@ -136,4 +136,4 @@ def place_in(member: Member, name: str) -> Place:
 
 def _is_hidden(column: Column) -> bool:
     visible = column.keyword("visible")
-    return isinstance(visible, py.Constant) and visible.value is False
+    return is_false(visible)

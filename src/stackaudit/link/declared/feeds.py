@@ -11,7 +11,7 @@ from typing import TypeAlias
 
 from stackaudit.facts import python as py
 from stackaudit.link.classes import Member, SourceClass
-from stackaudit.link.declared.lists import LISTED, REQUEST, Lists, derives, placed
+from stackaudit.link.declared.lists import LISTED, REQUEST, Kind, Lists, derives, placed
 from stackaudit.link.queries.values import UNKNOWN, Const, Instance, Mapping, Row, Value
 from stackaudit.link.queries.walk import At, place_of
 
@@ -21,7 +21,7 @@ _ASKED = ("lastmod", "changefreq", "priority")
 _TEXTS = (("item_title", "title_template"), ("item_description", "description_template"))
 
 
-class Feeds:
+class Feeds(Kind):
     """Every sitemap and every feed with its items."""
 
     def __init__(self, lists: Lists) -> None:
@@ -39,13 +39,6 @@ class Feeds:
                 self._list(cls, items, self._sitemap)
             elif derives(cls, _FEEDS, frozenset({"Feed"})):
                 self._list(cls, items, self._feed)
-
-    def constructed(self, cls: SourceClass, args: tuple[Value, ...], keywords: dict[str, Value], at: At) -> None:
-        """Nobody makes them but the URL configuration."""
-
-    def offers(self, instance: Instance, name: str) -> bool:
-        """Nothing that has to be known here."""
-        return False
 
     def inherited(
         self, instance: Instance, name: str, args: tuple[Value, ...], keywords: dict[str, Value], at: At

@@ -14,14 +14,14 @@ from typing import Protocol
 
 from stackaudit.facts import python as py
 from stackaudit.link.classes import SourceClass
-from stackaudit.link.declared.lists import LISTED, Lists, head
+from stackaudit.link.declared.lists import LISTED, Kind, Lists, head
 from stackaudit.link.models.model import Model, keyword
 from stackaudit.link.modules import SourceModule, dotted
 from stackaudit.link.nodes import nodes
 from stackaudit.link.pages import walk as q
 from stackaudit.link.queries import calls
 from stackaudit.link.queries.loading import NOTHING, joined, prefetched
-from stackaudit.link.queries.values import UNKNOWN, Function, Instance, Related, Row, Rows, Value
+from stackaudit.link.queries.values import UNKNOWN, Function, Related, Row, Rows, Value
 from stackaudit.link.queries.walk import At
 from stackaudit.model.source import Place
 
@@ -72,7 +72,7 @@ class Dialect(Protocol):
         """The fields that list rows and belong to no type over a model."""
 
 
-class Graph:
+class Graph(Kind):
     """The lists of a schema."""
 
     def __init__(self, lists: Lists, dialect: Dialect, optimised: bool) -> None:
@@ -88,19 +88,6 @@ class Graph:
             target = self.target(root.field)
             if target is not None:
                 self._root(root, target)
-
-    def constructed(self, cls: SourceClass, args: tuple[Value, ...], keywords: dict[str, Value], at: At) -> None:
-        """The libraries make them."""
-
-    def offers(self, instance: Instance, name: str) -> bool:
-        """Nothing that has to be known here."""
-        return False
-
-    def inherited(
-        self, instance: Instance, name: str, args: tuple[Value, ...], keywords: dict[str, Value], at: At
-    ) -> Value | None:
-        """Nothing that has to be known here."""
-        return None
 
     def target(self, item: Field) -> Type | None:
         """The type of a field, through lists, non-null and connections; a name in a string counts too."""

@@ -6,11 +6,11 @@ with `each` and asks each row with `path`, `text` and `ask`, always at the place
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import cached_property
-from typing import Protocol
 
 from stackaudit.facts import python as py
 from stackaudit.link.classes import Member, SourceClass
@@ -47,9 +47,10 @@ REQUEST = Other(name="@request")
 LISTED = (Rows, Seq)
 
 
-class Kind(Protocol):
-    """One kind of class that declares lists."""
+class Kind(ABC):
+    """One kind of class that declares lists. Most need to know nothing of how their objects are made or asked."""
 
+    @abstractmethod
     def run(self) -> None:
         """Walk every list of this kind."""
 
@@ -58,11 +59,13 @@ class Kind(Protocol):
 
     def offers(self, instance: Instance, name: str) -> bool:
         """Whether `inherited` knows the method of an object of a class that does not define it."""
+        return False
 
     def inherited(
         self, instance: Instance, name: str, args: tuple[Value, ...], keywords: dict[str, Value], at: At
     ) -> Value | None:
         """A method that the library gives to `instance`; None for what this kind does not know."""
+        return None
 
 
 class DeclaredHooks(PageHooks):

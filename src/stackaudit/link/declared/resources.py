@@ -17,7 +17,17 @@ from stackaudit.link.admin import Admin
 from stackaudit.link.admin.walk import Changelists
 from stackaudit.link.classes import Member, SourceClass
 from stackaudit.link.declared.columns import own_fields, place_in
-from stackaudit.link.declared.lists import LISTED, REQUEST, Lists, calls_one_of, class_place, derives, place_of, texts
+from stackaudit.link.declared.lists import (
+    LISTED,
+    REQUEST,
+    Kind,
+    Lists,
+    calls_one_of,
+    class_place,
+    derives,
+    place_of,
+    texts,
+)
 from stackaudit.link.models.model import Model, keyword
 from stackaudit.link.modules import SourceModule
 from stackaudit.link.packages import Packages
@@ -53,7 +63,7 @@ class Field:
         return found if isinstance(found, py.Call) else None
 
 
-class Resources:
+class Resources(Kind):
     """Every resource with the rows that it exports."""
 
     def __init__(self, lists: Lists, admin: Changelists, packages: Packages) -> None:
@@ -82,9 +92,6 @@ class Resources:
                 named = self._named(Instance(cls))
                 if isinstance(named, Rows):
                     self.export(Instance(cls), named, class_place(cls), cls.name)
-
-    def constructed(self, cls: SourceClass, args: tuple[Value, ...], keywords: dict[str, Value], at: At) -> None:
-        """Making a resource exports nothing yet."""
 
     def offers(self, instance: Instance, name: str) -> bool:
         """Whether django-import-export gives the method to a resource."""

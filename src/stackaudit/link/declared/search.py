@@ -11,9 +11,10 @@ from typing import TypeAlias
 
 from stackaudit.facts import python as py
 from stackaudit.link.classes import SourceClass
-from stackaudit.link.declared.lists import LISTED, Lists, class_place, derives
+from stackaudit.link.declared.lists import LISTED, Kind, Lists, class_place, derives
 from stackaudit.link.models.model import Model, keyword
 from stackaudit.link.modules import SourceModule
+from stackaudit.link.nodes import is_true
 from stackaudit.link.queries.values import UNKNOWN, ClassRef, Instance, Mapping, Related, Row, Rows, Value
 from stackaudit.link.queries.walk import At
 from stackaudit.model.source import Place
@@ -27,7 +28,7 @@ _NESTED = frozenset({"ObjectField", "NestedField"})
 _QUERYSETS = ("index_queryset", "get_queryset", "build_queryset", "get_indexing_queryset")
 
 
-class Documents:
+class Documents(Kind):
     """Every index and document with its rows."""
 
     def __init__(self, lists: Lists) -> None:
@@ -40,9 +41,6 @@ class Documents:
                 self._list(cls, self._index)
             elif derives(cls, _ELASTIC, _DOCUMENT) and cls.node.decorators:  # what nobody registers is not indexed
                 self._list(cls, self._document)
-
-    def constructed(self, cls: SourceClass, args: tuple[Value, ...], keywords: dict[str, Value], at: At) -> None:
-        """The libraries make them."""
 
     def offers(self, instance: Instance, name: str) -> bool:
         """Whether a library gives the method to an index or a document."""
@@ -85,7 +83,7 @@ class Documents:
     def _index(self, index: Instance, row: Value) -> None:
         for name, call, owner in self._fields(index.cls):
             place = owner.module.place(call)
-            if _is_true(keyword(call, "use_template")):
+            if is_true(keyword(call, "use_template")):
                 self._template(name, call, row, place)
             else:
                 path = _text(keyword(call, "model_attr"))
@@ -165,7 +163,3 @@ class Documents:
 
 def _text(node: py.Expr | None) -> str:
     return node.value if isinstance(node, py.Constant) and isinstance(node.value, str) else ""
-
-
-def _is_true(node: py.Expr | None) -> bool:
-    return isinstance(node, py.Constant) and node.value is True

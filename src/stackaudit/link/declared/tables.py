@@ -13,14 +13,7 @@ from stackaudit.facts import python as py
 from stackaudit.link.classes import SourceClass
 from stackaudit.link.declared.columns import PACKAGE, Column, accessors, columns, split
 from stackaudit.link.declared.inline import Inline
-from stackaudit.link.declared.lists import (
-    LISTED,
-    Lists,
-    calls_one_of,
-    class_place,
-    derives,
-    place_of,
-)
+from stackaudit.link.declared.lists import LISTED, Kind, Lists, calls_one_of, class_place, derives, place_of
 from stackaudit.link.models.model import Model, Relation
 from stackaudit.link.nodes import nodes
 from stackaudit.link.pages.views import kind_of
@@ -51,7 +44,7 @@ _OPTIONS = ("table_class", "table")
 _NOT_FOLLOWED = "which rows this table shows cannot be followed"
 
 
-class Tables:
+class Tables(Kind):
     """Every table with the rows that are shown in it."""
 
     def __init__(self, lists: Lists) -> None:

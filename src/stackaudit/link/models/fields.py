@@ -9,6 +9,7 @@ from stackaudit.link.classes import SourceClass
 from stackaudit.link.models.contrib import CONTRIB, FIELD_KINDS, canonical
 from stackaudit.link.models.model import Field, ManagerDef, Model, Relation, RelationKind, keyword
 from stackaudit.link.modules import Binding, dotted
+from stackaudit.link.nodes import is_false, is_true
 
 if TYPE_CHECKING:
     from stackaudit.link.models import Models
@@ -97,12 +98,12 @@ class Builder:
         if kind in ("fk", "o2o", "m2m", "generic_fk", "generic"):
             relation = self._relation(model, owner, name, call, kind)
             model.relations[name] = relation
-            if _is_true(relation.keyword("primary_key")):
+            if is_true(relation.keyword("primary_key")):
                 model.pk = name
         elif kind:
             column = Field(name, kind, call, owner)
             model.columns[name] = column
-            if _is_true(column.keyword("primary_key")):
+            if is_true(column.keyword("primary_key")):
                 model.pk = name
 
     def _field_kind(self, owner: SourceClass, call: py.Call) -> str:
@@ -142,7 +143,7 @@ class Builder:
         asked = keyword(call, "related_query_name")
         if isinstance(asked, py.Constant) and isinstance(asked.value, str):
             query_name = asked.value
-        symmetric = kind == "m2m" and target is model and not _is_false(keyword(call, "symmetrical"))
+        symmetric = kind == "m2m" and target is model and not is_false(keyword(call, "symmetrical"))
         to_field = keyword(call, "to_field")
         return Relation(
             name,
@@ -155,7 +156,7 @@ class Builder:
             remote="" if symmetric or kind in ("generic", "generic_fk") else remote,
             query_name=name,
             remote_query_name=query_name,
-            null=_is_true(keyword(call, "null")),
+            null=is_true(keyword(call, "null")),
             to_field=str(to_field.value) if isinstance(to_field, py.Constant) else "",
         )
 
@@ -236,11 +237,3 @@ class Builder:
         if isinstance(cls, str) and cls.endswith("Manager"):
             return ManagerDef(name, canonical(cls))
         return None
-
-
-def _is_true(expr: py.Expr | None) -> bool:
-    return isinstance(expr, py.Constant) and expr.value is True
-
-
-def _is_false(expr: py.Expr | None) -> bool:
-    return isinstance(expr, py.Constant) and expr.value is False

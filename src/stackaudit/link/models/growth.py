@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from stackaudit.facts import python as py
 from stackaudit.link.models.model import Field, Model
 from stackaudit.link.modules import SourceModule, dotted
+from stackaudit.link.nodes import is_true
 
 if TYPE_CHECKING:
     from stackaudit.link.mentions import Mentions
@@ -100,7 +101,7 @@ def _columns(model: Model) -> Iterable[Field]:
 
 def _is_time_of_making(field: Field) -> bool:
     stamped = field.keyword("auto_now_add")
-    if isinstance(stamped, py.Constant) and stamped.value is True:
+    if is_true(stamped):
         return True
     default = field.keyword("default")
     return field.kind == "DateTimeField" and dotted(default).rpartition(".")[2] in ("now", "utcnow")

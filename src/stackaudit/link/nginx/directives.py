@@ -15,6 +15,8 @@ NOT_INHERITED = frozenset(
 )
 """Directives of a level that its inner levels never see."""
 
+FAMILY = {"proxy_pass": "proxy", "uwsgi_pass": "uwsgi"}
+"""How the directives begin that say how requests go to a backend, by the directive that names it."""
 HANDLERS = ("proxy_pass", "uwsgi_pass", "fastcgi_pass", "scgi_pass", "grpc_pass", "memcached_pass")
 """Directives that hand a request to another server; only `if` and `limit_except` inside the same location see them."""
 

@@ -102,12 +102,14 @@ class Repeat:
     @property
     def joins(self) -> list[tuple[str, ...]]:
         """The missing paths that a join can load."""
-        return [path for path in self._loadable if not self._through_many(path)]
+        many = self.many
+        return [path for path in self._loadable if not _through(path, many)]
 
     @property
     def prefetches(self) -> list[tuple[str, ...]]:
         """The missing paths that only a prefetch can load."""
-        return [path for path in self._loadable if self._through_many(path)]
+        many = self.many
+        return [path for path in self._loadable if _through(path, many)]
 
     @property
     def _loadable(self) -> list[tuple[str, ...]]:
@@ -118,12 +120,9 @@ class Repeat:
     def read(self) -> list[tuple[str, ...]]:
         """Every path to one row that is read, loaded or not, without those that another one goes through."""
         found = list(dict.fromkeys(event.path for event in self.events if event.kind == "forward" and event.path))
-        found = [path for path in found if not self._through_many(path)]
-        return [path for path in found if not any(_is_below(other, path) for other in found)]
-
-    def _through_many(self, path: tuple[str, ...]) -> bool:
         many = self.many
-        return any(path[:length] in many for length in range(1, len(path) + 1))
+        found = [path for path in found if not _through(path, many)]
+        return [path for path in found if not any(_is_below(other, path) for other in found)]
 
     def related(self) -> tuple[Step, ...]:
         """The queryset, then the other accesses."""
@@ -235,6 +234,10 @@ def outermost(event: Event) -> Event:
 
 def _is_below(path: tuple[str, ...], other: tuple[str, ...]) -> bool:
     return len(path) > len(other) and path[: len(other)] == other
+
+
+def _through(path: tuple[str, ...], many: set[tuple[str, ...]]) -> bool:
+    return any(path[:length] in many for length in range(1, len(path) + 1))
 
 
 def _answered_by_prefetch(event: Event) -> bool:

@@ -15,6 +15,7 @@ from stackaudit.facts.files import FileFacts
 from stackaudit.facts.template import Block, Node, Template
 from stackaudit.link.models.model import keyword
 from stackaudit.link.modules import Modules, SourceModule, dotted
+from stackaudit.link.nodes import is_true
 from stackaudit.model.source import Region
 
 FOLDERS = ("templates", "jinja2")
@@ -183,7 +184,7 @@ def _decorated(module: SourceModule, node: py.FunctionDef) -> Iterator[Library]:
 
 def _library(module: SourceModule, node: py.FunctionDef, method: str, name: str, call: py.Call | None) -> Library:
     context = keyword(call, "takes_context") if call is not None else None
-    takes = isinstance(context, py.Constant) and context.value is True
+    takes = is_true(context)
     template = ""
     if method == "inclusion_tag" and call is not None:
         given = call.args[0] if call.args else keyword(call, "filename")

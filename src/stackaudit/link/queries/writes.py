@@ -6,6 +6,7 @@ from stackaudit.facts import python as py
 from stackaudit.link.indexes import indexes_of
 from stackaudit.link.models.model import Model
 from stackaudit.link.modules import dotted
+from stackaudit.link.nodes import is_true
 from stackaudit.link.queries.loading import STORED
 from stackaudit.link.queries.values import Loop, Related, Row, Rows, Value
 from stackaudit.link.queries.walk import At, Walk
@@ -108,17 +109,13 @@ def justified(walk: Walk, receiver: Value, name: str, model: Model | None, loop:
     for field in model.columns.values():
         if field.kind in ("FileField", "ImageField") and called:
             return "a file is stored with each row"
-        if name == "save" and _sets_now(field.keyword("auto_now")):
+        if name == "save" and is_true(field.keyword("auto_now")):
             return f"bulk_update() would not set {field.name}"
     if called and model.is_open and model.cls is not None:
         return None
     if isinstance(receiver, Row) and name == "save" and model.cls is None:
         return None
     return ""
-
-
-def _sets_now(expr: py.Expr | None) -> bool:
-    return isinstance(expr, py.Constant) and expr.value is True
 
 
 def signalled_models(walk: Walk) -> frozenset[Model]:

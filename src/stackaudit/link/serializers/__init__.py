@@ -16,6 +16,7 @@ from stackaudit.link.classes import Classes, SourceClass
 from stackaudit.link.models import Models
 from stackaudit.link.models.model import Model, Relation, keyword
 from stackaudit.link.modules import SourceModule, dotted
+from stackaudit.link.nodes import is_true
 from stackaudit.model.source import Place
 
 FieldKind: TypeAlias = Literal["plain", "pk", "link", "string", "slug", "nested", "method", "custom", "unknown"]
@@ -239,7 +240,7 @@ class Serializers:
             for key, value in zip(node.keys, node.values, strict=False):
                 if isinstance(key, py.Constant) and isinstance(value, py.Dict):
                     for option, on in zip(value.keys, value.values, strict=False):
-                        if isinstance(option, py.Constant) and option.value == "write_only" and _true(on):
+                        if isinstance(option, py.Constant) and option.value == "write_only" and is_true(on):
                             found.add(str(key.value))
         return found
 
@@ -247,7 +248,7 @@ class Serializers:
 
     def _one(self, name: str, call: py.Call, owner: SourceClass) -> Iterator[SerialField]:
         """A declared field, or nothing where it is only ever written to."""
-        if _true(keyword(call, "write_only")):
+        if is_true(keyword(call, "write_only")):
             return
         module = owner.module
         cls = self._field_class(module, call)
@@ -262,7 +263,7 @@ class Serializers:
                 yield SerialField(name, "unknown", (name,), place, owner=owner, why="its source is computed")
                 return
             source = () if given.value == "*" else tuple(given.value.split("."))
-        base = SerialField(name, "plain", source, place, _true(keyword(call, "many")), owner=owner)
+        base = SerialField(name, "plain", source, place, is_true(keyword(call, "many")), owner=owner)
         if label in ("ListField", "ListSerializer") and isinstance(child := keyword(call, "child"), py.Call):
             inner = self._field_class(module, child)
             if isinstance(inner, SourceClass) and self.is_serializer(inner):
@@ -343,7 +344,3 @@ def _all(model: Model | None) -> Iterator[str]:
 
 def _declares(relation: Relation) -> bool:
     return relation.relation in ("fk", "o2o", "m2m")
-
-
-def _true(node: py.Expr | None) -> bool:
-    return isinstance(node, py.Constant) and node.value is True

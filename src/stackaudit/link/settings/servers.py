@@ -73,6 +73,12 @@ def databases(settings: Settings) -> Iterator[tuple[str, AnyValue]] | Unknown:
     return iter([(str(alias), entry) for alias, entry in held.items()])
 
 
+def aliases(settings: Settings) -> Iterator[str]:
+    """The aliases of DATABASES as far as they are known; none where not even they are."""
+    found = databases(settings)
+    return iter(()) if isinstance(found, Unknown) else (alias for alias, _ in found)
+
+
 def pooler(stack: Stack, settings: Settings, alias: str) -> str:
     """What tells that a connection pooler stands before a database ("" where nothing does)."""
     host = settings.at("DATABASES", alias, "HOST", default="")
