@@ -7,9 +7,11 @@ names exactly the columns that are foreign keys. `list_select_related = ()` swit
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
 
 from stackaudit.facts import python as py
 from stackaudit.link.admin import Admin, Admins, Item, Option

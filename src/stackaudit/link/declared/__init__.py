@@ -7,9 +7,10 @@ lists that they show. The rooms: `lists` (the walk and its words), one module fo
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
 
 from stackaudit.link.declared.lists import Kind, Lists
 from stackaudit.link.queries.events import Event

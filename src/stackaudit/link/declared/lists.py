@@ -9,8 +9,9 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from functools import cached_property
+
+from msgspec.structs import replace
 
 from stackaudit.facts import python as py
 from stackaudit.link.classes import Member, SourceClass

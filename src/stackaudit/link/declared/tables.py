@@ -7,7 +7,8 @@ unless they say otherwise (`Table.paginate(per_page=None)`: 25).
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from stackaudit.facts import python as py
 from stackaudit.link.classes import SourceClass

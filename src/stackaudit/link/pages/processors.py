@@ -55,6 +55,6 @@ def asked(stack: Stack) -> Iterator[Processor]:
 
 
 def _at_query(event: Event) -> Event:
-    from dataclasses import replace
+    from msgspec.structs import replace
 
     return replace(event, place=event.query)

@@ -6,7 +6,9 @@ what its body reads meet in one walk, through includes, blocks and tags.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+
+from msgspec.structs import replace
 
 from stackaudit.facts import template as t
 from stackaudit.link.pages import walk as q

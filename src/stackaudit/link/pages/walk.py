@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from stackaudit.link.queries import access, calls, loops, rows
 from stackaudit.link.queries.values import Const, Instance, Mapping, Other, Related, Row, Rows, Seq, Value

@@ -7,7 +7,9 @@ its caller.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+
+from msgspec.structs import replace
 
 from stackaudit.facts import python as py
 from stackaudit.link.queries import expressions, loops, rows

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from stackaudit.facts import python as py
 from stackaudit.link.classes import Member, SourceClass

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from itertools import islice, pairwise
 from typing import Literal, TypeAlias
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from stackaudit.facts import python as py
 from stackaudit.link.models.model import Model, Relation
@@ -17,8 +19,7 @@ EventKind: TypeAlias = Literal["forward", "reverse", "deferred", "bypassed", "qu
 Outcome: TypeAlias = Literal["fail", "pass", "unknown"]
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
+class Event(Struct, frozen=True, cache_hash=True):
     """One place that asks the database, or would if the rows did not bring what it reads.
 
     - `place` is the first access in the frame of the loop (a template line, also of one that the loop includes, or the

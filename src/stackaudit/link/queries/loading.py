@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from msgspec import Struct
+from msgspec.structs import replace
 
 from stackaudit.link.models.model import Model, Relation
 
 
-@dataclass(frozen=True, slots=True)
-class Load:
+class Load(Struct, frozen=True, cache_hash=True):
     """What is loaded with a row.
 
     - `one`: relations to one row that are there (joined, prefetched or assigned), with what those rows bring;
@@ -29,7 +29,7 @@ class Load:
     every_one: bool = False
     peers: bool = False
     unknown: str = ""
-    joined: frozenset[str] = field(default=frozenset())
+    joined: frozenset[str] = frozenset()
 
     def to_one(self, name: str) -> Load | None:
         """What the row under `name` brings, None where it is not loaded."""

@@ -6,8 +6,10 @@ an `Instance`; two equal values lead to the same walk.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from stackaudit.facts import python as py
 from stackaudit.link.classes import SourceClass
@@ -19,8 +21,7 @@ from stackaudit.model.source import Place
 NO_LOOPS: frozenset[Loop] = frozenset()
 
 
-@dataclass(eq=False, slots=True)
-class Loop:
+class Loop(Struct, eq=False):
     """A loop during its walk.
 
     `depth` counts the frames below it; `bounded` says why its turns do not count, "" where they do; `page` how many
@@ -37,8 +38,7 @@ class Loop:
     behind: Behind | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Origin:
+class Origin(Struct, frozen=True, eq=False):
     """The expression that makes a queryset: what a fix changes. `text` is the expression, shortened.
 
     `model` is the model of its rows, `lists` what they bring by `to_attr`. `refined` is the queryset that it was
@@ -51,11 +51,25 @@ class Origin:
     text: str
     where: str
     by: str = ""
-    model: Model | None = field(default=None, compare=False)
-    refined: Origin | None = field(default=None, compare=False)
-    outer: Origin | None = field(default=None, compare=False)
-    way: tuple[str, ...] = field(default=(), compare=False)
-    lists: frozenset[str] = field(default=frozenset(), compare=False)
+    model: Model | None = None
+    refined: Origin | None = None
+    outer: Origin | None = None
+    way: tuple[str, ...] = ()
+    lists: frozenset[str] = frozenset()
+
+    def __eq__(self, other: object) -> bool:
+        """Whether both are the same expression of one function; what is known of its rows does not count."""
+        if self is other:
+            return True
+        return type(other) is Origin and (self.place, self.text, self.where, self.by) == (
+            other.place,
+            other.text,
+            other.where,
+            other.by,
+        )
+
+    def __hash__(self) -> int:
+        return hash((self.place, self.text))
 
     def among(self, other: Origin | None) -> Origin | None:
         """The nearest queryset that both were made of: this one, the other one, or an earlier one; None for none."""
@@ -69,8 +83,7 @@ class Origin:
         return other
 
 
-@dataclass(frozen=True, slots=True)
-class Behind:
+class Behind(Struct, frozen=True, cache_hash=True):
     """Rows that a relation of other rows leads to and that nobody loaded, as a prefetch of those would name them.
 
     `own` is their own origin (`book.tags.all()`); `origin` the outermost queryset that is known, and `path` the
@@ -83,8 +96,7 @@ class Behind:
     model: Model
 
 
-@dataclass(frozen=True, slots=True)
-class Other:
+class Other(Struct, frozen=True, cache_hash=True):
     """Anything that does not matter here, or is not known; `name` is the dotted name of an external thing."""
 
     loops: frozenset[Loop] = NO_LOOPS
@@ -104,16 +116,14 @@ FORMS = "@formset"
 """The name of the classes that Django's formset factories make, and of their objects."""
 
 
-@dataclass(frozen=True, slots=True)
-class Const:
+class Const(Struct, frozen=True, cache_hash=True):
     """A constant of the source."""
 
     value: Any
     loops: frozenset[Loop] = NO_LOOPS
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(Struct, frozen=True, cache_hash=True):
     """One row. `loop` is the loop that hands it out, None for a single one; `path` leads to it from `origin`'s rows.
 
     `parent` is the row whose related manager gave it, where the row knows it; `link` the attribute that leads back.
@@ -129,8 +139,7 @@ class Row:
     link: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Rows:
+class Rows(Struct, frozen=True, cache_hash=True):
     """Many rows: a lazy queryset, or the rows themselves (`evaluated`).
 
     `kind` is "rows", or "values" where they are dictionaries, tuples or scalars. `bounded` says why there are few of
@@ -159,8 +168,7 @@ class Rows:
     page: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Manager:
+class Manager(Struct, frozen=True, cache_hash=True):
     """The manager of a model class."""
 
     model: Model
@@ -169,8 +177,7 @@ class Manager:
     loops: frozenset[Loop] = NO_LOOPS
 
 
-@dataclass(frozen=True, slots=True)
-class Related:
+class Related(Struct, frozen=True, cache_hash=True):
     """The manager behind a relation of one row."""
 
     row: Row
@@ -178,8 +185,7 @@ class Related:
     loops: frozenset[Loop] = NO_LOOPS
 
 
-@dataclass(frozen=True, slots=True)
-class Seq:
+class Seq(Struct, frozen=True, cache_hash=True):
     """A list, tuple, set or generator; `items` where every element is known, else `element` stands for each."""
 
     element: Value
@@ -188,8 +194,7 @@ class Seq:
     bounded: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Mapping:
+class Mapping(Struct, frozen=True, cache_hash=True):
     """A dictionary; `items` holds what stands under constant keys, `element` what stands under any other."""
 
     element: Value
@@ -214,8 +219,7 @@ class Mapping:
         return found
 
 
-@dataclass(frozen=True, slots=True)
-class ClassRef:
+class ClassRef(Struct, frozen=True, cache_hash=True):
     """A class: of the repository, external by name, and the model that it is."""
 
     cls: SourceClass | str
@@ -223,8 +227,7 @@ class ClassRef:
     loops: frozenset[Loop] = NO_LOOPS
 
 
-@dataclass(frozen=True, slots=True)
-class Function:
+class Function(Struct, frozen=True, cache_hash=True):
     """A function or a bound method. `owner` is the class whose body holds it; `closure` the frame it was made in."""
 
     module: SourceModule
@@ -235,8 +238,7 @@ class Function:
     loops: frozenset[Loop] = NO_LOOPS
 
 
-@dataclass(frozen=True, slots=True)
-class Method:
+class Method(Struct, frozen=True, cache_hash=True):
     """A method of Django's on a value: `receiver.name`."""
 
     receiver: Value
@@ -244,8 +246,7 @@ class Method:
     loops: frozenset[Loop] = NO_LOOPS
 
 
-@dataclass(eq=False, slots=True)
-class Instance:
+class Instance(Struct, eq=False):
     """An object of a class of the repository; `attributes` are those assigned so far."""
 
     cls: SourceClass
@@ -254,8 +255,7 @@ class Instance:
     made: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Super:
+class Super(Struct, frozen=True, cache_hash=True):
     """`super()` in a method that `owner` holds."""
 
     owner: SourceClass
@@ -263,16 +263,14 @@ class Super:
     loops: frozenset[Loop] = NO_LOOPS
 
 
-@dataclass(frozen=True, slots=True)
-class ModuleRef:
+class ModuleRef(Struct, frozen=True, cache_hash=True):
     """A module of the repository."""
 
     module: SourceModule
     loops: frozenset[Loop] = NO_LOOPS
 
 
-@dataclass(frozen=True, slots=True)
-class PrefetchRef:
+class PrefetchRef(Struct, frozen=True, cache_hash=True):
     """`Prefetch(path, queryset, to_attr)`."""
 
     path: str

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeAlias
+
+from msgspec.structs import replace
 
 from stackaudit.facts import python as py
 from stackaudit.link.classes import SourceClass
