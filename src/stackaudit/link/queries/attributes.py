@@ -116,6 +116,8 @@ def of_symbol(walk: Walk, symbol: Symbol | None) -> Value:
 
 def attribute(walk: Walk, value: Value, name: str, at: At) -> Value:
     """`value.<name>`."""
+    if type(value) is Other:
+        return _of_other(walk, value, name)
     match value:
         case Row():
             return access.of_row(walk, value, name, at)
@@ -129,17 +131,6 @@ def attribute(walk: Walk, value: Value, name: str, at: At) -> Value:
             return _of_rows(walk, value, name, at)
         case Super():
             return _of_super(walk, value, name, at)
-        case Other():
-            if value.name == "@request" and name == "user":
-                user = walk.models.user
-                return Row(user, Load(unknown="the request's user"), None, (), None, value.loops) if user else UNKNOWN
-            if value.name == ELEMENT and name == "cleaned_data":
-                walk.few(value, "each turn is a form of the page")
-            if value.name in ("", ELEMENT) and name in walk.models.accessors:
-                relation = walk.models.accessors[name]
-                if relation.model is not None:
-                    return Related(Row(relation.model, SOMEWHERE, loops=value.loops), relation, value.loops)
-            return Other(value.loops, f"{value.name}.{name}" if value.name and value.name[0] != "@" else "")
         case Mapping() if name == "page_range" and value.get("@paginator") is not None:
             return Seq(Other(value.loops), None, value.loops, "pages")
         case Mapping() if name == "object_list" and value.get("@paginator") is not None:
@@ -148,6 +139,20 @@ def attribute(walk: Walk, value: Value, name: str, at: At) -> Value:
             return Method(value, name, value.loops)
         case _:
             return Other(value.loops)
+
+
+def _of_other(walk: Walk, value: Other, name: str) -> Value:
+    if not value.name or value.name == ELEMENT:
+        if value.name and name == "cleaned_data":
+            walk.few(value, "each turn is a form of the page")
+        relation = walk.models.accessors.get(name)
+        if relation is not None and relation.model is not None:
+            return Related(Row(relation.model, SOMEWHERE, loops=value.loops), relation, value.loops)
+        return Other(value.loops) if value.loops else UNKNOWN
+    if value.name == "@request" and name == "user":
+        user = walk.models.user
+        return Row(user, Load(unknown="the request's user"), None, (), None, value.loops) if user else UNKNOWN
+    return Other(value.loops, f"{value.name}.{name}" if value.name[0] != "@" else "")
 
 
 def _of_instance(walk: Walk, value: Instance, name: str, at: At) -> Value:

@@ -31,6 +31,7 @@ from stackaudit.link.queries.attributes import (
 from stackaudit.link.queries.loading import NEW, NOTHING, SOMEWHERE, Load
 from stackaudit.link.queries.values import (
     ELEMENT,
+    NO_LOOPS,
     SMALL,
     UNKNOWN,
     ClassRef,
@@ -52,7 +53,7 @@ from stackaudit.link.queries.values import (
     matters,
     varying,
 )
-from stackaudit.link.queries.walk import BUDGET, FAR, MAX_DEPTH, QUIET_DEPTH, At, Frame, Walk, place_of
+from stackaudit.link.queries.walk import BUDGET, FAR, MAX_DEPTH, QUIET_DEPTH, At, Frame, Walk, all_loops, place_of
 
 
 def base_rows(walk: Walk, value: Value) -> Rows:
@@ -180,10 +181,10 @@ def call(
     node = function.node
     if isinstance(at, tuple) and isinstance(node, py.FunctionDef):
         walk.record.called.setdefault(at[1], (function.module, node))
-    loops = function.loops.union(*(arg.loops for arg in args), *(item.loops for item in keywords.values()))
-    if len(walk.frames) > MAX_DEPTH or sum(frame.node is node for frame in walk.frames) > 1 or walk.spent > BUDGET:
+    loops = function.loops | all_loops(args) | all_loops(keywords.values())
+    if len(walk.frames) > MAX_DEPTH or walk.spent > BUDGET or _is_repeated(walk, node):
         return Other(loops)
-    active = frozenset(loop for loop in walk.loops if not loop.bounded)
+    active = frozenset([loop for loop in walk.loops if not loop.bounded]) if walk.loops else NO_LOOPS
     if not active and len(walk.frames) > QUIET_DEPTH:
         return Other(loops)  # no loop repeats what happens here, and what comes back from so deep is rarely rows
     env = bind(walk, function, args, keywords)
@@ -225,6 +226,15 @@ def call(
     return result
 
 
+def _is_repeated(walk: Walk, node: py.FunctionDef | py.Lambda) -> bool:
+    """Whether a function is running twice already."""
+    running = 0
+    for frame in walk.frames:
+        if frame.node is node:
+            running += 1
+    return running > 1
+
+
 def _is_far(walk: Walk, bound: Value | None, env: dict[str, Value], active: frozenset[Loop]) -> bool:
     """Whether no row of a running loop is handed on, and the loops are too far above for any other query to count."""
     if len(walk.frames) - max(loop.depth for loop in active) < FAR:
@@ -235,17 +245,14 @@ def _is_far(walk: Walk, bound: Value | None, env: dict[str, Value], active: froz
 
 def settled(value: Value, active: frozenset[Loop]) -> Value:
     """An argument without what no longer matters: loops that ended, and where a single row came from."""
-    if isinstance(value, Row):
-        if value.loop is None or value.loop not in active:
-            load = value.load
-            if load.unknown and load.unknown != NEW_ROW.unknown and not load.one and not load.many:
-                load = SOMEWHERE
-            if value.loop is None:
-                return Row(value.model, load, None, (), None, value.loops & active)
-        return value
-    if isinstance(value, (Other, Const)) and value.loops and not value.loops <= active:
-        left = value.loops & active
-        return Other(left, value.name) if isinstance(value, Other) else Const(value.value, left)
+    if isinstance(value, (Other, Const)):
+        return value if not value.loops or value.loops <= active else replace(value, loops=value.loops & active)
+    if isinstance(value, Row) and (value.loop is None or value.loop not in active):
+        load = value.load
+        if load.unknown and load.unknown != NEW_ROW.unknown and not load.one and not load.many:
+            load = SOMEWHERE
+        if value.loop is None:
+            return Row(value.model, load, None, (), None, value.loops & active)
     return value
 
 

@@ -36,7 +36,7 @@ from stackaudit.link.queries.values import (
     matters,
     varying,
 )
-from stackaudit.link.queries.walk import Frame, Walk
+from stackaudit.link.queries.walk import At, Frame, Walk
 
 _KEPT = frozenset({Row, Rows, Manager, Related})
 _LONGEST = 10_000
@@ -103,16 +103,17 @@ def iterable(walk: Walk, node: py.Expr) -> Value:
 
 
 def _name(walk: Walk, node: py.Name) -> Value:
-    frame: Frame | None = walk.frame
+    top = walk.frames[-1]
+    frame: Frame | None = top
     while frame is not None:
-        if node.id in frame.env:
-            return frame.env[node.id]
+        found = frame.env.get(node.id)
+        if found is not None:
+            return found
         frame = frame.closure
-    top = walk.frame
     if top.owner is not None and top.node is None:
-        found = top.owner.members.get(node.id)
-        if found and found[-1].node is not None and not isinstance(found[-1].node, (py.FunctionDef, py.ClassDef)):
-            return constant(walk, top.owner.module, found[-1].node, top.owner)
+        bound = top.owner.members.get(node.id)
+        if bound and bound[-1].node is not None and not isinstance(bound[-1].node, (py.FunctionDef, py.ClassDef)):
+            return constant(walk, top.owner.module, bound[-1].node, top.owner)
     return calls.of_symbol(walk, walk.modules.resolve(calls.module_of(walk), node.id))
 
 
@@ -147,27 +148,40 @@ def _call(walk: Walk, node: py.Call) -> Value:
     if isinstance(func, py.Name) and func.id == "super":
         return _super(walk)
     called = evaluate(walk, func)
-    if isinstance(called, Other) and called.name in known.LAZY_ARGUMENTS:
-        return known.with_function(walk, called.name, node)
-    if isinstance(called, Other) and isinstance(func, py.Attribute) and effects.is_request(dotted(func)):
-        effects.done(walk)
+    if type(called) is Other:
+        return _call_outside(walk, node, called, at)
     args, keywords = _arguments(walk, node)
-    if isinstance(called, Function) and isinstance(called.node, py.FunctionDef):
+    if type(called) is Function and type(called.node) is py.FunctionDef:
         value = calls.call(walk, called, args, keywords, at)
         if isinstance(value, Rows) and value.via is None and isinstance(called.bound, (Rows, Manager)):
             return replace(value, origin=walk.origin(at, rows=value))
         return value
     value = calls.apply(walk, called, args, keywords, at)
-    if isinstance(called, Other) and called.name.rpartition(".")[2] in known.PREFETCHERS and node.args:
+    if type(called) is Method and isinstance(func, py.Attribute):
+        if isinstance(called.receiver, Seq):
+            containers.grown(walk, func, called.receiver, args)
+        elif isinstance(called.receiver, Mapping):
+            containers.updated(walk, func, called.receiver, args, keywords)
+    return value
+
+
+def _call_outside(walk: Walk, node: py.Call, called: Other, at: At) -> Value:
+    """A call of something that is not of the repository, or not known."""
+    func = node.func
+    if called.name in known.LAZY_ARGUMENTS:
+        return known.with_function(walk, called.name, node)
+    if isinstance(func, py.Attribute) and effects.is_request(dotted(func)):
+        effects.done(walk)
+    args, keywords = _arguments(walk, node)
+    value = calls.apply(walk, called, args, keywords, at)
+    if not called.name:
+        return value
+    if called.name.rpartition(".")[2] in known.PREFETCHERS and node.args:
         attached.prefetch(walk, node.args[0], args[0], args[1:])
-    if isinstance(called, Other) and called.name == "builtins.setattr" and len(args) == 3 and len(node.args) == 3:
+    if called.name == "builtins.setattr" and len(args) == 3 and len(node.args) == 3:
         name = args[1].value if isinstance(args[1], Const) else None
         if isinstance(name, str):
             loops.assign(walk, py.Attribute(node.start, node.end, node.args[0], name), args[2])
-    if isinstance(func, py.Attribute) and isinstance(called, Method) and isinstance(called.receiver, Seq):
-        containers.grown(walk, func, called.receiver, args)
-    if isinstance(func, py.Attribute) and isinstance(called, Method) and isinstance(called.receiver, Mapping):
-        containers.updated(walk, func, called.receiver, args, keywords)
     return value
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from typing import Any
 
 from stackaudit.facts import python as py
 from stackaudit.link.modules import Symbol, dotted
@@ -30,59 +31,63 @@ from stackaudit.link.queries.walk import Walk
 
 def block(walk: Walk, body: Iterable[py.Stmt]) -> bool:
     """Walk statements in order; True where the end is never reached."""
-    return any(_statement(walk, stmt) for stmt in body)
+    for stmt in body:
+        walk.spent += 1
+        handler = _HANDLERS.get(type(stmt))
+        if handler is not None and handler(walk, stmt):
+            return True
+    return False
 
 
-def _statement(walk: Walk, stmt: py.Stmt) -> bool:
-    walk.spent += 1
-    match stmt:
-        case py.ExprStmt():
-            expressions.evaluate(walk, stmt.value)
-        case py.Assign():
-            value = expressions.evaluate(walk, stmt.value)
-            for target in stmt.targets:
-                loops.assign(walk, target, value)
-        case py.AnnAssign():
-            if stmt.value is not None:
-                loops.assign(walk, stmt.target, expressions.evaluate(walk, stmt.value))
-        case py.AugAssign():
-            _augmented(walk, stmt)
-        case py.Return():
-            walk.frame.returns.append(expressions.evaluate(walk, stmt.value) if stmt.value is not None else Const(None))
-            return True
-        case py.Raise():
-            if stmt.exc is not None:
-                expressions.evaluate(walk, stmt.exc)
-            return True
-        case py.Jump():
-            return stmt.kind != "pass"
-        case py.If():
-            return _if(walk, stmt)
-        case py.For():
-            _for(walk, stmt)
-        case py.While():
-            _while(walk, stmt)
-        case py.With():
-            for item in stmt.items:
-                value = expressions.evaluate(walk, item.value)
-                if item.target is not None:
-                    loops.assign(walk, item.target, value)
-            return block(walk, stmt.body)
-        case py.Try():
-            return _try(walk, stmt)
-        case py.Match():
-            _match(walk, stmt)
-        case py.FunctionDef():
-            module = calls.module_of(walk)
-            walk.frame.env[stmt.name] = Function(module, stmt, None, None, walk.frame)
-        case py.Import() | py.ImportFrom():
-            _import(walk, stmt)
-        case py.Assert():
-            expressions.truth(walk, stmt.test)
-        case py.ClassDef():
-            walk.frame.env[stmt.name] = ClassRef(walk.classes.build(calls.module_of(walk), stmt))
-        case _:
-            pass
+def _expression(walk: Walk, stmt: py.ExprStmt) -> bool:
+    expressions.evaluate(walk, stmt.value)
+    return False
+
+
+def _assign(walk: Walk, stmt: py.Assign) -> bool:
+    value = expressions.evaluate(walk, stmt.value)
+    for target in stmt.targets:
+        loops.assign(walk, target, value)
+    return False
+
+
+def _annotated(walk: Walk, stmt: py.AnnAssign) -> bool:
+    if stmt.value is not None:
+        loops.assign(walk, stmt.target, expressions.evaluate(walk, stmt.value))
+    return False
+
+
+def _return(walk: Walk, stmt: py.Return) -> bool:
+    walk.frame.returns.append(expressions.evaluate(walk, stmt.value) if stmt.value is not None else Const(None))
+    return True
+
+
+def _raise(walk: Walk, stmt: py.Raise) -> bool:
+    if stmt.exc is not None:
+        expressions.evaluate(walk, stmt.exc)
+    return True
+
+
+def _with(walk: Walk, stmt: py.With) -> bool:
+    for item in stmt.items:
+        value = expressions.evaluate(walk, item.value)
+        if item.target is not None:
+            loops.assign(walk, item.target, value)
+    return block(walk, stmt.body)
+
+
+def _function(walk: Walk, stmt: py.FunctionDef) -> bool:
+    walk.frame.env[stmt.name] = Function(calls.module_of(walk), stmt, None, None, walk.frame)
+    return False
+
+
+def _class(walk: Walk, stmt: py.ClassDef) -> bool:
+    walk.frame.env[stmt.name] = ClassRef(walk.classes.build(calls.module_of(walk), stmt))
+    return False
+
+
+def _assert(walk: Walk, stmt: py.Assert) -> bool:
+    expressions.truth(walk, stmt.test)
     return False
 
 
@@ -299,6 +304,29 @@ def _import(walk: Walk, stmt: py.Import | py.ImportFrom) -> None:
             else:
                 symbol = walk.modules.member(origin, alias.name)
             walk.frame.env[bound] = calls.of_symbol(walk, symbol)
+
+
+_HANDLERS: dict[type, Callable[[Walk, Any], bool | None]] = {
+    py.ExprStmt: _expression,
+    py.Assign: _assign,
+    py.AnnAssign: _annotated,
+    py.AugAssign: _augmented,
+    py.Return: _return,
+    py.Raise: _raise,
+    py.Jump: lambda walk, stmt: stmt.kind != "pass",
+    py.If: _if,
+    py.For: _for,
+    py.While: _while,
+    py.With: _with,
+    py.Try: _try,
+    py.Match: _match,
+    py.FunctionDef: _function,
+    py.Import: _import,
+    py.ImportFrom: _import,
+    py.Assert: _assert,
+    py.ClassDef: _class,
+}
+"""Each tells whether the end of its statement is never reached."""
 
 
 def prepare(walk: Walk, instance: Instance) -> None:

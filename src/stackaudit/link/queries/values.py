@@ -299,6 +299,9 @@ def varying(value: Value, loops: frozenset[Loop]) -> Value:
 
 def matters(value: Value) -> bool:
     """Whether a value holds rows in some form."""
+    kind = type(value)
+    if kind is Other or kind is Const:
+        return False
     if isinstance(value, ORM):
         return True
     if isinstance(value, Seq):
@@ -308,11 +311,16 @@ def matters(value: Value) -> bool:
     return isinstance(value, Instance) and bool(value.attributes)
 
 
+_PLAIN = frozenset({Other, Const})
+
+
 def join(one: Value, other: Value) -> Value:
     """What either of two branches may leave; rows win over what is not known."""
     if one is other or one == other:
         return one
     loops = one.loops | other.loops
+    if type(one) in _PLAIN and type(other) in _PLAIN:
+        return Other(loops) if loops else UNKNOWN
     if isinstance(one, Rows) and isinstance(other, Rows) and one.model is other.model and one.kind == other.kind:
         chosen = other if one.bounded and not other.bounded else one
         shared = one.origin.among(other.origin) if one.origin is not None and not one.path + other.path else None

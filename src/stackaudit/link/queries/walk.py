@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeAlias
@@ -174,6 +174,9 @@ class Walk:
 
     def at(self, node: py.Node) -> At:
         """Where a node of the current frame stands."""
+        module = self.frames[-1].module if self.frames else None
+        if module is not None:
+            return module, node
         for frame in reversed(self.frames):
             if frame.module is not None:
                 return frame.module, node
@@ -282,8 +285,17 @@ class Walk:
 
     def unknown(self, *values: Value) -> Value:
         """Something not known that changes as `values` do."""
-        loops = frozenset().union(*(value.loops for value in values)) if values else frozenset()
+        loops = all_loops(values)
         return Other(loops) if loops else UNKNOWN
+
+
+def all_loops(values: Iterable[Value]) -> frozenset[Loop]:
+    """The loops with which any of `values` changes."""
+    found = NO_LOOPS
+    for value in values:
+        if value.loops:
+            found |= value.loops
+    return found
 
 
 def turned(value: Value, loop: Loop, running: frozenset[Loop] = NO_LOOPS) -> Value:
