@@ -54,7 +54,22 @@ class Models:
             for name in (*model.columns, *(model.cls.members if model.cls is not None else ())):
                 if name not in model.relations:
                     seen[name] = None
-        return {name: relation for name, relation in seen.items() if relation is not None}
+        borne = self._declared_elsewhere
+        return {name: found for name, found in seen.items() if found is not None and name not in borne}
+
+    @cached_property
+    def _declared_elsewhere(self) -> frozenset[str]:
+        """The names of annotated attributes of classes that are no models: of dataclasses and their like."""
+        return frozenset(
+            stmt.target.id
+            for module in self.modules
+            for bound in module.names.values()
+            for binding in bound
+            if isinstance(binding.node, py.ClassDef)
+            for stmt in binding.node.body
+            if isinstance(stmt, py.AnnAssign) and isinstance(stmt.target, py.Name)
+            if self.of_class(self.classes.build(module, binding.node)) is None
+        )
 
     @cached_property
     def assigned(self) -> frozenset[str]:

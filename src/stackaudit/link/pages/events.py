@@ -12,7 +12,7 @@ from typing import TypeAlias
 
 from msgspec.structs import replace
 
-from stackaudit.link.queries.advice import of_one
+from stackaudit.link.queries.advice import beside_bare, of_one
 from stackaudit.link.queries.events import Event
 from stackaudit.link.queries.values import Origin
 from stackaudit.model.source import Place
@@ -98,7 +98,8 @@ class Repeat:
 
     def loads(self) -> str:
         """The calls that load what is missing: `.select_related("a__b").prefetch_related("c")`."""
-        joins = f".select_related({named(self.joins)})" if self.joins else ""
+        joined = beside_bare(self.first.origin, self.joins)
+        joins = f".select_related({named(joined)})" if joined else ""
         return joins + (f".prefetch_related({named(self.prefetches)})" if self.prefetches else "")
 
     @property

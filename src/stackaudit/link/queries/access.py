@@ -8,10 +8,13 @@ from stackaudit.facts import python as py
 from stackaudit.link.classes import SourceClass
 from stackaudit.link.models.model import Model, Relation
 from stackaudit.link.queries import calls, loops
-from stackaudit.link.queries.loading import NOTHING, PARENT, Load
+from stackaudit.link.queries.loading import NOTHING, PARENT, STORED, UNSAVED, Load
 from stackaudit.link.queries.table import ROW_METHODS
 from stackaudit.link.queries.values import (
+    KEY,
     LISTED,
+    NO_KEY,
+    STATE,
     UNKNOWN,
     Const,
     Function,
@@ -29,6 +32,7 @@ from stackaudit.link.queries.values import (
 from stackaudit.link.queries.walk import At, Walk
 
 NEW = "new"
+_REFRESHED = "refresh_from_db() drops what was loaded with the row"
 _LISTS = frozenset({"ArrayField", "HStoreField", "JSONField"})
 
 
@@ -49,6 +53,10 @@ def of_row(walk: Walk, row: Row, name: str, at: At) -> Value:
         if relation.many:
             return Related(row, relation, row.loops)
         return to_one(walk, row, relation, at)
+    if name in ("pk", model.pk):
+        return Other(row.loops, _key(walk, row))
+    if name == "_state":
+        return Other(row.loops, {KEY: STATE, NO_KEY: STATE + NO_KEY}.get(_key(walk, row), ""))
     if name in row.load.attributes:
         return Other(row.loops)
     key = model.attname(name)
@@ -56,9 +64,44 @@ def of_row(walk: Walk, row: Row, name: str, at: At) -> Value:
     if key is not None or column is not None:
         _deferred(walk, row, key.name if key is not None else name, name, at)
         return Other(row.loops, LISTED if column is not None and column.kind in _LISTS else "")
-    if name in ("pk", "id", model.pk):
+    if name == "id":
         return Other(row.loops)
     return of_class(walk, row, model.cls, name, at)
+
+
+def _key(walk: Walk, row: Row) -> str:
+    """What is known of the primary key of a row: KEY, NO_KEY or ""."""
+    load = row.load
+    if UNSAVED in load.attributes:
+        return NO_KEY
+    if load.attributes & {"pk", row.model.pk}:
+        return ""
+    if STORED in load.attributes:
+        return KEY
+    if load.unknown == NEW:
+        # before the first save(), where nothing else gives the key; what the caller did before is not known
+        column = row.model.column(row.model.pk)
+        given = column is not None and not column.kind.endswith("AutoField")
+        return NO_KEY if not given and _is_self(walk, row) else ""
+    return KEY if not load.unknown or row.origin is not None else ""
+
+
+def _is_self(walk: Walk, row: Row) -> bool:
+    """Whether a row is the one whose method is running."""
+    frame = walk.frames[-1] if walk.frames else None
+    params = frame.node.params if frame is not None and isinstance(frame.node, py.FunctionDef) else ()
+    return frame is not None and bool(params) and isinstance(frame.bound, Row) and frame.env.get(params[0].name) == row
+
+
+def saved(walk: Walk, row: Row) -> None:
+    """A row that was new is stored now, under every name that the running function has for it."""
+    if row.load.unknown != NEW and UNSAVED not in row.load.attributes:
+        return
+    env = walk.frame.env
+    for name, value in env.items():
+        if value == row:
+            attributes = (row.load.attributes - {UNSAVED}) | {STORED}
+            env[name] = replace(row, load=replace(row.load, attributes=attributes))
 
 
 def _list_of(row: Row, model: Model, load: Load) -> Related | None:
@@ -147,6 +190,16 @@ def related_rows(walk: Walk, manager: Related) -> Rows:
     if relation.relation == "reverse_fk" and relation.remote:
         inner = inner.with_one(relation.remote, replace(row.load, unknown=row.load.unknown))
     return Rows(target, inner, None, (), row.loop, manager.loops, via=manager)
+
+
+def refreshed(walk: Walk, row: Row) -> None:
+    """After `refresh_from_db()` a row keeps its columns and none of the rows that were loaded with it."""
+    env = walk.frame.env
+    for name, value in env.items():
+        if value == row:
+            left = row.load
+            load = Load(attributes=left.attributes, deferred=left.deferred, only=left.only, unknown=_REFRESHED)
+            env[name] = replace(row, load=load)
 
 
 def evaluate(walk: Walk, rows: Rows, at: At, method: str = "") -> Rows:

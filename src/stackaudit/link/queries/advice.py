@@ -38,6 +38,14 @@ def leads(event: Event) -> bool:
     )
 
 
+def beside_bare(origin: Origin | None, joins: list[Path]) -> list[Path]:
+    """`joins` with what a bare `select_related()` joins already: one that names relations takes its place."""
+    if origin is None or not origin.bare or origin.model is None or not joins:
+        return joins
+    keys = [name for name, item in origin.model.relations.items() if item.relation in ("fk", "o2o") and not item.null]
+    return [(name,) for name in keys] + [path for path in joins if path not in [(name,) for name in keys]]
+
+
 def is_joined(model: Model | None, path: Path) -> bool:
     """Whether `select_related` takes the path: each of its steps leads to one row in one table."""
     for name in path:
@@ -57,8 +65,9 @@ def loading(origin: Origin | None, events: Iterable[Event]) -> str:
     generic = {event.path for event in events if event.relation is not None and event.relation.relation == "generic_fk"}
     many = {event.path for event in events if event.kind in ("reverse", "bypassed")}
     joins = [path for path in paths if path not in generic | many and is_joined(model, path)]
+    joined = beside_bare(origin, joins)
     rest = [path for path in paths if path not in joins]
-    return _call("select_related", joins) + _call("prefetch_related", rest)
+    return _call("select_related", joined) + _call("prefetch_related", rest)
 
 
 def _call(name: str, paths: list[Path]) -> str:

@@ -23,7 +23,8 @@ _DEEPEST = 4
 @dataclass(frozen=True, slots=True)
 class Attached:
     """What the rows behind `path` of `origin`'s rows bring from now on: the prefetched `paths`, or the attribute
-    `assigned`, with what the row in it brings where it is a relation. `path` is as `Row.path`.
+    `assigned`, with what the row in it brings where it is a relation; or the queryset that was loaded (`ran`). `path` is
+    as `Row.path`.
     """
 
     origin: Origin
@@ -31,6 +32,13 @@ class Attached:
     paths: tuple[Value, ...]
     assigned: str = ""
     load: Load | None = None
+    ran: Rows | None = None
+
+
+def loaded(walk: Walk, rows: Rows) -> None:
+    """A queryset ran its query: whatever holds the same one holds its rows."""
+    if rows.origin is not None and not rows.evaluated:
+        attach(walk, Attached(rows.origin, rows.path, (), ran=rows))
 
 
 def prefetch(walk: Walk, target: py.Expr, held: Value, paths: tuple[Value, ...]) -> None:
@@ -94,6 +102,8 @@ def put(walk: Walk, what: Attached) -> None:
 def _with(value: Value, what: Attached, seen: set[int], depth: int) -> Value:
     if depth > _DEEPEST:
         return value
+    if what.ran is not None and isinstance(value, (Row, Rows)):
+        return replace(what.ran, evaluated=True) if value == what.ran else value
     if isinstance(value, (Row, Rows)):
         there = value.evaluated if isinstance(value, Rows) else True
         if there and value.model is not None and value.origin is not None and value.origin.place == what.origin.place:

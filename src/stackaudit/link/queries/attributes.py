@@ -12,6 +12,7 @@ from stackaudit.link.queries.loading import SOMEWHERE, Load
 from stackaudit.link.queries.table import MANAGER_ONLY, method
 from stackaudit.link.queries.values import (
     ELEMENT,
+    STATE,
     UNKNOWN,
     ClassRef,
     Const,
@@ -149,6 +150,8 @@ def _of_other(walk: Walk, value: Other, name: str) -> Value:
         if relation is not None and relation.model is not None:
             return Related(Row(relation.model, SOMEWHERE, loops=value.loops), relation, value.loops)
         return Other(value.loops) if value.loops else UNKNOWN
+    if value.name.startswith(STATE) and name == "adding":
+        return Const(value.name != STATE, value.loops)
     if value.name == "@request" and name == "user":
         user = walk.models.user
         return Row(user, Load(unknown="the request's user"), None, (), None, value.loops) if user else UNKNOWN

@@ -17,16 +17,24 @@ _TURNED = {"<": ">", ">": "<", "<=": ">=", ">=": "<=", "==": "==", "!=": "!="}
 
 def compared(walk: Walk, node: py.Compare) -> None:
     """Record `x.count() > 0` and its like."""
+    asked = _asked(node)
+    if asked is not None:
+        _judge(walk, node, *asked)
+
+
+def _asked(node: py.Compare) -> tuple[py.Call, bool] | None:
+    """The count that a comparison asks whether it is anything, and whether it has to be nothing."""
     if len(node.ops) != 1:
-        return
+        return None
     left, op, right = node.left, node.ops[0], node.comparators[0]
     if isinstance(left, py.Constant):
         left, right, op = right, left, _TURNED.get(op, "")
     call = _count(left)
     if call is None or not isinstance(right, py.Constant) or isinstance(right.value, bool):
-        return
+        return None
     if (op, right.value) in _ANY or (op, right.value) in _NONE:
-        _judge(walk, node, call, (op, right.value) in _NONE)
+        return call, (op, right.value) in _NONE
+    return None
 
 
 def tested(walk: Walk, node: py.Expr) -> None:
@@ -61,11 +69,48 @@ def _judge(walk: Walk, node: py.Expr, call: py.Call, negated: bool) -> None:
     rows = calls.base_rows(walk, value)
     wanted = "aexists" if call.func.attr == "acount" else "exists"
     written = f"{'not ' if negated else ''}{'await ' if wanted == 'aexists' else ''}{text_of(asked, 60)}.{wanted}()"
+    if _number_is_used(walk, node, call):
+        walk.add("existence", "pass", at, None, rows=rows, why="the number itself is asked for too")
+        return
     free = rows.evaluated or rows.cached or rows.kind != "rows"
     if free or (isinstance(asked, py.Name) and _gone_through(walk, asked.id)):
         walk.add("existence", "pass", at, None, rows=rows, why="the rows are loaded anyway")
     else:
         walk.add("existence", "fail", at, None, rows=rows, method=written)
+
+
+def _number_is_used(walk: Walk, node: py.Expr, call: py.Call) -> bool:
+    """Whether the function counts the same rows elsewhere for their number: `if n.count() == 1: ... > 1`."""
+    function = walk.frame.node
+    if function is None:
+        return False
+    mine = text_of(call, 400)
+    others = {other for other in _nodes(function) if type(other) is py.Call and other is not call}
+    counts = {other for other in others if _count(other) is other and text_of(other, 400) == mine}
+    return bool(counts) and not counts <= _only_tested(function)
+
+
+def _only_tested(function: py.FunctionDef | py.Lambda) -> set[py.Call]:
+    """The counts of a function that say no more than whether there is anything."""
+    found: set[py.Call] = set()
+    for node in _nodes(function):
+        if isinstance(node, py.Compare):
+            asked = _asked(node)
+            found.update([asked[0]] if asked is not None else [])
+        elif isinstance(node, (py.If, py.IfExp, py.While, py.Assert)):
+            found.update(_tests(node.test))
+        elif isinstance(node, py.UnaryOp) and node.op == "not":
+            found.update(_tests(node.operand))
+    return found
+
+
+def _tests(node: py.Expr) -> Iterator[py.Call]:
+    if isinstance(node, py.BoolOp):
+        yield from _tests(node.left)
+        yield from _tests(node.right)
+    call = _count(node)
+    if call is not None:
+        yield call
 
 
 def _gone_through(walk: Walk, name: str) -> bool:

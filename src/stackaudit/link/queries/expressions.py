@@ -11,7 +11,18 @@ from msgspec.structs import replace
 from stackaudit.facts import python as py
 from stackaudit.link.classes import SourceClass
 from stackaudit.link.modules import SourceModule, dotted
-from stackaudit.link.queries import access, attached, calls, containers, effects, existence, known, loops, subscripts
+from stackaudit.link.queries import (
+    access,
+    attached,
+    calls,
+    containers,
+    effects,
+    existence,
+    known,
+    loops,
+    rows,
+    subscripts,
+)
 from stackaudit.link.queries.source import text_of
 from stackaudit.link.queries.values import (
     ELEMENT,
@@ -32,12 +43,14 @@ from stackaudit.link.queries.values import (
     Seq,
     Super,
     Value,
+    decided,
     join,
     matters,
     varying,
 )
 from stackaudit.link.queries.walk import At, Frame, Walk
 
+_IS = {"is": True, "==": True, "is not": False, "!=": False}
 _KEPT = frozenset({Row, Rows, Manager, Related})
 _LONGEST = 10_000
 """Constant texts are put together up to this length; a file may be written to make them grow without end."""
@@ -84,21 +97,24 @@ def _tested(walk: Walk, node: py.Expr) -> Value:
     value = evaluate(walk, node)
     if isinstance(value, Rows) and value.kind == "rows":
         done = access.evaluate(walk, value, walk.at(node), "")
-        _remember(walk, node, done)
+        _remember(walk, node, value, done)
     return value
 
 
-def _remember(walk: Walk, node: py.Expr, value: Value) -> None:
-    """A name whose queryset was evaluated keeps its rows."""
-    if isinstance(node, py.Name) and node.id in walk.frame.env:
-        walk.frame.env[node.id] = value
+def _remember(walk: Walk, node: py.Expr, value: Rows, done: Rows) -> None:
+    """What holds a queryset that was evaluated keeps its rows: a name, an attribute, an entry of a dictionary."""
+    if isinstance(node, py.Name):
+        if node.id in walk.frame.env:
+            walk.frame.env[node.id] = done
+    elif isinstance(node, (py.Attribute, py.Subscript)):
+        attached.loaded(walk, value)
 
 
 def iterable(walk: Walk, node: py.Expr) -> Value:
     """An expression that something goes through; a name keeps the rows that were loaded."""
     value = evaluate(walk, node)
-    if isinstance(value, Rows) and not value.evaluated and isinstance(node, py.Name):
-        _remember(walk, node, replace(value, evaluated=True))
+    if isinstance(value, Rows) and not value.evaluated and not value.streamed:
+        _remember(walk, node, value, replace(value, evaluated=True))
     return value
 
 
@@ -153,6 +169,8 @@ def _call(walk: Walk, node: py.Call) -> Value:
     args, keywords = _arguments(walk, node)
     if type(called) is Function and type(called.node) is py.FunctionDef:
         value = calls.call(walk, called, args, keywords, at)
+        if called.node.name in rows.SAVES and isinstance(called.bound, Row):
+            access.saved(walk, called.bound)
         if isinstance(value, Rows) and value.via is None and isinstance(called.bound, (Rows, Manager)):
             return replace(value, origin=walk.origin(at, rows=value))
         return value
@@ -248,6 +266,8 @@ def _added(left: Seq | Rows, right: Seq | Rows) -> Value:
 
 def _boolop(walk: Walk, node: py.BoolOp) -> Value:
     left = _tested(walk, node.left)
+    if isinstance(left, Other) and decided(left) is (node.op == "or"):
+        return left  # the other side is never asked
     walk.guard += 1
     right = evaluate(walk, node.right)
     walk.guard -= 1
@@ -258,8 +278,8 @@ def _boolop(walk: Walk, node: py.BoolOp) -> Value:
 
 def _unary(walk: Walk, node: py.UnaryOp) -> Value:
     value = truth(walk, node.operand) if node.op == "not" else evaluate(walk, node.operand)
-    if node.op == "not" and isinstance(value, Const):
-        return Const(not value.value)
+    if node.op == "not" and (holds := decided(value)) is not None:
+        return Const(not holds)
     if node.op == "-" and isinstance(value, Const) and isinstance(value.value, (int, float)):
         return Const(-value.value)
     return walk.unknown(value)
@@ -272,15 +292,20 @@ def _compare(walk: Walk, node: py.Compare) -> Value:
         value = evaluate(walk, right)
         if op in ("in", "not in") and isinstance(value, Rows):
             done = access.evaluate(walk, value, walk.at(right), "")
-            _remember(walk, right, done)
+            _remember(walk, right, value, done)
         values.append(value)
+    if len(values) == 2 and isinstance(values[0], Other) and values[1] == Const(None):
+        holds = decided(values[0])
+        if holds is not None and node.ops[0] in _IS:
+            return Const(holds is not _IS[node.ops[0]], values[0].loops)
     return walk.unknown(*values)
 
 
 def _ifexp(walk: Walk, node: py.IfExp) -> Value:
     test = truth(walk, node.test)
-    if isinstance(test, Const):
-        return evaluate(walk, node.body if test.value else node.orelse)
+    holds = decided(test)
+    if holds is not None:
+        return evaluate(walk, node.body if holds else node.orelse)
     walk.guard += 1
     body, orelse = evaluate(walk, node.body), evaluate(walk, node.orelse)
     walk.guard -= 1

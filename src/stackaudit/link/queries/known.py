@@ -6,7 +6,7 @@ from msgspec.structs import replace
 
 from stackaudit.facts import python as py
 from stackaudit.link.modules import SourceModule, dotted
-from stackaudit.link.queries import access, calls, effects, expressions, loops, rows
+from stackaudit.link.queries import access, attached, calls, effects, expressions, loops, rows
 from stackaudit.link.queries.loading import Load
 from stackaudit.link.queries.values import (
     ELEMENT,
@@ -177,6 +177,8 @@ def _builtin(
         if last in ("len", "bool") and isinstance(first, Rows) and first.evaluated:
             return unknown
         held = loaded(walk, first, at)
+        if isinstance(first, Rows) and not first.streamed:
+            attached.loaded(walk, first)
         if name in _SAME:
             if isinstance(held, Other) and held.name == ELEMENT:
                 return held

@@ -86,6 +86,8 @@ NOTHING = Load()
 NEW = Load(unknown="new")
 STORED = "@stored"
 """An attribute of rows that `create()` has just written."""
+UNSAVED = "@unsaved"
+"""An attribute of rows whose primary key was taken away: `save()` writes a copy."""
 PARENT = Load(unknown="the parent row")
 SOMEWHERE = Load(unknown="where this row comes from is not known")
 

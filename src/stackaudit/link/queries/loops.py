@@ -6,7 +6,7 @@ from msgspec.structs import replace
 
 from stackaudit.facts import python as py
 from stackaudit.link.queries import access, attached, calls
-from stackaudit.link.queries.loading import NOTHING
+from stackaudit.link.queries.loading import NOTHING, STORED, UNSAVED
 from stackaudit.link.queries.values import (
     ELEMENT,
     FORMS,
@@ -195,7 +195,9 @@ def _assign_attribute(walk: Walk, target: py.Attribute, value: Value) -> None:
     elif isinstance(held, Row) and isinstance(target.value, py.Name):
         load = held.load
         relation = held.model.relation(target.attr)
-        if relation is not None and not relation.many:
+        if target.attr in ("pk", held.model.pk) and value == Const(None):
+            load = replace(load, attributes=(load.attributes | {UNSAVED}) - {STORED})
+        elif relation is not None and not relation.many:
             load = load.with_one(target.attr, value.load if isinstance(value, Row) else NOTHING)
         else:
             load = replace(load, attributes=load.attributes | {target.attr})

@@ -26,6 +26,7 @@ from stackaudit.link.queries.values import (
 from stackaudit.link.queries.walk import At, Walk
 
 FEW = 5
+SAVES = frozenset({"save", "asave", "save_base"})
 PRESUMED = "presumed"
 """`Origin.by` of rows behind a row whose own loading is not known: somebody may have prefetched them."""
 _OF_MANY = frozenset({"in_bulk", "ain_bulk", "bulk_create", "abulk_create", "bulk_update", "abulk_update"})
@@ -37,7 +38,7 @@ def called(
 ) -> Value:
     """`receiver.name(...)` for one of Django's own methods."""
     if isinstance(receiver, Row):
-        return _row_method(walk, receiver, name, args, at)
+        return _row_method(walk, receiver, name, args or tuple(keywords.values()), at)
     row = method(name, walk.django)
     loops = receiver.loops.union(
         *(arg.loops for arg in args if not (_is_batch(arg) and name in _OF_MANY)),
@@ -47,6 +48,8 @@ def called(
         return Other(loops)
     if row.runs == "write":
         return _write(walk, receiver, name, args, keywords, loops, at)
+    if name in ("get", "aget") and len(args) == 2 and not keywords:
+        return Other(loops)  # a dictionary under the name of a relation: get(key, default)
     rows = receiver if isinstance(receiver, Rows) else calls.base_rows(walk, receiver)
     if rows.cached and rows.via is not None and rows.model is not None:
         kept = uses_prefetch(name, rows.model.ordered) and not (name == "all" and isinstance(receiver, Rows))
@@ -262,6 +265,10 @@ def _row_method(walk: Walk, row: Row, name: str, args: tuple[Value, ...], at: At
     runs = ROW_METHODS.get(name, "never")
     if runs == "write":
         _written(walk, row, name, row.model, at, row.loops)
+        if name in SAVES:
+            access.saved(walk, row)
     elif name in ("refresh_from_db", "arefresh_from_db"):
         access.ask(walk, Rows(row.model, loops=row.loops), at, name)
+        if not args:
+            access.refreshed(walk, row)
     return Other(row.loops)

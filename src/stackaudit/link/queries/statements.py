@@ -24,6 +24,7 @@ from stackaudit.link.queries.values import (
     Rows,
     Seq,
     Value,
+    decided,
     join,
 )
 from stackaudit.link.queries.walk import Walk
@@ -114,9 +115,10 @@ def _if(walk: Walk, stmt: py.If) -> bool:
     value = expressions.truth(walk, stmt.test)
     frame = walk.frame
     before = frame.env
-    if isinstance(value, Const) and not shield:
+    holds = decided(value)
+    if holds is not None and not shield:
         walk.shielded -= filled
-        return block(walk, stmt.body if value.value else stmt.orelse)
+        return block(walk, stmt.body if holds else stmt.orelse)
     walk.guard += 1
     frame.env = dict(before)
     _narrow(walk, stmt.test, value, True)

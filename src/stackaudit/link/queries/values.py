@@ -42,7 +42,8 @@ class Origin(Struct, frozen=True, eq=False):
     """The expression that makes a queryset: what a fix changes. `text` is the expression, shortened.
 
     `model` is the model of its rows, `lists` what they bring by `to_attr`. `refined` is the queryset that it was
-    made of (`books` in `books.filter(...)`). Where it is the related manager of a row that a loop hands out, and
+    made of (`books` in `books.filter(...)`); `bare` says that its rows come with a `select_related()` that names no
+    relation. Where it is the related manager of a row that a loop hands out, and
     uses what was prefetched, `outer` is the queryset of that loop and `way` leads from its rows to these; where the
     row comes from a caller, `way` alone says which relation it is.
     """
@@ -56,6 +57,7 @@ class Origin(Struct, frozen=True, eq=False):
     outer: Origin | None = None
     way: tuple[str, ...] = ()
     lists: frozenset[str] = frozenset()
+    bare: bool = False
 
     def __eq__(self, other: object) -> bool:
         """Whether both are the same expression of one function; what is known of its rows does not count."""
@@ -110,6 +112,12 @@ ELEMENT = "@element"
 """The name of what a loop hands out of something that is not known."""
 SMALL = "@small"
 """The name of a parameter that is not known and has a small number as its default."""
+KEY = "@key"
+"""The name of the primary key of a row that is stored: it is never None, and true."""
+NO_KEY = "@no key"
+"""The name of the primary key of a row that is not stored yet."""
+STATE = "@state"
+"""The name of the `_state` of a row that is stored; with NO_KEY behind it that of one that is not."""
 LISTED = "@listed"
 """The name of what a column holds that is a list or a dictionary itself."""
 FORMS = "@formset"
@@ -286,6 +294,15 @@ Value: TypeAlias = (
 ORM = (Row, Rows, Manager, Related)
 
 
+def decided(value: Value) -> bool | None:
+    """Whether a value is true; None where that depends."""
+    if isinstance(value, Const):
+        return bool(value.value)
+    if isinstance(value, Other) and value.name in (KEY, NO_KEY):
+        return value.name == KEY
+    return None
+
+
 def varying(value: Value, loops: frozenset[Loop]) -> Value:
     """`value`, changing with `loops` too."""
     if not loops or loops <= value.loops:
@@ -334,6 +351,7 @@ def join(one: Value, other: Value) -> Value:
             limited=one.limited or other.limited,
             page=max(one.page, other.page) if one.page and other.page else 0,
             bounded=one.bounded if other.bounded else "",
+            asked=chosen.asked or (one.asked or other.asked if one.via is not None and other.via is not None else ""),
         )
     if isinstance(one, Row) and isinstance(other, Row) and one.model is other.model:
         return replace(one, load=one.load.merge(other.load), loops=loops)

@@ -206,7 +206,13 @@ class Walk:
         if rows is None:
             return made
         lists = frozenset(name for name, _, _ in rows.load.lists)
-        made = replace(made, model=rows.model, refined=rows.origin if not rows.path else None, lists=lists)
+        made = replace(
+            made,
+            model=rows.model,
+            refined=rows.origin if not rows.path else None,
+            lists=lists,
+            bare=rows.load.every_one,
+        )
         row = rows.via.row if rows.via is not None and not rows.asked else None
         if rows.via is None or row is None or row.load.unknown:
             return made
