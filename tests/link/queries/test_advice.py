@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from stackaudit.link.queries.advice import is_joined, leads, loading, lookups, outermost
+from stackaudit.link.queries.advice import is_joined, leads, loading, lookups, of_one, outermost
 from stackaudit.link.queries.events import Event
 from tests.link.queries import oracle
 
@@ -41,6 +41,27 @@ def test_down_a_chain() -> None:
         ("Author.objects.all()", ("books", "notes")),
     ]
     assert loading(origin, moved) == '.prefetch_related("books__chapter_set", "books__publisher", "books__notes")'
+
+
+def test_every_branch_is_named() -> None:
+    program = """
+def several(drafts):
+    if drafts:
+        books = Book.objects.filter(title="")
+    else:
+        books = Book.objects.order_by("title")
+    return [book.author.name for book in books]
+"""
+    (event,) = failing(oracle.HEAD + program)
+    assert event.origin is not None
+    assert of_one(event.origin, event.origin.text, [event]) == (
+        'Append `.select_related("author")` to `Book.objects.filter(title="")` and `Book.objects.order_by("title")`.'
+    )
+
+
+def test_names_take_the_place_of_a_bare_select_related() -> None:
+    (event,) = (event for event in failing(PROGRAM) if event.where.endswith("grows_bare_select_related"))
+    assert loading(event.origin, [event]) == '.select_related("author", "publisher", "editor")'
 
 
 def test_joined_paths() -> None:

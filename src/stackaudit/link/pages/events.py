@@ -12,7 +12,7 @@ from typing import TypeAlias
 
 from msgspec.structs import replace
 
-from stackaudit.link.queries.advice import beside_bare, of_one
+from stackaudit.link.queries.advice import beside_bare, of_one, with_branches
 from stackaudit.link.queries.events import Event
 from stackaudit.link.queries.values import Origin
 from stackaudit.model.source import Place
@@ -168,7 +168,7 @@ def addition(origin: Origin, calls: str, where: str = "") -> str:
         return f"Add `{calls}` to the first argument of `{origin.text}`{where}."
     if origin.by in _ONE and f".{origin.by}(" in origin.text:
         return f"Put `{calls}` before `.{origin.by}(…)` in `{origin.text}`{where}."
-    return f"Add `{calls}` to `{origin.text}`{where}."
+    return f"Add `{calls}` to `{with_branches(origin, origin.text)}`{where}."
 
 
 def named(paths: Iterable[tuple[str, ...]]) -> str:

@@ -86,8 +86,15 @@ def quoted(names: Iterable[str]) -> str:
     return ", ".join(f'"{name}"' for name in names)
 
 
+def with_branches(origin: Origin | None, source: str) -> str:
+    """The text of a queryset with those of the branches that take another one, to stand between backticks."""
+    others = [item.text for item in origin.beside if item.text] if origin is not None else []
+    return "` and `".join(dict.fromkeys([source, *others]))
+
+
 def of_one(origin: Origin | None, source: str, events: list[Event]) -> str:
     """What helps rows that are asked for relations to one row, or for columns that `only()` or `defer()` left out."""
+    source = with_branches(origin, source)
     deferred = [event for event in events if event.kind == "deferred"]
     call = loading(origin, [event for event in events if event.kind != "deferred"])
     parts = []
@@ -107,6 +114,7 @@ def of_one(origin: Origin | None, source: str, events: list[Event]) -> str:
 
 def of_many(origin: Origin | None, source: str, events: list[Event]) -> str:
     """What helps rows that are asked for many related rows, and for what those are asked in turn."""
+    source = with_branches(origin, source)
     again = {event.path for event in events if event.kind == "reverse" and event.method not in _OF_PREFETCHED}
     plain = [event for event in events if event.path not in again]
     numbers = bool(plain) and not again and {event.method for event in plain} <= {"count", "exists"}

@@ -23,8 +23,9 @@ _DEEPEST = 4
 @dataclass(frozen=True, slots=True)
 class Attached:
     """What the rows behind `path` of `origin`'s rows bring from now on: the prefetched `paths`, or the attribute
-    `assigned`, with what the row in it brings where it is a relation; or the queryset that was loaded (`ran`). `path` is
-    as `Row.path`.
+    `assigned`, with what the row in it brings where it is a relation; or the queryset that was loaded (`ran`).
+
+    `path` is as `Row.path`.
     """
 
     origin: Origin

@@ -43,9 +43,9 @@ class Origin(Struct, frozen=True, eq=False):
 
     `model` is the model of its rows, `lists` what they bring by `to_attr`. `refined` is the queryset that it was
     made of (`books` in `books.filter(...)`); `bare` says that its rows come with a `select_related()` that names no
-    relation. Where it is the related manager of a row that a loop hands out, and
-    uses what was prefetched, `outer` is the queryset of that loop and `way` leads from its rows to these; where the
-    row comes from a caller, `way` alone says which relation it is.
+    relation; `beside` are querysets that other branches take instead. Where it is the related manager of a row that a
+    loop hands out, and uses what was prefetched, `outer` is the queryset of that loop and `way` leads from its rows to
+    these; where the row comes from a caller, `way` alone says which relation it is.
     """
 
     place: Place
@@ -58,6 +58,7 @@ class Origin(Struct, frozen=True, eq=False):
     way: tuple[str, ...] = ()
     lists: frozenset[str] = frozenset()
     bare: bool = False
+    beside: tuple[Origin, ...] = ()
 
     def __eq__(self, other: object) -> bool:
         """Whether both are the same expression of one function; what is known of its rows does not count."""
@@ -328,6 +329,20 @@ def matters(value: Value) -> bool:
     return isinstance(value, Instance) and bool(value.attributes)
 
 
+def _either(chosen: Rows, other: Rows) -> Origin | None:
+    """The origin of rows that are one or the other: what both were made of, or the chosen one beside the other."""
+    first, second = chosen.origin, other.origin
+    if first is None or second is None or chosen.path or other.path:
+        return first
+    shared = first.among(second)
+    if shared is not None:
+        return shared
+    known = (first, *first.beside)
+    more = tuple(item for item in (second, *second.beside) if item.place not in {one.place for one in known})
+    return replace(first, beside=(*first.beside, *more)[:_BRANCHES])
+
+
+_BRANCHES = 3
 _PLAIN = frozenset({Other, Const})
 
 
@@ -340,10 +355,9 @@ def join(one: Value, other: Value) -> Value:
         return Other(loops) if loops else UNKNOWN
     if isinstance(one, Rows) and isinstance(other, Rows) and one.model is other.model and one.kind == other.kind:
         chosen = other if one.bounded and not other.bounded else one
-        shared = one.origin.among(other.origin) if one.origin is not None and not one.path + other.path else None
         return replace(
             chosen,
-            origin=shared or chosen.origin,
+            origin=_either(chosen, other if chosen is one else one),
             load=one.load.merge(other.load),
             loops=loops,
             evaluated=one.evaluated or other.evaluated,

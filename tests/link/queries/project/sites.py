@@ -766,3 +766,45 @@ def flat_below_parent_prefetched():
     chapters = Chapter.objects.prefetch_related("book__author")
     books = Book.objects.prefetch_related(Prefetch("chapter_set", queryset=chapters, to_attr="kept"))
     return [[part.book.author.name for part in row.kept] for row in books]
+
+
+def grows_key_of_stored_rows():
+    return [book.drafts() for book in Book.objects.all()]
+
+
+def flat_key_of_new_rows():
+    return [Book(title=tag.name).drafts() for tag in Tag.objects.all()]
+
+
+def grows_only_stored_rows():
+    return [book.stored() for book in Book.objects.all()]
+
+
+def flat_only_stored_rows():
+    return [Book(title=tag.name).stored() for tag in Tag.objects.all()]
+
+
+def flat_only_new_rows():
+    return [book.fresh() for book in Book.objects.all()]
+
+
+def flat_copies_without_a_key():
+    for book in Book.objects.all():
+        book.pk = None
+        print(book.drafts())
+
+
+def flat_a_dictionary_under_the_name_of_a_relation(plans=None):
+    for author in Author.objects.all():
+        print((plans or {}).get(author.pk, None))
+
+
+def flat_length_of_an_entry():
+    shelf = {"books": Book.objects.all()}
+    print(len(shelf["books"]))
+    for _ in Author.objects.all():
+        print([book.title for book in shelf["books"]])
+
+
+def grows_bare_select_related():
+    return [book.editor.name for book in Book.objects.select_related().exclude(editor=None)]

@@ -82,6 +82,16 @@ class Book(models.Model):
     def tag_names(self):
         return ", ".join(tag.name for tag in self.tags.all())
 
+    def drafts(self):
+        return [tag.name for tag in self.tags.all()] if self.pk else []
+
+    def fresh(self):
+        return self.author.name if self._state.adding else ""
+
+    def stored(self):
+        creating = not self.id
+        return "" if creating or self.pk is None else self.author.name
+
 
 class Chapter(models.Model):
     title = models.CharField(max_length=50)
