@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from stackaudit.facts import python as py
-from stackaudit.link.modules import Binding, SourceModule, Symbol, bindings, dotted
+from stackaudit.link.modules import Binding, Modules, SourceModule, Symbol, bindings, dotted
 from stackaudit.link.nodes import inside
 
 if TYPE_CHECKING:
@@ -116,7 +116,15 @@ def _walk(module: SourceModule, mentions: Mentions) -> None:
                 waiting.append((value, function, owner))
 
 
-def meaning(stack: Stack, found: Found, expr: py.Expr) -> Symbol | None:
+class Named(Protocol):
+    """A stack, or what else holds the modules of one."""
+
+    @property
+    def modules(self) -> Modules:
+        """Its Python modules."""
+
+
+def meaning(stack: Named, found: Found, expr: py.Expr) -> Symbol | None:
     """What a dotted name stands for where `found` stands: parameters and local names hide those of the module."""
     path = dotted(expr)
     if not path:
@@ -131,7 +139,7 @@ def meaning(stack: Stack, found: Found, expr: py.Expr) -> Symbol | None:
     return stack.modules.resolve(found.module, path)
 
 
-def _local(stack: Stack, found: Found, bound: list[Binding], rest: str) -> Symbol | None:
+def _local(stack: Named, found: Found, bound: list[Binding], rest: str) -> Symbol | None:
     binding = bound[-1]
     source, alias = binding.source, binding.alias
     if isinstance(source, py.ImportFrom) and alias is not None:

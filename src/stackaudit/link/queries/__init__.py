@@ -2,9 +2,9 @@
 
 Rooms: `table` (what each queryset method costs), `loading` (what rows bring with them), `values` (what an expression
 stands for), `walk` (frames, loops, recording), `access` (attributes of rows, evaluation), `rows`, `writes` (methods
-of querysets), `calls`, `expressions`, `statements`, `memos` (dictionaries that remember answers), `loops`, `known`
-(builtins, Django's helpers), `events` (what is found), `advice` (what to append to a queryset), `entries` (where the
-walk begins).
+of querysets), `signals` (who waits for writes), `calls`, `expressions`, `statements`, `memos` (dictionaries that
+remember answers), `loops`, `known` (builtins, Django's helpers), `events` (what is found), `advice` (what to append to
+a queryset), `entries` (where the walk begins).
 
 Entry interface for whoever brings rows from elsewhere (templates, serializers, admin):
 
@@ -37,7 +37,7 @@ from stackaudit.facts import python as py
 from stackaudit.link.classes import SourceClass
 from stackaudit.link.models import Models
 from stackaudit.link.modules import SourceModule
-from stackaudit.link.queries import access, calls, entries, loops, writes
+from stackaudit.link.queries import access, calls, entries, loops, signals
 from stackaudit.link.queries.events import Event
 from stackaudit.link.queries.values import UNKNOWN, Const, Function, Instance, Mapping, Method, Rows, Seq, Value
 from stackaudit.link.queries.walk import At, Walk
@@ -138,7 +138,7 @@ def fresh_walk(stack: Any) -> Walk:
     """A walk of its own over the stack's models: it has seen nothing yet, and needs nothing that another one saw."""
     walk = Walk(stack.models, release(stack))
     walk.record.apart = True
-    walk.signalled = writes.signalled_models(walk)
+    walk.signalled = signals.signalled_models(walk.models)
     return walk
 
 

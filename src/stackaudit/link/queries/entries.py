@@ -8,7 +8,7 @@ from stackaudit.facts import python as py
 from stackaudit.link.classes import SourceClass
 from stackaudit.link.models.model import Model, keyword
 from stackaudit.link.modules import SourceModule, dotted
-from stackaudit.link.queries import calls, writes
+from stackaudit.link.queries import calls, signals
 from stackaudit.link.queries.loading import SOMEWHERE, Load
 from stackaudit.link.queries.values import UNKNOWN, ClassRef, Function, Instance, Manager, Row, Rows, Value
 from stackaudit.link.queries.walk import Walk
@@ -16,7 +16,7 @@ from stackaudit.link.queries.walk import Walk
 
 def walk_all(walk: Walk) -> None:
     """Walk every function and every method once."""
-    walk.signalled = writes.signalled_models(walk)
+    walk.signalled = signals.signalled_models(walk.models)
     managers = _managers(walk)
     for module in walk.modules:
         for node, owner in functions(walk, module):

@@ -15,6 +15,7 @@ from stackaudit.link.models import Models
 from stackaudit.link.models.model import Model, Relation
 from stackaudit.link.modules import SourceModule
 from stackaudit.link.queries.events import Event, EventKind, Outcome, Record
+from stackaudit.link.queries.signals import Signalled
 from stackaudit.link.queries.source import text_of
 from stackaudit.link.queries.values import (
     GIVEN,
@@ -125,7 +126,7 @@ class Walk:
         self.memo: dict[Any, Value] = {}
         self.attached: dict[Any, tuple[Any, ...]] = {}
         self.constants: dict[Any, Value] = {}
-        self.signalled: frozenset[Model] = frozenset()
+        self.signalled = Signalled()
         self.hooks: Hooks | None = None
         self.kept: dict[py.Node, Value] = {}
         self.keepers: dict[py.FunctionDef, tuple[SourceModule, str]] = {}
