@@ -5,7 +5,6 @@ from __future__ import annotations
 from stackaudit.facts import python as py
 from stackaudit.link.indexes import indexes_of
 from stackaudit.link.models.model import Model
-from stackaudit.link.modules import dotted
 from stackaudit.link.nodes import is_true
 from stackaudit.link.queries.loading import STORED
 from stackaudit.link.queries.values import Loop, Related, Row, Rows, Value
@@ -38,17 +37,26 @@ def written(walk: Walk, receiver: Value, name: str, model: Model | None, at: At,
         return  # what a method does to its own row is not the loop's to gather; what it makes may be
     if name in _BULK:
         return
+    if name in _OF_ONE and _hands_over_many(at):
+        walk.add("write", "pass", at, loop, model=model, method=name, why="each turn hands over all it has at once")
+        return
     if _is_made(walk, receiver, name, loop, at):
         walk.add("write", "pass", at, loop, model=model, method=name, why="the row is made on the same turn")
         return
     why = justified(walk, receiver, name, model, loop)
     why = _grouped(walk, receiver, name, model, at) if why == "" else why
     if why is None:
-        walk.add("write", "unknown", at, loop, model=model, method=name, why=_unclear(model, name))
+        walk.add("write", "unknown", at, loop, model=model, method=name, why=_unclear(walk, model, name))
     elif why:
         walk.add("write", "pass", at, loop, model=model, method=name, why=why)
     else:
         walk.add("write", "fail", at, loop, model=model, method=name)
+
+
+def _hands_over_many(at: At) -> bool:
+    """Whether a call hands over a whole list: `book.tags.add(*tags)`."""
+    call = at[1] if isinstance(at, tuple) else None
+    return isinstance(call, py.Call) and any(isinstance(arg, py.Starred) for arg in call.args)
 
 
 def _is_made(walk: Walk, receiver: Value, name: str, loop: Loop, at: At) -> bool:
@@ -82,9 +90,11 @@ def _grouped(walk: Walk, receiver: Value, name: str, model: Model | None, at: At
     return f"nothing makes {', '.join(sorted(given))} unique, so bulk_create() could not tell which rows are there"
 
 
-def _unclear(model: Model | None, name: str) -> str:
+def _unclear(walk: Walk, model: Model | None, name: str) -> str:
     if model is None:
         return f"the model whose {name}() is called is not known"
+    if walk.signalled.unsure and not model.is_open:
+        return f"{walk.signalled.unsure}, and may wait for each {model.name}"
     return f"{model.name} derives from a class of another package, which may do more in {name}()"
 
 
@@ -102,8 +112,10 @@ def justified(walk: Walk, receiver: Value, name: str, model: Model | None, loop:
         return f"{member.owner.label}.{called}() does more than write"
     if name in ("add", "remove", "set", "clear"):
         return "" if isinstance(receiver, Related) and receiver.relation.relation in ("m2m", "reverse_m2m") else None
-    if called and model in walk.signalled:
+    if called == "save" and model in walk.signalled.saved:
         return f"a signal handler waits for each {model.name}"
+    if called == "save" and walk.signalled.every:
+        return "a signal handler waits for the rows of every model"
     if called and any(not parent.abstract for parent in model.parents) and not model.proxy:
         return "bulk_create() and bulk_update() do not work across the tables of inherited models"
     for field in model.columns.values():
@@ -113,39 +125,8 @@ def justified(walk: Walk, receiver: Value, name: str, model: Model | None, loop:
             return f"bulk_update() would not set {field.name}"
     if called and model.is_open and model.cls is not None:
         return None
+    if called == "save" and walk.signalled.unsure:
+        return None
     if isinstance(receiver, Row) and name == "save" and model.cls is None:
         return None
     return ""
-
-
-def signalled_models(walk: Walk) -> frozenset[Model]:
-    """Models that a `pre_save`, `post_save`, `pre_delete` or `post_delete` handler names as its sender."""
-    found: set[Model] = set()
-    names = ("pre_save", "post_save", "pre_delete", "post_delete")
-    for module in walk.modules:
-        if not any(name in module.names for name in (*names, "signals", "models", "receiver")):
-            continue
-        for call in _signal_calls(module.facts.body):
-            told = [dotted(arg).rpartition(".")[2] for arg in call.args]
-            told += [dotted(item).rpartition(".")[2] for arg in call.args[:1] for item in getattr(arg, "elts", ())]
-            path = dotted(call.func)
-            if not (any(name in told for name in names) or any(f"{name}.connect" in path for name in names)):
-                continue
-            senders = [item.value for item in call.keywords if item.name == "sender"]
-            models = [walk.models.of_expr(module, sender) for sender in senders]
-            found.update(model for model in models if model is not None)
-    return frozenset(found)
-
-
-def _signal_calls(body: tuple[py.Stmt, ...]) -> list[py.Call]:
-    calls: list[py.Call] = []
-    for stmt in body:
-        if isinstance(stmt, py.FunctionDef):
-            calls += [item for item in stmt.decorators if isinstance(item, py.Call)]
-            if stmt.name in ("ready", "connect_signals", "register_signals"):
-                calls += _signal_calls(stmt.body)
-        elif isinstance(stmt, py.ClassDef):
-            calls += _signal_calls(stmt.body)
-        elif isinstance(stmt, py.ExprStmt) and isinstance(stmt.value, py.Call):
-            calls.append(stmt.value)
-    return calls
