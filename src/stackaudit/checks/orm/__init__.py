@@ -13,13 +13,13 @@ from stackaudit.checks.orm.loops import (
     n_plus_one_reverse,
     prefetch_bypassed,
     query_in_loop,
-    write_in_loop,
 )
 from stackaudit.checks.orm.repetition import loop_invariant_query, repeated_evaluation
 from stackaudit.checks.orm.streams import iterate_without_iterator
 from stackaudit.checks.orm.texts import str_follows_relation
 from stackaudit.checks.orm.transactions import slow_call_in_transaction
 from stackaudit.checks.orm.unbounded import unbounded_queryset
+from stackaudit.checks.orm.writes import write_in_loop
 
 __all__ = [
     "count_as_existence",

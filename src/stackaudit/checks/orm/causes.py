@@ -68,8 +68,8 @@ def grouped(events: Iterable[Event], key: Callable[[Event], Place]) -> list[list
     return [sorted(group, key=lambda event: rank[event.outcome]) for _, group in sorted(groups.items())]
 
 
-def verdict(group: list[Event], fail: Callable[[Site, list[Event]], Fail]) -> Verdict:
-    """One verdict for the events of one root cause; `fail` words the failure."""
+def verdict(group: list[Event], fail: Callable[[Site, list[Event]], Fail | Pass]) -> Verdict:
+    """One verdict for the events of one root cause; `fail` words the failure, or says that it is none."""
     first = group[0]
     site = Site(first.place, f"{first.where}: {first.text}")
     failed = [event for event in group if event.outcome == "fail"]

@@ -23,7 +23,7 @@ NEAR = 2
 """So many calls below a loop a query is still the loop's business; deeper ones belong to what is called."""
 _WRITES = 2
 """A turn that writes at so many places is busy with them."""
-_FEW = re.compile(r"\b(?:admin(?:istrator)?s?|moderators?|superusers?|roles?|cleaned_data)\b")
+FEW = re.compile(r"\b(?:admin(?:istrator)?s?|moderators?|superusers?|roles?|cleaned_data)\b")
 """Loops over what is a handful on any site: those who run it, roles, what somebody has picked in a form."""
 _BACKGROUND = ("management/commands/", "/tasks.py", "/tasks/", "/cron")
 
@@ -82,17 +82,12 @@ def prefetch_bypassed(stack: Stack) -> Iterator[Verdict]:
 def query_in_loop(stack: Stack) -> Iterator[Verdict]:
     """One site for each loop that runs a query which changes with its turns."""
     near = (event for event in own(stack) if event.kind == "query" and event.below <= NEAR)
-    for group in grouped(near, _loop):
+    for group in grouped(near, loop_of):
         yield verdict(group, partial(_query, Loops.of(stack)))
 
 
-def write_in_loop(stack: Stack) -> Iterator[Verdict]:
-    """One site for each loop that writes row by row, and for each statement that writes many rows."""
-    for group in grouped((event for event in own(stack) if event.kind == "write"), _loop):
-        yield verdict(group, partial(_write, Loops.of(stack)))
-
-
-def _loop(event: Event) -> Place:
+def loop_of(event: Event) -> Place:
+    """The loop that repeats an event; the statement itself where nothing does."""
     return event.loop.place if event.loop is not None and event.outcome != "pass" else event.query
 
 
@@ -112,7 +107,8 @@ def _related(events: list[Event], text: str) -> tuple[Step, ...]:
     return tuple(steps.values())[:20]
 
 
-def _cost(queries: int, events: list[Event]) -> Cost:
+def cost(queries: int, events: list[Event]) -> Cost:
+    """What so many queries on each turn cost."""
     page = max((event.loop.page for event in events if event.loop is not None), default=0)
     rows = page or ROWS
     return Cost(queries * rows + 1, rows, f"{rows} rows on a page" if page else f"{rows} rows in the loop, assumed")
@@ -122,12 +118,11 @@ def _cost(queries: int, events: list[Event]) -> Cost:
 class Loops:
     """What is known of the loops of a stack, by their places.
 
-    `slow` ones do work beside which a query is little; `writing` ones write something else on each turn that cannot be
-    put together. `listed` ones go through what one column holds. `tasks` are the functions that workers run.
+    `slow` ones do work beside which a query is little. `listed` ones go through what one column holds. `tasks` are the
+    functions that workers run.
     """
 
     slow: frozenset[Place]
-    writing: frozenset[Place]
     tasks: frozenset[str]
     listed: frozenset[Place]
 
@@ -135,29 +130,27 @@ class Loops:
     def of(cls, stack: Stack) -> Loops:
         """Loops whose turns do work outside the database, or write several rows anyway."""
         writes: dict[Place, set[Place]] = {}
-        needed: set[Place] = set()
         for event in stack.queries.events:
             if event.kind == "write" and event.loop is not None:
                 writes.setdefault(event.loop.place, set()).add(event.query)
-                if event.outcome == "pass" and not event.guarded and not event.loop.bounded:
-                    needed.add(event.loop.place)
         record = stack.queries.walk.record
         tasks = frozenset(f"{task.module.name}.{task.node.name}" for task in stack.celery.tasks)
         busy = {place for place, found in writes.items() if len(found) >= _WRITES}
-        return cls(frozenset(record.working | busy), frozenset(needed), tasks, frozenset(record.listed))
+        return cls(frozenset(record.working | busy), tasks, frozenset(record.listed))
 
     def cause(self, site: Site, events: list[Event], otherwise: str = "") -> str:
         """The way of failing that decides the severity."""
-        slow = self.writing if events[0].kind == "write" else self.slow
-        if all(event.loop is not None and event.loop.place in slow for event in events):
+        if all(event.loop is not None and event.loop.place in self.slow for event in events):
             return "beside"
-        listed = self.listed if events[0].kind == "write" else frozenset()
-        if all(event.loop and (event.loop.place in listed or _FEW.search(event.loop.text)) for event in events):
+        if all(event.loop is not None and FEW.search(event.loop.text) for event in events):
             return "few"
         if all(event.guarded for event in events):
             return "conditional"
-        in_background = events[0].where in self.tasks or any(part in f"/{site.place.path}" for part in _BACKGROUND)
-        return "background" if in_background else otherwise
+        return "background" if self.in_background(site, events[0]) else otherwise
+
+    def in_background(self, site: Site, event: Event) -> bool:
+        """Whether nobody waits for a loop: a worker or a command runs it."""
+        return event.where in self.tasks or any(part in f"/{site.place.path}" for part in _BACKGROUND)
 
 
 def words(event: Event) -> dict[str, str]:
@@ -188,7 +181,7 @@ def _forward(loops: Loops, site: Site, events: list[Event]) -> Fail:
         site, {**said, "paths": _shown(wanted)}, loops.cause(site, wanted, "deferred" if deferred else ""),
         _related(wanted, "leaves the column out" if deferred else "the queryset"), wanted[0].flow,
         of_one(wanted[0].origin, said["source"], wanted) if wanted[0].origin is not None else "",
-        _cost(len({event.path for event in wanted}), wanted),
+        cost(len({event.path for event in wanted}), wanted),
     )  # fmt: skip
 
 
@@ -199,7 +192,7 @@ def _reverse(loops: Loops, site: Site, events: list[Event]) -> Fail:
         site, {**said, "paths": _shown(wanted)}, loops.cause(site, wanted), _related(wanted, "the queryset"),
         wanted[0].flow,
         of_many(wanted[0].origin, said["source"], wanted) if wanted[0].origin is not None else "",
-        _cost(len({event.path for event in wanted}), wanted),
+        cost(len({event.path for event in wanted}), wanted),
     )  # fmt: skip
 
 
@@ -211,44 +204,25 @@ def _bypassed(loops: Loops, site: Site, events: list[Event]) -> Fail:
     fix = f"Filter or order in Python, or prefetch what is wanted: {wanted}."
     return Fail(
         site, {**said, "paths": _shown(events)}, loops.cause(site, events), _related(events, "prefetches the rows"),
-        events[0].flow, fix, _cost(len({event.path for event in events}), events),
+        events[0].flow, fix, cost(len({event.path for event in events}), events),
     )  # fmt: skip
 
 
 def _query(loops: Loops, site: Site, events: list[Event]) -> Fail:
     said = words(events[0])
     return Fail(
-        site, {**said, "loop": _loop_text(events[0])}, loops.cause(site, events), _loop_step(events), events[0].flow,
-        cost=_cost(len({event.query for event in events}), events),
+        site, {**said, "loop": loop_text(events[0])}, loops.cause(site, events), loop_step(events), events[0].flow,
+        cost=cost(len({event.query for event in events}), events),
     )  # fmt: skip
 
 
-def _write(loops: Loops, site: Site, events: list[Event]) -> Fail:
-    said = words(events[0])
-    return Fail(
-        site, {**said, "loop": _loop_text(events[0])}, loops.cause(site, events), _loop_step(events),
-        events[0].flow, _WRITE_FIX.get(events[0].method, ""), _cost(len({event.query for event in events}), events),
-    )  # fmt: skip
-
-
-_WRITE_FIX = {
-    "create": "Collect the objects in a list and pass it to `bulk_create()` after the loop.",
-    "save": "Change the objects in the loop and write them after it with `bulk_update(objects, [fields])` "
-    "(new objects: `bulk_create()`).",
-    "delete": "Delete with one statement after the loop: `filter(pk__in=…).delete()`.",
-    "update": "Write with one statement: `filter(pk__in=…).update(…)`, or `bulk_update()` where the values differ.",
-    "add": "Collect the objects and pass them all at once: `.add(*objects)`.",
-    "remove": "Collect the objects and pass them all at once: `.remove(*objects)`.",
-    "get_or_create": "Read what exists with one `filter(…__in=…)`, then `bulk_create()` the rest.",
-    "update_or_create": "Use `bulk_create(objects, update_conflicts=True, update_fields=…, unique_fields=…)`.",
-}
-
-
-def _loop_text(event: Event) -> str:
+def loop_text(event: Event) -> str:
+    """The head of the loop, as it is written."""
     return event.loop.text if event.loop is not None else "the loop"
 
 
-def _loop_step(events: list[Event]) -> tuple[Step, ...]:
+def loop_step(events: list[Event]) -> tuple[Step, ...]:
+    """The loop, and where else its turns ask or write."""
     loop = events[0].loop
     steps = {loop.place: Step(loop.place, loop.text)} if loop is not None else {}
     for event in events[1:]:

@@ -130,6 +130,9 @@ class _Connected:
         if isinstance(test, py.Call) and holds and dotted(test.func) in ("isinstance", "issubclass"):
             first, *classes = test.args
             return self._named(classes[0], exact=False) if classes and dotted(first) in about else _EVERY
+        if isinstance(test, py.Call) and holds and dotted(test.func) == "hasattr" and len(test.args) > 1:
+            first, name = test.args
+            return self._having(name) if dotted(first) in about else _EVERY
         if isinstance(test, py.Compare) and test.ops[0] in (_SAME if holds else _OTHER) and dotted(test.left) in about:
             return self._named(test.comparators[0], exact=True)
         return _EVERY
@@ -155,7 +158,9 @@ class _Connected:
             model = self.models.of_expr(self.module, expr)
             if model is not None:
                 return frozenset({model})
-            return _NONE if isinstance(expr, py.Constant) or dotted(expr).endswith("AUTH_USER_MODEL") else why
+            label = _label(expr)
+            known = frozenset(model for model in self.models if model.name.lower() == label.lower())
+            return known if label or not isinstance(expr, py.Call) else why
         symbol = self._meaning(expr)
         if symbol is None:
             return self._of_field(expr) if self._of_field(expr) is not None else why  # type: ignore[return-value]
@@ -173,6 +178,17 @@ class _Connected:
         derived = (model for model in self.models if model.cls is not None and made in model.cls.mro)
         return frozenset(model for model in derived if not exact or model.cls is made)
 
+    def _having(self, name: py.Expr) -> Senders:
+        """The models whose rows have an attribute."""
+        if not isinstance(name, py.Constant) or not isinstance(name.value, str):
+            return _EVERY
+        asked = name.value
+        return frozenset(
+            model for model in self.models
+            if model.is_open or model.column(asked) or model.relation(asked) or model.attname(asked)
+            or (model.cls is not None and model.cls.find(asked) is not None)
+        )  # fmt: skip
+
     def _of_field(self, expr: py.Expr) -> frozenset[Model] | None:
         """`contribute_to_class(self, cls, name)` of a field connects to the models that have such a field."""
         functions = [holder for holder in self.around if isinstance(holder, py.FunctionDef)]
@@ -186,6 +202,12 @@ class _Connected:
     def _meaning(self, expr: py.Expr) -> Symbol | None:
         function = next((item for item in reversed(self.around) if isinstance(item, py.FunctionDef)), None)
         return meaning(self.models, Found(self.module, expr, function, None), expr)
+
+
+def _label(expr: py.Expr) -> str:
+    """The class that `"app.Model"` or `get_model("app", "Model")` names, whatever its application is called."""
+    last = expr.args[-1] if isinstance(expr, py.Call) and expr.args else expr
+    return str(last.value).rpartition(".")[2] if isinstance(last, py.Constant) else ""
 
 
 def _says_nothing(stmt: py.Stmt) -> bool:

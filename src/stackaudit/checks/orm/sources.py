@@ -1,0 +1,85 @@
+"""The source around what the walk found: from a place to the expression that stands there, and what holds it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from stackaudit.facts import python as py
+from stackaudit.link.modules import SourceModule
+from stackaudit.link.nodes import inside
+from stackaudit.model.source import Place
+
+
+class Sources:
+    """The modules of a stack by their paths, as trees that can be climbed."""
+
+    def __init__(self, modules: Iterable[SourceModule]) -> None:
+        self.modules = {module.path: module for module in modules}
+        self._trees: dict[str, dict[py.Node, py.Node]] = {}
+
+    def tree(self, path: str) -> dict[py.Node, py.Node]:
+        """What holds each node of a module."""
+        if path not in self._trees:
+            parents: dict[py.Node, py.Node] = {}
+            waiting: list[py.Node] = list(self.modules[path].facts.body)
+            while waiting:
+                node = waiting.pop()
+                for item in held(node):
+                    parents[item] = node
+                    waiting.append(item)
+            self._trees[path] = parents
+        return self._trees[path]
+
+    def at(self, place: Place) -> py.Node | None:
+        """The outermost call that stands at a place, any other expression where there is none."""
+        if place.path not in self.modules:
+            return None
+        facts, region = self.modules[place.path].facts, place.region
+        start = facts.lines[region.line - 1] + region.column - 1 if region.line <= len(facts.lines) else -1
+        found = [node for node in self.tree(place.path) if node.start == start and facts.region(node) == region]
+        return next((node for node in found if isinstance(node, py.Call)), found[-1] if found else None)
+
+    def loop(self, place: Place) -> py.For | py.Comprehension | None:
+        """The loop that goes through what stands at a place, also where it goes through a part of it."""
+        node = self.at(place)
+        tree = self.tree(place.path) if node is not None else {}
+        while node is not None:
+            parent = tree.get(node)
+            if isinstance(parent, (py.For, py.Comprehension)) and parent.iter is node:
+                return parent
+            node = parent if isinstance(parent, (py.Call, py.Attribute)) and parent.start == node.start else None
+        return None
+
+    def body(self, place: Place) -> Sequence[py.Node] | None:
+        """What a loop over what stands at a place does on each turn; None where there is none to be seen."""
+        loop = self.loop(place)
+        if isinstance(loop, py.For):
+            return loop.body
+        comp = self.tree(place.path).get(loop) if loop is not None else None
+        if not isinstance(comp, py.Comp):
+            return None
+        return [node for node in (comp.element, comp.value) if node is not None]
+
+
+def held(node: py.Node) -> Iterator[py.Node]:
+    """The nodes in a node, in source order."""
+    for name in reversed(inside(type(node))):
+        value = getattr(node, name)
+        if type(value) is tuple:
+            yield from (item for item in value if item is not None)
+        elif value is not None:
+            yield value
+
+
+def below(node: py.Node) -> Iterator[py.Node]:
+    """All nodes in a node."""
+    for item in held(node):
+        yield item
+        yield from below(item)
+
+
+def around(tree: dict[py.Node, py.Node], node: py.Node) -> py.Node:
+    """The innermost loop or function around a node."""
+    while node in tree and not isinstance(tree[node], (py.For, py.While, py.FunctionDef)):
+        node = tree[node]
+    return tree.get(node, node)

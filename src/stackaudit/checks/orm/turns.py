@@ -1,0 +1,280 @@
+"""What else one turn of a loop does, read from its source and that of the functions it calls.
+
+A write is worth gathering where it is what the turn spends its time on, and where nothing in the turn needs it done.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from stackaudit.checks.orm.results import needed
+from stackaudit.checks.orm.sources import Sources, below, held
+from stackaudit.facts import python as py
+from stackaudit.link.modules import SourceModule, dotted
+from stackaudit.link.queries.effects import is_request
+from stackaudit.link.queries.events import Event
+from stackaudit.link.queries.source import text_of
+from stackaudit.link.queries.values import Manager, Related, Rows
+from stackaudit.model.source import Place
+
+if TYPE_CHECKING:
+    from stackaudit.link.stack import Stack
+
+_DEEPEST = 6
+_MANAGERS = frozenset({"objects", "_default_manager", "_base_manager"})
+_ASKING = frozenset({
+    "save", "create", "get_or_create", "update_or_create", "bulk_create", "bulk_update", "refresh_from_db", "exists",
+    "aggregate", "delete", "asave", "acreate", "aget_or_create", "aupdate_or_create", "adelete", "executemany",
+})  # fmt: skip
+_OF_MANY = frozenset({"add", "remove", "set", "clear"})
+_TASKS = frozenset({"apply_async", "delay", "delay_on_commit", "send_task", "async_task"})
+_MAILS = frozenset({"send_mail", "send_mass_mail", "mail_admins", "mail_managers", "email_user", "send_messages"})
+_STORAGES = frozenset({"default_storage", "storage"})
+_COMMON = frozenset(
+    name for kind in (str, list, dict, set, bytes, int) for name in dir(kind) if not name.startswith("__")
+) | {"open", "read", "write", "close", "filter", "all", "first", "last", "exclude", "is_valid", "log", "info", "debug"}
+_SAMPLES = frozenset({
+    "faker", "factory", "mimesis", "model_bakery", "model_mommy", "mixer", "sampledatahelper", "lorem", "lorem_text",
+    "loremipsum", "django_seed", "autofixture",
+})  # fmt: skip
+_LEAVING = (py.Return, py.Raise, py.Jump)
+
+
+@dataclass(frozen=True)
+class Turn:
+    """What a turn does beside the writes that it was asked about.
+
+    `outside` names work outside the database, "" for none. `asks` are the other calls that ask the database, as text.
+    `needs` says that the turn goes on with what the write gives.
+    """
+
+    outside: str = ""
+    asks: tuple[str, ...] = ()
+    needs: bool = False
+
+
+@dataclass(frozen=True)
+class _Work:
+    outside: str = ""
+    asks: tuple[tuple[Place, str], ...] = ()
+
+    def with_(self, other: _Work) -> _Work:
+        return _Work(self.outside or other.outside, (*self.asks, *other.asks))
+
+
+_IDLE = _Work()
+
+
+class Turns:
+    """The turns of the loops of one stack."""
+
+    def __init__(self, stack: Stack) -> None:
+        record = stack.queries.walk.record
+        self._called = record.called
+        self._outside = record.outside
+        self._kept = stack.queries.walk.kept
+        self._asked = {event.query for event in stack.queries.events if event.kind in ("query", "write")}
+        self._sources = Sources(stack.modules)
+        self._many = {name for model in stack.models for name, item in model.relations.items() if item.many}
+        self._functions: dict[py.FunctionDef, _Work] = {}
+
+    def of(self, events: list[Event]) -> Turn | None:
+        """The turn of the loop in which `events` write; None where its source is not seen."""
+        loop = events[0].loop
+        body = self._sources.body(loop.place) if loop is not None else None
+        if loop is None or body is None:
+            return None
+        own = {event.query for event in events}
+        module, source = self._sources.modules[loop.place.path], self._sources.loop(loop.place)
+        work = self._work(module, body, frozenset(own))
+        if isinstance(source, py.For) and self._is_generated(source.iter):
+            work = work.with_(self._work(module, (source.iter,)))
+        asks = {place: text for place, text in work.asks if place not in own}
+        needs = any(needed(self._sources, event) for event in events)
+        return Turn(work.outside, tuple(asks.values()), needs)
+
+    def is_fetched(self, event: Event) -> bool:
+        """Whether what a loop goes through was asked of another server just before."""
+        loop = self._sources.loop(event.loop.place) if event.loop is not None else None
+        if event.loop is None or not isinstance(loop, py.For):
+            return False
+        return bool(self._work(self._sources.modules[event.loop.place.path], (loop.iter,)).outside)
+
+    def goes_through_rows(self, event: Event) -> bool:
+        """Whether a loop goes through the rows of a queryset, which are as many as there are."""
+        loop = self._sources.loop(event.loop.place) if event.loop is not None else None
+        source = loop.iter if isinstance(loop, (py.For, py.Comprehension)) else None
+        return source is not None and isinstance(self._kept.get(source), (Rows, Related, Manager))
+
+    def source(self, event: Event) -> str:
+        """What a loop goes through, as text, with what the names in it were bound to before."""
+        loop = self._sources.loop(event.loop.place) if event.loop is not None else None
+        if event.loop is None or not isinstance(loop, py.For):
+            return event.loop.text if event.loop is not None else ""
+        function: py.Node = loop
+        tree = self._sources.tree(event.loop.place.path)
+        while function in tree and not isinstance(function, py.FunctionDef):
+            function = tree[function]
+        names = {node.id for node in (loop.iter, *below(loop.iter)) if isinstance(node, py.Name)}
+        bound = [
+            text_of(node.value, 200)
+            for node in below(function)
+            if isinstance(node, py.Assign) and node.end < loop.start
+            and any(dotted(target) in names for target in node.targets)
+        ]  # fmt: skip
+        return " ".join([event.loop.text, *bound])
+
+    def is_sample(self, event: Event) -> bool:
+        """Whether a loop makes up data: its module imports what invents values."""
+        module = self._sources.modules.get(event.loop.place.path) if event.loop is not None else None
+        if module is None:
+            return False
+        imported = {
+            name.partition(".")[0]
+            for bound in module.names.values()
+            for binding in bound
+            if binding.source is not None and binding.alias is not None
+            for name in ([binding.alias.name] if isinstance(binding.source, py.Import) else [binding.source.module])
+        }
+        return bool(imported & _SAMPLES) or ("random" in imported and "management/commands/" in module.path)
+
+    def _is_generated(self, node: py.Expr) -> bool:
+        """Whether a generator hands out what a loop goes through, so that each turn does a piece of its work."""
+        if not isinstance(node, py.Call):
+            return False
+        name = node.func.attr if isinstance(node.func, py.Attribute) else ""
+        called = [self._called[node]] if node in self._called else self._methods.get(name, []) if name else []
+        if called and _is_abstract(called[0][1]):
+            called = self._methods.get(name, [])
+        return any(isinstance(item, py.Yield) for _, function in called for item in below(function))
+
+    def _work(
+        self, module: SourceModule, body: Sequence[py.Node], own: frozenset[Place] = frozenset(), depth: int = 0
+    ) -> _Work:
+        """What some source does; arms that leave the turn count only where they hold one of the writes `own`."""
+        work = _IDLE
+        waiting: list[py.Node] = list(reversed(body))
+        while waiting:
+            node = waiting.pop()
+            if isinstance(node, (py.FunctionDef, py.Lambda, py.ClassDef)):
+                continue
+            if isinstance(node, py.If):
+                waiting.append(node.test)
+                for arm in (node.body, node.orelse):
+                    if arm and (not isinstance(arm[-1], _LEAVING) or self._holds(module, arm, own)):
+                        waiting += reversed(arm)
+                continue
+            if isinstance(node, py.Handler) and not self._holds(module, node.body, own):
+                continue
+            if isinstance(node, py.Call):
+                found, inner = self._call(module, node, depth)
+                work = work.with_(found)
+                waiting += inner
+                continue
+            waiting += reversed(list(held(node)))
+        return work
+
+    def _holds(self, module: SourceModule, body: Sequence[py.Node], own: frozenset[Place]) -> bool:
+        """Whether one of the writes stands in some statements."""
+        if not own or not body:
+            return False
+        whole = module.facts.span(body[0].start, body[-1].end)
+        return any(
+            place.path == module.path and (whole.line, whole.column) <= (place.region.line, place.region.column)
+            and place.region.end_line <= whole.end_line
+            for place in own
+        )  # fmt: skip
+
+    def _call(self, module: SourceModule, node: py.Call, depth: int) -> tuple[_Work, list[py.Node]]:
+        """What a call does, and which expressions in it are still to be looked at."""
+        given: list[py.Node] = [*node.args, *(item.value for item in node.keywords)]
+        place = module.place(node)
+        outside = self._leads_out(node)
+        if outside:
+            return _Work(outside), given
+        work, near = _IDLE, None
+        if node in self._called:
+            near = self._called[node][0]
+            work = self._function(*self._called[node], depth)
+        elif self._asks(node, place):
+            return _Work("", ((place, text_of(node, 60)),)), given
+        name = node.func.attr if isinstance(node.func, py.Attribute) else ""
+        if name and name not in _COMMON and not name.startswith("_") and not work.outside:
+            # Which class it is remains open: what one of them does outside the database, this one may do.
+            others = [item for item in self._methods.get(name, ()) if near is None or work == _IDLE or item[0] is near]
+            found = (self._function(owner, method, depth).outside for owner, method in others)
+            work = work.with_(_Work(next(filter(None, found), "")))
+        return work, [node.func, *given]
+
+    def _leads_out(self, node: py.Call) -> str:
+        if node in self._outside:
+            return self._outside[node]
+        path = dotted(node.func)
+        last = node.func.attr if isinstance(node.func, py.Attribute) else path
+        if last in _TASKS or (last in _MAILS and node not in self._called):
+            return path or last
+        if last == "send" and node not in self._called and "mail" in _receiver(node).lower():
+            return path or "send"
+        holder = path.rpartition(".")[0].rpartition(".")[2]
+        if holder in _STORAGES or (is_request(path) and node not in self._called):
+            return path
+        return ""
+
+    def _asks(self, node: py.Call, place: Place) -> bool:
+        if place in self._asked:
+            return True
+        func = node.func
+        if not isinstance(func, py.Attribute) or dotted(func).startswith("os."):
+            return False
+        if func.attr in _ASKING or any(name in _MANAGERS for name in _chain(func)):
+            return True
+        return func.attr in _OF_MANY and isinstance(func.value, py.Attribute) and func.value.attr in self._many
+
+    def _function(self, module: SourceModule, node: py.FunctionDef, depth: int) -> _Work:
+        if depth >= _DEEPEST:
+            return _IDLE
+        if node not in self._functions:
+            self._functions[node] = _IDLE
+            self._functions[node] = self._work(module, node.body, depth=depth + 1)
+        return self._functions[node]
+
+    @cached_property
+    def _methods(self) -> dict[str, list[tuple[SourceModule, py.FunctionDef]]]:
+        """The methods of the repository's classes, by name."""
+        found: dict[str, list[tuple[SourceModule, py.FunctionDef]]] = {}
+        for module in self._sources.modules.values():
+            for stmt in module.facts.body:
+                for item in stmt.body if isinstance(stmt, py.ClassDef) else ():
+                    if isinstance(item, py.FunctionDef):
+                        found.setdefault(item.name, []).append((module, item))
+        return found
+
+
+def _is_abstract(function: py.FunctionDef) -> bool:
+    """Whether others have to say what a method does."""
+    body = [
+        stmt
+        for stmt in function.body
+        if not (isinstance(stmt, py.ExprStmt) and isinstance(stmt.value, (py.Constant, py.Opaque)))
+    ]
+    return all(isinstance(stmt, (py.Raise, py.Jump)) for stmt in body)
+
+
+def _receiver(node: py.Call) -> str:
+    held = node.func.value if isinstance(node.func, py.Attribute) else None
+    return dotted(held.func if isinstance(held, py.Call) else held)
+
+
+def _chain(node: py.Expr) -> Iterator[str]:
+    """The names of a chain of attributes and calls: `Book.objects.filter().first` from the last one on."""
+    while True:
+        if isinstance(node, py.Attribute):
+            yield node.attr
+            node = node.value
+        elif isinstance(node, py.Call):
+            node = node.func
+        else:
+            return
