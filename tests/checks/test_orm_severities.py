@@ -59,6 +59,47 @@ BODIES = {
         if name:
             Shelf.objects.create(name=name)
 """,
+    "written_unless_dry": """
+    for book in Book.objects.all():
+        if not self.dry_run:
+            Book.objects.filter(pk=book.pk).update(title="")
+""",
+    "written_of_a_list": """
+    for name in names:
+        Shelf.objects.create(name=name)
+""",
+    "written_beside_one": """
+    for name in names:
+        Book.objects.create(title=name, author=Author.objects.get(name=name))
+""",
+    "written_beside_two": """
+    for name in names:
+        author = Author.objects.get(name=name)
+        Book.objects.create(title=Shelf.objects.get(name=name).name, author=author)
+""",
+    "written_and_needed": """
+    keys = []
+    for name in names:
+        shelf = Shelf.objects.create(name=name)
+        keys.append(shelf.pk)
+""",
+    "written_and_needed_where": """
+    keys = []
+    for name in names:
+        if name:
+            shelf = Shelf.objects.create(name=name)
+            keys.append(shelf.pk)
+""",
+    "written_beside_mail": """
+    for book in Book.objects.all():
+        book.author_mail.send()
+        book.save()
+""",
+    "written_as_posted": """
+    titles = validated_data.pop("titles")
+    for title in titles:
+        Book.objects.create(title=title)
+""",
 }
 CHECKS = (orm.n_plus_one_forward, orm.write_in_loop)
 
@@ -94,6 +135,11 @@ def test_in_a_request(tmp_path: Path) -> None:
         "for_admins": ["few"],
         "of_a_column": ["few"],
         "written_where": ["conditional"],
+        "written_unless_dry": [""],
+        "written_of_a_list": ["given"],
+        "written_beside_one": ["beside"],
+        "written_and_needed": ["needed"],
+        "written_as_posted": ["few"],
     }
 
 
@@ -106,6 +152,11 @@ def test_in_commands_and_tasks(tmp_path: Path) -> None:
         "for_admins": ["few"],
         "of_a_column": ["few"],
         "written_where": ["conditional"],
+        "written_unless_dry": ["background"],
+        "written_of_a_list": ["background"],
+        "written_beside_one": ["beside"],
+        "written_and_needed": ["needed"],
+        "written_as_posted": ["few"],
     }
     assert causes(tmp_path / "commands", "shop/management/commands/load.py") == expected
     assert causes(tmp_path / "tasks", "shop/mails.py", "@shared_task(bind=True)") == expected

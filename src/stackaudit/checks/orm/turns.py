@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from stackaudit.checks.orm.results import needed
 from stackaudit.checks.orm.sources import Sources, below, held
 from stackaudit.facts import python as py
-from stackaudit.link.modules import SourceModule, dotted
+from stackaudit.link.modules import SourceModule, dotted, target_names
 from stackaudit.link.queries.effects import is_request
 from stackaudit.link.queries.events import Event
 from stackaudit.link.queries.source import text_of
@@ -126,6 +126,28 @@ class Turns:
             and any(dotted(target) in names for target in node.targets)
         ]  # fmt: skip
         return " ".join([event.loop.text, *bound])
+
+    def is_conditional(self, event: Event) -> bool:
+        """Whether a write is left out on some turns: a condition that stays the same for all of them is none."""
+        call = self._sources.at(event.place)
+        loop = self._sources.loop(event.loop.place) if event.loop is not None else None
+        if not event.guarded or call is None or not isinstance(loop, py.For) or event.below:
+            return event.guarded
+        tree = self._sources.tree(event.place.path)
+        names = {node.id for node in (loop.target, *below(loop.target)) if isinstance(node, py.Name)}
+        names |= {target for node in below(loop) for target in _bound(node)}
+        inner, node = call, tree.get(call)
+        while node is not None and node is not loop:
+            if isinstance(node, py.If) and inner is not node.test:
+                tested = [node.test, *below(node.test)]
+                if any(
+                    isinstance(part, py.Call) or (isinstance(part, py.Name) and part.id in names) for part in tested
+                ):
+                    return True
+            elif isinstance(node, (py.Handler, py.Case, py.IfExp, py.BoolOp)):
+                return True
+            inner, node = node, tree.get(node)
+        return False
 
     def is_sample(self, event: Event) -> bool:
         """Whether a loop makes up data: its module imports what invents values."""
@@ -251,6 +273,14 @@ class Turns:
                     if isinstance(item, py.FunctionDef):
                         found.setdefault(item.name, []).append((module, item))
         return found
+
+
+def _bound(node: py.Node) -> Iterator[str]:
+    """The names that a statement binds."""
+    targets = getattr(node, "targets", ()) if isinstance(node, py.Assign) else (getattr(node, "target", None),)
+    for target in targets:
+        if target is not None:
+            yield from target_names(target)
 
 
 def _is_abstract(function: py.FunctionDef) -> bool:

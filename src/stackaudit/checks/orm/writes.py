@@ -58,7 +58,7 @@ def _write(loops: Loops, turns: Turns, site: Site, events: list[Event]) -> Fail 
         causes.append("beside")
     if all(_is_short(loops, turns, event) for event in events):
         causes.append("few")
-    if all(event.guarded for event in events):
+    if all(turns.is_conditional(event) for event in events):
         causes.append("conditional")
     if len(causes) + turns.is_fetched(events[0]) > 1:
         return Pass(site)
