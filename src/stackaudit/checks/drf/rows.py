@@ -99,9 +99,12 @@ def _root(event: Event) -> Cause:
 def _method(api: Api, repeat: Repeat) -> Verdict:
     event = repeat.first
     field = api.field(event)
-    place = _access(api, event)
+    access = _access(api, event)
     owner = field.owner.name if field.owner is not None else event.where
-    site = Site(place, f"{owner}.{field.method or field.name}: {'.'.join(event.path) or event.method}")
+    queryset = event.origin.where if event.origin is not None else event.where
+    place = event.place if field.kind == "nested" else access
+    read = ".".join(event.path) or event.method
+    site = Site(place, f"{queryset} > {owner}.{field.method or field.name}: {read}")
     if event.outcome == "pass":
         return Pass(site)
     if event.outcome == "unknown":
@@ -110,7 +113,8 @@ def _method(api: Api, repeat: Repeat) -> Verdict:
     guarded = all(item.guarded for item in repeat.failing)
     origin = event.origin.text if event.origin is not None else ""
     fields = list(dict.fromkeys(api.field(item).name for item in repeat.failing))
-    declared = Step(field.place, f"the field `{field.name}` of each row")
+    other = field.place if place == access else access
+    declared = Step(other, f"the field `{field.name}` of each row" if place == access else f"reads `{read}`")
     asks = all(item.kind == "query" for item in repeat.failing)
     return Fail(
         site,

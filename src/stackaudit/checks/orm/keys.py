@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from stackaudit.checks.orm.causes import grouped, own, source
@@ -25,12 +26,10 @@ def fk_id_dereference(stack: Stack) -> Iterator[Verdict]:
     for body in stack.usage:
         seen: set[str] = set()
         for node in body.nodes:
-            found = key_of(body, node)
-            if found is not None:
-                row, relation, held = found
-                if text_of(held) not in seen and body.place(held) not in others:
-                    seen.add(text_of(held))
-                    yield from _judge(body, node, row, relation, held)
+            for key in keys_of(body, node):
+                if text_of(key.held) not in seen and body.place(key.held) not in others:
+                    seen.add(text_of(key.held))
+                    yield from _judge(body, node, key)
 
 
 def only_keys(stack: Stack) -> set[Place]:
@@ -41,10 +40,11 @@ def only_keys(stack: Stack) -> set[Place]:
 def _causes(stack: Stack) -> tuple[set[Place], set[Place]]:
     """Accesses of keys, of querysets that need nothing else, and of those that lack more than the key's relation."""
     keys = {
-        body.place(found[2])
+        body.place(key.held)
         for body in stack.usage
         for node in body.nodes
-        if (found := key_of(body, node)) is not None and not _is_read(body, found[2])
+        for key in keys_of(body, node)
+        if not _is_read(body, key.held)
     }
     failed = [event for event in own(stack) if event.kind == "forward" and event.outcome == "fail"]
     groups = grouped(failed, source)
@@ -53,44 +53,87 @@ def _causes(stack: Stack) -> tuple[set[Place], set[Place]]:
     return {event.place for group in alone for event in group}, {event.place for group in mixed for event in group}
 
 
-def key_of(body: Body, node: py.Node) -> tuple[Row, Relation, py.Attribute] | None:
-    """The row, its foreign key and `row.fk` where a node is `row.fk.pk` or `row.fk.id`."""
-    if not isinstance(node, py.Attribute) or not isinstance(node.value, py.Attribute):
-        return None
-    held = node.value
+@dataclass(frozen=True)
+class Key:
+    """A foreign key of which an expression needs no more than the key: `held` is `row.fk`, `instead` what to write."""
+
+    row: Row
+    relation: Relation
+    held: py.Attribute
+    instead: str
+
+    @property
+    def column(self) -> str:
+        """The attribute that holds the key."""
+        return f"{text_of(self.held.value)}.{self.relation.name}_id"
+
+
+def keys_of(body: Body, node: py.Node) -> Iterator[Key]:
+    """What `row.fk.pk`, `row.fk is None` and `row.fk == other` need of foreign keys."""
+    if isinstance(node, py.Attribute) and isinstance(node.value, py.Attribute):
+        found = _foreign_key(body, node.value)
+        if found is not None and found[1].target is not None and node.attr in ("pk", found[1].target.pk):
+            key = Key(*found, node.value, "")
+            yield replace(key, instead=key.column)
+    elif isinstance(node, py.Compare) and len(node.ops) == 1:
+        yield from _compared(body, node.left, node.ops[0], node.comparators[0])
+
+
+def _compared(body: Body, left: py.Expr, op: str, right: py.Expr) -> Iterator[Key]:
+    sides: list[tuple[str, Key | None, py.Expr]] = []
+    for side in (left, right):
+        found = _foreign_key(body, side) if isinstance(side, py.Attribute) else None
+        key = Key(*found, side, "") if found is not None and isinstance(side, py.Attribute) else None
+        sides.append((key.column if key is not None else f"{text_of(side)}.pk", key, side))
+    (one, first, _), (other, second, _) = sides
+    if isinstance(right, py.Constant) and right.value is None and op in ("is", "is not", "==", "!="):
+        if first is not None:
+            yield replace(first, instead=f"{one} {op} None")
+    elif op in ("==", "!="):
+        for key, opposite in ((first, right), (second, left)):
+            row = body.value(opposite)
+            if key is not None and isinstance(row, Row) and row.model is key.relation.target:
+                yield replace(key, instead=f"{one} {op} {other}")
+
+
+def _foreign_key(body: Body, held: py.Attribute) -> tuple[Row, Relation] | None:
     row = body.value(held.value)
     if not isinstance(row, Row):
         return None
     relation = row.model.relation(held.attr)
     if relation is None or relation.relation not in ("fk", "o2o") or relation.target is None or relation.to_field:
         return None
-    if node.attr not in ("pk", relation.target.pk) or relation.target.parents or body.value(held) is None:
-        return None
-    return row, relation, held
+    return None if relation.target.parents or body.value(held) is None else (row, relation)
 
 
-def _judge(body: Body, node: py.Node, row: Row, relation: Relation, held: py.Attribute) -> Iterator[Verdict]:
+def _judge(body: Body, node: py.Node, key: Key) -> Iterator[Verdict]:
     site = Site(body.place(node), f"{body.where}: {text_of(node)}")
-    if row.load.to_one(relation.name) is not None or _is_read(body, held):
+    row, relation = key.row, key.relation
+    if row.load.to_one(relation.name) is not None or _is_read(body, key.held):
         yield Pass(site)  # the row is loaded anyway
     elif row.load.unknown == NEW.unknown:
         return
-    elif row.load.unknown or body.is_given(held):
+    elif row.load.unknown or body.is_given(key.held):
         yield Unsure(site, "whether a caller has loaded the related row is not known")
     elif not row.load.every_one and not row.load.peers:
-        column = f"{text_of(held.value)}.{relation.name}_id"
-        repeated = row.loop is not None
-        fix = f"Write `{column}`" + (", which is None where there is no such row." if relation.null else ".")
-        values = {"access": text_of(node), "column": column, "target": relation.target.name if relation.target else ""}
-        yield Fail(site, values, "repeated" if repeated else "", fix=fix)
+        is_attribute = isinstance(node, py.Attribute)
+        fix = f"Write `{key.instead}`"
+        if relation.null and is_attribute:
+            fix += ", which is None where there is no such row"
+        elif relation.null and "request.user.pk" in key.instead:
+            fix += (
+                " where only users come who are signed in: the key of an anonymous one is None, as that column may be"
+            )
+        values = {"access": text_of(node), "column": key.column}
+        values["target"] = relation.target.name if relation.target is not None else ""
+        yield Fail(site, values, "repeated" if row.loop is not None else "", fix=f"{fix}.")
 
 
 def _is_read(body: Body, held: py.Attribute) -> bool:
     """Whether the function reads or uses the related row itself somewhere."""
     written = text_of(held)
-    for node in body.nodes:
-        if isinstance(node, py.Attribute) and node.attr == held.attr and node is not held and text_of(node) == written:
-            holder = body.parents[node]
-            if not (isinstance(holder, py.Attribute) and key_of(body, holder) is not None):
-                return True
-    return False
+    return any(
+        not any(key.held is node for key in keys_of(body, body.parents[node]))
+        for node in body.nodes
+        if isinstance(node, py.Attribute) and node.attr == held.attr and node is not held and text_of(node) == written
+    )

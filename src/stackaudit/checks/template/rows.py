@@ -21,7 +21,7 @@ def _verdict(repeat: Repeat, text_of: Callable[[Place], str]) -> Verdict:
     event = repeat.first
     access = text_of(event.place) or event.text or ".".join(event.path) or event.method
     where = event.origin.where if event.origin is not None else ""
-    loop = event.loop.text if event.loop is not None else ""
+    loop = event.turns.text if event.turns is not None else ""
     site = Site(event.place, f"{where or event.where} > {event.place.path}: {access}")
     if event.outcome == "pass":
         return Pass(site)

@@ -18,6 +18,7 @@ from stackaudit.link.admin import Admin, Admins, Item, Option
 from stackaudit.link.models.model import Model
 from stackaudit.link.pages import PageHooks
 from stackaudit.link.pages import walk as q
+from stackaudit.link.pages.events import certain
 from stackaudit.link.pages.files import Templates
 from stackaudit.link.queries import calls, expressions, fresh_walk
 from stackaudit.link.queries.events import Event
@@ -101,6 +102,7 @@ class Changelists:
         self.walk = walk
         self.instances: dict[Instance, Admin] = {}
         self.columns: dict[Place, Column] = {}
+        walk.anchors = self.columns
         self.lists: list[Changelist] = []
         self._joining: set[Admin] = set()
         self.hooks = AdminHooks(self, walk, templates)
@@ -115,7 +117,7 @@ class Changelists:
     @cached_property
     def events(self) -> list[Event]:
         """What the columns ask the database for, in the order of the walk."""
-        return [event for event in self.walk.record.events if event.place in self.columns]
+        return [event for event in certain(self.walk.record.events) if event.place in self.columns]
 
     def column(self, event: Event) -> Column:
         """The column that an event of `events` belongs to."""

@@ -16,6 +16,7 @@ from stackaudit.link.models import Models
 from stackaudit.link.models.model import Model
 from stackaudit.link.modules import SourceModule
 from stackaudit.link.nodes import nodes
+from stackaudit.link.pages.events import certain
 from stackaudit.link.pages.files import Templates
 from stackaudit.link.pages.render import Renderer
 from stackaudit.link.pages.repeated import Path
@@ -128,6 +129,16 @@ class PageHooks:
         return self._common
 
 
+class InTemplates:
+    """The places in templates."""
+
+    def __init__(self, templates: Templates) -> None:
+        self.templates = templates
+
+    def __contains__(self, place: object) -> bool:
+        return isinstance(place, Place) and place.path in self.templates.by_path
+
+
 class Pages:
     """The pages of a stack."""
 
@@ -135,6 +146,7 @@ class Pages:
         self.models = models
         self.templates = templates
         self.walk = walk
+        walk.anchors = InTemplates(templates)
         self.hooks = PageHooks(walk, templates, processors)
         self._walk()
 
@@ -142,7 +154,8 @@ class Pages:
     def events(self) -> list[Event]:
         """What the templates ask the database for, in the order of the walk."""
         held = self.templates.by_path
-        return [event for event in self.walk.record.events if event.place.path in held or event.query.path in held]
+        walked = certain(self.walk.record.events)
+        return [event for event in walked if event.place.path in held or event.query.path in held]
 
     def text(self, place: Place) -> str:
         """The expression of a template that stands at `place`, "" where none does."""

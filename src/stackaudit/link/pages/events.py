@@ -57,8 +57,10 @@ class Repeat:
 
     @property
     def many(self) -> set[tuple[str, ...]]:
-        """The paths that lead to many rows, or through a generic foreign key: what only a prefetch can load."""
+        """The paths to many rows, through a generic foreign key or from SQL: what only a prefetch can load."""
         through = {event.loop.behind.path for event in self.events if event.loop and event.loop.behind}
+        if self.first.origin is not None and self.first.origin.is_raw:
+            through |= {event.path[:1] for event in self.events}
         return through | {prefix for event in self.events for prefix in _many(event)}
 
     @property
@@ -135,7 +137,8 @@ class Repeat:
             text = f"`{first.origin.text}` " if first.origin.text else ""
             steps.append(Step(first.origin.place, f"{text}loads the rows"))
         places = {first.place}
-        for event in self.failing:
+        named = {event.path or event.query: event for event in reversed(self.failing)}
+        for event in dict.fromkeys((*reversed(named.values()), *self.failing)):
             for place in (event.place, event.query):
                 if place not in places and len(steps) < 12:
                     places.add(place)
@@ -146,7 +149,7 @@ class Repeat:
     def cost(self, rows: int, assumed: str) -> Cost:
         """What a request costs; `rows` of them, as `assumed` says, where the size of the page is not known."""
         distinct = {(event.path, event.method if not event.path else "") for event in self.failing}
-        page = max((event.loop.page for event in self.failing if event.loop is not None), default=0)
+        page = max((event.turns.page for event in self.failing if event.turns is not None), default=0)
         said = f"{page} rows on a page" if page else f"{assumed}, assumed"
         return Cost(max(len(distinct), 1) * (page or rows), page or rows, said)
 
@@ -194,6 +197,23 @@ def grouped(events: Iterable[Event], accept: Callable[[Event], bool]) -> list[Re
     return list(found.values())
 
 
+def certain(events: Iterable[Event]) -> Iterator[Event]:
+    """Events in the order of the walk; below rows of which it is not known how they are loaded, nothing is certain.
+
+    Whoever loads the rows of an inner loop may load with them what they are asked for.
+    """
+    unsure: dict[Place, str] = {}
+    for event in events:
+        behind = event.loop.behind if event.loop is not None else None
+        if event.loop is not None and behind is not None and behind.origin is None and event.origin == behind.own:
+            why = unsure.get(event.loop.place, "")
+            yield replace(event, outcome="unknown", why=why) if why and event.outcome == "fail" else event
+        else:
+            yield event
+        if event.outcome == "unknown" and event.kind in ("reverse", "bypassed") and event.path:
+            unsure.update(dict.fromkeys((event.place, event.query), event.why))
+
+
 def rooted(events: Iterable[Event]) -> list[Event]:
     """Events as ones of the outermost querysets that are known.
 
@@ -229,8 +249,8 @@ def outermost(event: Event) -> Event:
     if behind is None or not event.path or event.origin != behind.own:
         return event
     flow = [Step(behind.origin.place, f"`{behind.origin.text}` loads the rows")] if behind.origin is not None else []
-    if event.loop is not None and event.loop.place not in {step.place for step in flow}:
-        flow.append(Step(event.loop.place, event.loop.text or "the loop"))
+    if event.turns is not None and event.turns.place not in {step.place for step in flow}:
+        flow.append(Step(event.turns.place, event.turns.text or "the loop"))
     flow += inner_steps(event)
     return replace(event, origin=behind.origin, path=(*behind.path, *event.path), flow=tuple(flow))
 
@@ -284,7 +304,7 @@ def cause_of(event: Event) -> Cause:
 def inner_steps(event: Event) -> tuple[Step, ...]:
     """The steps from the loop's own access to the query."""
     before = (event.origin is not None) + (
-        event.loop is not None and event.loop.place != (event.origin.place if event.origin else None)
+        event.turns is not None and event.turns.place != (event.origin.place if event.origin else None)
     )
     return event.flow[before:]
 

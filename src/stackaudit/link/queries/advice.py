@@ -64,7 +64,8 @@ def loading(origin: Origin | None, events: Iterable[Event]) -> str:
     paths = list(dict.fromkeys(event.path for event in events))
     generic = {event.path for event in events if event.relation is not None and event.relation.relation == "generic_fk"}
     many = {event.path for event in events if event.kind in ("reverse", "bypassed")}
-    joins = [path for path in paths if path not in generic | many and is_joined(model, path)]
+    can_join = origin is None or not origin.is_raw
+    joins = [path for path in paths if can_join and path not in generic | many and is_joined(model, path)]
     joined = beside_bare(origin, joins)
     rest = [path for path in paths if path not in joins]
     return _call("select_related", joined) + _call("prefetch_related", rest)

@@ -218,7 +218,7 @@ def _of_rows(walk: Walk, value: Manager | Rows | Related, name: str, at: At) -> 
             if isinstance(value, (Manager, Related)) and found.owner.is_a(*QUERYSET_BASES):
                 bound = calls.base_rows(walk, value)
             return member(walk, bound, found, at)
-    if name in ("_clone", "_chain"):
+    if name in ("_clone", "_chain", "select_subclasses"):  # the last: django-model-utils, the same rows as children
         return Method(value, "all", value.loops)
     if name == "model" and model is not None and model.cls is not None:
         return ClassRef(model.cls, model)

@@ -31,6 +31,7 @@ class Event(Struct, frozen=True, cache_hash=True):
     - `guarded` says that a condition inside the loop stands before it;
     - `area` is the area of rules that answers for it: that of whoever walked ("orm" for the Python code itself);
     - `below` counts the calls between the loop and the query;
+    - `around` is the loop whose rows the code is asked of that runs `loop`, None where that is no matter;
     - `why` completes "unknown, because ..." (unknown) or says why all is well (pass).
     """
 
@@ -51,6 +52,12 @@ class Event(Struct, frozen=True, cache_hash=True):
     why: str = ""
     area: str = "orm"
     below: int = 0
+    around: Loop | None = None
+
+    @property
+    def turns(self) -> Loop | None:
+        """The loop whose rows are asked: that of the page, the list or the function."""
+        return self.around or self.loop
 
 
 class Record:

@@ -12,6 +12,7 @@ from stackaudit.link.queries.loops import IDLE
 from stackaudit.link.queries.table import METHODS, ROW_METHODS, method, uses_prefetch
 from stackaudit.link.queries.values import (
     ELEMENT,
+    RAW,
     Const,
     Manager,
     Mapping,
@@ -68,7 +69,7 @@ def called(
         made = replace(changed, kind=kind, loops=loops, evaluated=False, narrowed=narrowed)
         if rows.via is None or not (rows.cached or rows.path):
             path = () if made.via is None or not made.cached else made.path
-            made = replace(made, origin=walk.origin(at, rows=made), path=path)
+            made = replace(made, origin=walk.origin(at, RAW if name == RAW else "", made), path=path)
         elif not made.cached:
             made = replace(made, origin=walk.origin(at, rows=made), path=())
         via = made.via

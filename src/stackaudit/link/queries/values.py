@@ -60,6 +60,11 @@ class Origin(Struct, frozen=True, eq=False):
     bare: bool = False
     beside: tuple[Origin, ...] = ()
 
+    @property
+    def is_raw(self) -> bool:
+        """Whether its rows come from SQL, to which nothing can be joined."""
+        return self.by == RAW or (self.refined is not None and self.refined.is_raw)
+
     def __eq__(self, other: object) -> bool:
         """Whether both are the same expression of one function; what is known of its rows does not count."""
         if self is other:
@@ -109,6 +114,8 @@ class Other(Struct, frozen=True, cache_hash=True):
 UNKNOWN = Other()
 GIVEN = "given"
 """`Origin.by` of rows behind one row that another function asked for: other callers may hand over other rows."""
+RAW = "raw"
+"""`Origin.by` of rows that `raw()` asks for."""
 ELEMENT = "@element"
 """The name of what a loop hands out of something that is not known."""
 SMALL = "@small"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeAlias
@@ -128,6 +128,9 @@ class Walk:
         self.constants: dict[Any, Value] = {}
         self.signalled = Signalled()
         self.hooks: Hooks | None = None
+        self.anchors: Container[Place] = ()
+        """Where what is served asks for each row: fields, columns, templates. A loop that a method of a row runs over
+        what the row leads to is told there, since only what loads the rows can load that, too."""
         self.kept: dict[py.Node, Value] = {}
         self.keepers: dict[py.FunctionDef, tuple[SourceModule, str]] = {}
 
@@ -247,7 +250,11 @@ class Walk:
         path = row.path if row is not None else rows.path if rows is not None else ()
         if relation is not None:
             path = (*path, relation.name)
-        depth = loop.depth if loop is not None else len(self.frames)
+        inner = loop.depth if loop is not None else len(self.frames)
+        depth = self._anchored(loop, inner, origin, query)
+        around = next((item for item in reversed(self.loops) if item.depth <= depth < inner), None)
+        if around is None:
+            depth = inner
         where = self.where
         calls = [frame for frame in self.frames[depth:] if frame.called is not None]
         first = next((index for index, frame in enumerate(self.frames) if index >= depth and frame.calls), None)
@@ -256,25 +263,38 @@ class Walk:
             said = shown(at_call, self.frames[first].node, self.frames[first].text) or said
         if origin is not None:
             flow.append(Step(origin.place, f"`{origin.text}` loads the rows" if origin.text else "loads the rows"))
-        if loop is not None and loop.place != (origin.place if origin else None):
-            flow.append(Step(loop.place, loop.text or "the loop"))
-        flow.extend(
-            Step(
-                place_of(frame.called),
-                f"`{shown(frame.called, frame.node, frame.text)}`" + ("" if index else " is asked for each row"),
-            )
-            for index, frame in enumerate(calls)
-            if frame.called is not None
-        )
+        above = [frame for frame in self.frames[depth:inner] if frame.called is not None]
+        for turns, frames in ((around, above), (loop, calls[len(above) :])):
+            if turns is not None and turns.place != (origin.place if origin else None):
+                flow.append(Step(turns.place, turns.text or "the loop"))
+            flow.extend(_way(frames))
         flow.append(Step(query, self._said(kind, outcome, path, relation, method)))
         self.record.add(
             Event(
                 kind, outcome, place, query, where, said, origin, path, relation,
                 model or (row.model if row is not None else rows.model if rows is not None else None),
-                method, loop, tuple(flow), loop is not None and self.guard > loop.guard, why,
-                self.area, len(calls),
+                method, loop, tuple(flow), loop is not None and self.guard > (around or loop).guard, why,
+                self.area, len(calls), around,
             )
         )  # fmt: skip
+
+    def _anchored(self, loop: Loop | None, inner: int, origin: Origin | None, query: Place) -> int:
+        """How many frames stand below what asks: those below the loop, or below the anchor that the loop runs for.
+
+        What is loaded between the anchor and the loop is the business of the code there.
+        """
+        if loop is None or not self.anchors or query in self.anchors:
+            return inner
+        if any(frame.called is not None and place_of(frame.called) in self.anchors for frame in self.frames[inner:]):
+            return inner
+        if loop.behind is not None and origin == loop.behind.own:
+            origin = loop.behind.origin
+        for index in range(inner - 1, -1, -1):
+            called = self.frames[index].called
+            if called is not None and not self.frames[index].included and place_of(called) in self.anchors:
+                made = {frame.where for frame in self.frames[index:inner]}
+                return inner if origin is None or origin.where in made else index
+        return inner
 
     @staticmethod
     def _said(kind: str, outcome: str, path: tuple[str, ...], relation: Relation | None, method: str) -> str:
@@ -303,6 +323,13 @@ def all_loops(values: Iterable[Value]) -> frozenset[Loop]:
         if value.loops:
             found |= value.loops
     return found
+
+
+def _way(frames: list[Frame]) -> Iterator[Step]:
+    for index, frame in enumerate(frames):
+        if frame.called is not None:
+            text = f"`{shown(frame.called, frame.node, frame.text)}`"
+            yield Step(place_of(frame.called), text if index else f"{text} is asked for each row")
 
 
 def turned(value: Value, loop: Loop, running: frozenset[Loop] = NO_LOOPS) -> Value:

@@ -82,23 +82,23 @@ class ApiViews:
         given = self.given(view, action, "serializer_class")
         if given is None:
             return [], "it names no serializer_class"
-        cls = self.classes.resolve(*given)
+        cls = self.classes.resolve(*given[:2])
         if isinstance(cls, SourceClass):
             return [self.serializers.shape(cls)], ""
         return [], "its serializer_class cannot be told"
 
-    def given(self, view: ApiView, action: str, name: str) -> tuple[SourceModule, py.Expr] | None:
+    def given(self, view: ApiView, action: str, name: str) -> tuple[SourceModule, py.Expr, SourceClass] | None:
         """What a view has under `name` while it serves an action: of `@action(…, serializer_class=X)`, or its own."""
         method = view.cls.find(action)
         for item in method.node.decorators if method is not None and isinstance(method.node, py.FunctionDef) else ():
             if isinstance(item, py.Call) and dotted(item.func).rpartition(".")[2] == "action" and method is not None:
                 node = keyword(item, name)
                 if node is not None:
-                    return method.owner.module, node
+                    return method.owner.module, node, view.cls
         member = view.cls.find(name)
         if member is None or not isinstance(member.node, py.Node):
             return None
-        return member.owner.module, member.node  # type: ignore[return-value]
+        return member.owner.module, member.node, member.owner  # type: ignore[return-value]
 
 
 class _Chosen:
@@ -184,7 +184,7 @@ class _Chosen:
                 self.body(above.node.body, above.owner)
                 return
             given = self.views.given(self.view, self.action, "serializer_class")
-        found = self.views.classes.resolve(*(given or (owner.module, value)))
+        found = self.views.classes.resolve(*(given[:2] if given is not None else (owner.module, value)))
         if isinstance(found, SourceClass):
             shape = self.views.serializers.shape(found)
             if shape not in self.shapes:

@@ -13,6 +13,7 @@ from stackaudit.link.modules import SourceModule
 from stackaudit.link.nodes import nodes
 from stackaudit.link.pages import PageHooks
 from stackaudit.link.pages import walk as q
+from stackaudit.link.pages.events import certain
 from stackaudit.link.pages.files import Templates
 from stackaudit.link.queries import calls, expressions, fresh_walk
 from stackaudit.link.queries.entries import functions
@@ -124,6 +125,7 @@ class Api:
         self.by_class = {view.cls: view for view in self.views}
         self.hooks = ApiHooks(self, walk, templates)
         self.fields: dict[Place, SerialField] = {}
+        walk.anchors = self.fields
         self.open: list[Shape] = []
         self.listings: list[Listing] = []
         self.seen: set[SourceClass] = set()
@@ -136,7 +138,7 @@ class Api:
     @cached_property
     def events(self) -> list[Event]:
         """What serializers ask the database for, in the order of the walk."""
-        return [event for event in self.walk.record.events if event.place in self.fields]
+        return [event for event in certain(self.walk.record.events) if event.place in self.fields]
 
     def field(self, event: Event) -> SerialField:
         """The field whose value an event of `events` is asked for."""
