@@ -68,6 +68,22 @@ BODIES = {
     for name in names:
         Shelf.objects.create(name=name)
 """,
+    "written_of_ten": """
+    for name in names[:10]:
+        Shelf.objects.create(name=name)
+""",
+    "written_of_one_row": """
+    author = Author.objects.get(name=names[0])
+    for book in author.book_set.all():
+        book.title = ""
+        book.save()
+""",
+    "written_beside_a_cache": """
+    for book in Book.objects.all():
+        cache.delete(book.title)
+        book.title = ""
+        book.save()
+""",
     "written_beside_one": """
     for name in names:
         Book.objects.create(title=name, author=Author.objects.get(name=name))
@@ -137,6 +153,9 @@ def test_in_a_request(tmp_path: Path) -> None:
         "written_where": ["conditional"],
         "written_unless_dry": [""],
         "written_of_a_list": ["given"],
+        "written_of_ten": ["few"],
+        "written_of_one_row": ["given"],
+        "written_beside_a_cache": [""],
         "written_beside_one": ["beside"],
         "written_and_needed": ["needed"],
         "written_as_posted": ["few"],
@@ -154,6 +173,9 @@ def test_in_commands_and_tasks(tmp_path: Path) -> None:
         "written_where": ["conditional"],
         "written_unless_dry": ["background"],
         "written_of_a_list": ["background"],
+        "written_of_ten": ["few"],
+        "written_of_one_row": ["background"],
+        "written_beside_a_cache": ["background"],
         "written_beside_one": ["beside"],
         "written_and_needed": ["needed"],
         "written_as_posted": ["few"],

@@ -16,8 +16,9 @@ from stackaudit.facts import python as py
 from stackaudit.link.modules import SourceModule, dotted, target_names
 from stackaudit.link.queries.effects import is_request
 from stackaudit.link.queries.events import Event
+from stackaudit.link.queries.loops import FEW
 from stackaudit.link.queries.source import text_of
-from stackaudit.link.queries.values import Manager, Related, Rows
+from stackaudit.link.queries.values import Manager, Rows
 from stackaudit.model.source import Place
 
 if TYPE_CHECKING:
@@ -25,13 +26,16 @@ if TYPE_CHECKING:
 
 _DEEPEST = 6
 _MANAGERS = frozenset({"objects", "_default_manager", "_base_manager"})
-_ASKING = frozenset({
-    "save", "create", "get_or_create", "update_or_create", "bulk_create", "bulk_update", "refresh_from_db", "exists",
-    "aggregate", "delete", "asave", "acreate", "aget_or_create", "aupdate_or_create", "adelete", "executemany",
+_OF_ROWS = frozenset({
+    "get_or_create", "update_or_create", "bulk_create", "bulk_update", "refresh_from_db", "aget_or_create",
+    "aupdate_or_create", "abulk_create", "abulk_update", "arefresh_from_db", "select_for_update", "executemany",
 })  # fmt: skip
+_OF_ONE = frozenset({"save", "asave", "delete", "adelete"})
+_OF_SETS = frozenset({"all", "annotate", "distinct", "exclude", "filter", "order_by", "select_related", "values_list"})
 _OF_MANY = frozenset({"add", "remove", "set", "clear"})
 _TASKS = frozenset({"apply_async", "delay", "delay_on_commit", "send_task", "async_task"})
 _MAILS = frozenset({"send_mail", "send_mass_mail", "mail_admins", "mail_managers", "email_user", "send_messages"})
+_STORES = frozenset({"cache", "caches", "session", "file", "image"})
 _STORAGES = frozenset({"default_storage", "storage"})
 _COMMON = frozenset(
     name for kind in (str, list, dict, set, bytes, int) for name in dir(kind) if not name.startswith("__")
@@ -104,10 +108,11 @@ class Turns:
         return bool(self._work(self._sources.modules[event.loop.place.path], (loop.iter,)).outside)
 
     def goes_through_rows(self, event: Event) -> bool:
-        """Whether a loop goes through the rows of a queryset, which are as many as there are."""
+        """Whether a loop goes through the rows of a table, and not only through what belongs to one row."""
         loop = self._sources.loop(event.loop.place) if event.loop is not None else None
         source = loop.iter if isinstance(loop, (py.For, py.Comprehension)) else None
-        return source is not None and isinstance(self._kept.get(source), (Rows, Related, Manager))
+        rows = self._kept.get(source) if source is not None else None
+        return isinstance(rows, Manager) or (isinstance(rows, Rows) and rows.via is None)
 
     def source(self, event: Event) -> str:
         """What a loop goes through, as text, with what the names in it were bound to before."""
@@ -126,6 +131,17 @@ class Turns:
             and any(dotted(target) in names for target in node.targets)
         ]  # fmt: skip
         return " ".join([event.loop.text, *bound])
+
+    def is_cut(self, event: Event) -> bool:
+        """Whether a loop goes through a slice of a few: `for book in books[:10]`."""
+        loop = self._sources.loop(event.loop.place) if event.loop is not None else None
+        part = loop.iter if loop is not None else None
+        while isinstance(part, py.Call) and part.args:
+            part = part.args[0]
+        index = part.index if isinstance(part, py.Subscript) else None
+        if not isinstance(index, py.Slice) or (index.lower is not None and not isinstance(index.lower, py.Constant)):
+            return False
+        return isinstance(index.upper, py.Constant) and isinstance(index.upper.value, int) and index.upper.value <= FEW
 
     def is_conditional(self, event: Event) -> bool:
         """Whether a write is left out on some turns: a condition that stays the same for all of them is none."""
@@ -249,11 +265,18 @@ class Turns:
         if place in self._asked:
             return True
         func = node.func
-        if not isinstance(func, py.Attribute) or dotted(func).startswith("os."):
+        if not isinstance(func, py.Attribute):
             return False
-        if func.attr in _ASKING or any(name in _MANAGERS for name in _chain(func)):
+        names = set(_chain(func))
+        if func.attr in _OF_ROWS or names & _MANAGERS or (names & _OF_SETS and func.attr not in _OF_SETS):
             return True
-        return func.attr in _OF_MANY and isinstance(func.value, py.Attribute) and func.value.attr in self._many
+        if func.attr in _OF_ONE:  # a file or an image is saved under a name, a cache forgets a key
+            return not node.args and not names & _STORES
+        return (
+            func.attr in (*_OF_MANY, "create")
+            and isinstance(func.value, py.Attribute)
+            and func.value.attr in self._many
+        )
 
     def _function(self, module: SourceModule, node: py.FunctionDef, depth: int) -> _Work:
         if depth >= _DEEPEST:

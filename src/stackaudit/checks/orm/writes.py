@@ -22,8 +22,8 @@ _FIXES = {
     "create": "Collect the objects in a list and pass it to `bulk_create()` after the loop.",
     "save": "Change the objects in the loop and write them after it with `bulk_update(objects, [fields])` "
     "(new objects: `bulk_create()`).",
-    "delete": "Delete with one statement after the loop: `filter(pk__in=…).delete()`.",
-    "update": "Write with one statement: `filter(pk__in=…).update(…)`, or `bulk_update()` where the values differ.",
+    "delete": "Delete with one statement: call `delete()` on the queryset, or `filter(…__in=…).delete()`.",
+    "update": "Write with one statement: `filter(…__in=…).update(…)`, or `bulk_update()` where the values differ.",
     "add": "Collect the objects and pass them all at once: `.add(*objects)`.",
     "remove": "Collect the objects and pass them all at once: `.remove(*objects)`.",
     "get_or_create": "Read what exists with one `filter(…__in=…)`, then `bulk_create()` the rest.",
@@ -71,7 +71,7 @@ def _write(loops: Loops, turns: Turns, site: Site, events: list[Event]) -> Fail 
     fixes = _FIXES_OF_NEEDED if cause == "needed" else _FIXES
     return Fail(
         site, said, cause, loop_step(events), events[0].flow, fixes.get(events[0].method, ""),
-        cost(len({event.query for event in events}), events),
+        cost(len({event.query for event in events}), events) if cause != "few" else None,
     )  # fmt: skip
 
 
@@ -81,6 +81,7 @@ def _is_short(loops: Loops, turns: Turns, event: Event) -> bool:
         return False
     return (
         event.loop.place in loops.listed
+        or turns.is_cut(event)
         or FEW.search(event.loop.text) is not None
         or _POSTED.search(turns.source(event)) is not None
     )
