@@ -272,6 +272,8 @@ class Turns:
             return True
         if func.attr in _OF_ONE:  # a file or an image is saved under a name, a cache forgets a key
             return not node.args and not names & _STORES
+        if func.attr == "exists" and not dotted(func).startswith("os."):
+            return bool(node.args or node.keywords)  # of a session, a cache or a storage
         return (
             func.attr in (*_OF_MANY, "create")
             and isinstance(func.value, py.Attribute)
