@@ -37,6 +37,7 @@ _TASKS = frozenset({"apply_async", "delay", "delay_on_commit", "send_task", "asy
 _MAILS = frozenset({"send_mail", "send_mass_mail", "mail_admins", "mail_managers", "email_user", "send_messages"})
 _STORES = frozenset({"cache", "caches", "session", "file", "image"})
 _STORAGES = frozenset({"default_storage", "storage"})
+_STORING = frozenset({"delete", "exists", "get_modified_time", "listdir", "open", "save", "size"})
 _COMMON = frozenset(
     name for kind in (str, list, dict, set, bytes, int) for name in dir(kind) if not name.startswith("__")
 ) | {"open", "read", "write", "close", "filter", "all", "first", "last", "exclude", "is_valid", "log", "info", "debug"}
@@ -238,7 +239,9 @@ class Turns:
             near = self._called[node][0]
             work = self._function(*self._called[node], depth)
         elif self._asks(node, place):
-            return _Work("", ((place, text_of(node, 60)),)), given
+            held = (item for arg in given for item in (arg, *below(arg)) if isinstance(item, py.Call))
+            if not isinstance(node.func, py.Name) or not any(self._asks(item, module.place(item)) for item in held):
+                return _Work("", ((place, text_of(node, 60)),)), given
         name = node.func.attr if isinstance(node.func, py.Attribute) else ""
         if name and name not in _COMMON and not name.startswith("_") and not work.outside:
             # Which class it is remains open: what one of them does outside the database, this one may do.
@@ -257,7 +260,7 @@ class Turns:
         if last == "send" and node not in self._called and "mail" in _receiver(node).lower():
             return path or "send"
         holder = path.rpartition(".")[0].rpartition(".")[2]
-        if holder in _STORAGES or (is_request(path) and node not in self._called):
+        if (holder in _STORAGES and last in _STORING) or (is_request(path) and node not in self._called):
             return path
         return ""
 
