@@ -93,9 +93,16 @@ def _grouped(walk: Walk, receiver: Value, name: str, model: Model | None, at: At
 def _unclear(walk: Walk, model: Model | None, name: str) -> str:
     if model is None:
         return f"the model whose {name}() is called is not known"
-    if walk.signalled.unsure and not model.is_open:
+    if walk.signalled.unsure and not (model.is_open and (model.cls is not None or _is_foreign(walk, model))):
         return f"{walk.signalled.unsure}, and may wait for each {model.name}"
+    if model.cls is None:
+        return f"{model.name} is a model of another package, which may do more in {name}()"
     return f"{model.name} derives from a class of another package, which may do more in {name}()"
+
+
+def _is_foreign(walk: Walk, model: Model) -> bool:
+    """Whether a model is neither the repository's nor one of Django's own."""
+    return walk.models.by_label.get(model.label) is not model
 
 
 def justified(walk: Walk, receiver: Value, name: str, model: Model | None, loop: Loop) -> str | None:
@@ -123,7 +130,7 @@ def justified(walk: Walk, receiver: Value, name: str, model: Model | None, loop:
             return "a file is stored with each row"
         if name == "save" and is_true(field.keyword("auto_now")):
             return f"bulk_update() would not set {field.name}"
-    if called and model.is_open and model.cls is not None:
+    if called and model.is_open and (model.cls is not None or _is_foreign(walk, model)):
         return None
     if called == "save" and walk.signalled.unsure:
         return None
