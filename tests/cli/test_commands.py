@@ -31,6 +31,14 @@ def test_findings_give_1_and_the_report_stands_on_stdout_alone(run: Run, project
     assert "\x1b" not in done.stdout
 
 
+def test_a_report_goes_where_it_was_asked_for_though_the_root_is_a_link(run: Run, project: Path) -> None:
+    (project.parent / "deep").mkdir()
+    link = project.parent / "deep" / "link"
+    link.symlink_to(project)
+    run("scan", "deep/link", "--no-tools", "--no-cache", "--select", RULE, "--report", "json=out.json")
+    assert sorted(path.name for path in project.parent.iterdir()) == ["deep", "out.json", "shop"]
+
+
 def test_the_gate(run: Run, project: Path) -> None:
     assert scan(run, "--fail-on", "critical").returncode == 1
     assert scan(run, "--fail-on", "never").returncode == 0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from argparse import Namespace
 from collections.abc import Callable
@@ -43,7 +42,7 @@ def baseline(options: Namespace) -> int:
     result = _scan(root, wanted)
     documents.save(target, waivers.baseline_of(result))
     if not wanted.quiet:
-        name = os.path.relpath(target, root)
+        name = wishes.from_root(target, root)
         number = len(result.findings)
         sys.stdout.write(
             f"{number} finding{'' if number == 1 else 's'} accepted in {target}.\n"

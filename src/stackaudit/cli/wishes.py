@@ -29,17 +29,22 @@ def gather(options: Namespace, root: Path) -> Config:
     changes = _plain(options)
     for key in _PATHS:
         if getattr(options, key, None):
-            changes[key] = os.path.relpath(getattr(options, key), root)
+            changes[key] = from_root(getattr(options, key), root)
     for key in ("select", "ignore"):
         if getattr(options, key, None):
             changes[key] = _words(getattr(options, key))
     if getattr(options, "host", None):
         changes["host"] = config.host_from(Path(options.host))
     if getattr(options, "output_file", None):
-        changes["output_file"] = os.path.relpath(options.output_file, root)
+        changes["output_file"] = from_root(options.output_file, root)
     if getattr(options, "report", None):
         changes["report"] = tuple(_relative(each, root) for each in options.report)
     return msgspec.structs.replace(wanted, **changes)
+
+
+def from_root(path: str | Path, root: Path) -> str:
+    """A path of the command line as one from the root; ".." leads out of the folder that a link stands for."""
+    return os.path.relpath(os.path.realpath(path), os.path.realpath(root))
 
 
 def outputs_alone(options: Namespace) -> Config:
@@ -62,4 +67,4 @@ def _words(given: Iterable[str]) -> tuple[str, ...]:
 
 def _relative(report: str, root: Path) -> str:
     name, equals, path = report.partition("=")
-    return f"{name}{equals}{os.path.relpath(path, root)}" if path else report
+    return f"{name}{equals}{from_root(path, root)}" if path else report

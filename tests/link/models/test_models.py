@@ -173,3 +173,17 @@ def test_labels_of_applications() -> None:
         }
     )
     assert graph(built.by_label["store.Book"]) == {"tag": ("fk", "store.Tag", "book_set")}
+
+
+def test_an_application_within_another_one() -> None:
+    files = {
+        "shop/__init__.py": "",
+        "shop/apps.py": CONFIG.replace("project.shop", "shop"),
+        "shop/orders/__init__.py": "",
+        "shop/orders/models.py": BASE + "class Order(models.Model):\n    pass\n",
+        "shop/parts/__init__.py": "",
+        "shop/parts/models.py": BASE + "class Part(models.Model):\n    pass\n",
+    }
+    facts = [FileFacts(path, "python", facts=lower(text.encode(), path)) for path, text in files.items()]
+    built = Models(Modules(facts), installed=["shop", "shop.orders"])
+    assert [model.label for model in built if model.cls is not None] == ["orders.Order", "store.Part"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from stackaudit.link.queries.advice import is_joined, leads, loading, lookups, of_one, outermost
+from stackaudit.link.queries.advice import apart, is_joined, leads, loading, lookups, of_one, outermost
 from stackaudit.link.queries.events import Event
 from tests.link.queries import oracle
 
@@ -57,6 +57,27 @@ def several(drafts):
     assert of_one(event.origin, event.origin.text, [event]) == (
         'Append `.select_related("author")` to `Book.objects.filter(title="")` and `Book.objects.order_by("title")`.'
     )
+
+
+def test_a_helper_that_serves_several_models_is_no_place_for_a_fix() -> None:
+    program = """
+def marked(rows):
+    return rows.annotate(mark=Count("pk"))
+
+
+def of_books():
+    return [book.author.name for book in marked(Book.objects.all())]
+
+
+def of_chapters():
+    return [chapter.book.title for chapter in marked(Chapter.objects.order_by("pk"))]
+"""
+    found = apart(event for event in failing(oracle.HEAD + program))
+    told = [(event.origin.text, of_one(event.origin, event.origin.text, [event])) for event in found if event.origin]
+    assert told == [
+        ("Book.objects.all()", 'Append `.select_related("author")` to `Book.objects.all()`.'),
+        ('Chapter.objects.order_by("pk")', 'Append `.select_related("book")` to `Chapter.objects.order_by("pk")`.'),
+    ]
 
 
 def test_names_take_the_place_of_a_bare_select_related() -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace
 
 from stackaudit.facts import python as py
-from stackaudit.link.queries.advice import outermost
+from stackaudit.link.queries.advice import apart, outermost
 from stackaudit.link.queries.events import Event
 from stackaudit.link.queries.rows import PRESUMED
 from stackaudit.link.queries.values import GIVEN
@@ -27,7 +27,7 @@ def own(stack: Stack) -> Iterator[Event]:
     What classes declare (columns, exports, feeds, types) stands among them, at the lines that declare it.
     """
     walked = (*stack.queries.events, *stack.declared.events)
-    events = [event for event in walked if event.area == "orm" and event.place.path.endswith(".py")]
+    events = apart(event for event in walked if event.area == "orm" and event.place.path.endswith(".py"))
     loaded = {(event.query, event.relation) for event in walked if event.outcome == "pass" and event.relation}
     named = _prefetched(stack)
     for event in events:

@@ -109,6 +109,9 @@ def _foreign_key(body: Body, held: py.Attribute) -> tuple[Row, Relation] | None:
 def _judge(body: Body, node: py.Node, key: Key) -> Iterator[Verdict]:
     site = Site(body.place(node), f"{body.where}: {text_of(node)}")
     row, relation = key.row, key.relation
+    is_attribute = isinstance(node, py.Attribute)
+    if not is_attribute and row.loop is None:
+        return  # the check of an owner, once for a request
     if row.load.to_one(relation.name) is not None or _is_read(body, key.held):
         yield Pass(site)  # the row is loaded anyway
     elif row.load.unknown == NEW.unknown:
@@ -116,7 +119,6 @@ def _judge(body: Body, node: py.Node, key: Key) -> Iterator[Verdict]:
     elif row.load.unknown or body.is_given(key.held):
         yield Unsure(site, "whether a caller has loaded the related row is not known")
     elif not row.load.every_one and not row.load.peers:
-        is_attribute = isinstance(node, py.Attribute)
         fix = f"Write `{key.instead}`"
         if relation.null and is_attribute:
             fix += ", which is None where there is no such row"

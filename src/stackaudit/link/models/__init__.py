@@ -6,7 +6,7 @@ repository cannot tell (attributes from another package's base class) is absent,
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cached_property
 from typing import Any
 
@@ -17,6 +17,7 @@ from stackaudit.link.models.fields import Builder
 from stackaudit.link.models.model import Field, ManagerDef, Model, Relation
 from stackaudit.link.modules import Modules, SourceModule, dotted
 from stackaudit.link.nodes import nodes
+from stackaudit.model.values import Known
 
 __all__ = ["Field", "ManagerDef", "Model", "Models", "Relation", "resolve"]
 
@@ -24,14 +25,17 @@ __all__ = ["Field", "ManagerDef", "Model", "Models", "Relation", "resolve"]
 class Models:
     """All models of a stack."""
 
-    def __init__(self, modules: Modules, auth_user: str = "", classes: Classes | None = None) -> None:
+    def __init__(
+        self, modules: Modules, auth_user: str = "", installed: Iterable[str] = (), classes: Classes | None = None
+    ) -> None:
         self.modules = modules
         self.classes = classes or Classes(modules)
         self.by_label: dict[str, Model] = {}
         self._by_class: dict[SourceClass, Model | None] = {}
         self._by_name: dict[str, list[Model]] = {}
         self._contrib: dict[str, Model] = {}
-        self._labels = _app_labels(modules, self.classes)
+        self._foreign: dict[str, Model] = {}
+        self._labels = _app_labels(modules, self.classes, installed)
         self.auth_user = auth_user or _declared_user(modules) or "auth.User"
         found = [model for module in modules for model in self._in(module)]
         for name, known in CONTRIB.items():
@@ -161,6 +165,14 @@ class Models:
             return parts[parts.index("models", 1) - 1]
         return (parts[-2] if len(parts) > 1 else parts[0]) if not module.is_package else parts[-1]
 
+    def foreign(self, name: str) -> Model:
+        """A model of a package that is not in the repository, by its full name: nothing more is known of it."""
+        if name not in self._foreign:
+            *path, label = name.split(".")
+            app = path[path.index("models") - 1] if "models" in path[1:] else path[-1]
+            self._foreign[name] = Model(f"{app}.{label}", label, app, is_open=True)
+        return self._foreign[name]
+
     def _is_model(self, cls: SourceClass) -> bool:
         externals = [canonical(name) for name in cls.externals]
         if any(name in MODEL_BASES or name in CONTRIB for name in externals):
@@ -231,8 +243,8 @@ def _literal(node: py.Node | None) -> Any:
     return node
 
 
-def _app_labels(modules: Modules, classes: Classes) -> dict[str, str]:
-    """The folders of applications with the labels that their AppConfig gives them."""
+def _app_labels(modules: Modules, classes: Classes, installed: Iterable[str]) -> dict[str, str]:
+    """The folders of applications with their labels: from an AppConfig, or from INSTALLED_APPS."""
     labels: dict[str, str] = {}
     for module in modules:
         if not module.path.endswith(("apps.py", "apps/__init__.py", "__init__.py", "config.py")):
@@ -248,6 +260,10 @@ def _app_labels(modules: Modules, classes: Classes) -> dict[str, str]:
                     labels[folder] = label
                 elif isinstance(name, str):
                     labels.setdefault(folder, name.rpartition(".")[2])
+    for name in installed:
+        package = modules.find(name, "")
+        if package is not None and package.is_package:
+            labels.setdefault(package.folder, name.rpartition(".")[2])
     return labels
 
 
@@ -260,11 +276,15 @@ def _declared_user(modules: Modules) -> str:
 
 
 def resolve(stack: Any) -> Models:
-    """The models of a stack; AUTH_USER_MODEL comes from its settings where they are known."""
+    """The models of a stack; AUTH_USER_MODEL and INSTALLED_APPS come from its settings where they are known."""
     user = ""
+    installed: list[str] = []
     settings = stack.settings
     if settings is not None:
         value = settings.get("AUTH_USER_MODEL")
         found = getattr(value, "value", None)
         user = found if isinstance(found, str) and found != "auth.User" else ""
-    return Models(stack.modules, user)
+        apps = settings.get("INSTALLED_APPS")
+        held = apps.value if isinstance(apps, Known) and isinstance(apps.value, (list, tuple)) else ()
+        installed = [str(item.value) for item in held if isinstance(item, Known)]
+    return Models(stack.modules, user, installed)

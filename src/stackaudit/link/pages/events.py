@@ -12,7 +12,7 @@ from typing import TypeAlias
 
 from msgspec.structs import replace
 
-from stackaudit.link.queries.advice import beside_bare, of_one, with_branches
+from stackaudit.link.queries.advice import SHARED, apart, beside_bare, of_one, with_branches
 from stackaudit.link.queries.events import Event
 from stackaudit.link.queries.values import Origin
 from stackaudit.model.source import Place
@@ -22,8 +22,6 @@ REPEATING = ("forward", "reverse", "deferred", "bypassed", "query")
 PAGE = 25
 MODEL = "model"
 """`Origin.by` of the rows that a view shows because it names a model; its `where` is the view."""
-SHARED = "shared"
-"""`Origin.by` of a queryset that serves several models: the view of a base class, a function that is given a model."""
 Cause: TypeAlias = tuple[Place, Place | None, str]
 """The place of a queryset or loop, that of a query which is no access of a row, and the model of the rows."""
 _SHORTCUT = re.compile(r"(?:[\w.]+\.)?(a?get_(?:object|list)_or_404)\(\s*([\w.]+)")
@@ -215,28 +213,8 @@ def certain(events: Iterable[Event]) -> Iterator[Event]:
 
 
 def rooted(events: Iterable[Event]) -> list[Event]:
-    """Events as ones of the outermost querysets that are known.
-
-    A queryset that rows of several models come from is one of a function or base class that many views share: what is
-    missing is loaded where the queryset begins that it was made of.
-    """
-    found = [outermost(event) for event in events]
-    models: dict[Place, set[str]] = {}
-    for event in found:
-        origin = event.origin
-        while origin is not None:
-            models.setdefault(origin.place, set()).add(origin.model.label if origin.model is not None else "")
-            origin = origin.refined
-    return [_own(event, models) for event in found]
-
-
-def _own(event: Event, models: dict[Place, set[str]]) -> Event:
-    own = event.origin
-    while own is not None and len(models[own.place]) > 1:
-        own = own.refined
-    if event.origin is None or own is event.origin:
-        return event
-    return replace(event, origin=own or replace(event.origin, by=SHARED))
+    """Events as ones of the outermost querysets that are known, each of one model."""
+    return apart(outermost(event) for event in events)
 
 
 def outermost(event: Event) -> Event:

@@ -9,8 +9,11 @@ from msgspec.structs import replace
 from stackaudit.link.models.model import Model
 from stackaudit.link.queries.events import Event
 from stackaudit.link.queries.values import Origin
+from stackaudit.model.source import Place
 
 Path = tuple[str, ...]
+SHARED = "shared"
+"""`Origin.by` of a queryset that serves several models: the view of a base class, a function that is given a model."""
 _JOINED = frozenset({"fk", "o2o", "reverse_o2o"})
 _OF_PREFETCHED = frozenset({"", "all", "count", "exists", "contains"})
 _NAMED = 6
@@ -23,6 +26,31 @@ def outermost(event: Event) -> Event:
     while origin is not None and origin.outer is not None:
         origin, path = origin.outer, (*origin.way, *path)
     return event if origin is event.origin else replace(event, origin=origin, path=path)
+
+
+def apart(events: Iterable[Event]) -> list[Event]:
+    """Events whose querysets are of one model each.
+
+    A queryset that rows of several models come from is one of a function or base class that many share: what is
+    missing is loaded where the queryset begins that it was made of.
+    """
+    found = list(events)
+    models: dict[Place, set[str]] = {}
+    for event in found:
+        origin = event.origin
+        while origin is not None:
+            models.setdefault(origin.place, set()).add(origin.model.label if origin.model is not None else "")
+            origin = origin.refined
+    return [_own(event, models) for event in found]
+
+
+def _own(event: Event, models: dict[Place, set[str]]) -> Event:
+    own = event.origin
+    while own is not None and len(models[own.place]) > 1:
+        own = own.refined
+    if event.origin is None or own is event.origin:
+        return event
+    return replace(event, origin=own or replace(event.origin, by=SHARED))
 
 
 def leads(event: Event) -> bool:
@@ -95,6 +123,8 @@ def with_branches(origin: Origin | None, source: str) -> str:
 
 def of_one(origin: Origin | None, source: str, events: list[Event]) -> str:
     """What helps rows that are asked for relations to one row, or for columns that `only()` or `defer()` left out."""
+    if origin is not None and origin.by == SHARED:
+        return ""
     source = with_branches(origin, source)
     deferred = [event for event in events if event.kind == "deferred"]
     call = loading(origin, [event for event in events if event.kind != "deferred"])
@@ -115,6 +145,8 @@ def of_one(origin: Origin | None, source: str, events: list[Event]) -> str:
 
 def of_many(origin: Origin | None, source: str, events: list[Event]) -> str:
     """What helps rows that are asked for many related rows, and for what those are asked in turn."""
+    if origin is not None and origin.by == SHARED:
+        return ""
     source = with_branches(origin, source)
     again = {event.path for event in events if event.kind == "reverse" and event.method not in _OF_PREFETCHED}
     plain = [event for event in events if event.path not in again]

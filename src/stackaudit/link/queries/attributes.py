@@ -150,12 +150,20 @@ def _of_other(walk: Walk, value: Other, name: str) -> Value:
         if relation is not None and relation.model is not None:
             return Related(Row(relation.model, SOMEWHERE, loops=value.loops), relation, value.loops)
         return Other(value.loops) if value.loops else UNKNOWN
+    if name == "objects" and _is_model_name(value.name):
+        return Manager(walk.models.foreign(value.name), None, name)
     if value.name.startswith(STATE) and name == "adding":
         return Const(value.name != STATE, value.loops)
     if value.name == "@request" and name == "user":
         user = walk.models.user
         return Row(user, Load(unknown="the request's user"), None, (), None, value.loops) if user else UNKNOWN
     return Other(value.loops, f"{value.name}.{name}" if value.name[0] != "@" else "")
+
+
+def _is_model_name(name: str) -> bool:
+    """Whether an external name reads like that of a model: `guardian.models.UserObjectPermission`."""
+    *path, label = name.split(".")
+    return "models" in path[1:] and label[:1].isupper()
 
 
 def _of_instance(walk: Walk, value: Instance, name: str, at: At) -> Value:

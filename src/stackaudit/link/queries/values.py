@@ -376,6 +376,10 @@ def join(one: Value, other: Value) -> Value:
         )
     if isinstance(one, Row) and isinstance(other, Row) and one.model is other.model:
         return replace(one, load=one.load.merge(other.load), loops=loops)
+    if isinstance(one, Rows) and isinstance(other, Manager):
+        one, other = other, one
+    if isinstance(one, Manager) and isinstance(other, Rows) and one.model is other.model:
+        return varying(one if other.bounded else other, loops)
     if isinstance(one, Seq) and isinstance(other, Seq):
         element = join(one.element, other.element)
         for item in (*(one.items or ()), *(other.items or ())):

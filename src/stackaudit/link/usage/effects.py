@@ -6,9 +6,10 @@ from collections.abc import Iterable
 
 from stackaudit.facts import python as py
 from stackaudit.link.modules import Modules, dotted
+from stackaudit.link.queries.loading import NEW
 from stackaudit.link.queries.source import text_of
 from stackaudit.link.queries.table import method
-from stackaudit.link.queries.values import Manager, Related, Rows
+from stackaudit.link.queries.values import Manager, Related, Row, Rows
 from stackaudit.link.usage.bodies import Body
 
 _QUIET = frozenset({
@@ -35,6 +36,9 @@ def _is_quiet(modules: Modules, body: Body, call: py.Call) -> bool:
             return False  # a method of a row
         if func.attr in _QUIET:
             return True
+    made = body.value(call)
+    if isinstance(made, Row) and made.load == NEW:
+        return True  # an object in memory
     name = dotted(func)
     root = name.partition(".")[0]
     if not name or root in body.binds:

@@ -808,3 +808,10 @@ def flat_length_of_an_entry():
 
 def grows_bare_select_related():
     return [book.editor.name for book in Book.objects.select_related().exclude(editor=None)]
+
+
+def grows_manager_or_nothing(hidden=False):
+    books = Book.objects
+    if hidden:
+        books = Book.objects.none()
+    return [book.author.name for book in books.filter(price=1)]
