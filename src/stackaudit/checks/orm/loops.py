@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from stackaudit.link.stack import Stack
 
 ROWS = 100
-NEAR = 2
-"""So many calls below a loop a query is still the loop's business; deeper ones belong to what is called."""
 _WRITES = 2
 """A turn that writes at so many places is busy with them."""
 FEW = re.compile(r"\b(?:admin(?:istrator)?s?|moderators?|superusers?|roles?|cleaned_data)\b")
@@ -79,21 +77,15 @@ def prefetch_bypassed(stack: Stack) -> Iterator[Verdict]:
         yield verdict(group, partial(_bypassed, Loops.of(stack)))
 
 
-def query_in_loop(stack: Stack) -> Iterator[Verdict]:
-    """One site for each loop that runs a query which changes with its turns."""
-    near = (event for event in own(stack) if event.kind == "query" and event.below <= NEAR)
-    for group in grouped(near, loop_of):
-        yield verdict(group, partial(_query, Loops.of(stack)))
-
-
 def loop_of(event: Event) -> Place:
     """The loop that repeats an event; the statement itself where nothing does."""
     return event.loop.place if event.loop is not None and event.outcome != "pass" else event.query
 
 
-def _shown(events: list[Event]) -> str:
+def _paths(events: list[Event]) -> dict[str, str]:
     paths = list(dict.fromkeys(".".join(event.path) for event in events))
-    return ", ".join(f"`{path}`" for path in paths[:4]) + (", …" if len(paths) > 4 else "")
+    shown = ", ".join(f"`{path}`" for path in paths[:4]) + (", …" if len(paths) > 4 else "")
+    return {"paths": shown, "it": "it" if len(paths) == 1 else "them"}
 
 
 def _related(events: list[Event], text: str) -> tuple[Step, ...]:
@@ -178,7 +170,7 @@ def _forward(loops: Loops, site: Site, events: list[Event]) -> Fail:
     said = words(wanted[0])
     deferred = all(event.kind == "deferred" for event in wanted)
     return Fail(
-        site, {**said, "paths": _shown(wanted)}, loops.cause(site, wanted, "deferred" if deferred else ""),
+        site, {**said, **_paths(wanted)}, loops.cause(site, wanted, "deferred" if deferred else ""),
         _related(wanted, "leaves the column out" if deferred else "the queryset"), wanted[0].flow,
         of_one(wanted[0].origin, said["source"], wanted) if wanted[0].origin is not None else "",
         cost(len({event.path for event in wanted}), wanted),
@@ -189,7 +181,7 @@ def _reverse(loops: Loops, site: Site, events: list[Event]) -> Fail:
     wanted = _of_one_origin(events) or events
     said = words(wanted[0])
     return Fail(
-        site, {**said, "paths": _shown(wanted)}, loops.cause(site, wanted), _related(wanted, "the queryset"),
+        site, {**said, **_paths(wanted)}, loops.cause(site, wanted), _related(wanted, "the queryset"),
         wanted[0].flow,
         of_many(wanted[0].origin, said["source"], wanted) if wanted[0].origin is not None else "",
         cost(len({event.path for event in wanted}), wanted),
@@ -203,16 +195,8 @@ def _bypassed(loops: Loops, site: Site, events: list[Event]) -> Fail:
     )
     fix = f"Filter or order in Python, or prefetch what is wanted: {wanted}."
     return Fail(
-        site, {**said, "paths": _shown(events)}, loops.cause(site, events), _related(events, "prefetches the rows"),
+        site, {**said, **_paths(events)}, loops.cause(site, events), _related(events, "prefetches the rows"),
         events[0].flow, fix, cost(len({event.path for event in events}), events),
-    )  # fmt: skip
-
-
-def _query(loops: Loops, site: Site, events: list[Event]) -> Fail:
-    said = words(events[0])
-    return Fail(
-        site, {**said, "loop": loop_text(events[0])}, loops.cause(site, events), loop_step(events), events[0].flow,
-        cost=cost(len({event.query for event in events}), events),
     )  # fmt: skip
 
 

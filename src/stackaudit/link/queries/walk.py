@@ -301,14 +301,14 @@ class Walk:
         if outcome == "pass":
             return "no query for each row"
         if kind == "forward" and relation is not None:
-            target = f" {relation.target.name}" if relation.target is not None else ""
+            target = f" {relation.target.name}" if relation.target is not None else " row"
             return f"`{'.'.join(path)}` is not loaded: one query for each{target}"
         if kind == "deferred":
             return f"`{'.'.join(path)}` was left out by only() or defer(): one query for each row"
         if kind in ("reverse", "bypassed") and relation is not None:
             called = f".{method}()" if method else ""
             return f"`{'.'.join(path)}{called}` asks the database for each row"
-        return f"`{method}` runs a query on each turn" if method else "runs a query on each turn"
+        return f"`{method}` runs a query on each turn" if method.isidentifier() else "runs a query on each turn"
 
     def unknown(self, *values: Value) -> Value:
         """Something not known that changes as `values` do."""
