@@ -8,12 +8,8 @@ from stackaudit.checks.orm.imports import import_time_query
 from stackaudit.checks.orm.increments import non_atomic_increment
 from stackaudit.checks.orm.indexes import duplicate_index, missing_index
 from stackaudit.checks.orm.keys import fk_id_dereference
-from stackaudit.checks.orm.loops import (
-    n_plus_one_forward,
-    n_plus_one_reverse,
-    prefetch_bypassed,
-    query_in_loop,
-)
+from stackaudit.checks.orm.lookups import query_in_loop
+from stackaudit.checks.orm.loops import n_plus_one_forward, n_plus_one_reverse, prefetch_bypassed
 from stackaudit.checks.orm.repetition import loop_invariant_query, repeated_evaluation
 from stackaudit.checks.orm.streams import iterate_without_iterator
 from stackaudit.checks.orm.texts import str_follows_relation
