@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
@@ -11,7 +11,7 @@ from stackaudit.link.modules import Binding, Modules, SourceModule, Symbol, bind
 from stackaudit.link.nodes import inside
 
 if TYPE_CHECKING:
-    from stackaudit.link.stack import Stack
+    pass
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,12 +52,14 @@ class Mentions:
 
     What only type checkers read is left out.
 
-    `calls` are by the last part of what is called, `texts` by their value.
+    `calls` are by the last part of what is called, `texts` by their value; `assigned` are the names of attributes that
+    are set on something other than `self`.
     """
 
     calls: dict[str, list[Found]] = field(default_factory=dict)
     texts: dict[str, list[Found]] = field(default_factory=dict)
     imports: list[Importing] = field(default_factory=list)
+    assigned: frozenset[str] = frozenset()
 
     def named(self, *names: str) -> Iterator[Found]:
         """The calls of functions and methods with one of `names`."""
@@ -71,15 +73,17 @@ class Mentions:
                 yield from places
 
 
-def resolve(stack: Stack) -> Mentions:
+def resolve(modules: Iterable[SourceModule]) -> Mentions:
     """One walk over all modules."""
     mentions = Mentions()
-    for module in stack.modules:
-        _walk(module, mentions)
+    assigned: set[str] = set()
+    for module in modules:
+        _walk(module, mentions, assigned)
+    mentions.assigned = frozenset(assigned)
     return mentions
 
 
-def _walk(module: SourceModule, mentions: Mentions) -> None:
+def _walk(module: SourceModule, mentions: Mentions, assigned: set[str]) -> None:
     waiting: list[tuple[py.Node, py.FunctionDef | None, py.ClassDef | None]]
     waiting = [(node, None, None) for node in reversed(module.facts.body)]
     while waiting:
@@ -103,6 +107,10 @@ def _walk(module: SourceModule, mentions: Mentions) -> None:
             waiting += [(item, node, owner) for item in reversed(node.body)]
             waiting += [(item, function, owner) for item in reversed(node.decorators)]
             continue
+        elif kind is py.Assign:
+            for target in node.targets:  # type: ignore[attr-defined]
+                if type(target) is py.Attribute and type(target.value) is py.Name and target.value.id != "self":
+                    assigned.add(target.attr)
         elif isinstance(node, py.If) and dotted(node.test).rpartition(".")[2] == "TYPE_CHECKING":
             waiting += [(item, function, owner) for item in reversed(node.orelse)]
             continue

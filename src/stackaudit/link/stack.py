@@ -173,9 +173,7 @@ class Stack:
     @cached_property
     def mentions(self) -> Mentions:
         """What the code calls, writes and imports, by name."""
-        from stackaudit.link import mentions
-
-        return mentions.resolve(self)
+        return self.models.mentions
 
     @cached_property
     def containers(self) -> tuple[Container, ...]:

@@ -11,12 +11,13 @@ from functools import cached_property
 from typing import Any
 
 from stackaudit.facts import python as py
+from stackaudit.link import mentions
 from stackaudit.link.classes import Classes, SourceClass
+from stackaudit.link.mentions import Mentions
 from stackaudit.link.models.contrib import CONTRIB, MODEL_BASES, PLAIN_BASES, ContribModel, canonical
 from stackaudit.link.models.fields import Builder
 from stackaudit.link.models.model import Field, ManagerDef, Model, Relation
 from stackaudit.link.modules import Modules, SourceModule, dotted
-from stackaudit.link.nodes import nodes
 from stackaudit.model.values import Known
 
 __all__ = ["Field", "ManagerDef", "Model", "Models", "Relation", "resolve"]
@@ -76,16 +77,14 @@ class Models:
         )
 
     @cached_property
+    def mentions(self) -> Mentions:
+        """What the code around the models calls, writes, imports and assigns, by name."""
+        return mentions.resolve(self.modules)
+
+    @property
     def assigned(self) -> frozenset[str]:
         """The names of attributes that some function sets on something other than `self`."""
-        return frozenset(
-            target.attr
-            for module in self.modules
-            for item in nodes(module.facts.body)
-            if type(item) is py.Assign
-            for target in item.targets
-            if isinstance(target, py.Attribute) and isinstance(target.value, py.Name) and target.value.id != "self"
-        )
+        return self.mentions.assigned
 
     def _in(self, module: SourceModule) -> Iterator[Model]:
         for bound in module.names.values():

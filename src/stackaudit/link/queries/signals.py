@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TypeAlias
 
 from stackaudit.facts import python as py
@@ -46,12 +47,14 @@ class Signalled:
         return self.every or bool(self.unsure) or model in self.models
 
 
+@lru_cache(maxsize=1)
 def signalled_models(models: Models) -> Signalled:
     """What the handlers of a repository wait for."""
     found: set[Model] = set()
     saved = {model for model in models if _keeps_history(model)}
     every, unsure = False, ""
-    for module in models.modules:
+    connecting = {item.module.path: item.module for item in models.mentions.named("connect", "receiver")}
+    for module in connecting.values():
         if any(part in f"/{module.path}" for part in _TESTS):
             continue
         for connected in _connections(models, module):
