@@ -27,8 +27,9 @@ def unused_eager_load(stack: Stack) -> Iterator[Verdict]:
     signalled = stack.queries.walk.signalled
     for body in stack.usage:
         seen: set[py.Node] = set()
-        for node in body.nodes:
-            if isinstance(node, (py.For, py.Comprehension)) and isinstance(node.target, py.Name):
+        going: list[py.For | py.Comprehension] = [*body.of_kind(py.For), *body.of_kind(py.Comprehension)]
+        for node in going:
+            if isinstance(node.target, py.Name):
                 rows = body.value(node.iter)
                 if isinstance(rows, Rows) and rows.model is not None and rows.kind == "rows":
                     for verdict, call in _judge(body, node.iter, rows.model, rows.model in signalled):

@@ -29,7 +29,7 @@ def non_atomic_increment(stack: Stack) -> Iterator[Verdict]:
     for body in stack.usage:
         if not any(part in body.module.path for part in _BACKGROUND):
             seen: set[str] = set()
-            for node in body.nodes:
+            for node in body.of_kind(py.AugAssign, py.Assign):
                 found = _changed(body, node)
                 if found is not None and text_of(found[0].value) not in seen:
                     for verdict in _judge(body, node, *found):

@@ -25,7 +25,7 @@ def fk_id_dereference(stack: Stack) -> Iterator[Verdict]:
     others = _causes(stack)[1]
     for body in stack.usage:
         seen: set[str] = set()
-        for node in body.nodes:
+        for node in body.of_kind(py.Attribute, py.Compare) if body.rows else ():
             for key in keys_of(body, node):
                 if text_of(key.held) not in seen and body.place(key.held) not in others:
                     seen.add(text_of(key.held))
@@ -42,7 +42,7 @@ def _causes(stack: Stack) -> tuple[set[Place], set[Place]]:
     keys = {
         body.place(key.held)
         for body in stack.usage
-        for node in body.nodes
+        for node in (body.of_kind(py.Attribute, py.Compare) if body.rows else ())
         for key in keys_of(body, node)
         if not _is_read(body, key.held)
     }
@@ -136,6 +136,6 @@ def _is_read(body: Body, held: py.Attribute) -> bool:
     written = text_of(held)
     return any(
         not any(key.held is node for key in keys_of(body, body.parents[node]))
-        for node in body.nodes
-        if isinstance(node, py.Attribute) and node.attr == held.attr and node is not held and text_of(node) == written
+        for node in body.of_kind(py.Attribute)
+        if node.attr == held.attr and node is not held and text_of(node) == written
     )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from stackaudit.facts import python as py
 from stackaudit.link.queries.source import text_of
-from stackaudit.link.queries.values import Manager, Related, Rows
+from stackaudit.link.queries.values import Manager, Related, Row, Rows
 from stackaudit.link.usage.bodies import Body
 from stackaudit.link.usage.effects import is_plain, is_quiet, is_same, within
 from stackaudit.link.usage.uses import LOADS, Use, use_of, uses_of
@@ -48,9 +48,8 @@ def repeated(stack: Stack) -> set[Place]:
 
 def _queries(body: Body) -> Iterator[Use]:
     """What runs a query each time that it is reached: methods that ask, and chains that are gone through."""
-    for node in body.nodes:
-        value = body.value(node)
-        if not isinstance(value, (Rows, Manager, Related)) or not isinstance(node, (py.Name, py.Call, py.Attribute)):
+    for node, value in body.rows.items():
+        if isinstance(value, Row) or not isinstance(node, (py.Name, py.Call, py.Attribute)):
             continue
         use = use_of(body, node)
         keeps = isinstance(node, (py.Name, py.Attribute)) and use.how != "asked" and use.how != "index"

@@ -30,9 +30,8 @@ def iterate_without_iterator(stack: Stack) -> Iterator[Verdict]:
     modern = stack.queries.walk.django >= (5, 0)
     for body in stack.usage:
         background = _is_background(body)
-        for node in body.nodes:
-            if isinstance(node, py.For):
-                yield from _loop(body, node, grown, background, modern)
+        for node in body.of_kind(py.For):
+            yield from _loop(body, node, grown, background, modern)
 
 
 def _is_background(body: Body) -> bool:

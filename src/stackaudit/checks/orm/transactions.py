@@ -50,8 +50,8 @@ def _blocks(stack: Stack, body: Body) -> Iterator[py.With | py.FunctionDef]:
     if any(_is_atomic(stack, body.module, item) for item in body.node.decorators):
         yield body.node
         return
-    for node in body.nodes:
-        if isinstance(node, py.With) and any(_is_atomic(stack, body.module, item.value) for item in node.items):
+    for node in body.of_kind(py.With):
+        if any(_is_atomic(stack, body.module, item.value) for item in node.items):
             outer = [item for item in body.up(node) if isinstance(item, py.With)]
             if not any(_is_atomic(stack, body.module, part.value) for item in outer for part in item.items):
                 yield node

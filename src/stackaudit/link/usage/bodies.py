@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar
 
 from stackaudit.facts import python as py
 from stackaudit.link.modules import SourceModule
@@ -17,6 +17,7 @@ from stackaudit.link.nodes import inside
 from stackaudit.link.queries.values import Manager, Related, Row, Rows, Value
 from stackaudit.model.source import Place
 
+_N = TypeVar("_N", bound=py.Node)
 Branches: TypeAlias = tuple[tuple[py.Node, str], ...]
 
 _SCOPES = (py.FunctionDef, py.Lambda, py.ClassDef)
@@ -57,8 +58,28 @@ class Body:
 
     def value(self, node: py.Node) -> Row | Rows | Manager | Related | None:
         """What rows an expression stands for, None where it stands for none or the walk does not know."""
-        found = self._kept.get(node)
-        return found if isinstance(found, (Row, Rows, Manager, Related)) else None
+        return self.rows.get(node)
+
+    @cached_property
+    def rows(self) -> dict[py.Node, Row | Rows | Manager | Related]:
+        """The expressions that stand for rows, in the order of `nodes`."""
+        kept = ((node, self._kept.get(node)) for node in self.nodes)
+        return {node: found for node, found in kept if isinstance(found, (Row, Rows, Manager, Related))}
+
+    def of_kind(self, *kinds: type[_N]) -> list[_N]:
+        """The nodes of some kinds, in the order of `nodes`."""
+        if len(kinds) == 1:
+            return self._by_kind.get(kinds[0], [])  # type: ignore[return-value]
+        if not any(kind in self._by_kind for kind in kinds):
+            return []
+        return [node for node in self.nodes if type(node) in kinds]  # type: ignore[misc]
+
+    @cached_property
+    def _by_kind(self) -> dict[type[py.Node], list[py.Node]]:
+        found: dict[type[py.Node], list[py.Node]] = {}
+        for node in self.nodes:
+            found.setdefault(type(node), []).append(node)
+        return found
 
     def place(self, node: py.Node) -> Place:
         """Where a node stands."""
@@ -202,7 +223,7 @@ class Body:
     @cached_property
     def calls(self) -> list[py.Call]:
         """Every call of the function, in source order as far as nesting goes."""
-        return [item for item in self.nodes if isinstance(item, py.Call)]
+        return self.of_kind(py.Call)
 
 
 def _arm(holder: py.Node, arm: str) -> tuple[py.Stmt, ...]:

@@ -8,7 +8,7 @@ from typing import Literal, TypeAlias
 
 from stackaudit.facts import python as py
 from stackaudit.link.queries.table import method
-from stackaudit.link.queries.values import Manager, Related, Rows
+from stackaudit.link.queries.values import Manager, Related, Row, Rows
 from stackaudit.link.usage.bodies import Body
 
 How: TypeAlias = Literal[
@@ -170,9 +170,8 @@ def is_lazy(body: Body, node: py.Expr) -> bool:
 def querysets(body: Body) -> Iterator[tuple[py.Expr, Rows | Related | Manager]]:
     """The expressions that stand for rows not loaded yet, once for each object: the first load of a name."""
     seen: set[tuple[str, int]] = set()
-    for node in body.nodes:
-        value = body.value(node)
-        if not isinstance(value, (Rows, Related, Manager)) or not isinstance(node, _MAKING):
+    for node, value in body.rows.items():
+        if isinstance(value, Row) or not isinstance(node, _MAKING):
             continue
         if isinstance(node, py.Name):
             key = (node.id, body.epoch(node.id, node.start))
