@@ -13,8 +13,11 @@ from stackaudit.model.verdict import Fail, Pass, Site, Step, Unsure, Verdict
 def repeated_related_query(stack: Stack) -> Iterator[Verdict]:
     """One site for each path to a queryset that a template evaluates more than once: its second evaluation."""
     seen: set[tuple[Place, str]] = set()
+    turned = {place for asked in stack.pages.turned if asked.outcome == "fail" for place in asked.places}
     for path in stack.pages.repeated:
         late = path.again[0]
+        if late.place in turned:
+            continue  # each turn of a loop repeats it, which template/loop-invariant-query tells
         if (late.place, path.text) not in seen:
             seen.add((late.place, path.text))
             yield _verdict(path)

@@ -20,6 +20,7 @@ from stackaudit.link.pages.events import certain
 from stackaudit.link.pages.files import Templates
 from stackaudit.link.pages.render import Renderer
 from stackaudit.link.pages.repeated import Path
+from stackaudit.link.pages.turns import Asked
 from stackaudit.link.pages.views import Views, kind_of
 from stackaudit.link.queries import calls, fresh_walk
 from stackaudit.link.queries.entries import functions
@@ -165,6 +166,11 @@ class Pages:
     def repeated(self) -> list[Path]:
         """The paths to a queryset that one template evaluates more than once."""
         return list(self.hooks.renderer.repeats.paths)
+
+    @property
+    def turned(self) -> list[Asked]:
+        """The queries that templates run on each turn of a loop which does not change them."""
+        return self.hooks.renderer.turns.asked
 
     @property
     def rendered(self) -> set[str]:

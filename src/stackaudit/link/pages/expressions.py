@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
 
 from msgspec.structs import replace
@@ -13,6 +13,7 @@ from stackaudit.facts import template as t
 from stackaudit.link.pages import walk as q
 from stackaudit.link.pages.files import TemplateFile, Templates
 from stackaudit.link.pages.repeated import ASKING, Repeats, builds_anew
+from stackaudit.link.pages.turns import Turns
 from stackaudit.link.queries.values import (
     UNKNOWN,
     Const,
@@ -75,6 +76,7 @@ class Expressions(ABC):
         templates: Templates,
         texts: dict[Place, str],
         repeats: Repeats,
+        turns: Turns,
         file: TemplateFile,
         scope: Scope,
     ) -> None:
@@ -84,6 +86,7 @@ class Expressions(ABC):
         self.file = file
         self.scope = scope
         self.repeats = repeats
+        self.turns = turns
         self.head: tuple[str, Value] | None = None
         self.is_fresh = True
 
@@ -102,11 +105,13 @@ class Expressions(ABC):
         """Going through `value`, which `expr` stands for, runs a query."""
         if isinstance(expr, t.Path) and (head := self.scope.get(expr.name)) is not None and self.is_fresh:
             self.repeats.add(expr.name, head, expr.parts, value, at)
+            self.turns.rows(expr.name, head, expr.parts, value, at)
 
     def evaluated(self, path: t.Path, rows: Rows) -> None:
         """A queryset that the context holds keeps its rows once somebody went through them."""
         if path.parts:
             return
+        self.turns.fetched(self.scope.get(path.name))
         for layer in reversed(self.scope.layers):
             if path.name in layer:
                 layer[path.name] = replace(rows, evaluated=True)
@@ -170,6 +175,10 @@ class Expressions(ABC):
         if expr.op in ("and", "or"):
             return self.either(expr)
         values = [self.value(operand) for operand in expr.operands]
+        if expr.op in ("in", "not in", "not") and expr.operands:
+            wanted, rows = expr.operands[-1], values[-1]
+            if isinstance(rows, Rows) and not rows.evaluated:
+                self.run(wanted, rows, self.at(wanted.region))
         if expr.op == "list":
             return Seq(UNKNOWN, tuple(values))
         if expr.op == "if" and len(values) == 3:
@@ -187,10 +196,25 @@ class Expressions(ABC):
         """`and`, `or`: what stands behind may not be asked at all."""
         value: Value = UNKNOWN
         for index, operand in enumerate(expr.operands):
-            with self.repeats.inside(expr, index) if index else nullcontext():
+            with ExitStack() as stack:
+                if index:
+                    stack.enter_context(self.repeats.inside(expr, index))
+                    for before in expr.operands[:index]:
+                        stack.enter_context(self.where(before))
                 value = self.value(operand)
                 if isinstance(value, Rows) and not value.evaluated:
                     self.run(operand, value, self.at(operand.region))
+        return value
+
+    def where(self, test: t.Expr) -> AbstractContextManager[None]:
+        """What stands behind a condition, which may hold on some turns of a loop and not on others."""
+        return self.turns.where(test, self.scope.flat())
+
+    def bound(self, expr: t.Expr) -> Value:
+        """What `expr` stands for, as a name is given to it."""
+        value = self.value(expr)
+        if isinstance(expr, t.Path) and expr.parts and self.is_fresh and isinstance(value, Rows):
+            return self.turns.bound(value)
         return value
 
     def follow(self, value: Value, parts: tuple[str, ...], at: Place, calls: bool = True) -> Value:
@@ -198,6 +222,7 @@ class Expressions(ABC):
         for index, part in enumerate(parts):
             self.asked(value, parts[:index], part, at)
             self.is_fresh = self.is_fresh and builds_anew(value, part)
+            held = value
             if isinstance(value, Mapping) and (found := value.get(part)) is not None:
                 value = found
             elif part.isdigit():
@@ -206,6 +231,7 @@ class Expressions(ABC):
                 value = q.attribute(self.walk, value, part, at)
             if calls:
                 value = self.auto(value, at, ".".join(parts[: index + 1]))
+                self.turns.member(held, part, at, ".".join(filter(None, (self.named(), *parts[: index + 1]))))
         return self.auto(value, at, "") if calls and not parts else value
 
     def asked(self, value: Value, before: tuple[str, ...], part: str, at: Place) -> None:
@@ -213,6 +239,11 @@ class Expressions(ABC):
         if self.head is not None and (part in ASKING or part.isdigit()) and self.is_fresh:
             name, head = self.head
             self.repeats.add(name, head, before, value, at, part)
+            self.turns.rows(name, head, before, value, at, part)
+
+    def named(self) -> str:
+        """The name that the path begins with which is followed."""
+        return self.head[0] if self.head is not None else ""
 
     def auto(self, value: Value, at: Place, text: str) -> Value:
         """What Django makes of a callable: its outcome, unless it changes data."""
@@ -239,9 +270,9 @@ class Expressions(ABC):
         place = self.at(expr.region)
         library = self.templates.tag("|" + item.name, self.file)
         if library is not None:
-            return q.call(
-                self.walk, Function(library.module, library.function), (value, *args), keywords, place, f"|{item.name}"
-            )
+            function = Function(library.module, library.function)
+            self.turns.call(function, (value, *args), keywords, place, f"{self.text(expr.value)}|{item.name}")
+            return q.call(self.walk, function, (value, *args), keywords, place, f"|{item.name}")
         if item.name == "slice" and self.is_django:
             return self.slice(value, item, place)
         if item.name in _PER_ITEM:
@@ -259,6 +290,8 @@ class Expressions(ABC):
         if item.name in _SAME:
             return value
         if item.name in ("join", "unordered_list"):
+            if item is expr.filters[0]:
+                self.asks(expr.value, value, place)
             with q.each(self.walk, value, place, f"{self.text(expr.value)}|{item.name}") as element:
                 if isinstance(element, Row):
                     q.text(self.walk, element, place)

@@ -6,6 +6,7 @@ what its body reads meet in one walk, through includes, blocks and tags.
 
 from __future__ import annotations
 
+from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass
 
 from msgspec.structs import replace
@@ -15,6 +16,7 @@ from stackaudit.link.pages import walk as q
 from stackaudit.link.pages.expressions import Expressions, Scope
 from stackaudit.link.pages.files import Library, TemplateFile, Templates
 from stackaudit.link.pages.repeated import Repeats
+from stackaudit.link.pages.turns import Turns
 from stackaudit.link.queries.values import (
     UNKNOWN,
     Const,
@@ -56,6 +58,7 @@ class Renderer:
         self.rendered: set[str] = set()
         self.texts: dict[Place, str] = {}
         self.repeats = Repeats(walk)
+        self.turns = Turns(walk)
 
     def render(self, name: str, context: dict[str, Value], at: At, text: str = "", included: bool = False) -> bool:
         """Render the template `name`, called (or `included`) at `at`; False where no file has that name."""
@@ -113,7 +116,9 @@ class _File(Expressions):
     """One template being rendered, with its parents and blocks."""
 
     def __init__(self, renderer: Renderer, chain: _Chain, scope: Scope) -> None:
-        super().__init__(renderer.walk, renderer.templates, renderer.texts, renderer.repeats, chain.root, scope)
+        super().__init__(
+            renderer.walk, renderer.templates, renderer.texts, renderer.repeats, renderer.turns, chain.root, scope
+        )
         self.renderer = renderer
         self.chain = chain
         self.blocks: list[tuple[str, int]] = []
@@ -136,7 +141,7 @@ class _File(Expressions):
             case t.If():
                 self.condition(node)
             case t.With():
-                with self.scope.pushed({item.name: self.value(item.value) for item in node.bindings}):
+                with self.scope.pushed({item.name: self.bound(item.value) for item in node.bindings}):
                     self.nodes(node.body)
             case t.Bind():
                 self.bind(node.targets, self.value(node.value))
@@ -149,7 +154,7 @@ class _File(Expressions):
             case t.Cache():
                 for arg in node.args:
                     self.value(arg)
-                with q.guarded(self.walk):
+                with q.guarded(self.walk), self.turns.kept():
                     self.nodes(node.body)
             case t.Tag():
                 self.tag(node)
@@ -180,35 +185,42 @@ class _File(Expressions):
         place = self.at(node.iter.region)
         text = f"{{% for {', '.join(node.targets)} in {self.text(node.iter)} %}}"
         self.asks(node.iter, source, place)
-        with (
-            q.each(self.walk, source, place, text) as element,
-            self.scope.pushed({"forloop": UNKNOWN, "loop": UNKNOWN}),
-        ):
+        if isinstance(node.iter, t.Path) and isinstance(source, Rows):
+            self.evaluated(node.iter, source)
+        with q.each(self.walk, source, place, text) as element, ExitStack() as stack:
+            loop = self.walk.loops[-1]
+            counter = Other(frozenset({loop}))
+            stack.enter_context(self.turns.turning(loop, source))
+            stack.enter_context(self.scope.pushed({"forloop": counter, "loop": counter}))
             self.bind(node.targets, element)
             if node.test is not None:
                 self.value(node.test)
+            if node.test is not None:
+                stack.enter_context(self.where(node.test))
             self.nodes(node.body)
-        if isinstance(node.iter, t.Path) and isinstance(source, Rows):
-            self.evaluated(node.iter, source)
         with q.guarded(self.walk), self.repeats.inside(node, 0):
             self.nodes(node.empty)
 
     def condition(self, node: t.If) -> None:
         record = self.walk.record
         marks = [len(record)]
-        for index, branch in enumerate(node.branches):
-            if branch.test is not None:
-                value = self.value(branch.test)
-                if isinstance(value, Rows) and not value.evaluated:
-                    self.run(branch.test, value, self.at(branch.test.region))
-            known = self.known(branch.test) if index == 0 else None
-            if known is False:
-                continue
-            with q.guarded(self.walk), self.repeats.inside(node, index):
-                self.nodes(branch.body)
-            marks.append(len(record))
-            if known is True:
-                return
+        with ExitStack() as tests:
+            for index, branch in enumerate(node.branches):
+                if branch.test is not None:
+                    with q.guarded(self.walk) if index else nullcontext():
+                        value = self.value(branch.test)
+                        if isinstance(value, Rows) and not value.evaluated:
+                            self.run(branch.test, value, self.at(branch.test.region))
+                    if not _is_always(branch.test):
+                        tests.enter_context(self.where(branch.test))
+                known = self.known(branch.test) if index == 0 else None
+                if known is False:
+                    continue
+                with q.guarded(self.walk), self.repeats.inside(node, index):
+                    self.nodes(branch.body)
+                marks.append(len(record))
+                if known is True:
+                    return
         if node.branches[-1].test is None:
             record.on_every_branch(marks, self.walk.guard)
 
@@ -221,7 +233,7 @@ class _File(Expressions):
         return None
 
     def include(self, node: t.Include) -> None:
-        extra = {item.name: self.value(item.value) for item in node.bindings}
+        extra = {item.name: self.bound(item.value) for item in node.bindings}
         context = extra if node.only else {**self.scope.flat(), **extra}
         for name in self.names(node.template):
             if name.startswith("./"):
@@ -303,6 +315,7 @@ class _File(Expressions):
             context = Mapping(UNKNOWN, tuple(self.scope.flat().items()))
             args = (context, *args)
         function = Function(library.module, library.function)
+        self.turns.call(function, args, keywords, self.at(region), f"{{% {library.name} %}}")
         return q.call(self.walk, function, args, keywords, self.at(region), f"{{% {library.name} %}}")
 
     def inclusion(self, library: Library, outcome: Value, region: Region) -> None:
@@ -334,3 +347,8 @@ class _File(Expressions):
                 self.nodes(macro.body)
             self.file = before
             self.renderer.open.pop()
+
+
+def _is_always(test: t.Expr) -> bool:
+    """Whether the body is rendered on every turn: `{% ifchanged %}` without arguments compares what it renders."""
+    return isinstance(test, t.Operation) and test.op == "ifchanged" and not test.operands

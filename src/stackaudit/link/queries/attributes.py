@@ -8,7 +8,7 @@ from stackaudit.facts import python as py
 from stackaudit.link.classes import Member, SourceClass
 from stackaudit.link.modules import Symbol, dotted
 from stackaudit.link.queries import access, calls, expressions, statements
-from stackaudit.link.queries.loading import SOMEWHERE, Load
+from stackaudit.link.queries.loading import REQUEST_USER, SOMEWHERE
 from stackaudit.link.queries.table import MANAGER_ONLY, method
 from stackaudit.link.queries.values import (
     ELEMENT,
@@ -156,7 +156,7 @@ def _of_other(walk: Walk, value: Other, name: str) -> Value:
         return Const(value.name != STATE, value.loops)
     if value.name == "@request" and name == "user":
         user = walk.models.user
-        return Row(user, Load(unknown="the request's user"), None, (), None, value.loops) if user else UNKNOWN
+        return Row(user, REQUEST_USER, None, (), None, value.loops) if user else UNKNOWN
     return Other(value.loops, f"{value.name}.{name}" if value.name[0] != "@" else "")
 
 

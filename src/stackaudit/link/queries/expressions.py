@@ -261,7 +261,8 @@ def _added(left: Seq | Rows, right: Seq | Rows) -> Value:
     if isinstance(left, Seq) and isinstance(right, Seq) and left.items is not None and right.items is not None:
         return Seq(UNKNOWN, (*left.items, *right.items), left.loops | right.loops)
     one, other = loops.element_of(left), loops.element_of(right)
-    return Seq(join(one, other), None, left.loops | right.loops)
+    few = loops.bound_of(left) if loops.bound_of(right) else ""
+    return Seq(join(one, other), None, left.loops | right.loops, few)
 
 
 def _boolop(walk: Walk, node: py.BoolOp) -> Value:

@@ -90,6 +90,7 @@ UNSAVED = "@unsaved"
 """An attribute of rows whose primary key was taken away: `save()` writes a copy."""
 PARENT = Load(unknown="the parent row")
 SOMEWHERE = Load(unknown="where this row comes from is not known")
+REQUEST_USER = Load(unknown="the request's user")
 
 
 def joined(load: Load, model: Model, path: str) -> Load:

@@ -1,0 +1,38 @@
+"""Queries that have nothing to do with the turns of the loop they stand in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from stackaudit.link.pages.events import PAGE
+from stackaudit.link.pages.turns import Asked
+from stackaudit.link.stack import Stack
+from stackaudit.model.verdict import Cost, Fail, Pass, Site, Step, Unsure, Verdict
+
+
+def loop_invariant_query(stack: Stack) -> Iterator[Verdict]:
+    """One site for each query in a loop of a template that the loop does not change."""
+    for asked in stack.pages.turned:
+        site = Site(asked.place, f"{asked.place.path}: {asked.text}")
+        if asked.outcome == "pass":
+            yield Pass(site)
+        elif asked.outcome == "unknown":
+            yield Unsure(site, asked.why)
+        else:
+            yield _fail(site, asked)
+
+
+def _fail(site: Site, asked: Asked) -> Fail:
+    turns = asked.loop.page or PAGE
+    said = f"{turns} turns of the loop" + ("" if asked.loop.page else ", assumed")
+    others = sorted(place for place in asked.places if place != asked.place)
+    related = (Step(asked.loop.place, "repeats it"), *(Step(place, "asks for the same") for place in others))
+    *_, name = asked.text.removesuffix(".all").removesuffix("_set").split(".")
+    return Fail(
+        site,
+        {"query": asked.text, "loop": asked.loop.text, "name": name if name.isidentifier() else "answer"},
+        cause="guarded" if asked.guarded else "function" if asked.how == "()" else "",
+        related=related,
+        flow=asked.flow,
+        cost=Cost(turns, turns, said),
+    )
