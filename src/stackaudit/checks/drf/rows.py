@@ -1,4 +1,4 @@
-"""Queries that a serializer runs for each row of a list."""
+"""Queries that a serializer runs for each row of a list, or of a list that is nested in one object."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from stackaudit.link.queries.events import Event
 from stackaudit.link.serializers.walk import Api
 from stackaudit.link.stack import Stack
 from stackaudit.model.source import Place
-from stackaudit.model.verdict import Fail, Pass, Site, Step, Unsure, Verdict
+from stackaudit.model.verdict import Cost, Fail, Pass, Site, Step, Unsure, Verdict
 
 PAGE = 25
+NESTED = 10
 _WHAT = {
     "pk": "writes out the keys of",
     "link": "links to",
@@ -31,6 +32,9 @@ def n_plus_one(stack: Stack) -> Iterator[Verdict]:
         if listing.why:
             name = f"{listing.view.cls.name}: list"
             yield Unsure(Site(listing.view.place, name), listing.why)
+    said = {listing.view for listing in api.listings if listing.why}
+    for detail in {detail.view: detail for detail in api.details.unclear if detail.view not in said}.values():
+        yield Unsure(Site(detail.view.place, f"{detail.view.cls.name}: retrieve"), detail.why)
     for repeat in grouped(api.events, lambda event: not _in_method(api, event)):
         yield _fields(api, repeat)
 
@@ -59,25 +63,66 @@ def _fields(api: Api, repeat: Repeat) -> Verdict:
         return Pass(site)
     if event.outcome == "unknown":
         return Unsure(site, event.why)
+    listed = _of_lists(api, repeat)
     bypassed = all(item.kind == "bypassed" for item in repeat.failing)
-    guarded = all(item.guarded for item in repeat.failing)
+    guarded = all(item.guarded for item in (listed or repeat).failing)
     origin = event.origin.text if event.origin is not None else ""
     names = list(dict.fromkeys(api.field(item).name for item in repeat.failing))
     return Fail(
         site,
         {
-            "fields": ", ".join(names[:6]) + (f" and {len(names) - 6} more" if len(names) > 6 else ""),
-            "relation": ", ".join(".".join(path) for path in repeat.paths) or event.method,
+            "fields": _some(names),
+            "relation": _relations(listed or repeat) or event.method,
             "does": _WHAT.get(field.kind, "reads"),
             "queryset": f"`{origin}`" if origin else "the queryset",
             "loop": event.loop.text if event.loop is not None else "the list",
             "method": event.method,
         },
-        cause="bypassed" if bypassed else "guarded" if guarded else "",
+        cause="bypassed" if bypassed else _named(guarded, listed),
         related=repeat.related(),
         flow=event.flow,
-        fix="" if bypassed else repeat.advice(_where(event)),
-        cost=repeat.cost(PAGE, "25 rows in a page"),
+        fix="" if bypassed else _advice(repeat, listed, _where(event)),
+        cost=_cost(repeat, listed),
+    )
+
+
+def _relations(repeat: Repeat) -> str:
+    return _some([".".join(path) for path in repeat.paths])
+
+
+def _some(names: list[str]) -> str:
+    """Names in a row, six at most."""
+    return ", ".join(names[:6]) + (f" and {len(names) - 6} more" if len(names) > 6 else "")
+
+
+def _of_lists(api: Api, repeat: Repeat) -> Repeat | None:
+    """What the lists of an API ask, without what its single objects ask; None where no list fails."""
+    events = [event for event in repeat.failing if event.loop not in api.details.loops]
+    return Repeat(events) if events else None
+
+
+def _advice(repeat: Repeat, listed: Repeat | None, where: str) -> str:
+    """What to load for a list, and what more for a single object."""
+    if listed is None:
+        return repeat.advice(where)
+    paths = {event.path for event in listed.failing}
+    others = [event for event in repeat.failing if event.path not in paths]
+    more = Repeat(others).loads() if others else ""
+    told = listed.advice(where)
+    return f"{told} For a single object it needs `{more}`, too." if told and more else told
+
+
+def _cost(repeat: Repeat, listed: Repeat | None) -> Cost:
+    """What one request costs: for a list, or for one object where no list asks."""
+    if listed is not None:
+        return listed.cost(PAGE, "25 rows in a page")
+    return repeat.cost(NESTED, f"{NESTED} rows of the nested list")
+
+
+def _named(guarded: bool, listed: Repeat | None, kind: str = "") -> str:
+    """The cause: `guarded`, `detail` and `kind`, as far as they hold."""
+    return "-".join(
+        name for name, holds in (("guarded", guarded), ("detail", listed is None), (kind, bool(kind))) if holds
     )
 
 
@@ -109,8 +154,9 @@ def _method(api: Api, repeat: Repeat) -> Verdict:
         return Pass(site)
     if event.outcome == "unknown":
         return Unsure(site, event.why)
+    listed = _of_lists(api, repeat)
     bypassed = all(item.kind == "bypassed" for item in repeat.failing)
-    guarded = all(item.guarded for item in repeat.failing)
+    guarded = all(item.guarded for item in (listed or repeat).failing)
     origin = event.origin.text if event.origin is not None else ""
     fields = list(dict.fromkeys(api.field(item).name for item in repeat.failing))
     other = field.place if place == access else access
@@ -120,19 +166,13 @@ def _method(api: Api, repeat: Repeat) -> Verdict:
         site,
         {
             "field": "`, `".join(fields[:4]) + ("`, `…" if len(fields) > 4 else ""),
-            "relation": ", ".join(".".join(path) for path in repeat.paths) or event.method,
+            "relation": _relations(listed or repeat) or event.method,
             "queryset": f"`{origin}`" if origin else "the queryset",
             "method": event.method,
         },
-        cause="bypassed"
-        if bypassed
-        else ("guarded-query" if guarded else "query")
-        if asks
-        else "guarded"
-        if guarded
-        else "",
+        cause="bypassed" if bypassed else _named(guarded, listed, "query" if asks else ""),
         related=(declared, *repeat.related()),
         flow=event.flow,
-        fix="" if bypassed else repeat.advice(_where(event)),
-        cost=repeat.cost(PAGE, "25 rows in a page"),
+        fix="" if bypassed else _advice(repeat, listed, _where(event)),
+        cost=_cost(repeat, listed),
     )

@@ -25,7 +25,7 @@ MODEL = "model"
 Cause: TypeAlias = tuple[Place, Place | None, str]
 """The place of a queryset or loop, that of a query which is no access of a row, and the model of the rows."""
 _SHORTCUT = re.compile(r"(?:[\w.]+\.)?(a?get_(?:object|list)_or_404)\(\s*([\w.]+)")
-_ONE = frozenset({"get", "aget", "first", "afirst", "last", "alast", "earliest", "latest"})
+FETCHES_ONE = frozenset({"get", "aget", "first", "afirst", "last", "alast", "earliest", "latest"})
 
 
 @dataclass
@@ -167,7 +167,7 @@ def addition(origin: Origin, calls: str, where: str = "") -> str:
         if origin.model is not None and held.rpartition(".")[2] == origin.model.name:
             return f"Give `{shortcut[1]}`{where} the queryset `{held}.objects{calls}` instead of `{held}`."
         return f"Add `{calls}` to the first argument of `{origin.text}`{where}."
-    if origin.by in _ONE and f".{origin.by}(" in origin.text:
+    if origin.by in FETCHES_ONE and f".{origin.by}(" in origin.text:
         return f"Put `{calls}` before `.{origin.by}(…)` in `{origin.text}`{where}."
     return f"Add `{calls}` to `{with_branches(origin, origin.text)}`{where}."
 
@@ -200,16 +200,18 @@ def certain(events: Iterable[Event]) -> Iterator[Event]:
 
     Whoever loads the rows of an inner loop may load with them what they are asked for.
     """
-    unsure: dict[Place, str] = {}
+    unsure: dict[tuple[Place, Origin | None], str] = {}
     for event in events:
+        origin = event.origin
         behind = event.loop.behind if event.loop is not None else None
-        if event.loop is not None and behind is not None and behind.origin is None and event.origin == behind.own:
-            why = unsure.get(event.loop.place, "")
-            yield replace(event, outcome="unknown", why=why) if why and event.outcome == "fail" else event
-        else:
-            yield event
+        if event.loop is not None and behind is not None and origin == behind.own:
+            origin = behind.origin
+            why = unsure.get((event.loop.place, origin), "")
+            if why and event.outcome == "fail":
+                event = replace(event, outcome="unknown", why=why)
+        yield event
         if event.outcome == "unknown" and event.kind in ("reverse", "bypassed") and event.path:
-            unsure.update(dict.fromkeys((event.place, event.query), event.why))
+            unsure.update({(place, origin): event.why for place in (event.place, event.query)})
 
 
 def rooted(events: Iterable[Event]) -> list[Event]:

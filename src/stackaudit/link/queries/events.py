@@ -100,6 +100,10 @@ class Record:
     def __len__(self) -> int:
         return len(self._events)
 
+    def since(self, mark: int) -> list[Event]:
+        """The events that came when the record had the length `mark`, the last one first."""
+        return list(islice(reversed(self._events.values()), len(self._events) - mark))
+
     def on_every_branch(self, marks: list[int], guard: int) -> None:
         """Take what all branches of a condition ask for as certain.
 

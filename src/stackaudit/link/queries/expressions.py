@@ -21,6 +21,7 @@ from stackaudit.link.queries import (
     known,
     loops,
     rows,
+    served,
     subscripts,
 )
 from stackaudit.link.queries.source import text_of
@@ -299,7 +300,7 @@ def _compare(walk: Walk, node: py.Compare) -> Value:
         holds = decided(values[0])
         if holds is not None and node.ops[0] in _IS:
             return Const(holds is not _IS[node.ops[0]], values[0].loops)
-    return walk.unknown(*values)
+    return served.compared(node.ops, values) or walk.unknown(*values)
 
 
 def _ifexp(walk: Walk, node: py.IfExp) -> Value:

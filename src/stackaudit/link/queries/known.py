@@ -78,7 +78,7 @@ def external(walk: Walk, name: str, args: tuple[Value, ...], keywords: dict[str,
         return _builtin(walk, name, last, first, args, keywords, at, unknown)
     if name in _PREFETCH:
         return _prefetch(walk, args, keywords)
-    if last in _SHORTCUTS and name.startswith("django."):
+    if last in _SHORTCUTS and name.startswith(("django.", "rest_framework.")):
         return rows.called(walk, _queryset(walk, first), "get", args[1:], keywords, at)
     if last in ("get_list_or_404", "aget_list_or_404"):
         found = rows.called(walk, _queryset(walk, first), "filter", args[1:], keywords, at)

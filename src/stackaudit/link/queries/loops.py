@@ -32,6 +32,7 @@ from stackaudit.model.source import Place, Region
 
 FEW = 25
 """A range up to this constant does not grow with the data and is short."""
+_CHANGED = "the queryset is changed by what cannot be followed"
 _KNOWING = frozenset({"reverse_fk", "reverse_o2o"})
 _FORMSETS = (
     "django.forms.BaseFormSet", "django.forms.BaseModelFormSet", "django.forms.BaseInlineFormSet",
@@ -191,7 +192,7 @@ def _assign_attribute(walk: Walk, target: py.Attribute, value: Value) -> None:
     held = expressions.evaluate(walk, target.value) if plain else UNKNOWN
     if isinstance(held, Instance):
         before = held.attributes.get(target.attr)
-        held.attributes[target.attr] = value if before is None else join(value, before)
+        held.attributes[target.attr] = value if before is None else _assigned_again(walk, before, value)
     elif isinstance(held, Row) and isinstance(target.value, py.Name):
         load = held.load
         relation = held.model.relation(target.attr)
@@ -203,6 +204,15 @@ def _assign_attribute(walk: Walk, target: py.Attribute, value: Value) -> None:
             load = replace(load, attributes=load.attributes | {target.attr})
         walk.frame.env[target.value.id] = replace(held, load=load)
         attached.assigned(walk, held, target.attr, value)
+
+
+def _assigned_again(walk: Walk, before: Value, value: Value) -> Value:
+    """What an attribute may hold that held `before`; what a queryset brings that was changed beyond knowing is open."""
+    surely = walk.guard == walk.frame.guard
+    if surely and isinstance(before, (Rows, Manager)) and type(value) is Other and not value.name:
+        held = calls.base_rows(walk, before)
+        return replace(held, load=replace(held.load, unknown=held.load.unknown or _CHANGED))
+    return join(value, before)
 
 
 def _is_entry(walk: Walk, node: py.Expr) -> bool:

@@ -12,6 +12,7 @@ from stackaudit.link.queries.loops import IDLE
 from stackaudit.link.queries.table import METHODS, ROW_METHODS, method, uses_prefetch
 from stackaudit.link.queries.values import (
     ELEMENT,
+    EMPTY,
     RAW,
     Const,
     Manager,
@@ -155,7 +156,7 @@ def _lazy(rows: Rows, effect: str, name: str, args: tuple[Value, ...], keywords:
     if not effect or (model is None and effect != "none"):
         return rows
     if effect == "none":
-        return replace(rows, bounded="none() holds no rows")
+        return replace(rows, bounded=EMPTY)
     if effect == "fetch_mode":
         peers = any(isinstance(arg, Other) and arg.name.endswith("FETCH_PEERS") for arg in args)
         return replace(rows, load=replace(load, peers=peers))

@@ -342,13 +342,14 @@ def _either(chosen: Rows, other: Rows) -> Origin | None:
     if first is None or second is None or chosen.path or other.path:
         return first
     shared = first.among(second)
-    if shared is not None:
-        return shared
+    if shared is not None or other.bounded == EMPTY:
+        return shared or first
     known = (first, *first.beside)
     more = tuple(item for item in (second, *second.beside) if item.place not in {one.place for one in known})
     return replace(first, beside=(*first.beside, *more)[:_BRANCHES])
 
 
+EMPTY = "none() holds no rows"
 _BRANCHES = 3
 _PLAIN = frozenset({Other, Const})
 

@@ -59,7 +59,10 @@ def shown(at: At | None, node: py.Node | None, text: str) -> str:
 
 @dataclass(eq=False, slots=True)
 class Frame:
-    """One function (or module, template, serializer) that is being walked; `called` is where the caller called it."""
+    """One function (or module, template, serializer) that is being walked.
+
+    `called` is where the caller called it, `guard` how many conditions stood around the call.
+    """
 
     module: SourceModule | None
     node: py.FunctionDef | py.Lambda | None
@@ -75,6 +78,7 @@ class Frame:
     shields: int = 0
     attached: list[Any] = field(default_factory=list)
     included: bool = False
+    guard: int = 0
 
     @property
     def calls(self) -> bool:
@@ -159,6 +163,7 @@ class Walk:
     @contextmanager
     def inside(self, frame: Frame) -> Iterator[Frame]:
         """Walk something in a frame of its own."""
+        frame.guard = self.guard
         self.frames.append(frame)
         try:
             yield frame

@@ -272,7 +272,8 @@ class Serializers:
                 yield base
             return
         if isinstance(cls, SourceClass) and self.is_serializer(cls):
-            yield replace(base, kind="nested", shape=self.shape(cls))
+            own = cls if cls.find("get_attribute") is not None else None
+            yield replace(base, kind="nested", shape=self.shape(cls), custom=own)
         elif isinstance(cls, str) and label.endswith("Serializer"):
             yield replace(base, kind="unknown", why=f"{label} is not defined in the repository")
         else:
@@ -287,7 +288,7 @@ class Serializers:
                 if found
             ]
             if cls.find("get_attribute") is not None:
-                return replace(base, kind="unknown", why=f"{cls.label} finds its value itself (get_attribute)")
+                base = replace(base, custom=cls)
         kind: FieldKind = next((_KINDS[item] for item in labels if item in _KINDS), "plain")
         if kind == "method":
             given = keyword(call, "method_name") or (call.args[0] if call.args else None)
@@ -308,7 +309,7 @@ class Serializers:
             if isinstance(lookup, py.Constant) and lookup.value not in ("pk", "id"):
                 return replace(base, kind="slug", slug=str(lookup.value))
             return replace(base, kind="link")
-        if kind == "custom":
+        if kind == "custom" and base.custom is None:
             return replace(base, kind="unknown", why=f"what {label} reads cannot be told")
         return replace(base, kind=kind)
 

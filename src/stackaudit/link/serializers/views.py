@@ -9,23 +9,28 @@ from stackaudit.facts import python as py
 from stackaudit.link.classes import Base, Member, SourceClass
 from stackaudit.link.models.model import keyword
 from stackaudit.link.modules import SourceModule, dotted
+from stackaudit.link.nodes import is_true
 from stackaudit.link.serializers import Serializers, Shape
 from stackaudit.model.source import Place
 
 LISTS = frozenset({"ListAPIView", "ListCreateAPIView", "ModelViewSet", "ReadOnlyModelViewSet", "ListModelMixin"})
-VIEWS = LISTS | {
-    "APIView", "GenericAPIView", "ViewSet", "GenericViewSet", "RetrieveAPIView", "RetrieveUpdateAPIView",
-    "RetrieveUpdateDestroyAPIView", "RetrieveDestroyAPIView", "CreateAPIView", "UpdateAPIView", "DestroyAPIView",
-    "RetrieveModelMixin", "CreateModelMixin",
+RETRIEVES = frozenset({
+    "RetrieveAPIView", "RetrieveUpdateAPIView", "RetrieveDestroyAPIView", "RetrieveUpdateDestroyAPIView",
+    "ModelViewSet", "ReadOnlyModelViewSet", "RetrieveModelMixin",
+})  # fmt: skip
+VIEWS = LISTS | RETRIEVES | {
+    "APIView", "GenericAPIView", "ViewSet", "GenericViewSet", "CreateAPIView", "UpdateAPIView", "DestroyAPIView",
+    "CreateModelMixin",
 }  # fmt: skip
 
 
 @dataclass(eq=False)
 class ApiView:
-    """One view or viewset. `lists` says whether it has the stock `list` action of a mixin."""
+    """One view or viewset. `lists` and `retrieves` say whether it has the stock actions of a mixin of these names."""
 
     cls: SourceClass
     lists: bool
+    retrieves: bool
 
     @property
     def place(self) -> Place:
@@ -70,7 +75,7 @@ class ApiViews:
                         cls = self.classes.build(module, binding.node)
                         labels = {label_of(base) for base in cls.mro[1:]}
                         if labels & VIEWS:
-                            yield ApiView(cls, bool(labels & LISTS))
+                            yield ApiView(cls, bool(labels & LISTS), bool(labels & RETRIEVES))
 
     def shapes(self, view: ApiView, action: str = "list") -> tuple[list[Shape], str]:
         """The serializers of an action, and why some cannot be told ("" where all can be)."""
@@ -86,6 +91,13 @@ class ApiViews:
         if isinstance(cls, SourceClass):
             return [self.serializers.shape(cls)], ""
         return [], "its serializer_class cannot be told"
+
+    def is_detail(self, view: ApiView, action: str) -> bool | None:
+        """What a viewset has as `detail` while it serves an action; None where the router does not tell here."""
+        if action in ("list", "retrieve"):
+            return action == "retrieve"
+        given = self.given(view, action, "detail")
+        return is_true(given[1]) if given is not None and isinstance(given[1], py.Constant) else None
 
     def given(self, view: ApiView, action: str, name: str) -> tuple[SourceModule, py.Expr, SourceClass] | None:
         """What a view has under `name` while it serves an action: of `@action(…, serializer_class=X)`, or its own."""
@@ -134,7 +146,9 @@ class _Chosen:
         return False
 
     def decides(self, test: py.Expr) -> bool | None:
-        """Whether a test on `self.action` or the method holds for this action, None where that cannot be told."""
+        """Whether a test on `self.action`, `self.detail` or the method holds, None where that cannot be told."""
+        if isinstance(test, py.Attribute) and dotted(test) == "self.detail":
+            return self.views.is_detail(self.view, self.action)
         if isinstance(test, py.UnaryOp) and test.op == "not":
             inner = self.decides(test.operand)
             return None if inner is None else not inner

@@ -1,4 +1,7 @@
-"""Serializers at work: every list of an API view, walked field by field over the rows of its queryset."""
+"""Serializers at work: every list of an API view and every single object that one shows, walked field by field.
+
+Of a single object counts what is asked of the rows nested in it: what it is asked for itself is asked once.
+"""
 
 from __future__ import annotations
 
@@ -18,6 +21,7 @@ from stackaudit.link.pages.files import Templates
 from stackaudit.link.queries import calls, expressions, fresh_walk
 from stackaudit.link.queries.entries import functions
 from stackaudit.link.queries.events import Event
+from stackaudit.link.queries.served import Action
 from stackaudit.link.queries.values import (
     UNKNOWN,
     ClassRef,
@@ -35,21 +39,19 @@ from stackaudit.link.queries.values import (
     Super,
     Value,
 )
-from stackaudit.link.queries.walk import At, Walk, place_of
+from stackaudit.link.queries.walk import At, Walk
 from stackaudit.link.serializers import SerialField, Serializers, Shape
+from stackaudit.link.serializers.details import Details
 from stackaudit.link.serializers.views import ApiView, ApiViews
-from stackaudit.model.source import Place
+from stackaudit.link.serializers.writing import ONE, SERVED, Writer
 
 if TYPE_CHECKING:
     from stackaudit.link.stack import Stack
 
-DEEPEST = 6
 _INHERITED = frozenset({
     "get_queryset", "filter_queryset", "paginate_queryset", "get_serializer", "get_paginated_response", "list",
-    "get_object", "get_serializer_class", "get_serializer_context", "initial", "to_representation",
+    "get_object", "get_serializer_class", "retrieve", "get_serializer_context", "initial", "to_representation",
 })  # fmt: skip
-_SERVED = Mapping(Other(name="@request"), (("request", Other(name="@request")),))
-"""The context of a serializer that a view makes."""
 _NO_CONTEXT = Mapping(Const(None))
 """The context of a serializer that is made without one: nothing stands under any key (measured on DRF 3.18)."""
 
@@ -78,10 +80,11 @@ class ApiHooks(PageHooks):
     def inherited(
         self, instance: Instance, name: str, args: tuple[Value, ...], keywords: dict[str, Value], at: At
     ) -> Value | None:
-        """A method of API views."""
+        """A method of API views, and of the fields of their serializers."""
         view = self.api.by_class.get(instance.cls)
         if view is None:
-            return super().inherited(instance, name, args, keywords, at)
+            asked = self.api.writer.inherited_attribute(instance, args[0]) if name == "get_attribute" and args else None
+            return asked if asked is not None else super().inherited(instance, name, args, keywords, at)
         if name == "get_queryset":
             return self.api.stock_rows(instance, at)
         if name in ("filter_queryset", "paginate_queryset") and args:
@@ -92,27 +95,30 @@ class ApiHooks(PageHooks):
         if name == "get_serializer_class":
             return self.api.serializer_class(view, instance)
         if name in ("get_serializer", "get_pagination_serializer") and args:
-            many = keywords.get("many")
-            if name == "get_pagination_serializer" or (isinstance(many, Const) and many.value is True):
-                for shape in self.api.views.shapes(view, _action(instance))[0]:
+            shapes = self.api.views.shapes(view, _action(instance))[0]
+            if name == "get_pagination_serializer" or _is_true(keywords.get("many")):
+                for shape in shapes:
                     self.api.serialize(shape, args[0], at, view)
+            elif _only_shows(args, keywords):
+                for shape in shapes:
+                    self.api.details.shown(shape, args[0], at, view)
             return UNKNOWN
         if name == "list":
             self.api.stock_list(view, instance)
+        if name in ("retrieve", "get") and view.retrieves:
+            self.api.details.stock(view, instance)
         return UNKNOWN
 
     def constructed(self, cls: SourceClass, args: tuple[Value, ...], keywords: dict[str, Value], at: At) -> None:
-        """`SomeSerializer(rows, many=True)`."""
-        many = keywords.get("many")
+        """`SomeSerializer(rows, many=True)`, or of a single object."""
         held = args[0] if args else keywords.get("instance")
-        if (
-            held is not None
-            and isinstance(many, Const)
-            and many.value is True
-            and self.api.serializers.is_serializer(cls)
-        ):
-            context = keywords.get("context", _NO_CONTEXT)
+        if held is None or not self.api.serializers.is_serializer(cls):
+            return
+        context = keywords.get("context", _NO_CONTEXT)
+        if _is_true(keywords.get("many")):
             self.api.serialize(self.api.serializers.shape(cls), held, at, None, context)
+        elif _only_shows(args, keywords):
+            self.api.details.shown(self.api.serializers.shape(cls), held, at, None, context)
 
 
 class Api:
@@ -124,21 +130,24 @@ class Api:
         self.walk = walk
         self.by_class = {view.cls: view for view in self.views}
         self.hooks = ApiHooks(self, walk, templates)
-        self.fields: dict[Place, SerialField] = {}
-        walk.anchors = self.fields
-        self.open: list[Shape] = []
+        self.writer = Writer(walk)
+        self.fields = self.writer.fields
         self.listings: list[Listing] = []
-        self.seen: set[SourceClass] = set()
-        self.context = _SERVED
+        self.details = Details(self)
         self._many: dict[py.FunctionDef, bool] = {}
         for view in self.views:
             self._view(view)
         self._functions()
+        self.details.walk_all()
 
     @cached_property
     def events(self) -> list[Event]:
         """What serializers ask the database for, in the order of the walk."""
-        return [event for event in certain(self.walk.record.events) if event.place in self.fields]
+        return [
+            event
+            for event in certain(self.walk.record.events)
+            if event.place in self.fields and (event.loop is None or event.loop.bounded != ONE)
+        ]
 
     def field(self, event: Event) -> SerialField:
         """The field whose value an event of `events` is asked for."""
@@ -166,26 +175,27 @@ class Api:
         return ClassRef(cls) if cls is not None else UNKNOWN
 
     def _view(self, view: ApiView) -> None:
-        for name, node, owner in self._methods(view):
-            if name != "list" and not self._writes_many(node):
-                continue
-            if name != "list" and owner is not view.cls and owner in self.by_class:
-                continue
-            self.walk.spent = 0
-            instance = self.instance(view, name)
-            function = Function(owner.module, node, instance, owner)
-            calls.call(
-                self.walk, function, (Other(name="@request"),), {}, (owner.module, node), f"{view.cls.label}.{name}"
-            )
+        for name, node, owner in self.methods(view):
+            if name == "list" or (self._writes_many(node) and (owner is view.cls or owner not in self.by_class)):
+                self.serve(view, name, node, owner)
         if view.lists and view.own_list is None:
             self.walk.spent = 0
             self.stock_list(view, self.instance(view, "list"))
 
+    def serve(self, view: ApiView, name: str, node: py.FunctionDef, owner: SourceClass) -> None:
+        """Walk a method of a view."""
+        self.walk.spent = 0
+        function = Function(owner.module, node, self.instance(view, name), owner)
+        calls.call(self.walk, function, (Other(name="@request"),), {}, (owner.module, node), f"{view.cls.label}.{name}")
+
     def instance(self, view: ApiView, action: str) -> Instance:
         """A view that serves a request for `action`."""
         made = Instance(
-            view.cls, {"request": Other(name="@request"), "action": Const(action), "kwargs": Mapping(UNKNOWN)}
+            view.cls, {"request": Other(name="@request"), "action": Const(Action(action)), "kwargs": Mapping(UNKNOWN)}
         )
+        is_detail = self.views.is_detail(view, action)
+        if is_detail is not None:
+            made.attributes["detail"] = Const(is_detail)
         for name in (
             "get_serializer", "get_serializer_class", "get_pagination_serializer", "filter_queryset",
             "paginate_queryset",
@@ -197,7 +207,8 @@ class Api:
                 made.attributes[name] = expressions.constant(self.walk, *given)
         return made
 
-    def _methods(self, view: ApiView) -> Iterator[tuple[str, py.FunctionDef, SourceClass]]:
+    def methods(self, view: ApiView) -> Iterator[tuple[str, py.FunctionDef, SourceClass]]:
+        """The methods of a view and its bases, each with the class that defines it."""
         names = set()
         for base in view.cls.mro:
             for name, bound in base.members.items() if isinstance(base, SourceClass) else ():
@@ -238,108 +249,12 @@ class Api:
         self.walk.spent = 0
         calls.call(self.walk, Function(module, node, bound, owner), (), {}, (module, node), node.name)
 
-    # Writing out
-
-    def serialize(self, shape: Shape, rows: Value, at: At, view: ApiView | None, context: Value = _SERVED) -> None:
-        """Write out rows through a serializer that was made with `context`, and those nested in it."""
-        if isinstance(rows, Row) or (isinstance(rows, Other) and not rows.loops):
+    def serialize(self, shape: Shape, rows: Value, at: At, view: ApiView | None, context: Value = SERVED) -> None:
+        """Write out rows through a serializer that was made with `context`."""
+        if self.details.on and not self.writer.is_busy:
             return
         by = f"{view.cls.label} lists its rows" if view is not None else f"{shape.label}(many=True)"
-        before, self.context = self.context, context if isinstance(context, Mapping) else _SERVED
-        with q.each(self.walk, rows, place_of(at), by) as row:
-            self.row(shape, row)
-        self.context = before
-
-    def row(self, shape: Shape, row: Value) -> None:
-        """Write out one row."""
-        if len(self.open) > DEEPEST or self.open.count(shape) > 1:
-            return
-        self.open.append(shape)
-        own = shape.to_representation
-        serializer = Instance(shape.cls) if shape.cls is not None else None
-        if serializer is not None:
-            serializer.attributes |= {"context": self.context, "instance": row}
-        stock = True
-        if own is not None and serializer is not None:
-            member = serializer.cls.find("to_representation")
-            if member is not None and isinstance(member.node, py.FunctionDef):
-                stock = _calls_super(member.node)
-                place = own.module.place(py.Name(member.node.start, member.node.start + 4, "def"))
-                self.fields.setdefault(
-                    place, SerialField("to_representation", "method", (), place, owner=own, method="to_representation")
-                )
-                function = calls.member(self.walk, serializer, member, place)
-                q.call(self.walk, function, (row,), {}, place, f"{shape.label}.to_representation(…)")
-        if stock:
-            for item in shape.fields:
-                self.write(item, row, shape, serializer)
-        self.open.pop()
-
-    def write(self, item: SerialField, row: Value, shape: Shape, serializer: Instance | None) -> None:
-        """Write out one field of one row."""
-        place = item.place
-        self.fields.setdefault(place, item)
-        if item.kind in ("pk", "link"):
-            self.key(item, row)
-        elif item.kind == "method":
-            if serializer is not None and (member := serializer.cls.find(item.method)) is not None:
-                function = calls.member(self.walk, serializer, member, place)
-                q.call(self.walk, function, (row,), {}, place, f"{item.method}(…)")
-        elif item.kind == "custom" and item.custom is not None:
-            value = self.source(row, item.source, place)
-            field = Instance(item.custom, {"context": Mapping(UNKNOWN)})
-            member = item.custom.find("to_representation")
-            if member is not None:
-                if item.many:
-                    with q.each(self.walk, value, place, f"`{item.name}` of each row") as element:
-                        q.call(
-                            self.walk, calls.member(self.walk, field, member, place), (element,), {}, place, item.name
-                        )
-                else:
-                    q.call(self.walk, calls.member(self.walk, field, member, place), (value,), {}, place, item.name)
-        elif item.kind != "unknown":
-            value = self.source(row, item.source, place)
-            if isinstance(value, (Rows, Related)) or (item.many and isinstance(value, Seq)):
-                with q.each(self.walk, value, place, f"`{item.name}` of each row") as element:
-                    self.shown(item, element)
-            else:
-                self.shown(item, value)
-
-    def shown(self, item: SerialField, value: Value) -> None:
-        """One related row as the field shows it."""
-        if item.kind == "string":
-            q.text(self.walk, value, item.place)
-        elif item.kind == "slug" and item.slug:
-            self.source(value, tuple(item.slug.split("__")), item.place)
-        elif item.kind == "nested" and item.shape is not None and isinstance(value, (Row, Instance)):
-            with self.walk.step(item.place, f"{item.name} = {item.shape.label}"):
-                self.row(item.shape, value)
-
-    def key(self, item: SerialField, row: Value) -> None:
-        """A primary key or hyperlink: the key column of a foreign key is there already."""
-        if not item.source:
-            return
-        holder = self.source(row, item.source[:-1], item.place)
-        name = item.source[-1]
-        relation = holder.model.relation(name) if isinstance(holder, Row) else None
-        if not item.many and relation is not None and relation.relation in ("fk", "o2o"):
-            return
-        value = self.source(holder, (name,), item.place)
-        if isinstance(value, (Rows, Related)):
-            with q.each(self.walk, value, item.place, f"`{item.name}` of each row"):
-                pass
-
-    def source(self, row: Value, source: tuple[str, ...], place: Place) -> Value:
-        """Follow a source as `Field.get_attribute` does: attributes, keys, and calls of what can be called."""
-        value = row
-        for index, part in enumerate(source):
-            if isinstance(value, Mapping) and (held := value.get(part)) is not None:
-                value = held
-            else:
-                value = q.attribute(self.walk, value, part, place)
-            if not isinstance(value, ClassRef) and type(value).__name__ in ("Function", "Method"):
-                value = q.call(self.walk, value, (), {}, place, ".".join(source[: index + 1]) + "()")
-        return value
+        self.writer.many(shape, rows, at, by, context)
 
 
 def _action(view: Instance) -> str:
@@ -348,16 +263,18 @@ def _action(view: Instance) -> str:
     return str(action.value) if isinstance(action, Const) else "list"
 
 
+def _is_true(value: Value | None) -> bool:
+    return isinstance(value, Const) and value.value is True
+
+
+def _only_shows(args: tuple[Value, ...], keywords: dict[str, Value]) -> bool:
+    """Whether a serializer is given an object and no data to write."""
+    return len(args) < 2 and "data" not in keywords and "many" not in keywords
+
+
 def _mentions_many(node: py.FunctionDef) -> bool:
     """Whether a function passes `many=True` to something."""
     return any(item.name == "many" for call in nodes((node,)) if type(call) is py.Call for item in call.keywords)
-
-
-def _calls_super(node: py.FunctionDef) -> bool:
-    """Whether a method calls the one above it."""
-    return any(
-        type(item) is py.Call and type(item.func) is py.Name and item.func.id == "super" for item in nodes((node,))
-    )
 
 
 def resolve(stack: Stack) -> Api:

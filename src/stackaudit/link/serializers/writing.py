@@ -1,0 +1,195 @@
+"""What a serializer asks of the rows that it writes out, field by field."""
+
+from __future__ import annotations
+
+from msgspec.structs import replace
+
+from stackaudit.facts import python as py
+from stackaudit.link.classes import Member, SourceClass
+from stackaudit.link.nodes import nodes
+from stackaudit.link.pages import walk as q
+from stackaudit.link.queries import calls
+from stackaudit.link.queries.values import (
+    UNKNOWN,
+    ClassRef,
+    Instance,
+    Loop,
+    Mapping,
+    Other,
+    Related,
+    Row,
+    Rows,
+    Seq,
+    Value,
+)
+from stackaudit.link.queries.walk import At, Walk, place_of
+from stackaudit.link.serializers import SerialField, Shape
+from stackaudit.model.source import Place
+
+DEEPEST = 6
+SERVED = Mapping(Other(name="@request"), (("request", Other(name="@request")),))
+"""The context of a serializer that a view makes."""
+ONE = "one object"
+"""`Loop.bounded` of the loop that stands for a single object: what is asked of it is asked once."""
+
+
+class Writer:
+    """Serializers at work. `fields` holds each field that was written out, by its place."""
+
+    def __init__(self, walk: Walk) -> None:
+        self.walk = walk
+        self.fields: dict[Place, SerialField] = {}
+        walk.anchors = self.fields
+        self.context = SERVED
+        self._open: list[Shape] = []
+        self._fields_of: dict[Instance, SerialField] = {}
+
+    def many(self, shape: Shape, rows: Value, at: At, by: str, context: Value = SERVED) -> None:
+        """Write out rows through a serializer that was made with `context`, and those nested in it."""
+        if isinstance(rows, Row) or (isinstance(rows, Other) and not rows.loops):
+            return
+        before, self.context = self.context, context if isinstance(context, Mapping) else SERVED
+        with q.each(self.walk, rows, place_of(at), by) as row:
+            self.row(shape, row)
+        self.context = before
+
+    def one(self, shape: Shape, row: Row, at: At, by: str, context: Value = SERVED) -> None:
+        """Write out a single object, and the rows nested in it."""
+        before, self.context = self.context, context if isinstance(context, Mapping) else SERVED
+        loop = Loop(place_of(at), len(self.walk.frames), ONE, by, self.walk.guard)
+        self.walk.loops.append(loop)
+        self.row(shape, replace(row, loop=loop, loops=row.loops | {loop}))
+        self.walk.loops.pop()
+        self.context = before
+
+    def nested(self, shape: Shape, row: Row, context: Value = SERVED) -> None:
+        """Write out one row of a loop that is running."""
+        before, self.context = self.context, context if isinstance(context, Mapping) else SERVED
+        self.row(shape, row)
+        self.context = before
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether something is being written out."""
+        return bool(self._open)
+
+    def row(self, shape: Shape, row: Value) -> None:
+        """Write out one row."""
+        if len(self._open) > DEEPEST or self._open.count(shape) > 1:
+            return
+        self._open.append(shape)
+        own = shape.to_representation
+        serializer = Instance(shape.cls) if shape.cls is not None else None
+        if serializer is not None:
+            serializer.attributes |= {"context": self.context, "instance": row}
+        stock = True
+        if own is not None and serializer is not None:
+            member = serializer.cls.find("to_representation")
+            if member is not None and isinstance(member.node, py.FunctionDef):
+                stock = _calls_super(member.node)
+                place = own.module.place(py.Name(member.node.start, member.node.start + 4, "def"))
+                self.fields.setdefault(
+                    place, SerialField("to_representation", "method", (), place, owner=own, method="to_representation")
+                )
+                function = calls.member(self.walk, serializer, member, place)
+                q.call(self.walk, function, (row,), {}, place, f"{shape.label}.to_representation(…)")
+        if stock:
+            for item in shape.fields:
+                self.write(item, row, shape, serializer)
+        self._open.pop()
+
+    def write(self, item: SerialField, row: Value, shape: Shape, serializer: Instance | None) -> None:
+        """Write out one field of one row."""
+        place = item.place
+        self.fields.setdefault(place, item)
+        if item.kind == "method":
+            if serializer is not None and (member := serializer.cls.find(item.method)) is not None:
+                function = calls.member(self.walk, serializer, member, place)
+                q.call(self.walk, function, (row,), {}, place, f"{item.method}(…)")
+        elif item.custom is not None and (item.kind == "custom" or not item.many):
+            self._own(item, item.custom, row)
+        elif item.kind in ("pk", "link"):
+            self.key(item, row)
+        elif item.kind != "unknown":
+            value = self.source(row, item.source, place)
+            if isinstance(value, (Rows, Related)) or (item.many and isinstance(value, Seq)):
+                with q.each(self.walk, value, place, f"`{item.name}` of each row") as element:
+                    self.shown(item, element)
+            else:
+                self.shown(item, value)
+
+    def _own(self, item: SerialField, cls: SourceClass, row: Value) -> None:
+        """A field with a `get_attribute` or `to_representation` of its own.
+
+        With `many=True` the list asks for the value, not the field (measured on DRF 3.18).
+        """
+        place = item.place
+        field = Instance(cls, {"context": Mapping(UNKNOWN)})
+        finds = cls.find("get_attribute") if not item.many else None
+        shows = cls.find("to_representation") if item.kind == "custom" else None
+        if finds is None:
+            value = self.source(row, item.source, place)
+        else:
+            self._fields_of[field] = item
+            value = self._asked(field, finds, row, place, f"{item.name}.get_attribute(…)")
+            del self._fields_of[field]
+        if shows is None:
+            self.shown(item, value)
+        elif item.many:
+            with q.each(self.walk, value, place, f"`{item.name}` of each row") as element:
+                self._asked(field, shows, element, place, item.name)
+        else:
+            self._asked(field, shows, value, place, item.name)
+
+    def _asked(self, field: Instance, member: Member, value: Value, place: Place, text: str) -> Value:
+        return q.call(self.walk, calls.member(self.walk, field, member, place), (value,), {}, place, text)
+
+    def inherited_attribute(self, field: Instance, row: Value) -> Value | None:
+        """What `super().get_attribute(row)` gives in a field, None where it is no field that is being written out."""
+        item = self._fields_of.get(field)
+        if item is None:
+            return None
+        return self.source(row, item.source, item.place) if item.kind not in ("pk", "link") else UNKNOWN
+
+    def shown(self, item: SerialField, value: Value) -> None:
+        """One related row as the field shows it."""
+        if item.kind == "string":
+            q.text(self.walk, value, item.place)
+        elif item.kind == "slug" and item.slug:
+            self.source(value, tuple(item.slug.split("__")), item.place)
+        elif item.kind == "nested" and item.shape is not None and isinstance(value, (Row, Instance)):
+            with self.walk.step(item.place, f"{item.name} = {item.shape.label}"):
+                self.row(item.shape, value)
+
+    def key(self, item: SerialField, row: Value) -> None:
+        """A primary key or hyperlink: the key column of a foreign key is there already."""
+        if not item.source:
+            return
+        holder = self.source(row, item.source[:-1], item.place)
+        name = item.source[-1]
+        relation = holder.model.relation(name) if isinstance(holder, Row) else None
+        if not item.many and relation is not None and relation.relation in ("fk", "o2o"):
+            return
+        value = self.source(holder, (name,), item.place)
+        if isinstance(value, (Rows, Related)):
+            with q.each(self.walk, value, item.place, f"`{item.name}` of each row"):
+                pass
+
+    def source(self, row: Value, source: tuple[str, ...], place: Place) -> Value:
+        """Follow a source as `Field.get_attribute` does: attributes, keys, and calls of what can be called."""
+        value = row
+        for index, part in enumerate(source):
+            if isinstance(value, Mapping) and (held := value.get(part)) is not None:
+                value = held
+            else:
+                value = q.attribute(self.walk, value, part, place)
+            if not isinstance(value, ClassRef) and type(value).__name__ in ("Function", "Method"):
+                value = q.call(self.walk, value, (), {}, place, ".".join(source[: index + 1]) + "()")
+        return value
+
+
+def _calls_super(node: py.FunctionDef) -> bool:
+    """Whether a method calls the one above it."""
+    return any(
+        type(item) is py.Call and type(item.func) is py.Name and item.func.id == "super" for item in nodes((node,))
+    )
