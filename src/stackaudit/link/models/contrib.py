@@ -74,19 +74,29 @@ MODEL_BASES = frozenset({
     "django_extensions.db.models.TitleDescriptionModel", "django_extensions.db.models.TitleSlugDescriptionModel",
     "polymorphic.models.PolymorphicModel", "modelcluster.models.ClusterableModel", "parler.models.TranslatableModel",
     "django_lifecycle.LifecycleModel", "django_lifecycle.models.LifecycleModel", "django_lifecycle.LifecycleModelMixin",
-    "wagtail.models.Page", "wagtail.models.Orderable", "wagtail.models.Collection", "wagtail.core.models.Page",
+    "wagtail.models.Page", "wagtail.models.pages.Page",
+    "wagtail.models.Orderable", "wagtail.models.Collection", "wagtail.core.models.Page",
     "wagtail.wagtailcore.models.Page", "wagtail.wagtailcore.models.Orderable",
     "wagtail.core.models.Orderable", "wagtail.images.models.AbstractImage", "wagtail.images.models.AbstractRendition",
     "wagtail.images.models.Image", "wagtail.documents.models.AbstractDocument",
     "wagtail.contrib.settings.models.BaseSetting", "wagtail.contrib.settings.models.BaseSiteSetting",
     "wagtail.contrib.settings.models.BaseGenericSetting", "wagtail.contrib.forms.models.AbstractForm",
     "wagtail.contrib.forms.models.AbstractEmailForm", "wagtail.contrib.forms.models.AbstractFormField",
+    "wagtail.wagtailforms.models.AbstractForm", "wagtail.wagtailforms.models.AbstractEmailForm",
+    "wagtail.wagtailforms.models.AbstractFormField",
     "taggit.models.TagBase", "taggit.models.GenericTaggedItemBase", "taggit.models.TaggedItemBase",
     "ordered_model.models.OrderedModel", "safedelete.models.SafeDeleteModel", "dirtyfields.DirtyFieldsMixin.Model",
     "guardian.models.UserObjectPermissionBase", "guardian.models.GroupObjectPermissionBase",
     "oauth2_provider.models.AbstractApplication", "cms.models.CMSPlugin", "cms.models.pluginmodel.CMSPlugin",
     "cms.extensions.PageExtension", "django_comments.abstracts.CommentAbstractModel",
 })  # fmt: skip
+
+# Models that Wagtail serves with a template of their own, under the names that its releases have for them.
+FORM_PAGES = frozenset({"wagtail.contrib.forms.models.AbstractForm", "wagtail.contrib.forms.models.AbstractEmailForm",
+                        "wagtail.wagtailforms.models.AbstractForm",
+                        "wagtail.wagtailforms.models.AbstractEmailForm"})  # fmt: skip
+PAGES = FORM_PAGES | {"wagtail.models.Page", "wagtail.models.pages.Page", "wagtail.core.models.Page",
+                      "wagtail.wagtailcore.models.Page"}  # fmt: skip
 
 # Only these give a model nothing but what the repository or `django.db.models.Model` defines.
 PLAIN_BASES = frozenset({"django.db.models.Model", "django.contrib.gis.db.models.Model", "builtins.object", "abc.ABC"})

@@ -22,6 +22,7 @@ from stackaudit.link.pages.render import Renderer
 from stackaudit.link.pages.repeated import Path
 from stackaudit.link.pages.turns import Asked
 from stackaudit.link.pages.views import Views, kind_of
+from stackaudit.link.pages.wagtail import WagtailPages, answers, is_page
 from stackaudit.link.queries import calls, fresh_walk
 from stackaudit.link.queries.entries import functions
 from stackaudit.link.queries.events import Event
@@ -49,6 +50,7 @@ class PageHooks:
         self.walk = walk
         self.renderer = Renderer(walk, templates)
         self.views = Views(walk)
+        self.wagtail = WagtailPages(walk, self)
         self.processors = processors
         self._common: dict[str, Value] | None = None
         walk.hooks = self
@@ -96,6 +98,14 @@ class PageHooks:
         elif name in ("get", "dispatch"):
             self.page(instance, self.views.ask(instance, "get_context_data", at), at)
         return value
+
+    def serves(self, row: Row, name: str) -> bool:
+        """Whether Wagtail gives the method to a page."""
+        return self.wagtail.offers(row, name)
+
+    def served(self, row: Row, name: str, args: tuple[Value, ...], keywords: dict[str, Value], at: At) -> Value | None:
+        """A method that Wagtail gives to a page."""
+        return self.wagtail.called(row, name, args, keywords, at)
 
     def constructed(self, cls: SourceClass, args: tuple[Value, ...], keywords: dict[str, Value], at: At) -> None:
         """Nothing that templates care for."""
@@ -185,12 +195,13 @@ class Pages:
                     self._function(module, node, owner)
         for cls in self._view_classes():
             self._view(cls)
+        self.hooks.wagtail.walk_all()
 
     def _function(self, module: SourceModule, node: py.FunctionDef, owner: SourceClass | None) -> None:
         bound: Value | None = None
         if owner is not None:
             model = self.models.of_class(owner)
-            if kind_of(owner) is not None:
+            if kind_of(owner) is not None or (is_page(model) and answers(owner, node.name)):
                 return
             bound = Row(model, ANY_ROW) if model is not None else Instance(owner)
         self.walk.spent = 0

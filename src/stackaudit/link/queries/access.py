@@ -26,6 +26,7 @@ from stackaudit.link.queries.values import (
     Row,
     Rows,
     Seq,
+    Super,
     Value,
     matters,
 )
@@ -124,6 +125,8 @@ def of_class(walk: Walk, row: Row, cls: SourceClass | None, name: str, at: At) -
         from stackaudit.link.queries.values import ClassRef
 
         return ClassRef(cls, row.model) if cls is not None else UNKNOWN
+    if cls is not None and walk.hooks is not None and walk.hooks.serves(row, name):
+        return Method(Super(cls, row, row.loops), name, row.loops)
     return Other(row.loops)
 
 

@@ -6,6 +6,7 @@ from msgspec.structs import replace
 
 from stackaudit.facts import python as py
 from stackaudit.link.classes import Member, SourceClass
+from stackaudit.link.models.contrib import PAGES
 from stackaudit.link.modules import Symbol, dotted
 from stackaudit.link.queries import access, calls, expressions, statements
 from stackaudit.link.queries.loading import REQUEST_USER, SOMEWHERE
@@ -34,6 +35,12 @@ from stackaudit.link.queries.walk import At, Walk
 
 _PROPERTIES = frozenset({"property", "cached_property", "functional.cached_property", "functools.cached_property",
                          "classproperty", "lazy_attribute"})  # fmt: skip
+_PAGES_OF = frozenset(
+    {f"{no}{name}" for no in ("", "not_") for name in ("live", "in_menu", "page", "child_of", "descendant_of")}
+    | {f"{no}{name}" for no in ("", "not_") for name in ("ancestor_of", "parent_of", "sibling_of", "public")}
+    | {"private", "in_site"}
+)
+"""Methods of Wagtail's querysets of pages that leave some of them out and change nothing else."""
 MANAGER_BASES = ("django.db.models.Manager", "django.db.models.manager.Manager")
 QUERYSET_BASES = ("django.db.models.QuerySet", "django.db.models.query.QuerySet")
 
@@ -226,6 +233,9 @@ def _of_rows(walk: Walk, value: Manager | Rows | Related, name: str, at: At) -> 
             if isinstance(value, (Manager, Related)) and found.owner.is_a(*QUERYSET_BASES):
                 bound = calls.base_rows(walk, value)
             return member(walk, bound, found, at)
+    cls = model.cls if model is not None else None
+    if name in _PAGES_OF and cls is not None and cls.is_a(*PAGES):
+        return Method(value, "filter", value.loops)
     if name in ("_clone", "_chain", "select_subclasses"):  # the last: django-model-utils, the same rows as children
         return Method(value, "all", value.loops)
     if name == "model" and model is not None and model.cls is not None:

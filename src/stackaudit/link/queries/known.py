@@ -331,6 +331,9 @@ def inherited(
         if hooked is not None:
             return hooked
     if isinstance(bound, Row):
+        given = walk.hooks.served(bound, name, args, keywords, at) if walk.hooks is not None else None
+        if given is not None:
+            return given
         return rows.called(walk, bound, name, args, keywords, at) if name not in ("save", "delete") else UNKNOWN
     if isinstance(bound, Instance) and name == "get_queryset":
         found = bound.attributes.get("queryset") or calls.attribute(walk, bound, "queryset", at)

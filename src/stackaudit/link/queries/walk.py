@@ -103,6 +103,12 @@ class Hooks(Protocol):
     ) -> Value | None:
         """A call of a method that an external base class gives to `instance`."""
 
+    def serves(self, row: Row, name: str) -> bool:
+        """Whether `served` knows the method `name` that an external base class gives to a row."""
+
+    def served(self, row: Row, name: str, args: tuple[Value, ...], keywords: dict[str, Value], at: At) -> Value | None:
+        """A call of a method that an external base class gives to a row."""
+
     def constructed(self, cls: SourceClass, args: tuple[Value, ...], keywords: dict[str, Value], at: At) -> None:
         """An object of a class of the repository is made."""
 
