@@ -32,8 +32,7 @@ def n_plus_one(stack: Stack) -> Iterator[Verdict]:
         if listing.why:
             name = f"{listing.view.cls.name}: list"
             yield Unsure(Site(listing.view.place, name), listing.why)
-    said = {listing.view for listing in api.listings if listing.why}
-    for detail in {detail.view: detail for detail in api.details.unclear if detail.view not in said}.values():
+    for detail in {detail.view: detail for detail in api.details.unclear}.values():
         yield Unsure(Site(detail.view.place, f"{detail.view.cls.name}: retrieve"), detail.why)
     for repeat in grouped(api.events, lambda event: not _in_method(api, event)):
         yield _fields(api, repeat)

@@ -106,13 +106,10 @@ class Details:
             self._write(shape, row, at, view, context)
 
     def _write(self, shape: Shape, row: Value, at: At, view: ApiView | None, context: Value = SERVED) -> None:
-        if not isinstance(row, Row) or row.origin is None:
+        if not isinstance(row, Row) or row.origin is None or row.load.unknown:
             if view is not None and not view.lists and any(item.many and item.shape for item in shape.fields):
-                self.unclear.append(Detail(view, "its object cannot be followed"))
-            return
-        if row.load.unknown:
-            if view is not None and any(item.many and item.shape for item in shape.fields):
-                self.unclear.append(Detail(view, row.load.unknown))
+                why = row.load.unknown if isinstance(row, Row) else ""
+                self.unclear.append(Detail(view, why or "its object cannot be followed"))
             return
         record = self.api.walk.record
         before = len(record)
