@@ -176,6 +176,13 @@ PAGES = {
     "url": ("Book.objects.all()", "{% for b in books %}{% url 'one' b.author.pk %}{% endfor %}", True),
     "block": ("Book.objects.all()", "{% extends 'base.html' %}{% block main %}{{ block.super }}{% endblock %}", True),
     "if": ("Book.objects.all()", "{% for b in books %}{% if b.author.name %}x{% endif %}{% endfor %}", True),
+    "member": ("Book.objects.all()", "{% for b in books %}{% if 1 in b.tags.all %}x{% endif %}{% endfor %}", True),
+    "negated": ("Book.objects.all()", "{% for b in books %}{% if not b.tags.all %}x{% endif %}{% endfor %}", True),
+    "member_loaded": (
+        "Book.objects.prefetch_related('tags')",
+        "{% for b in books %}{% if 1 not in b.tags.all or not b.tags.all %}x{% endif %}{% endfor %}",
+        False,
+    ),
     "outside": ("Book.objects.all()", "{% for b in books %}{{ b.title }}{% endfor %}{{ books.0.author }}", False),
 }
 

@@ -126,6 +126,7 @@ PAGES = {
     "method": (LOOP + "{% for o in book.reds %}{{ o.name }}{% endfor %}{% endfor %}", True),
     "queryset_count": (LOOP + "{{ books.count }}{% endfor %}", True),
     "queryset_all": (LOOP + "{% for b in books.all %}{{ b.title }}{% endfor %}{% endfor %}", True),
+    "listed": ("{% for t in listed %}{{ book.tags.count }}{% endfor %}", True),
     "with_in": (LOOP + "{% with own=book.tags.all %}{% if t in own %}x{% endif %}{% endwith %}{% endfor %}", True),
     "include": (LOOP + "{% include 'card.html' with item=book %}{% endfor %}", True),
     "include_rows": (LOOP + "{% include 'rows.html' with rows=book.tags.all %}{% endfor %}", True),
@@ -157,6 +158,8 @@ PAGES = {
     "changed": (LOOP + "{% ifchanged book.pk %}{{ book.tags.count }}{% endifchanged %}{% endfor %}", False),
     "one_of_them": (LOOP + "{% if t.pk == chosen %}{{ book.tags.count }}{% endif %}{% endfor %}", False),
     "and_one": (LOOP + "{% if t.pk == chosen and book.tags.exists %}x{% endif %}{% endfor %}", False),
+    "tabs": ("{% for tab in tabs %}{{ book.tags.count }}{% endfor %}", False),
+    "sections": ("{% for name, rows in sections.items %}{{ book.tags.count }}{% endfor %}", False),
     "few": ("{% for i in 'abc' %}{{ book.tags.count }}{% endfor %}", False),
     "sliced": ("{% for t in tags|slice:':3' %}{{ book.tags.count }}{% endfor %}", False),
     "forward": (LOOP + "{{ book.author.name }}{% endfor %}", False),
@@ -222,9 +225,14 @@ json.dump({name: after[name] > before[name] for name in before}, sys.stdout)
 
 VIEW = """
 def page_{name}(request):
+    tabs = []
+    tabs.append({{"rows": Book.objects.all()}})
+    tabs.append({{"rows": Tag.objects.all()}})
     return render(request, "page_{name}.html", {{
         "tags": Tag.objects.all(), "books": Book.objects.all(), "chosen": 1,
         "book": get_object_or_404(Book, pk=1), "page": Paginator(Book.objects.all(), 2).get_page(1),
+        "tabs": tabs, "sections": {{"books": Book.objects.all(), "tags": Tag.objects.all()}},
+        "listed": [{{"tag": tag}} for tag in Tag.objects.all()],
         "loaded": Book.objects.prefetch_related("tags").get(pk=2),
     }})
 """

@@ -27,7 +27,7 @@ def _fail(site: Site, asked: Asked) -> Fail:
     said = f"{turns} turns of the loop" + ("" if asked.loop.page else ", assumed")
     others = sorted(place for place in asked.places if place != asked.place)
     related = (Step(asked.loop.place, "repeats it"), *(Step(place, "asks for the same") for place in others))
-    *_, name = asked.text.removesuffix(".all").removesuffix("_set").split(".")
+    *_, name = asked.text.removesuffix("()").removesuffix(".all").removesuffix("_set").split(".")
     return Fail(
         site,
         {"query": asked.text, "loop": asked.loop.text, "name": name if name.isidentifier() else "answer"},

@@ -103,9 +103,13 @@ class Expressions(ABC):
 
     def asks(self, expr: t.Expr, value: Value, at: Place) -> None:
         """Going through `value`, which `expr` stands for, runs a query."""
-        if isinstance(expr, t.Path) and (head := self.scope.get(expr.name)) is not None and self.is_fresh:
-            self.repeats.add(expr.name, head, expr.parts, value, at)
-            self.turns.rows(expr.name, head, expr.parts, value, at)
+        path = expr.func if isinstance(expr, t.Call) and not (expr.args or expr.keywords) else expr
+        if isinstance(path, t.Path) and (head := self.scope.get(path.name)) is not None and self.is_fresh:
+            if path is expr:
+                self.repeats.add(path.name, head, path.parts, value, at)
+                self.turns.rows(path.name, head, path.parts, value, at)
+            elif path.parts:
+                self.turns.rows(path.name, head, (*path.parts[:-1], f"{path.parts[-1]}()"), value, at)
 
     def evaluated(self, path: t.Path, rows: Rows) -> None:
         """A queryset that the context holds keeps its rows once somebody went through them."""

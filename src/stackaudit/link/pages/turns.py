@@ -108,7 +108,7 @@ class Turns:
     def turning(self, loop: Loop, source: Value) -> AbstractContextManager[None]:
         """A context manager: the body of a loop over `source`."""
         if isinstance(source, Seq):
-            many = source.items is None and matters(source.element)
+            many = source.items is None and _is_looped(source.element)
         else:
             many = isinstance(source, Rows) or (isinstance(source, Mapping) and matters(source))
         return self._inside(_Around(loop, many))
@@ -143,7 +143,7 @@ class Turns:
         if not isinstance(rows, Rows) or rows.evaluated:
             return
         text = ".".join((name, *parts, *([how] if how else [])))
-        while parts and parts[-1] == "all":
+        while parts and parts[-1] in ("all", "all()"):
             parts = parts[:-1]
         outcome, why = self._rows(rows, how)
         self._add(".".join((name, *parts)), text, head, value.loops, place, how, outcome, why, upto)
@@ -250,6 +250,13 @@ class Turns:
                 known.places = made.places
                 return
         self._found[key] = made
+
+
+def _is_looped(element: Value) -> bool:
+    """Whether a list holds something of each row of a queryset: what no loop has put there was put by hand."""
+    if isinstance(element, Mapping):
+        return any(_is_looped(item) for item in (element.element, *(item for _, item in element.items)))
+    return isinstance(element, Row) or (matters(element) and any(not item.bounded for item in element.loops))
 
 
 def _alone(value: Value) -> Value:
