@@ -245,6 +245,12 @@ VIEWS = {
     ),
 }  # fmt: skip
 
+CACHED = (
+    "get_attribute(self, instance):\n        return instance",
+    "to_representation(self, value):\n        if Book.author.is_cached(value):\n"
+    "            if value.title:\n                return value.author.name\n"
+    "        return Author.objects.get(pk=value.author_id).name",
+)
 # name: (the field class, the field, the queryset of books, whether it grows)
 FIELDS = {
     "Itself": (
@@ -281,6 +287,8 @@ FIELDS = {
         "PrimaryKeyRelatedField", "get_attribute(self, instance):\n        return super().get_attribute(instance)", "",
         "", False
     ),
+    "Cached": ("Field", *CACHED, ".select_related('author')", False),
+    "NotCached": ("Field", *CACHED, "", True),
     "Joined": (
         "Serializer", "get_attribute(self, instance):\n        return instance.author", "", ".select_related('author')",
         False

@@ -20,6 +20,7 @@ from stackaudit.link.queries import (
     existence,
     known,
     loops,
+    memos,
     rows,
     served,
     subscripts,
@@ -192,7 +193,7 @@ def _call_outside(walk: Walk, node: py.Call, called: Other, at: At) -> Value:
     if isinstance(func, py.Attribute) and effects.is_request(dotted(func)):
         effects.done(walk)
     args, keywords = _arguments(walk, node)
-    value = calls.apply(walk, called, args, keywords, at)
+    value = memos.is_cached(func, args) or calls.apply(walk, called, args, keywords, at)
     if not called.name:
         return value
     if called.name.rpartition(".")[2] in known.PREFETCHERS and node.args:

@@ -1,10 +1,11 @@
-"""Dictionaries that remember answers: what they hold is asked for once for each key, however often a loop meets it."""
+"""Answers that are remembered: by dictionaries, once for each key however often a loop meets it, and by rows."""
 
 from __future__ import annotations
 
 from stackaudit.facts import python as py
 from stackaudit.link.nodes import nodes
 from stackaudit.link.queries.source import text_of
+from stackaudit.link.queries.values import Const, Row, Value
 from stackaudit.link.queries.walk import Walk
 
 
@@ -62,3 +63,19 @@ def _stored(body: tuple[py.Stmt, ...]) -> list[tuple[py.Subscript, set[str]]]:
             names = {item.id for item in (*node.targets, node.value) if isinstance(item, py.Name)}
             found += [(target, names) for target in node.targets if isinstance(target, py.Subscript)]
     return found
+
+
+def is_cached(func: py.Expr, args: tuple[Value, ...]) -> Value | None:
+    """`Book.author.is_cached(book)` where the row brings the related one; None for any other call, or where it may not.
+
+    Django's own question (`django.db.models.fields.mixins.FieldCacheMixin`).
+    """
+    if not isinstance(func, py.Attribute) or func.attr != "is_cached" or not isinstance(func.value, py.Attribute):
+        return None
+    row = args[0] if len(args) == 1 else None
+    return Const(True) if isinstance(row, Row) and row.load.to_one(func.value.attr) is not None else None
+
+
+def falls_back(stmt: py.If) -> bool:
+    """Whether a function answers from what is cached where it can: what follows is for what it cannot answer so."""
+    return ".is_cached(" in text_of(stmt.test, 400) and any(type(item) is py.Return for item in nodes(stmt.body))

@@ -118,7 +118,11 @@ def _if(walk: Walk, stmt: py.If) -> bool:
     holds = decided(value)
     if holds is not None and not shield:
         walk.shielded -= filled
-        return block(walk, stmt.body if holds else stmt.orelse)
+        ended = block(walk, stmt.body if holds else stmt.orelse)
+        if holds and not ended and memos.falls_back(stmt):
+            frame.shields += 1
+            walk.shielded += 1
+        return ended
     walk.guard += 1
     frame.env = dict(before)
     _narrow(walk, stmt.test, value, True)
