@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from stackaudit.checks import orm
@@ -9,7 +10,7 @@ from stackaudit.config import Config
 from stackaudit.discover import discover
 from stackaudit.link.stack import Stack
 from stackaudit.lower import pool
-from stackaudit.model.verdict import Fail
+from stackaudit.model.verdict import Fail, Verdict
 
 MODELS = """\
 from django.db import models
@@ -23,6 +24,9 @@ class Book(models.Model):
     shelves = models.JSONField(default=list)
 
 class Shelf(models.Model):
+    name = models.CharField(max_length=80)
+
+class ReviewRole(models.Model):
     name = models.CharField(max_length=80)
 """
 LOOP = """
@@ -117,17 +121,131 @@ BODIES = {
         Book.objects.create(title=title)
 """,
 }
-CHECKS = (orm.n_plus_one_forward, orm.write_in_loop)
+QUESTIONS = {
+    "of_rows": """
+    for author in Author.objects.all():
+        print(Book.objects.filter(author=author).count())
+""",
+    "of_a_request": """
+    for pk in self.request.GET.getlist("pk"):
+        print(Book.objects.get(pk=pk))
+""",
+    "of_a_list": """
+    for name in names:
+        print(Shelf.objects.get(name=name))
+""",
+    "of_a_slice": """
+    for author in Author.objects.all()[:50]:
+        print(Book.objects.filter(author=author).count())
+""",
+    "of_ten": """
+    for name in names[:10]:
+        print(Shelf.objects.get(name=name))
+""",
+    "of_roles": """
+    for role in ReviewRole.objects.all():
+        print(Shelf.objects.get(name=role.name))
+""",
+    "where": """
+    for author in Author.objects.all():
+        if author.name:
+            print(Book.objects.filter(author=author).count())
+""",
+    "where_typed": """
+    for word in names:
+        if word:
+            print(Shelf.objects.filter(name__icontains=word).count())
+""",
+    "typed": """
+    for word in names:
+        print(Shelf.objects.filter(name__icontains=word).count())
+""",
+    "put_together": """
+    for word in names:
+        condition = Q(name=word) | Q(name__in=word.split())
+        print(Shelf.objects.filter(condition).count())
+""",
+    "the_first_of_each": """
+    for author in Author.objects.all():
+        print(list(Book.objects.filter(author=author).order_by("title")[:3]))
+""",
+    "beside_one_write": """
+    for name in names:
+        book = Book.objects.get(title=name)
+        book.title = ""
+        book.save()
+""",
+    "beside_two": """
+    for name in names:
+        shelf = Shelf.objects.get(name=name)
+        author = Author.objects.create(name=shelf.name)
+        Book.objects.create(title=name, author=author)
+""",
+    "through_a_lookup": """
+    for name in names:
+        print(shelf_of(name))
+""",
+    "through_one_that_writes": """
+    for name in names:
+        moved(name)
+""",
+    "through_one_that_asks_much": """
+    for name in names:
+        moved_and_counted(name)
+""",
+    "in_a_task": """
+    for name in names:
+        print(Shelf.objects.get(name=name))
+        notify.delay(name)
+""",
+    "in_a_client": """
+    for name in names:
+        print(Shelf.objects.get(name=name))
+        self.session.post(name)
+""",
+    "typed_by_hand": """
+    for name in names:
+        typed = input(name)
+        print(Shelf.objects.filter(name=typed).first())
+""",
+    "handled": """
+    for name in names:
+        try:
+            print(int(name))
+        except ValueError:
+            print(Shelf.objects.get(name=name))
+""",
+}
+HELPERS = """
+def shelf_of(name):
+    return Shelf.objects.filter(name=name).first()
+
+def moved(name):
+    shelf = Shelf.objects.get(name=name)
+    Author.objects.create(name=shelf.name)
+
+def moved_and_counted(name):
+    shelf = Shelf.objects.get(name=name)
+    print(Book.objects.filter(title=name).count(), Author.objects.filter(name=name).exists())
+    Author.objects.create(name=shelf.name)
+"""
 
 
-def causes(root: Path, path: str, decorator: str = "") -> dict[str, list[str]]:
+def causes(
+    root: Path,
+    path: str,
+    decorator: str = "",
+    bodies: dict[str, str] = BODIES,
+    checks: tuple[Callable[[Stack], Iterator[Verdict]], ...] = (orm.n_plus_one_forward, orm.write_in_loop),
+) -> dict[str, list[str]]:
     """The causes of the findings of each function, where the functions stand in a file at `path`."""
-    lines = "".join(f"\n{decorator}\ndef {name}(self, names):{body}\n" for name, body in BODIES.items())
+    lines = "".join(f"\n{decorator}\ndef {name}(self, names):{body}\n" for name, body in bodies.items())
     files = {
         "requirements.txt": "celery==5.6.0\ndjango==5.2\n",
         "shop/__init__.py": "",
         "shop/models.py": MODELS,
-        path: f"from celery import shared_task\nfrom shop.models import Book, Shelf\n{lines}",
+        path: "from celery import shared_task\nfrom django.db.models import Q\nfrom shop.models import Author, Book\n"
+        f"from shop.models import ReviewRole, Shelf\n{HELPERS}{lines}",
     }
     for name, text in files.items():
         (root / name).parent.mkdir(parents=True, exist_ok=True)
@@ -135,7 +253,7 @@ def causes(root: Path, path: str, decorator: str = "") -> dict[str, list[str]]:
     inputs = discover(root)
     stack = Stack(pool.lower_all(inputs.files, inputs.read, jobs=1, cache=None), Config())
     found: dict[str, list[str]] = {}
-    for check in CHECKS:
+    for check in checks:
         for verdict in check(stack):
             if isinstance(verdict, Fail):
                 found.setdefault(verdict.site.name.partition(":")[0].rpartition(".")[2], []).append(verdict.cause)
@@ -182,3 +300,38 @@ def test_in_commands_and_tasks(tmp_path: Path) -> None:
     }
     assert causes(tmp_path / "commands", "shop/management/commands/load.py") == expected
     assert causes(tmp_path / "tasks", "shop/mails.py", "@shared_task(bind=True)") == expected
+
+
+def questions(root: Path, path: str) -> dict[str, list[str]]:
+    """The causes of the queries that loops repeat."""
+    return causes(root, path, "", QUESTIONS, (orm.query_in_loop,))
+
+
+def test_queries_in_a_request(tmp_path: Path) -> None:
+    assert questions(tmp_path, "shop/views.py") == {
+        "of_rows": [""],
+        "of_a_request": [""],
+        "of_a_list": ["given"],
+        "of_a_slice": ["given"],
+        "of_ten": ["few"],
+        "of_roles": ["few"],
+        "where": ["conditional"],
+        "typed": ["computed"],
+        "put_together": ["computed"],
+        "the_first_of_each": ["computed"],
+        "beside_one_write": ["given"],
+        "beside_two": ["beside"],
+        "through_a_lookup": ["given"],
+        "through_one_that_writes": ["beside"],
+    }
+
+
+def test_queries_in_commands(tmp_path: Path) -> None:
+    assert questions(tmp_path, "shop/management/commands/load.py") == {
+        "of_rows": ["background"],
+        "of_a_request": ["background"],
+        "of_a_list": ["background"],
+        "of_a_slice": ["background"],
+        "where": ["rare"],
+        "through_a_lookup": ["background"],
+    }

@@ -2,32 +2,198 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
-from functools import partial
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from stackaudit.checks.orm.causes import grouped, own, verdict
-from stackaudit.checks.orm.loops import Loops, cost, loop_of, loop_step, loop_text, words
+from stackaudit.checks.orm.conditions import Condition, condition
+from stackaudit.checks.orm.loops import ROWS, Loops, cost, loop_of, loop_step, loop_text, words
+from stackaudit.checks.orm.proposals import proposal
+from stackaudit.checks.orm.turns import Turn, Turns
+from stackaudit.checks.orm.writes import is_short
+from stackaudit.facts import python as py
 from stackaudit.link.queries.events import Event
-from stackaudit.model.verdict import Fail, Site, Verdict
+from stackaudit.link.queries.values import Manager
+from stackaudit.model.source import Place
+from stackaudit.model.verdict import Fail, Pass, Site, Verdict
 
 if TYPE_CHECKING:
     from stackaudit.link.stack import Stack
 
 NEAR = 2
 """So many calls below a loop a query is still the loop's business; deeper ones belong to what is called."""
+_BUSY = 2
+"""A turn that does so much beside a query gains little by one query less."""
+_FULL = 4
+"""A turn that does so much is busy with it, whoever asks."""
+_LONG = 40
+"""Lines of a function that does more than look something up."""
+_SAVING = frozenset({"bulk_create", "create", "delete", "get_or_create", "save", "update_or_create"})
+_OWN = frozenset({"refresh_from_db", "get_or_create", "update_or_create", "select_for_update"})
+"""Methods that speak of one row: whoever calls them wants that row as it is now, or writes it."""
+_CACHED = re.compile(r"\.(?:get_for_models?|get_by_natural_key|get_current|none)\(")
+"""Calls that read like a query and that Django answers from a cache, or without a query."""
+_HANDFUL = re.compile(r"Roles?\.objects\b|\bself\.fields\b")
+"""Loops over roles, or over the fields of a form."""
+_ARGUMENTS = re.compile(r"\b(?:options|args)\b")
+"""What somebody has typed behind a command."""
+_POSTED = re.compile(r"\brequest\.(?:POST|GET|FILES|data|query_params)\b")
 
 
 def query_in_loop(stack: Stack) -> Iterator[Verdict]:
     """One site for each loop that runs a query which changes with its turns."""
+    judge = _Judge(stack)
     near = (event for event in own(stack) if event.kind == "query" and event.below <= NEAR)
     for group in grouped(near, loop_of):
-        yield verdict(group, partial(_query, Loops.of(stack)))
+        yield verdict(group, judge.of)
 
 
-def _query(loops: Loops, site: Site, events: list[Event]) -> Fail:
-    said = words(events[0])
-    return Fail(
-        site, {**said, "loop": loop_text(events[0])}, loops.cause(site, events), loop_step(events), events[0].flow,
-        cost=cost(len({event.query for event in events}), events),
-    )  # fmt: skip
+@dataclass(frozen=True)
+class _Asked:
+    """One query of a turn: what it asks for, and why it might not matter."""
+
+    event: Event
+    condition: Condition
+    reasons: tuple[str, ...] = field(default=())
+
+
+class _Judge:
+    def __init__(self, stack: Stack) -> None:
+        self._loops, self._turns = Loops.of(stack), Turns(stack)
+        self._working = frozenset(stack.queries.walk.record.working)
+        self._declared = {event.place for event in stack.declared.events}
+        self._events: dict[Place, list[Event]] = {}
+        for event in stack.queries.events:
+            if event.loop is not None and (event.outcome != "pass" or event.kind == "write"):
+                self._events.setdefault(event.loop.place, []).append(event)
+
+    def of(self, site: Site, events: list[Event]) -> Fail | Pass:
+        """What is to say of the queries of one loop: nothing where asking at once would gain next to nothing."""
+        first = events[0]
+        turn = self._turns.of(events) or Turn()
+        is_working = first.loop is not None and first.loop.place in self._working
+        if turn.outside or is_working or self._turns.is_sample(first):
+            return Pass(site)
+        asked = [self._asked(turn, event) for event in events if not self._is_single(event)]
+        asked = [item for item in asked if not item.condition.locks and not item.condition.batch]
+        asked = [item for item in asked if not self._turns.is_handling(item.event)]
+        if not asked:
+            return Pass(site)
+        least = min(asked, key=lambda item: len(item.reasons))
+        if len(least.reasons) >= _BUSY or self._is_minor(site, turn, least):
+            return Pass(site)
+        same = [item.event for item in asked if item.reasons == least.reasons]
+        if least.event is not first:
+            site = Site(least.event.place, f"{least.event.where}: {least.event.text}")
+        cause = self._cause(site, turn, least)
+        return Fail(
+            site, self._words(turn, least), cause, loop_step([least.event, *same]), least.event.flow,
+            proposal(least.event, least.condition, cause, self._goes_through_objects(least.event)),
+            cost(len({event.query for event in same}), same) if cause != "few" else None,
+        )  # fmt: skip
+
+    def _asked(self, turn: Turn, event: Event) -> _Asked:
+        wanted = condition(self._turns.sources, event, self._turns.many, self._turns.called(event))
+        reasons = [*self._work(turn, event)]
+        if wanted.computed:
+            reasons.append("computed")
+        if is_short(self._loops, self._turns, event) or _HANDFUL.search(self._turns.source(event)):
+            reasons.append("few")
+        if self._turns.is_fetched(event):
+            reasons.append("beside")
+        if wanted.computed and turn.writes:
+            reasons.append("beside")
+        if self._turns.is_conditional(event):
+            reasons.append("conditional")
+        return _Asked(event, wanted, tuple(reasons))
+
+    def _work(self, turn: Turn, event: Event) -> Iterator[str]:
+        """What a turn does beside a query, where that is what it is for."""
+        around = self._events.get(event.loop.place, []) if event.loop is not None else []
+        writes = {other.query for other in around if other.kind == "write"}
+        is_writing = bool(writes or turn.writes)
+        others = [other for other in around if other.kind != "write" and other.model is not event.model]
+        kinds = {other.query for other in others if event.below == 0 or other.place == event.place}
+        texts = [text for text in turn.asks if not _CACHED.search(text)]
+        if event.below == 0:
+            if is_writing and max(len(writes), len(turn.writes)) + len(kinds) >= _BUSY:
+                yield from ["beside"] * (2 if len(texts) >= _FULL else 1)
+            return
+        is_long = self._turns.called(event) is not None and self._turns.lines(event) >= _LONG
+        if any(other.kind == "write" and other.model is event.model and other.place == event.place for other in around):
+            yield "beside"  # it reads a row and writes it
+        found = ["beside"] * is_writing + ["beside"] * (len(kinds) >= _BUSY) + ["beside"] * is_long
+        yield from found if is_writing else found[:1]
+
+    def _is_single(self, event: Event) -> bool:
+        """Whether a query is about one row as it is: read again, just written, being saved, or created if missing."""
+        if event.method in _OWN:
+            return True
+        node = self._turns.sources.at(event.place)
+        called = node.func if event.below and isinstance(node, py.Call) else None
+        if isinstance(called, py.Attribute) and called.attr in _SAVING:
+            return True
+        around = self._events.get(event.loop.place, ()) if event.loop is not None else ()
+        return any(
+            other.kind == "write" and other.model is event.model
+            and (other.method == "create" or _is_before(other.place, event.place))
+            for other in around
+        )  # fmt: skip
+
+    def _cause(self, site: Site, turn: Turn, asked: _Asked) -> str:
+        reason = asked.reasons[0] if asked.reasons else ""
+        if self._loops.in_background(site, asked.event):
+            is_sure = asked.condition.is_shared and not turn.writes and not reason
+            return "background" if is_sure else "rare" if reason in ("", "conditional") else reason
+        if reason:
+            return reason
+        is_rows = self._is_long(asked.event)
+        if not asked.condition.is_shared and not is_rows:
+            return "open"
+        return "" if is_rows and asked.condition.is_shared and not turn.writes else "given"
+
+    def _is_minor(self, site: Site, turn: Turn, asked: _Asked) -> bool:
+        """Whether nobody waits for a turn that has more to do, or that only begins a loop with queries of its own."""
+        event = asked.event
+        if not self._loops.in_background(site, event):
+            return False
+        if event.place in self._events or _ARGUMENTS.search(self._turns.source(event)):
+            return True
+        if {"computed", "few"} & set(asked.reasons) or (event.below == 0 and "beside" in asked.reasons):
+            return True
+        return bool(turn.writes) and ("conditional" in asked.reasons or not self._turns.goes_through_rows(event))
+
+    def _is_long(self, event: Event) -> bool:
+        """Whether a loop goes through the rows of a table, a list of a request or what a declaration hands out."""
+        return (
+            event.place in self._declared
+            or (self._turns.goes_through_rows(event) and not self._turns.is_cut(event, ROWS))
+            or _POSTED.search(self._turns.source(event)) is not None
+        )
+
+    def _goes_through_objects(self, event: Event) -> bool:
+        rows = self._turns.rows(event)
+        return isinstance(rows, Manager) or (rows is not None and rows.kind == "rows")
+
+    def _words(self, turn: Turn, asked: _Asked) -> dict[str, str]:
+        event = asked.event
+        named = event.below > 0 and self._turns.called(event) is not None and event.model is not None
+        method = f" (`{event.method}`)" if event.method not in ("", "…") else ""
+        asks = f"asks for {event.model.name}{method}" if named and event.model is not None else "runs a query"
+        other = next((text for text in (*turn.writes, *turn.asks) if not _CACHED.search(text)), "")
+        return {
+            **words(event),
+            "loop": loop_text(event),
+            "asks": asks,
+            "turns": "some turns" if self._turns.is_conditional(event) else "each turn",
+            "beside": f"`{other}`" if other else "other work",
+            "computed": asked.condition.computed,
+        }
+
+
+def _is_before(first: Place, second: Place) -> bool:
+    """Whether a place stands above another one of the same module."""
+    one, other = first.region, second.region
+    return first.path == second.path and (one.line, one.column) < (other.line, other.column)

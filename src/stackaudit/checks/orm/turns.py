@@ -31,6 +31,11 @@ _OF_ROWS = frozenset({
     "aupdate_or_create", "abulk_create", "abulk_update", "arefresh_from_db", "select_for_update", "executemany",
 })  # fmt: skip
 _OF_ONE = frozenset({"save", "asave", "delete", "adelete"})
+_WRITING = frozenset({
+    "acreate", "add", "adelete", "aget_or_create", "asave", "aupdate", "aupdate_or_create", "bulk_create",
+    "bulk_update", "clear", "create", "delete", "executemany", "get_or_create", "remove", "save", "set", "update",
+    "update_or_create",
+})  # fmt: skip
 _OF_SETS = frozenset({"all", "annotate", "distinct", "exclude", "filter", "order_by", "select_related", "values_list"})
 _OF_MANY = frozenset({"add", "remove", "set", "clear"})
 _TASKS = frozenset({"apply_async", "delay", "delay_on_commit", "send_task", "async_task"})
@@ -45,6 +50,7 @@ _SAMPLES = frozenset({
     "faker", "factory", "mimesis", "model_bakery", "model_mommy", "mixer", "sampledatahelper", "lorem", "lorem_text",
     "loremipsum", "django_seed", "autofixture",
 })  # fmt: skip
+_HANDING = frozenset({"enumerate", "iter", "list", "reversed", "sorted", "tqdm", "tuple"})
 _LEAVING = (py.Return, py.Raise, py.Jump)
 
 
@@ -52,19 +58,20 @@ _LEAVING = (py.Return, py.Raise, py.Jump)
 class Turn:
     """What a turn does beside the writes that it was asked about.
 
-    `outside` names work outside the database, "" for none. `asks` are the other calls that ask the database, as text.
-    `needs` says that the turn goes on with what the write gives.
+    `outside` names work outside the database, "" for none. `asks` are the other calls that ask the database, as text,
+    and `writes` those of them that write. `needs` says that the turn goes on with what the write gives.
     """
 
     outside: str = ""
     asks: tuple[str, ...] = ()
+    writes: tuple[str, ...] = ()
     needs: bool = False
 
 
 @dataclass(frozen=True)
 class _Work:
     outside: str = ""
-    asks: tuple[tuple[Place, str], ...] = ()
+    asks: tuple[tuple[Place, str, bool], ...] = ()
 
     def with_(self, other: _Work) -> _Work:
         return _Work(self.outside or other.outside, (*self.asks, *other.asks))
@@ -74,7 +81,10 @@ _IDLE = _Work()
 
 
 class Turns:
-    """The turns of the loops of one stack."""
+    """The turns of the loops of one stack.
+
+    `many` are the names of relations to many rows; `sources` is what its modules look like.
+    """
 
     def __init__(self, stack: Stack) -> None:
         record = stack.queries.walk.record
@@ -82,46 +92,70 @@ class Turns:
         self._outside = record.outside
         self._kept = stack.queries.walk.kept
         self._asked = {event.query for event in stack.queries.events if event.kind in ("query", "write")}
-        self._sources = Sources(stack.modules)
-        self._many = {name for model in stack.models for name, item in model.relations.items() if item.many}
+        self.sources = Sources(stack.modules)
+        self.many = {name for model in stack.models for name, item in model.relations.items() if item.many}
         self._functions: dict[py.FunctionDef, _Work] = {}
 
     def of(self, events: list[Event]) -> Turn | None:
         """The turn of the loop in which `events` write; None where its source is not seen."""
         loop = events[0].loop
-        body = self._sources.body(loop.place) if loop is not None else None
+        body = self.sources.body(loop.place) if loop is not None else None
         if loop is None or body is None:
             return None
         own = {event.query for event in events}
-        module, source = self._sources.modules[loop.place.path], self._sources.loop(loop.place)
+        module, source = self.sources.modules[loop.place.path], self.sources.loop(loop.place)
         work = self._work(module, body, frozenset(own))
         if isinstance(source, py.For) and self._is_generated(source.iter):
             work = work.with_(self._work(module, (source.iter,)))
-        asks = {place: text for place, text in work.asks if place not in own}
-        needs = any(needed(self._sources, event) for event in events)
-        return Turn(work.outside, tuple(asks.values()), needs)
+        asks = {place: text for place, text, _ in work.asks if place not in own}
+        writes = {place: text for place, text, writing in work.asks if place not in own and writing}
+        needs = any(needed(self.sources, event) for event in events)
+        return Turn(work.outside, tuple(asks.values()), tuple(writes.values()), needs)
 
     def is_fetched(self, event: Event) -> bool:
         """Whether what a loop goes through was asked of another server just before."""
-        loop = self._sources.loop(event.loop.place) if event.loop is not None else None
+        loop = self.sources.loop(event.loop.place) if event.loop is not None else None
         if event.loop is None or not isinstance(loop, py.For):
             return False
-        return bool(self._work(self._sources.modules[event.loop.place.path], (loop.iter,)).outside)
+        return bool(self._work(self.sources.modules[event.loop.place.path], (loop.iter,)).outside)
+
+    def called(self, event: Event) -> py.FunctionDef | None:
+        """The function of the repository that a loop calls where an event stands."""
+        node = self.sources.at(event.place)
+        return self._called[node][1] if node in self._called else None
+
+    def lines(self, event: Event) -> int:
+        """How many lines the function has that a loop calls where an event stands."""
+        node = self.sources.at(event.place)
+        if node not in self._called:
+            return 0
+        module, function = self._called[node]
+        region = module.facts.region(function)
+        return region.end_line - region.line + 1
+
+    def rows(self, event: Event) -> Manager | Rows | None:
+        """The queryset that a loop goes through, None for anything else."""
+        loop = self.sources.loop(event.loop.place) if event.loop is not None else None
+        source: py.Expr | None = loop.iter if loop is not None else None
+        while isinstance(source, py.Call) and isinstance(source.func, py.Name) and source.args:
+            if source.func.id not in _HANDING:
+                break
+            source = source.args[0]
+        rows = self._kept.get(source) if source is not None else None
+        return rows if isinstance(rows, (Manager, Rows)) else None
 
     def goes_through_rows(self, event: Event) -> bool:
         """Whether a loop goes through the rows of a table, and not only through what belongs to one row."""
-        loop = self._sources.loop(event.loop.place) if event.loop is not None else None
-        source = loop.iter if isinstance(loop, (py.For, py.Comprehension)) else None
-        rows = self._kept.get(source) if source is not None else None
-        return isinstance(rows, Manager) or (isinstance(rows, Rows) and rows.via is None)
+        rows = self.rows(event)
+        return isinstance(rows, Manager) or (rows is not None and rows.via is None)
 
     def source(self, event: Event) -> str:
         """What a loop goes through, as text, with what the names in it were bound to before."""
-        loop = self._sources.loop(event.loop.place) if event.loop is not None else None
+        loop = self.sources.loop(event.loop.place) if event.loop is not None else None
         if event.loop is None or not isinstance(loop, py.For):
             return event.loop.text if event.loop is not None else ""
         function: py.Node = loop
-        tree = self._sources.tree(event.loop.place.path)
+        tree = self.sources.tree(event.loop.place.path)
         while function in tree and not isinstance(function, py.FunctionDef):
             function = tree[function]
         names = {node.id for node in (loop.iter, *below(loop.iter)) if isinstance(node, py.Name)}
@@ -133,24 +167,24 @@ class Turns:
         ]  # fmt: skip
         return " ".join([event.loop.text, *bound])
 
-    def is_cut(self, event: Event) -> bool:
-        """Whether a loop goes through a slice of a few: `for book in books[:10]`."""
-        loop = self._sources.loop(event.loop.place) if event.loop is not None else None
+    def is_cut(self, event: Event, most: int = FEW) -> bool:
+        """Whether a loop goes through a slice of `most` at most: `for book in books[:10]`."""
+        loop = self.sources.loop(event.loop.place) if event.loop is not None else None
         part = loop.iter if loop is not None else None
         while isinstance(part, py.Call) and part.args:
             part = part.args[0]
         index = part.index if isinstance(part, py.Subscript) else None
         if not isinstance(index, py.Slice) or (index.lower is not None and not isinstance(index.lower, py.Constant)):
             return False
-        return isinstance(index.upper, py.Constant) and isinstance(index.upper.value, int) and index.upper.value <= FEW
+        return isinstance(index.upper, py.Constant) and isinstance(index.upper.value, int) and index.upper.value <= most
 
     def is_conditional(self, event: Event) -> bool:
         """Whether a write is left out on some turns: a condition that stays the same for all of them is none."""
-        call = self._sources.at(event.place)
-        loop = self._sources.loop(event.loop.place) if event.loop is not None else None
+        call = self.sources.at(event.place)
+        loop = self.sources.loop(event.loop.place) if event.loop is not None else None
         if not event.guarded or call is None or not isinstance(loop, py.For) or event.below:
             return event.guarded
-        tree = self._sources.tree(event.place.path)
+        tree = self.sources.tree(event.place.path)
         names = {node.id for node in (loop.target, *below(loop.target)) if isinstance(node, py.Name)}
         names |= {target for node in below(loop) for target in _bound(node)}
         inner, node = call, tree.get(call)
@@ -166,9 +200,18 @@ class Turns:
             inner, node = node, tree.get(node)
         return False
 
+    def is_handling(self, event: Event) -> bool:
+        """Whether an event stands where the turn handles an exception."""
+        node = self.sources.at(event.place)
+        loop = self.sources.loop(event.loop.place) if event.loop is not None else None
+        tree = self.sources.tree(event.place.path) if node is not None else {}
+        while node is not None and node is not loop and not isinstance(node, py.Handler):
+            node = tree.get(node)
+        return isinstance(node, py.Handler) and loop is not None
+
     def is_sample(self, event: Event) -> bool:
         """Whether a loop makes up data: its module imports what invents values."""
-        module = self._sources.modules.get(event.loop.place.path) if event.loop is not None else None
+        module = self.sources.modules.get(event.loop.place.path) if event.loop is not None else None
         if module is None:
             return False
         imported = {
@@ -203,7 +246,8 @@ class Turns:
             if isinstance(node, py.If):
                 waiting.append(node.test)
                 for arm in (node.body, node.orelse):
-                    if arm and (not isinstance(arm[-1], _LEAVING) or self._holds(module, arm, own)):
+                    leaving = py.Raise if depth else _LEAVING
+                    if arm and (not isinstance(arm[-1], leaving) or self._holds(module, arm, own)):
                         waiting += reversed(arm)
                 continue
             if isinstance(node, py.Handler) and not self._holds(module, node.body, own):
@@ -241,7 +285,8 @@ class Turns:
         elif self._asks(node, place):
             held = (item for arg in given for item in (arg, *below(arg)) if isinstance(item, py.Call))
             if not isinstance(node.func, py.Name) or not any(self._asks(item, module.place(item)) for item in held):
-                return _Work("", ((place, text_of(node, 60)),)), given
+                writing = isinstance(node.func, py.Attribute) and node.func.attr in _WRITING
+                return _Work("", ((place, text_of(node, 60), writing),)), given
         name = node.func.attr if isinstance(node.func, py.Attribute) else ""
         if name and name not in _COMMON and not name.startswith("_") and not work.outside:
             # Which class it is remains open: what one of them does outside the database, this one may do.
@@ -260,7 +305,11 @@ class Turns:
         if last == "send" and node not in self._called and "mail" in _receiver(node).lower():
             return path or "send"
         holder = path.rpartition(".")[0].rpartition(".")[2]
-        if (holder in _STORAGES and last in _STORING) or (is_request(path) and node not in self._called):
+        if (
+            path == "input"
+            or (holder in _STORAGES and last in _STORING)
+            or (is_request(path) and node not in self._called)
+        ):
             return path
         return ""
 
@@ -278,9 +327,7 @@ class Turns:
         if func.attr == "exists" and not dotted(func).startswith("os."):
             return bool(node.args or node.keywords)  # of a session, a cache or a storage
         return (
-            func.attr in (*_OF_MANY, "create")
-            and isinstance(func.value, py.Attribute)
-            and func.value.attr in self._many
+            func.attr in (*_OF_MANY, "create") and isinstance(func.value, py.Attribute) and func.value.attr in self.many
         )
 
     def _function(self, module: SourceModule, node: py.FunctionDef, depth: int) -> _Work:
@@ -295,7 +342,7 @@ class Turns:
     def _methods(self) -> dict[str, list[tuple[SourceModule, py.FunctionDef]]]:
         """The methods of the repository's classes, by name."""
         found: dict[str, list[tuple[SourceModule, py.FunctionDef]]] = {}
-        for module in self._sources.modules.values():
+        for module in self.sources.modules.values():
             for stmt in module.facts.body:
                 for item in stmt.body if isinstance(stmt, py.ClassDef) else ():
                     if isinstance(item, py.FunctionDef):

@@ -56,7 +56,7 @@ def _write(loops: Loops, turns: Turns, site: Site, events: list[Event]) -> Fail 
         causes.append("needed")
     elif turn.asks:
         causes.append("beside")
-    if all(_is_short(loops, turns, event) for event in events):
+    if all(is_short(loops, turns, event) for event in events):
         causes.append("few")
     if all(turns.is_conditional(event) for event in events):
         causes.append("conditional")
@@ -75,7 +75,7 @@ def _write(loops: Loops, turns: Turns, site: Site, events: list[Event]) -> Fail 
     )  # fmt: skip
 
 
-def _is_short(loops: Loops, turns: Turns, event: Event) -> bool:
+def is_short(loops: Loops, turns: Turns, event: Event) -> bool:
     """Whether a loop goes through what is a handful: a list in one column, what a form or a request brought."""
     if event.loop is None:
         return False

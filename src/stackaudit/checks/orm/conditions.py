@@ -1,0 +1,226 @@
+"""What a repeated query asks for: whether its condition is one that a single query could answer for all turns."""
+
+from __future__ import annotations
+
+from collections.abc import Container, Iterator
+from dataclasses import dataclass, replace
+
+from stackaudit.checks.orm.sources import Sources, below
+from stackaudit.facts import python as py
+from stackaudit.link.modules import dotted, target_names
+from stackaudit.link.queries.events import Event
+
+_FILTERS = frozenset({
+    "filter", "exclude", "get", "aget", "Q", "get_object_or_404", "get_list_or_404", "aget_object_or_404",
+    "aget_list_or_404",
+})  # fmt: skip
+_WRAPPERS = frozenset({"bool", "dict", "frozenset", "len", "list", "set", "sorted", "sum", "tuple"})
+_COMPARED = frozenset({
+    "contained_by", "contains", "contains_properly", "coveredby", "covers", "distance_gt", "distance_gte",
+    "distance_lt", "distance_lte", "dwithin", "endswith", "gt", "gte", "has_any_keys", "has_key", "has_keys",
+    "icontains", "iendswith", "intersects", "iregex", "istartswith", "lt", "lte", "overlap", "range", "regex",
+    "search", "startswith", "trigram_similar", "trigram_word_similar", "unaccent", "within",
+})  # fmt: skip
+"""Lookups that no list of values can stand for."""
+_RANKED = frozenset({
+    "Distance", "SearchQuery", "SearchRank", "SearchVector", "TrigramDistance", "TrigramSimilarity",
+    "TrigramWordSimilarity",
+})  # fmt: skip
+_OF_SETS = frozenset({
+    "aggregate", "aiterator", "all", "annotate", "count", "defer", "distinct", "exclude", "exists", "explain", "filter",
+    "first", "get", "in_bulk", "iterator", "last", "only", "order_by", "prefetch_related", "select_related", "values",
+    "values_list",
+})  # fmt: skip
+_OWN_CONDITIONS = "with conditions that the turn puts together"
+_DEEPEST = 8
+
+
+@dataclass(frozen=True)
+class Condition:
+    """What a query asks for.
+
+    - `equal` are the fields that it compares with values of the turn;
+    - `field` is the one of them that finds the rows, and `key` the column of the loop's rows that it is compared with,
+      "" where that is open;
+    - `relation` is the path to the rows behind a row of the turn that it asks;
+    - `computed` says what each turn makes up so that no list of values can stand for it, "" for nothing;
+    - `locks` that it locks what it reads;
+    - `batch` that it is asked for a whole batch of keys or rows at once.
+    """
+
+    equal: tuple[str, ...] = ()
+    field: str = ""
+    key: str = ""
+    relation: str = ""
+    computed: str = ""
+    locks: bool = False
+    batch: bool = False
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether one query could ask for all turns."""
+        return bool(self.equal or self.relation) and not self.computed
+
+
+def condition(sources: Sources, event: Event, many: Container[str], called: py.FunctionDef | None = None) -> Condition:
+    """What the query of an event asks for, as far as its source says so.
+
+    `many` are the relations to many rows; `called` is the function that the loop calls where the event stands.
+    """
+    node = sources.at(event.query)
+    loop = sources.loop(event.loop.place) if event.loop is not None else None
+    if node is None:
+        return Condition()
+    tree = sources.tree(event.query.path)
+    if event.below == 0:
+        return _Reader(tree, node, many, loop).read(node)
+    reader = _Reader(tree, node, many)
+    call = sources.at(event.place)
+    if called is not None and called is reader.function and loop is not None and isinstance(call, py.Call):
+        reader.handed &= _Reader(sources.tree(event.place.path), call, many, loop).gives(call, called) or reader.handed
+    return reader.read(node)
+
+
+class _Reader:
+    """Reads the chain of one query; `scope` is what runs again: the loop, or the function that it calls."""
+
+    def __init__(
+        self,
+        tree: dict[py.Node, py.Node],
+        node: py.Node,
+        many: Container[str],
+        loop: py.For | py.Comprehension | None = None,
+    ) -> None:
+        self.function: py.Node = node
+        while self.function in tree and not isinstance(self.function, py.FunctionDef):
+            self.function = tree[self.function]
+        self._loop, self._many = loop, many
+        self.handed = set(target_names(loop.target)) if loop is not None else _parameters(self.function)
+
+    def gives(self, call: py.Call, function: py.FunctionDef) -> set[str]:
+        """The parameters of a function that get another value on each turn from a call; none where that is open."""
+        names = [param.name for param in function.params if param.kind in ("plain", "positional")]
+        given: list[py.Expr] = [item for item in call.args if not isinstance(item, py.Starred)]
+        found = {item.name for item in call.keywords if item.name is not None and self._varies(item.value)}
+        if names[:1] in (["self"], ["cls"]) and isinstance(call.func, py.Attribute):
+            given = [call.func.value, *given]
+        return found | {name for name, arg in zip(names, given, strict=False) if self._varies(arg)}
+
+    def read(self, node: py.Node) -> Condition:
+        found, asked = Condition(), ""
+        for part in self._chain(node):
+            found = self._with(found, part)
+            if isinstance(part, py.Name) and self._hands(part) and (not asked or asked in _OF_SETS):
+                found = replace(found, batch=True)
+            asked = _last(part) if isinstance(part, py.Call) and isinstance(part.func, py.Attribute) else ""
+        return found
+
+    def _chain(self, node: py.Node | None, depth: int = 0) -> Iterator[py.Node]:
+        """The calls, slices and the root of a chain of queryset methods, through the names that hold a part of it."""
+        while node is not None:
+            if isinstance(node, py.Call) and isinstance(node.func, py.Attribute):
+                yield node
+                node = node.func.value
+            elif isinstance(node, py.Call):
+                yield node
+                name = dotted(node.func)
+                node = node.args[0] if node.args and (name in _WRAPPERS or name in _FILTERS) else None
+            elif isinstance(node, py.Subscript):
+                yield node
+                node = node.value
+            elif isinstance(node, (py.Await, py.Starred)):
+                node = node.value
+            elif isinstance(node, py.Name):
+                yield node
+                bound = self._bound(node)
+                node = bound[-1] if bound and depth < _DEEPEST else None
+                depth += 1
+            else:
+                yield node
+                node = None
+
+    def _with(self, found: Condition, part: py.Node) -> Condition:
+        if isinstance(part, py.Call):
+            name = _last(part)
+            if name == "select_for_update":
+                return replace(found, locks=True)
+            if name in _FILTERS:
+                for call in (part, *below(part)):
+                    if isinstance(call, py.Call) and _last(call) in _FILTERS:
+                        found = self._filtered(found, call, call is part and name != "exclude")
+            ranked = {_last(inner) for inner in below(part) if isinstance(inner, py.Call)} & _RANKED
+            if ranked and self._varies(part):
+                found = replace(found, computed=found.computed or f"with another `{min(ranked)}` each time")
+        elif isinstance(part, py.Subscript) and isinstance(part.index, py.Slice):
+            found = replace(found, computed=found.computed or "for the first rows of each")
+        elif isinstance(part, py.Attribute) and part.attr in self._many and self._varies(part):
+            first, _, path = dotted(part).partition(".")
+            found = replace(found, relation=path.replace(".", "__") if first in self.handed else part.attr)
+        return found
+
+    def _filtered(self, found: Condition, call: py.Call, is_plain: bool) -> Condition:
+        """A condition with what one call filters by; of a plain one each keyword holds for all rows."""
+        for item in call.keywords:
+            if item.name is None:
+                if self._varies(item.value):
+                    found = replace(found, computed=found.computed or _OWN_CONDITIONS)
+                continue
+            lookup = item.name.rpartition("__")[2]
+            if self._hands(item.value) and lookup == "in":
+                found = replace(found, batch=True)
+            elif not self._varies(item.value):
+                continue
+            elif lookup in _COMPARED:
+                found = replace(found, computed=found.computed or f"with another `{item.name}` each time")
+            else:
+                found = replace(found, equal=(*found.equal, item.name))
+                if is_plain and not found.field and lookup not in ("in", "isnull"):
+                    found = replace(found, field=item.name.removesuffix("__exact"), key=self._key(item.value))
+        given = call.args[1 if _last(call).endswith("_404") else 0 :]
+        if any(isinstance(arg, (py.Name, py.Starred)) and self._varies(arg) for arg in given):
+            found = replace(found, computed=found.computed or _OWN_CONDITIONS)
+        return found
+
+    def _key(self, value: py.Expr) -> str:
+        """The column of the loop's rows that a value is: "pk" for the row itself."""
+        first, _, path = dotted(value).partition(".")
+        return (path.replace(".", "__") or "pk") if first in self.handed else ""
+
+    def _hands(self, node: py.Node) -> bool:
+        """Whether an expression is the very thing that the loop hands out."""
+        return self._loop is not None and isinstance(node, py.Name) and node.id in self.handed
+
+    def _varies(self, node: py.Node, depth: int = 0) -> bool:
+        """Whether an expression is another one on each turn."""
+        names = [item for item in (node, *below(node)) if isinstance(item, py.Name)]
+        if any(name.id in self.handed for name in names):
+            return True
+        return depth < _DEEPEST and any(self._varies(value, depth + 1) for name in names for value in self._bound(name))
+
+    def _bound(self, name: py.Name) -> list[py.Node]:
+        """What a name was bound to before it is used, within what runs again."""
+        found: list[py.Node] = []
+        scope = self._loop if isinstance(self._loop, py.For) and self._loop.start <= name.start else self.function
+        for node in below(scope):
+            if node.end > name.start and not (isinstance(node, py.For) and node.start < name.start):
+                continue
+            if isinstance(node, py.Assign) and any(name.id in target_names(target) for target in node.targets):
+                found.append(node.value)
+            elif isinstance(node, (py.For, py.Comprehension)) and name.id in target_names(node.target):
+                found.append(node.iter)
+        if not found and scope is not self.function:
+            return self._outside(name)
+        return found
+
+    def _outside(self, name: py.Name) -> list[py.Node]:
+        """What a name was bound to before the loop: that varies with no turn, but it holds the rest of a chain."""
+        assigned = (node for node in below(self.function) if isinstance(node, py.Assign) and node.end <= name.start)
+        return [node.value for node in assigned if any(name.id in target_names(target) for target in node.targets)]
+
+
+def _parameters(function: py.Node) -> set[str]:
+    return {param.name for param in function.params} if isinstance(function, py.FunctionDef) else set()
+
+
+def _last(call: py.Call) -> str:
+    return call.func.attr if isinstance(call.func, py.Attribute) else dotted(call.func)
