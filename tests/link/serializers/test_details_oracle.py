@@ -152,6 +152,12 @@ RETRIEVED = {
         "Book.objects.prefetch_related('reviews__author')",
         False,
     ),
+    "WholeElsewhere": (
+        "serializers.SerializerMethodField()\n    def get_reviews(self, book):\n"
+        "        if self.context.get('whole'):\n            return Full(book).data",
+        "Book.objects.all()",
+        False,
+    ),
     "Whole": (
         "serializers.SerializerMethodField()\n    def get_reviews(self, book):\n        return Full(book).data",
         "Book.objects.all()",

@@ -101,7 +101,8 @@ class Details:
         if not isinstance(node, py.FunctionDef) or not self._shows_one(node):
             return
         if isinstance(row, Row) and row.loop is not None and row.loop in walk.loops:
-            self.api.writer.nested(shape, row, context)
+            if not (isinstance(at, tuple) and _depends_on_self(node, at[1])):
+                self.api.writer.nested(shape, row, context)
         elif self.on:
             self._write(shape, row, at, view, context)
 
@@ -126,6 +127,16 @@ class Details:
                 if type(item) is py.Attribute
             )
         return self._shows[node]
+
+
+def _depends_on_self(function: py.FunctionDef, call: py.Node) -> bool:
+    """Whether a condition on `self` stands around a call: what the serializer is nested in, or its context, decides."""
+    return any(
+        type(item) is py.If
+        and any(type(part) is py.Name and part.id == "self" for part in nodes((py.ExprStmt(0, 0, item.test),)))
+        and any(part is call for part in nodes(item.body))
+        for item in nodes((function,))
+    )
 
 
 def _queryset(origin: Origin) -> Origin:
