@@ -40,7 +40,8 @@ MANY = ["list({row}.{many}.all())", "{row}.{many}.count()", "{row}.{many}.all()[
         "list(chain({row}.{many}.all(), []))", "[*{row}.{many}.all()]",
         "{{part.pk: part for part in {row}.{many}.all()}}",
         "sum(1 for part in {row}.{many}.all())"]  # fmt: skip
-PROPERTIES = {"Book": ["{row}.by", "{row}.tag_names()", "str({row})"], "Author": ["{row}.origin", "{row}.titles()",
+PROPERTIES = {"Book": ["{row}.by", "{row}.tag_names()", "str({row})", "{row}.drafts()", "{row}.fresh()",
+              "{row}.stored()"], "Author": ["{row}.origin", "{row}.titles()",
               "f'{{{row}}}'"]}  # fmt: skip
 LOOPS = [
     "for row in {rows}:\n        {access}",
@@ -83,6 +84,11 @@ LOOPS = [
     "with_rows = Holder({rows})\n    return [{access} for row in with_rows.rows]",
     "if (found := {rows}):\n        for row in found:\n            {access}",
     "for row in filter(None, {rows}):\n        {access}",
+    "for row in {rows}:\n        if not row.pk:\n            {access}",
+    "for row in {rows}:\n        if row.pk is not None and not row._state.adding:\n            {access}",
+    "for row in {rows}:\n        row.pk = None\n        if row.pk:\n            {access}",
+    "held = {{'rows': {rows}}}\n    len(held['rows'])\n    for row in held['rows']:\n        {access}",
+    "found = {rows}\n    if None:\n        found = found.none()\n    for row in found:\n        {access}",
     "for key, some in groupby({rows}, key=lambda row: row.pk):\n        for row in some:\n            {access}",
 ]
 HELPERS = f"""{oracle.HEAD}
@@ -147,7 +153,8 @@ def paths(draw: st.DrawFn, model: str, many: bool) -> str:
 def querysets(draw: st.DrawFn, model: str) -> str:
     text = f"{model}.objects.order_by('pk')"
     for _ in range(draw(st.integers(0, 3))):
-        kind = draw(st.sampled_from(["join", "prefetch", "filter", "annotate", "all", "Prefetch", "exclude"]))
+        kinds = ["join", "prefetch", "filter", "annotate", "all", "Prefetch", "exclude", "bare"]
+        kind = draw(st.sampled_from(kinds))
         if kind == "join" and MODELS[model]["one"]:
             text += f'.select_related("{draw(paths(model, False))}")'
         elif kind == "prefetch":
@@ -166,6 +173,8 @@ def querysets(draw: st.DrawFn, model: str) -> str:
             text += ".exclude(pk=0)"
         elif kind == "annotate":
             text += '.annotate(number=Count("pk"))'
+        elif kind == "bare":
+            text += ".select_related()"
         elif kind == "all":
             text += ".all()"
     return text

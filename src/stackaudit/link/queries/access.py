@@ -143,16 +143,20 @@ def _deferred(walk: Walk, row: Row, column: str, name: str, at: At) -> None:
 def to_one(walk: Walk, row: Row, relation: Relation, at: At) -> Value:
     """The row behind a relation to one row."""
     load, target = row.load, relation.target
+    nested = load.to_one(relation.name)
     if row.parent is not None and row.link == relation.name:
         if walk.repeats(row.loop):
             walk.add("forward", "pass", at, row.loop, row=row, relation=relation)
-        known, nested = row.parent, load.to_one(relation.name)
-        if nested is not None and nested != PARENT:
-            known = replace(known, load=known.load.merge(nested))  # a prefetch below the link goes on from the parent
+        known = row.parent
+        if nested is not None and nested.unknown == PARENT.unknown:
+            # a prefetch below the link goes on from the parent
+            known = replace(known, load=known.load.merge(replace(nested, unknown="")))
+        elif nested is not None:
+            known = replace(known, load=nested)  # prefetched by the rows' own queryset: a copy for all of one parent
         return known if known.loop is None or known.loop in walk.loops else replace(known, loop=row.loop)
-    loaded = load.to_one(relation.name)
-    if loaded is None and load.every_one and relation.relation in ("fk", "o2o") and not relation.null:
-        loaded = Load(every_one=True)
+    loaded = nested
+    if load.every_one and relation.relation in ("fk", "o2o") and not relation.null:
+        loaded = replace(loaded or NOTHING, every_one=True)
     counted = walk.repeats(row.loop)
     if loaded is not None:
         if counted:

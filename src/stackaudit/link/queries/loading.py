@@ -39,6 +39,14 @@ class Load(Struct, frozen=True, cache_hash=True):
         """What the rows under the accessor `name` bring, None where they are not prefetched."""
         return next((load for key, load in self.many if key == name), None)
 
+    def joins(self, relation: Relation | None) -> bool:
+        """Whether the rows come joined with the row behind a relation."""
+        if relation is None:
+            return False
+        return relation.name in self.joined or (
+            self.every_one and relation.relation in ("fk", "o2o") and not relation.null
+        )
+
     def with_one(self, name: str, load: Load, joined: bool = False) -> Load:
         """The same with the relation `name` loaded."""
         before = self.to_one(name)
@@ -137,7 +145,8 @@ def prefetched(load: Load, model: Model, path: str, last: Load | None = None, to
 def with_parent(load: Load, relation: Relation) -> Load:
     """Rows reached through a reverse foreign key know the row they were reached from."""
     if relation.relation in ("reverse_fk", "reverse_o2o") and relation.remote and load.to_one(relation.remote) is None:
-        return load.with_one(relation.remote, PARENT)
+        link = relation.target.relation(relation.remote) if relation.target is not None else None
+        return load if load.joins(link) else load.with_one(relation.remote, PARENT)
     return load
 
 

@@ -51,7 +51,7 @@ def element_of(value: Value) -> Value:
         via = value.via
         # Django leaves a parent alone that select_related() brought already.
         remote = via.relation.remote if via is not None and via.relation.relation in _KNOWING else ""
-        if via is not None and remote and remote not in load.joined:
+        if via is not None and remote and not load.joins(value.model.relation(remote)):
             return replace(row, parent=via.row, link=remote)
         return row
     if isinstance(value, Seq):

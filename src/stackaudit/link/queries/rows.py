@@ -215,7 +215,8 @@ def _flat(args: tuple[Value, ...]) -> list[Value]:
 
 def _join(load: Load, model: Model, args: tuple[Value, ...]) -> Load:
     if not args:
-        return replace(load, every_one=True)
+        return replace(load.without_joins(), every_one=True)
+    load = replace(load, every_one=False)  # names take the place of all, and all that of names
     for arg in _flat(args):
         if isinstance(arg, Const) and arg.value is None:
             load = load.without_joins()

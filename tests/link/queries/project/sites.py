@@ -815,3 +815,21 @@ def grows_manager_or_nothing(hidden=False):
     if hidden:
         books = Book.objects.none()
     return [book.author.name for book in books.filter(price=1)]
+
+
+def grows_parent_prefetched_anew():
+    chapters = Chapter.objects.prefetch_related("book")
+    books = Book.objects.select_related("author").prefetch_related(Prefetch("chapter_set", queryset=chapters))
+    return [[str(part.book) for part in row.chapter_set.all()] for row in books]
+
+
+def flat_names_after_a_bare_select_related():
+    return [book.author.name for book in Book.objects.select_related().select_related("author")]
+
+
+def grows_names_after_a_bare_select_related():
+    return [book.publisher.name for book in Book.objects.select_related().select_related("author")]
+
+
+def flat_bare_select_related_after_names():
+    return [chapter.book.author.country.name for chapter in Chapter.objects.select_related("book").select_related()]
