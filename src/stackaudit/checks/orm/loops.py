@@ -82,10 +82,9 @@ def loop_of(event: Event) -> Place:
     return event.loop.place if event.loop is not None and event.outcome != "pass" else event.query
 
 
-def _paths(events: list[Event]) -> dict[str, str]:
+def _shown(events: list[Event]) -> str:
     paths = list(dict.fromkeys(".".join(event.path) for event in events))
-    shown = ", ".join(f"`{path}`" for path in paths[:4]) + (", …" if len(paths) > 4 else "")
-    return {"paths": shown, "it": "it" if len(paths) == 1 else "them"}
+    return ", ".join(f"`{path}`" for path in paths[:4]) + (", …" if len(paths) > 4 else "")
 
 
 def _related(events: list[Event], text: str) -> tuple[Step, ...]:
@@ -170,7 +169,7 @@ def _forward(loops: Loops, site: Site, events: list[Event]) -> Fail:
     said = words(wanted[0])
     deferred = all(event.kind == "deferred" for event in wanted)
     return Fail(
-        site, {**said, **_paths(wanted)}, loops.cause(site, wanted, "deferred" if deferred else ""),
+        site, {**said, "paths": _shown(wanted)}, loops.cause(site, wanted, "deferred" if deferred else ""),
         _related(wanted, "leaves the column out" if deferred else "the queryset"), wanted[0].flow,
         of_one(wanted[0].origin, said["source"], wanted) if wanted[0].origin is not None else "",
         cost(len({event.path for event in wanted}), wanted),
@@ -181,7 +180,7 @@ def _reverse(loops: Loops, site: Site, events: list[Event]) -> Fail:
     wanted = _of_one_origin(events) or events
     said = words(wanted[0])
     return Fail(
-        site, {**said, **_paths(wanted)}, loops.cause(site, wanted), _related(wanted, "the queryset"),
+        site, {**said, "paths": _shown(wanted)}, loops.cause(site, wanted), _related(wanted, "the queryset"),
         wanted[0].flow,
         of_many(wanted[0].origin, said["source"], wanted) if wanted[0].origin is not None else "",
         cost(len({event.path for event in wanted}), wanted),
@@ -195,7 +194,7 @@ def _bypassed(loops: Loops, site: Site, events: list[Event]) -> Fail:
     )
     fix = f"Filter or order in Python, or prefetch what is wanted: {wanted}."
     return Fail(
-        site, {**said, **_paths(events)}, loops.cause(site, events), _related(events, "prefetches the rows"),
+        site, {**said, "paths": _shown(events)}, loops.cause(site, events), _related(events, "prefetches the rows"),
         events[0].flow, fix, cost(len({event.path for event in events}), events),
     )  # fmt: skip
 

@@ -40,7 +40,6 @@ def _verdict(repeat: Repeat, text_of: Callable[[Place], str]) -> Verdict:
             "queryset": f"`{origin}`" if origin else "the queryset",
             "where": where or "the view",
             "method": event.method,
-            "how": f" (`{event.method}`)" if event.method.isidentifier() else "",
         },
         cause=cause,
         related=repeat.related(),
