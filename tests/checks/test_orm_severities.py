@@ -151,6 +151,11 @@ QUESTIONS = {
         if author.name:
             print(Book.objects.filter(author=author).count())
 """,
+    "where_of_a_list": """
+    for name in names:
+        if name:
+            print(Shelf.objects.get(name=name))
+""",
     "where_typed": """
     for word in names:
         if word:
@@ -193,6 +198,10 @@ QUESTIONS = {
     for name in names:
         moved_and_counted(name)
 """,
+    "of_either": """
+    for name in names:
+        print(Author.objects.get(Q(name=name) | Q(book__title=name)))
+""",
     "in_a_task": """
     for name in names:
         print(Shelf.objects.get(name=name))
@@ -214,6 +223,12 @@ QUESTIONS = {
             print(int(name))
         except ValueError:
             print(Shelf.objects.get(name=name))
+""",
+    "in_a_comprehension_that_is_handling": """
+    try:
+        print(int(names))
+    except ValueError:
+        print([Shelf.objects.get(name=name) for name in names])
 """,
 }
 HELPERS = """
@@ -316,6 +331,7 @@ def test_queries_in_a_request(tmp_path: Path) -> None:
         "of_ten": ["few"],
         "of_roles": ["few"],
         "where": ["conditional"],
+        "where_of_a_list": ["rare"],
         "typed": ["computed"],
         "put_together": ["computed"],
         "the_first_of_each": ["computed"],
@@ -323,6 +339,8 @@ def test_queries_in_a_request(tmp_path: Path) -> None:
         "beside_two": ["beside"],
         "through_a_lookup": ["given"],
         "through_one_that_writes": ["beside"],
+        "of_either": ["open"],
+        "in_a_comprehension_that_is_handling": ["given"],
     }
 
 
@@ -333,5 +351,8 @@ def test_queries_in_commands(tmp_path: Path) -> None:
         "of_a_list": ["background"],
         "of_a_slice": ["background"],
         "where": ["rare"],
+        "where_of_a_list": ["rare"],
         "through_a_lookup": ["background"],
+        "of_either": ["rare"],
+        "in_a_comprehension_that_is_handling": ["background"],
     }

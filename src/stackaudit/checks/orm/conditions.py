@@ -39,16 +39,14 @@ _DEEPEST = 8
 class Condition:
     """What a query asks for.
 
-    - `equal` are the fields that it compares with values of the turn;
-    - `field` is the one of them that finds the rows, and `key` the column of the loop's rows that it is compared with,
-      "" where that is open;
+    - `field` is the field that it compares with a value of the turn, and `key` the column of the loop's rows that this
+      value is, "" where that is open;
     - `relation` is the path to the rows behind a row of the turn that it asks;
     - `computed` says what each turn makes up so that no list of values can stand for it, "" for nothing;
     - `locks` that it locks what it reads;
     - `batch` that it is asked for a whole batch of keys or rows at once.
     """
 
-    equal: tuple[str, ...] = ()
     field: str = ""
     key: str = ""
     relation: str = ""
@@ -59,7 +57,7 @@ class Condition:
     @property
     def is_shared(self) -> bool:
         """Whether one query could ask for all turns."""
-        return bool(self.equal or self.relation) and not self.computed
+        return bool(self.field or self.relation) and not self.computed
 
 
 def condition(sources: Sources, event: Event, many: Container[str], called: py.FunctionDef | None = None) -> Condition:
@@ -172,10 +170,8 @@ class _Reader:
                 continue
             elif lookup in _COMPARED:
                 found = replace(found, computed=found.computed or f"with another `{item.name}` each time")
-            else:
-                found = replace(found, equal=(*found.equal, item.name))
-                if is_plain and not found.field and lookup not in ("in", "isnull"):
-                    found = replace(found, field=item.name.removesuffix("__exact"), key=self._key(item.value))
+            elif is_plain and not found.field and lookup not in ("in", "isnull"):
+                found = replace(found, field=item.name.removesuffix("__exact"), key=self._key(item.value))
         given = call.args[1 if _last(call).endswith("_404") else 0 :]
         if any(isinstance(arg, (py.Name, py.Starred)) and self._varies(arg) for arg in given):
             found = replace(found, computed=found.computed or _OWN_CONDITIONS)

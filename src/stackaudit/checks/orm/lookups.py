@@ -26,7 +26,7 @@ NEAR = 2
 """So many calls below a loop a query is still the loop's business; deeper ones belong to what is called."""
 _BUSY = 2
 """A turn that does so much beside a query gains little by one query less."""
-_FULL = 4
+_FULL = 3
 """A turn that does so much is busy with it, whoever asks."""
 _LONG = 40
 """Lines of a function that does more than look something up."""
@@ -121,10 +121,11 @@ class _Judge:
             if is_writing and max(len(writes), len(turn.writes)) + len(kinds) >= _BUSY:
                 yield from ["beside"] * (2 if len(texts) >= _FULL else 1)
             return
-        is_long = self._turns.called(event) is not None and self._turns.lines(event) >= _LONG
-        if any(other.kind == "write" and other.model is event.model and other.place == event.place for other in around):
-            yield "beside"  # it reads a row and writes it
-        found = ["beside"] * is_writing + ["beside"] * (len(kinds) >= _BUSY) + ["beside"] * is_long
+        rewrites = (other for other in around if other.kind == "write" and other.place == event.place)
+        found = ["beside"] * min(max(is_writing, len(turn.writes)), _BUSY)
+        found += ["beside"] * any(other.model is event.model is not None for other in rewrites)
+        found += ["beside"] * (len(kinds) >= _BUSY)
+        found += ["beside"] * (self._turns.lines(event) >= _LONG)
         yield from found if is_writing else found[:1]
 
     def _is_single(self, event: Event) -> bool:
@@ -137,22 +138,24 @@ class _Judge:
             return True
         around = self._events.get(event.loop.place, ()) if event.loop is not None else ()
         return any(
-            other.kind == "write" and other.model is event.model
+            other.kind == "write" and other.model is event.model and other.model is not None
             and (other.method == "create" or _is_before(other.place, event.place))
             for other in around
         )  # fmt: skip
 
     def _cause(self, site: Site, turn: Turn, asked: _Asked) -> str:
         reason = asked.reasons[0] if asked.reasons else ""
+        is_long = self._is_long(asked.event)
         if self._loops.in_background(site, asked.event):
             is_sure = asked.condition.is_shared and not turn.writes and not reason
             return "background" if is_sure else "rare" if reason in ("", "conditional") else reason
+        if reason == "conditional":
+            return reason if is_long and asked.condition.is_shared and not turn.writes else "rare"
         if reason:
             return reason
-        is_rows = self._is_long(asked.event)
-        if not asked.condition.is_shared and not is_rows:
+        if not asked.condition.is_shared:
             return "open"
-        return "" if is_rows and asked.condition.is_shared and not turn.writes else "given"
+        return "" if is_long and not turn.writes else "given"
 
     def _is_minor(self, site: Site, turn: Turn, asked: _Asked) -> bool:
         """Whether nobody waits for a turn that has more to do, or that only begins a loop with queries of its own."""

@@ -201,13 +201,15 @@ class Turns:
         return False
 
     def is_handling(self, event: Event) -> bool:
-        """Whether an event stands where the turn handles an exception."""
+        """Whether an event stands where the turn of a `for` statement handles an exception."""
         node = self.sources.at(event.place)
         loop = self.sources.loop(event.loop.place) if event.loop is not None else None
-        tree = self.sources.tree(event.place.path) if node is not None else {}
+        if node is None or not isinstance(loop, py.For):
+            return False
+        tree = self.sources.tree(event.place.path)
         while node is not None and node is not loop and not isinstance(node, py.Handler):
             node = tree.get(node)
-        return isinstance(node, py.Handler) and loop is not None
+        return isinstance(node, py.Handler)
 
     def is_sample(self, event: Event) -> bool:
         """Whether a loop makes up data: its module imports what invents values."""
