@@ -152,7 +152,9 @@ def to_one(walk: Walk, row: Row, relation: Relation, at: At) -> Value:
             # a prefetch below the link goes on from the parent
             known = replace(known, load=known.load.merge(replace(nested, unknown="")))
         elif nested is not None:
-            known = replace(known, load=nested)  # prefetched by the rows' own queryset: a copy for all of one parent
+            # prefetched by the rows' own queryset: a copy of the parent, the same one for all of its rows
+            way = (*row.path, relation.name) if row.path and row.origin == known.origin else known.path
+            known = replace(known, load=nested, path=way)
         return known if known.loop is None or known.loop in walk.loops else replace(known, loop=row.loop)
     loaded = nested
     if load.every_one and relation.relation in ("fk", "o2o") and not relation.null:
