@@ -16,6 +16,7 @@ from stackaudit.link.queries import (
     attached,
     calls,
     containers,
+    displays,
     effects,
     existence,
     known,
@@ -25,16 +26,12 @@ from stackaudit.link.queries import (
     served,
     subscripts,
 )
-from stackaudit.link.queries.source import text_of
 from stackaudit.link.queries.values import (
-    ELEMENT,
-    NO_LOOPS,
     UNKNOWN,
     ClassRef,
     Const,
     Function,
     Instance,
-    Loop,
     Manager,
     Mapping,
     Method,
@@ -47,7 +44,6 @@ from stackaudit.link.queries.values import (
     Value,
     decided,
     join,
-    matters,
     varying,
 )
 from stackaudit.link.queries.walk import At, Frame, Walk
@@ -319,80 +315,6 @@ def _lambda(walk: Walk, node: py.Lambda) -> Value:
     return Function(calls.module_of(walk), node, None, walk.frame.owner, walk.frame)
 
 
-def _sequence(walk: Walk, node: py.Tuple | py.List | py.Set) -> Value:
-    items: list[Value] = []
-    spread = False
-    for part in node.elts:
-        if isinstance(part, py.Starred):
-            held = known.loaded(walk, evaluate(walk, part.value), walk.at(part))
-            if isinstance(held, Seq) and held.items is not None:
-                items.extend(held.items)
-                continue
-            spread = True
-            items.append(loops.element_of(held))
-        else:
-            items.append(evaluate(walk, part))
-    taint = frozenset().union(*(item.loops for item in items)) if items else frozenset()
-    if spread:
-        element = items[0]
-        for item in items[1:]:
-            element = join(element, item)
-        return Seq(element, None, taint)
-    return Seq(UNKNOWN, tuple(items), taint)
-
-
-def _dict(walk: Walk, node: py.Dict) -> Value:
-    items: list[tuple[Any, Value]] = []
-    element: Value = UNKNOWN
-    names: Value = UNKNOWN
-    for key, item in zip(node.keys, node.values, strict=True):
-        value = evaluate(walk, item)
-        if key is None:
-            if isinstance(value, Mapping):
-                items.extend(value.items)
-                element = join(element, value.element)
-            continue
-        name = evaluate(walk, key)
-        if isinstance(name, Const):
-            items.append((name.value, value))
-        else:
-            element, names = join(element, value), join(names, name)
-    return Mapping(element, tuple(items), names)
-
-
-def _comp(walk: Walk, node: py.Comp) -> Value:
-    frame = walk.frame
-    saved = dict(frame.env)
-    opened = 0
-    bounded = ""
-    batch: frozenset[Loop] = NO_LOOPS
-    for index, generator in enumerate(node.generators):
-        source = iterable(walk, generator.iter)
-        if index == 0 and isinstance(source, Other) and source.name == ELEMENT:
-            batch = source.loops
-        if index == 0:
-            saved.update({k: v for k, v in frame.env.items() if k in saved})
-        text = f"for {text_of(generator.target, 30)} in {text_of(generator.iter, 50)}"
-        element, loop = loops.enter(walk, source, walk.at(generator.iter), text)
-        opened += 1
-        bounded = bounded or loop.bounded
-        loops.assign(walk, generator.target, element)
-        for test in generator.ifs:
-            truth(walk, test)
-            walk.guard += 1
-    element = evaluate(walk, node.element)
-    value = evaluate(walk, node.value) if node.kind == "dict" else UNKNOWN
-    for generator in node.generators:
-        walk.guard -= len(generator.ifs)
-    for _ in range(opened):
-        loops.leave(walk)
-    frame.env = saved
-    if node.kind == "dict":
-        return Mapping(value, (), element, frozenset(walk.loops) & (element.loops | value.loops))
-    outer = frozenset(walk.loops) & element.loops - batch  # what goes through a batch is made once for all of it
-    return Seq(element, None, outer, bounded if not matters(element) or bounded else "")
-
-
 def _await(walk: Walk, node: py.Await) -> Value:
     return evaluate(walk, node.value)
 
@@ -429,11 +351,11 @@ _HANDLERS: dict[type, Callable[[Walk, Any], Value]] = {
     py.IfExp: _ifexp,
     py.Lambda: _lambda,
     py.Subscript: subscripts.subscript,
-    py.Tuple: _sequence,
-    py.List: _sequence,
-    py.Set: _sequence,
-    py.Dict: _dict,
-    py.Comp: _comp,
+    py.Tuple: displays.sequence,
+    py.List: displays.sequence,
+    py.Set: displays.sequence,
+    py.Dict: displays.dictionary,
+    py.Comp: displays.comprehension,
     py.Await: _await,
     py.Yield: _yield,
     py.NamedExpr: _named,

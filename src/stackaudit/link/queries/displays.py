@@ -1,0 +1,100 @@
+"""Lists, tuples, sets and dictionaries that are written out, and comprehensions."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from stackaudit.facts import python as py
+from stackaudit.link.queries import expressions, known, loops
+from stackaudit.link.queries.source import text_of
+from stackaudit.link.queries.values import (
+    ELEMENT,
+    NO_LOOPS,
+    UNKNOWN,
+    Const,
+    Loop,
+    Mapping,
+    Other,
+    Seq,
+    Value,
+    join,
+    matters,
+)
+from stackaudit.link.queries.walk import Walk
+
+
+def sequence(walk: Walk, node: py.Tuple | py.List | py.Set) -> Value:
+    """`[a, *b]`, `(a, b)`, `{a, b}`."""
+    items: list[Value] = []
+    spread = False
+    for part in node.elts:
+        if isinstance(part, py.Starred):
+            held = known.loaded(walk, expressions.evaluate(walk, part.value), walk.at(part))
+            if isinstance(held, Seq) and held.items is not None:
+                items.extend(held.items)
+                continue
+            spread = True
+            items.append(loops.element_of(held))
+        else:
+            items.append(expressions.evaluate(walk, part))
+    taint = frozenset().union(*(item.loops for item in items)) if items else frozenset()
+    if spread:
+        element = items[0]
+        for item in items[1:]:
+            element = join(element, item)
+        return Seq(element, None, taint)
+    return Seq(UNKNOWN, tuple(items), taint)
+
+
+def dictionary(walk: Walk, node: py.Dict) -> Value:
+    """`{key: value, **more}`."""
+    items: list[tuple[Any, Value]] = []
+    element: Value = UNKNOWN
+    names: Value = UNKNOWN
+    for key, item in zip(node.keys, node.values, strict=True):
+        value = expressions.evaluate(walk, item)
+        if key is None:
+            if isinstance(value, Mapping):
+                items.extend(value.items)
+                element = join(element, value.element)
+            continue
+        name = expressions.evaluate(walk, key)
+        if isinstance(name, Const):
+            items.append((name.value, value))
+        else:
+            element, names = join(element, value), join(names, name)
+    return Mapping(element, tuple(items), names)
+
+
+def comprehension(walk: Walk, node: py.Comp) -> Value:
+    """A comprehension or generator: its loops run in the order in which they are written."""
+    frame = walk.frame
+    saved = dict(frame.env)
+    opened = 0
+    bounded = ""
+    batch: frozenset[Loop] = NO_LOOPS
+    for index, generator in enumerate(node.generators):
+        source = expressions.iterable(walk, generator.iter)
+        if index == 0 and isinstance(source, Other) and source.name == ELEMENT:
+            batch = source.loops
+        if index == 0:
+            saved.update({k: v for k, v in frame.env.items() if k in saved})
+        text = f"for {text_of(generator.target, 30)} in {text_of(generator.iter, 50)}"
+        element, loop = loops.enter(walk, source, walk.at(generator.iter), text)
+        opened += 1
+        bounded = bounded or loop.bounded
+        loops.assign(walk, generator.target, element)
+        for test in generator.ifs:
+            expressions.truth(walk, test)
+            walk.guard += 1
+    element = expressions.evaluate(walk, node.element)
+    value = expressions.evaluate(walk, node.value) if node.kind == "dict" else UNKNOWN
+    for generator in node.generators:
+        walk.guard -= len(generator.ifs)
+    for _ in range(opened):
+        loops.leave(walk)
+    frame.env = saved
+    if node.kind == "dict":
+        return Mapping(value, (), element, frozenset(walk.loops) & (element.loops | value.loops))
+    outer = frozenset(walk.loops) & element.loops - batch  # what goes through a batch is made once for all of it
+    return Seq(element, None, outer, bounded if not matters(element) or bounded else "")
