@@ -246,6 +246,50 @@ def moved_and_counted(name):
 """
 
 
+FIXES = {
+    "get_by_key": """
+    for pk in names:
+        print(Book.objects.get(pk=pk))
+""",
+    "get_by_field": """
+    for name in names:
+        print(Shelf.objects.get(name=name))
+""",
+    "get_by_field_of_any_case": """
+    for name in names:
+        print(Shelf.objects.get(name__iexact=name))
+""",
+    "last_of_rows": """
+    for author in Author.objects.all():
+        print(Book.objects.filter(author=author).last())
+""",
+    "count_of_rows": """
+    for author in Author.objects.all():
+        print(Book.objects.filter(author=author).count())
+""",
+    "count_of_a_list": """
+    for name in names:
+        print(Book.objects.filter(title=name).count())
+""",
+    "exists_of_rows": """
+    for shelf in Shelf.objects.all():
+        print(Book.objects.filter(title=shelf.name).exists())
+""",
+    "exists_of_a_list": """
+    for name in names:
+        print(Book.objects.filter(title=name).exists())
+""",
+    "rows_of_a_list": """
+    for name in names:
+        print(list(Book.objects.filter(title=name)))
+""",
+    "through_a_lookup": """
+    for name in names:
+        print(shelf_of(name))
+""",
+}
+
+
 def causes(
     root: Path,
     path: str,
@@ -254,6 +298,18 @@ def causes(
     checks: tuple[Callable[[Stack], Iterator[Verdict]], ...] = (orm.n_plus_one_forward, orm.write_in_loop),
 ) -> dict[str, list[str]]:
     """The causes of the findings of each function, where the functions stand in a file at `path`."""
+    found = failures(root, path, decorator, bodies, checks)
+    return {name: [fail.cause for fail in fails] for name, fails in found.items()}
+
+
+def failures(
+    root: Path,
+    path: str,
+    decorator: str,
+    bodies: dict[str, str],
+    checks: tuple[Callable[[Stack], Iterator[Verdict]], ...],
+) -> dict[str, list[Fail]]:
+    """The findings of each function, where the functions stand in a file at `path`."""
     lines = "".join(f"\n{decorator}\ndef {name}(self, names):{body}\n" for name, body in bodies.items())
     files = {
         "requirements.txt": "celery==5.6.0\ndjango==5.2\n",
@@ -267,11 +323,11 @@ def causes(
         (root / name).write_text(text)
     inputs = discover(root)
     stack = Stack(pool.lower_all(inputs.files, inputs.read, jobs=1, cache=None), Config())
-    found: dict[str, list[str]] = {}
+    found: dict[str, list[Fail]] = {}
     for check in checks:
         for verdict in check(stack):
             if isinstance(verdict, Fail):
-                found.setdefault(verdict.site.name.partition(":")[0].rpartition(".")[2], []).append(verdict.cause)
+                found.setdefault(verdict.site.name.partition(":")[0].rpartition(".")[2], []).append(verdict)
     return found
 
 
@@ -355,4 +411,38 @@ def test_queries_in_commands(tmp_path: Path) -> None:
         "through_a_lookup": ["background"],
         "of_either": ["rare"],
         "in_a_comprehension_that_is_handling": ["background"],
+    }
+
+
+def test_what_is_proposed(tmp_path: Path) -> None:
+    found = failures(tmp_path, "shop/views.py", "", FIXES, (orm.query_in_loop,))
+    by_name = (
+        "Ask once before the loop with `Shelf.objects.filter(name__in=…)`, put the rows into a dictionary by `name` "
+        "and look them up in the loop."
+    )
+    assert {name: fail.fix for name, (fail,) in found.items()} == {
+        "get_by_key": "Collect the keys, ask once with `Book.objects.in_bulk(keys)` and look the rows up in the loop.",
+        "get_by_field": by_name,
+        "get_by_field_of_any_case": 'Ask once before the loop with `Shelf.objects.annotate(lower=Lower("name"))'
+        ".filter(lower__in=…)`, put the rows into a dictionary by `lower` and look them up in the loop.",
+        "last_of_rows": "Annotate what is needed of the row in the queryset of the loop: "
+        '`Subquery(Book.objects.filter(author=OuterRef("pk")).order_by(…).values(…)[:1])`.',
+        "count_of_rows": "Count in the queryset of the loop: `annotate(number=Count(…))` over the reverse of "
+        "`Book.author`.",
+        "count_of_a_list": "Count once before the loop: "
+        '`Book.objects.filter(title__in=…).values("title").annotate(number=Count(…))`, as a dictionary.',
+        "exists_of_rows": "Ask in the queryset of the loop: "
+        '`annotate(found=Exists(Book.objects.filter(title=OuterRef("name"))))`.',
+        "exists_of_a_list": "Ask once before the loop which there are, and look them up in it: "
+        '`set(Book.objects.filter(title__in=…).values_list("title", flat=True))`.',
+        "rows_of_a_list": "Ask once before the loop with `Book.objects.filter(title__in=…)`, sort the rows into a "
+        "dictionary of lists by `title` and look them up in the loop.",
+        "through_a_lookup": by_name,
+    }
+    (lookup,) = found["through_a_lookup"]
+    assert {name: lookup.values[name] for name in ("access", "asks", "turns", "loop")} == {
+        "access": "shelf_of(name)",
+        "asks": "asks for Shelf (`first`)",
+        "turns": "each turn",
+        "loop": "for name in names",
     }

@@ -35,7 +35,7 @@ def proposal(event: Event, asked: Condition, cause: str, of_rows: bool) -> str:
             f'`Subquery({model}.objects.filter({field}=OuterRef("{outer}")).order_by(…).values(…)[:1])`.'
         )
     if method in _COUNTING:
-        return _count(model, field, asked.relation)
+        return _count(model, field, asked.relation, outer)
     if method in _CHECKING:
         return _exists(model, field, outer)
     if method in _AGGREGATING and of_rows:
@@ -72,12 +72,14 @@ def _several(model: str, field: str) -> str:
     )
 
 
-def _count(model: str, field: str, relation: str) -> str:
+def _count(model: str, field: str, relation: str, outer: str) -> str:
     if relation:
         return f'Count in the queryset of the loop: `annotate(number=Count("{relation}"))`.'
+    if outer == "pk" and field and "__" not in field:
+        return f"Count in the queryset of the loop: `annotate(number=Count(…))` over the reverse of `{model}.{field}`."
     if field:
         asks, name = _at_once(model, field)
-        return f'Count once before the loop: `{asks}.values("{name}").annotate(number=Count("pk"))`, as a dictionary.'
+        return f'Count once before the loop: `{asks}.values("{name}").annotate(number=Count(…))`, as a dictionary.'
     return ""
 
 
