@@ -1,0 +1,236 @@
+"""Queries that a loop repeats: how much they matter, and what is proposed in their place."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from stackaudit.checks import orm
+from tests.checks.test_orm_severities import causes, failures
+
+QUESTIONS = {
+    "of_rows": """
+    for author in Author.objects.all():
+        print(Book.objects.filter(author=author).count())
+""",
+    "of_a_request": """
+    for pk in self.request.GET.getlist("pk"):
+        print(Book.objects.get(pk=pk))
+""",
+    "of_a_list": """
+    for name in names:
+        print(Shelf.objects.get(name=name))
+""",
+    "of_a_slice": """
+    for author in Author.objects.all()[:50]:
+        print(Book.objects.filter(author=author).count())
+""",
+    "of_ten": """
+    for name in names[:10]:
+        print(Shelf.objects.get(name=name))
+""",
+    "of_roles": """
+    for role in ReviewRole.objects.all():
+        print(Shelf.objects.get(name=role.name))
+""",
+    "where": """
+    for author in Author.objects.all():
+        if author.name:
+            print(Book.objects.filter(author=author).count())
+""",
+    "where_of_a_list": """
+    for name in names:
+        if name:
+            print(Shelf.objects.get(name=name))
+""",
+    "where_typed": """
+    for word in names:
+        if word:
+            print(Shelf.objects.filter(name__icontains=word).count())
+""",
+    "typed": """
+    for word in names:
+        print(Shelf.objects.filter(name__icontains=word).count())
+""",
+    "put_together": """
+    for word in names:
+        condition = Q(name=word) | Q(name__in=word.split())
+        print(Shelf.objects.filter(condition).count())
+""",
+    "the_first_of_each": """
+    for author in Author.objects.all():
+        print(list(Book.objects.filter(author=author).order_by("title")[:3]))
+""",
+    "beside_one_write": """
+    for name in names:
+        book = Book.objects.get(title=name)
+        book.title = ""
+        book.save()
+""",
+    "beside_two": """
+    for name in names:
+        shelf = Shelf.objects.get(name=name)
+        author = Author.objects.create(name=shelf.name)
+        Book.objects.create(title=name, author=author)
+""",
+    "through_a_lookup": """
+    for name in names:
+        print(shelf_of(name))
+""",
+    "through_one_that_writes": """
+    for name in names:
+        moved(name)
+""",
+    "through_one_that_asks_much": """
+    for name in names:
+        moved_and_counted(name)
+""",
+    "of_either": """
+    for name in names:
+        print(Author.objects.get(Q(name=name) | Q(book__title=name)))
+""",
+    "in_a_task": """
+    for name in names:
+        print(Shelf.objects.get(name=name))
+        notify.delay(name)
+""",
+    "in_a_client": """
+    for name in names:
+        print(Shelf.objects.get(name=name))
+        self.session.post(name)
+""",
+    "typed_by_hand": """
+    for name in names:
+        typed = input(name)
+        print(Shelf.objects.filter(name=typed).first())
+""",
+    "handled": """
+    for name in names:
+        try:
+            print(int(name))
+        except ValueError:
+            print(Shelf.objects.get(name=name))
+""",
+    "in_a_comprehension_that_is_handling": """
+    try:
+        print(int(names))
+    except ValueError:
+        print([Shelf.objects.get(name=name) for name in names])
+""",
+}
+FIXES = {
+    "get_by_key": """
+    for pk in names:
+        print(Book.objects.get(pk=pk))
+""",
+    "get_by_field": """
+    for name in names:
+        print(Shelf.objects.get(name=name))
+""",
+    "get_by_field_of_any_case": """
+    for name in names:
+        print(Shelf.objects.get(name__iexact=name))
+""",
+    "last_of_rows": """
+    for author in Author.objects.all():
+        print(Book.objects.filter(author=author).last())
+""",
+    "count_of_rows": """
+    for author in Author.objects.all():
+        print(Book.objects.filter(author=author).count())
+""",
+    "count_of_a_list": """
+    for name in names:
+        print(Book.objects.filter(title=name).count())
+""",
+    "exists_of_rows": """
+    for shelf in Shelf.objects.all():
+        print(Book.objects.filter(title=shelf.name).exists())
+""",
+    "exists_of_a_list": """
+    for name in names:
+        print(Book.objects.filter(title=name).exists())
+""",
+    "rows_of_a_list": """
+    for name in names:
+        print(list(Book.objects.filter(title=name)))
+""",
+    "through_a_lookup": """
+    for name in names:
+        print(shelf_of(name))
+""",
+}
+
+
+def questions(root: Path, path: str) -> dict[str, list[str]]:
+    """The causes of the queries that loops repeat."""
+    return causes(root, path, "", QUESTIONS, (orm.query_in_loop,))
+
+
+def test_queries_in_a_request(tmp_path: Path) -> None:
+    assert questions(tmp_path, "shop/views.py") == {
+        "of_rows": [""],
+        "of_a_request": [""],
+        "of_a_list": ["given"],
+        "of_a_slice": ["given"],
+        "of_ten": ["few"],
+        "of_roles": ["few"],
+        "where": ["conditional"],
+        "where_of_a_list": ["rare"],
+        "typed": ["computed"],
+        "put_together": ["computed"],
+        "the_first_of_each": ["computed"],
+        "beside_one_write": ["given"],
+        "beside_two": ["beside"],
+        "through_a_lookup": ["given"],
+        "through_one_that_writes": ["beside"],
+        "of_either": ["open"],
+        "in_a_comprehension_that_is_handling": ["given"],
+    }
+
+
+def test_queries_in_commands(tmp_path: Path) -> None:
+    assert questions(tmp_path, "shop/management/commands/load.py") == {
+        "of_rows": ["background"],
+        "of_a_request": ["background"],
+        "of_a_list": ["background"],
+        "of_a_slice": ["background"],
+        "where": ["rare"],
+        "where_of_a_list": ["rare"],
+        "through_a_lookup": ["background"],
+        "of_either": ["rare"],
+        "in_a_comprehension_that_is_handling": ["background"],
+    }
+
+
+def test_what_is_proposed(tmp_path: Path) -> None:
+    found = failures(tmp_path, "shop/views.py", "", FIXES, (orm.query_in_loop,))
+    by_name = (
+        "Ask once before the loop with `Shelf.objects.filter(name__in=…)`, put the rows into a dictionary by `name` "
+        "and look them up in the loop."
+    )
+    assert {name: fail.fix for name, (fail,) in found.items()} == {
+        "get_by_key": "Collect the keys, ask once with `Book.objects.in_bulk(keys)` and look the rows up in the loop.",
+        "get_by_field": by_name,
+        "get_by_field_of_any_case": 'Ask once before the loop with `Shelf.objects.annotate(lower=Lower("name"))'
+        ".filter(lower__in=…)`, put the rows into a dictionary by `lower` and look them up in the loop.",
+        "last_of_rows": "Annotate what is needed of the row in the queryset of the loop: "
+        '`Subquery(Book.objects.filter(author=OuterRef("pk")).order_by(…).values(…)[:1])`.',
+        "count_of_rows": "Count in the queryset of the loop: `annotate(number=Count(…))` over the reverse of "
+        "`Book.author`.",
+        "count_of_a_list": "Count once before the loop: "
+        '`Book.objects.filter(title__in=…).values("title").annotate(number=Count(…))`, as a dictionary.',
+        "exists_of_rows": "Ask in the queryset of the loop: "
+        '`annotate(found=Exists(Book.objects.filter(title=OuterRef("name"))))`.',
+        "exists_of_a_list": "Ask once before the loop which there are, and look them up in it: "
+        '`set(Book.objects.filter(title__in=…).values_list("title", flat=True))`.',
+        "rows_of_a_list": "Ask once before the loop with `Book.objects.filter(title__in=…)`, sort the rows into a "
+        "dictionary of lists by `title` and look them up in the loop.",
+        "through_a_lookup": by_name,
+    }
+    (lookup,) = found["through_a_lookup"]
+    assert {name: lookup.values[name] for name in ("access", "asks", "turns", "loop")} == {
+        "access": "shelf_of(name)",
+        "asks": "asks for Shelf (`first`)",
+        "turns": "each turn",
+        "loop": "for name in names",
+    }
