@@ -34,7 +34,7 @@ def is_false(node: ir.Node | None) -> bool:
     return isinstance(node, ir.Constant) and node.value is False
 
 
-def nodes(body: Sequence[ir.Stmt]) -> Iterator[ir.Node]:
+def nodes(body: Sequence[ir.Node]) -> Iterator[ir.Node]:
     """Every node of `body`, in source order as far as nesting goes; a node comes before what is in it."""
     waiting: list[ir.Node | None] = list(reversed(body))
     while waiting:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from stackaudit.facts import python as py
 from stackaudit.link.modules import SourceModule
-from stackaudit.link.nodes import inside
+from stackaudit.link.nodes import inside, nodes
 from stackaudit.model.source import Place
 
 
@@ -16,18 +16,21 @@ class Sources:
     def __init__(self, modules: Iterable[SourceModule]) -> None:
         self.modules = {module.path: module for module in modules}
         self._trees: dict[str, dict[py.Node, py.Node]] = {}
+        self._starts: dict[str, dict[int, list[py.Node]]] = {}
 
     def tree(self, path: str) -> dict[py.Node, py.Node]:
         """What holds each node of a module."""
         if path not in self._trees:
             parents: dict[py.Node, py.Node] = {}
+            starts: dict[int, list[py.Node]] = {}
             waiting: list[py.Node] = list(self.modules[path].facts.body)
             while waiting:
                 node = waiting.pop()
                 for item in held(node):
                     parents[item] = node
                     waiting.append(item)
-            self._trees[path] = parents
+                    starts.setdefault(item.start, []).append(item)
+            self._trees[path], self._starts[path] = parents, starts
         return self._trees[path]
 
     def at(self, place: Place) -> py.Node | None:
@@ -36,7 +39,8 @@ class Sources:
             return None
         facts, region = self.modules[place.path].facts, place.region
         start = facts.lines[region.line - 1] + region.column - 1 if region.line <= len(facts.lines) else -1
-        found = [node for node in self.tree(place.path) if node.start == start and facts.region(node) == region]
+        self.tree(place.path)
+        found = [node for node in self._starts[place.path].get(start, ()) if facts.region(node) == region]
         return next((node for node in found if isinstance(node, py.Call)), found[-1] if found else None)
 
     def loop(self, place: Place) -> py.For | py.Comprehension | None:
@@ -72,10 +76,8 @@ def held(node: py.Node) -> Iterator[py.Node]:
 
 
 def below(node: py.Node) -> Iterator[py.Node]:
-    """All nodes in a node."""
-    for item in held(node):
-        yield item
-        yield from below(item)
+    """All nodes in a node, in source order."""
+    return nodes(tuple(held(node)))
 
 
 def around(tree: dict[py.Node, py.Node], node: py.Node) -> py.Node:

@@ -85,7 +85,7 @@ def accessor_of(node: py.Node | None) -> str | None:
 
 def accessors(node: py.Expr) -> list[str]:
     """Every `A("...")` in an expression."""
-    found = (accessor_of(item) for item in nodes((node,)) if type(item) is py.Call)  # type: ignore[arg-type]
+    found = (accessor_of(item) for item in nodes((node,)) if type(item) is py.Call)
     return [path for path in found if path is not None]
 
 
@@ -128,7 +128,7 @@ def place_in(member: Member, name: str) -> Place:
     """Where a list names something: the string itself, or the list where it comes from elsewhere."""
     node, module = member.node, member.owner.module
     assert node is not None
-    for item in nodes((node,)):  # type: ignore[arg-type]
+    for item in nodes((node,)):
         if type(item) is py.Constant and item.value == name:
             return module.place(item)
     return module.place(node)

@@ -93,7 +93,7 @@ class Graph(Kind):
 
     def target(self, item: Field) -> Type | None:
         """The type of a field, through lists, non-null and connections; a name in a string counts too."""
-        for node in nodes((item.inner,)) if item.inner is not None else ():  # type: ignore[arg-type]
+        for node in nodes((item.inner,)) if item.inner is not None else ():
             found: object = None
             if type(node) is py.Name or type(node) is py.Attribute:
                 found = self.lists.models.classes.resolve(item.module, node)
@@ -177,10 +177,10 @@ class Graph(Kind):
             given = keyword(item.hints, option)
             if given is None:
                 continue
-            paths = [node.value for node in nodes((given,)) if type(node) is py.Constant]  # type: ignore[arg-type]
+            paths = [node.value for node in nodes((given,)) if type(node) is py.Constant]
             for path in paths:
                 load = add(load, row.model, path) if isinstance(path, str) else load
-            if not paths or any(type(node) is py.Lambda for node in nodes((given,))):  # type: ignore[arg-type]
+            if not paths or any(type(node) is py.Lambda for node in nodes((given,))):
                 load = replace(load, unknown=load.unknown or "the hints of the resolver cannot be followed")
         return replace(row, load=load)
 
@@ -199,7 +199,7 @@ def list_like(node: py.Expr | None) -> bool:
     if node is None:
         return False
     names = (dotted(item) for item in nodes((node,)) if type(item) in (py.Name, py.Attribute))  # type: ignore[arg-type]
-    texts = (item.value for item in nodes((node,)) if type(item) is py.Constant)  # type: ignore[arg-type]
+    texts = (item.value for item in nodes((node,)) if type(item) is py.Constant)
     words = [name.rpartition(".")[2] for name in names] + [text for text in texts if isinstance(text, str)]
     return any(mark in word for word in words for mark in ("List", "list[", "Connection", "Paginated", "Iterable")) or (
         "list" in words
