@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from stackaudit.link.serializers.walk import Api
     from stackaudit.link.services import Services
     from stackaudit.link.settings import Settings
+    from stackaudit.link.sources import Sources
     from stackaudit.link.usage import Usage
 
 _KINDS: dict[Need, tuple[str, ...]] = {
@@ -113,6 +114,13 @@ class Stack:
         from stackaudit.link import coroutines
 
         return coroutines.resolve(self)
+
+    @cached_property
+    def sources(self) -> Sources:
+        """The modules as trees that can be climbed from what stands at a place."""
+        from stackaudit.link.sources import Sources
+
+        return Sources(self.modules)
 
     @cached_property
     def growing(self) -> frozenset[Model]:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Container, Iterator
 from dataclasses import dataclass, replace
 
-from stackaudit.checks.orm.sources import Sources, below
 from stackaudit.facts import python as py
 from stackaudit.link.modules import dotted, target_names
 from stackaudit.link.queries.events import Event
+from stackaudit.link.sources import Sources, below
 
 _FILTERS = frozenset({
     "filter", "exclude", "get", "aget", "Q", "get_object_or_404", "get_list_or_404", "aget_object_or_404",

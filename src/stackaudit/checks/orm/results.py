@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from stackaudit.checks.orm.sources import Sources, around, held
 from stackaudit.facts import python as py
 from stackaudit.link.modules import dotted
 from stackaudit.link.queries.events import Event
+from stackaudit.link.sources import Sources, around, held
 
 _OF_MANY = frozenset({"add", "remove", "set", "clear"})
 

@@ -11,7 +11,6 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from stackaudit.checks.orm.results import needed
-from stackaudit.checks.orm.sources import Sources, below, held
 from stackaudit.facts import python as py
 from stackaudit.link.modules import SourceModule, dotted, target_names
 from stackaudit.link.queries.effects import is_request
@@ -19,6 +18,7 @@ from stackaudit.link.queries.events import Event
 from stackaudit.link.queries.loops import FEW
 from stackaudit.link.queries.source import text_of
 from stackaudit.link.queries.values import Manager, Rows
+from stackaudit.link.sources import below, held
 from stackaudit.model.source import Place
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ class Turns:
         self._outside = record.outside
         self._kept = stack.queries.walk.kept
         self._asked = {event.query for event in stack.queries.events if event.kind in ("query", "write")}
-        self.sources = Sources(stack.modules)
+        self.sources = stack.sources
         self.many = {name for model in stack.models for name, item in model.relations.items() if item.many}
         self._functions: dict[py.FunctionDef, _Work] = {}
 
