@@ -154,6 +154,14 @@ FIXES = {
     for name in names:
         print(list(Book.objects.filter(title=name)))
 """,
+    "among_others": """
+    for name in names:
+        print(Book.objects.filter(author__name="Emma").get(title=name))
+""",
+    "among_others_exists": """
+    for name in names:
+        print(Book.objects.exclude(author=None).filter(title=name).exists())
+""",
     "through_a_lookup": """
     for name in names:
         print(shelf_of(name))
@@ -204,6 +212,7 @@ def test_queries_in_commands(tmp_path: Path) -> None:
 
 def test_what_is_proposed(tmp_path: Path) -> None:
     found = failures(tmp_path, "shop/views.py", "", FIXES, (orm.query_in_loop,))
+    at_once = "Ask once before the loop: the same query with `title__in=…` in place of `title=…`. Then "
     by_name = (
         "Ask once before the loop with `Shelf.objects.filter(name__in=…)`, put the rows into a dictionary by `name` "
         "and look them up in the loop."
@@ -225,6 +234,8 @@ def test_what_is_proposed(tmp_path: Path) -> None:
         '`set(Book.objects.filter(title__in=…).values_list("title", flat=True))`.',
         "rows_of_a_list": "Ask once before the loop with `Book.objects.filter(title__in=…)`, sort the rows into a "
         "dictionary of lists by `title` and look them up in the loop.",
+        "among_others": at_once + "put the rows into a dictionary by `title` and look it up in the loop.",
+        "among_others_exists": at_once + "keep its values in a set and look it up in the loop.",
         "through_a_lookup": by_name,
     }
     (lookup,) = found["through_a_lookup"]

@@ -41,21 +41,29 @@ def server(size: int) -> subprocess.Popen[str]:
     return process
 
 
-def ask(program: str, name: str, size: int) -> dict[str, Any]:
+def ask(program: str, name: str, size: int, **more: int) -> dict[str, Any]:
+    """What running a function of the program with so many authors gives; with `most` it stops behind that query."""
     process = server(size)
     assert process.stdin is not None
     assert process.stdout is not None
-    process.stdin.write(json.dumps({"program": program, "name": name}) + "\n")
+    process.stdin.write(json.dumps({"program": program, "name": name, **more}) + "\n")
     process.stdin.flush()
     answer: dict[str, Any] = json.loads(process.stdout.readline())
     return answer
 
 
+def counts(program: str, name: str) -> tuple[int, int] | str:
+    """The queries that a function runs with less and with more data (counted up to the first one more); its error."""
+    few = ask(program, name, SIZES[0])
+    many = ask(program, name, SIZES[1], most=few["count"]) if "error" not in few else few
+    return str(many["error"]) if "error" in many else (few["count"], many["count"])
+
+
 def grows(program: str, name: str) -> bool:
     """Whether a function of the program runs more queries when there is more data."""
-    few, many = (ask(program, name, size) for size in SIZES)
-    assert "error" not in few, few
-    return bool(many["count"] > few["count"])
+    found = counts(program, name)
+    assert not isinstance(found, str), found
+    return found[1] > found[0]
 
 
 @cache

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from stackaudit.link.pages.events import REPEATING, Cause, Repeat, cause_of, grouped, inner_steps, rooted
+from stackaudit.link.pages.events import NUMBERS, REPEATING, Cause, Repeat, cause_of, grouped, inner_steps, rooted
 from stackaudit.link.queries.events import Event
 from stackaudit.link.serializers.walk import Api
 from stackaudit.link.stack import Stack
@@ -97,7 +97,7 @@ def _some(names: list[str]) -> str:
 def _of_lists(api: Api, repeat: Repeat) -> Repeat | None:
     """What the lists of an API ask, without what its single objects ask; None where no list fails."""
     events = [event for event in repeat.failing if event.loop not in api.details.loops]
-    return Repeat(events) if events else None
+    return Repeat(events, repeat.shown) if events else None
 
 
 def _advice(repeat: Repeat, listed: Repeat | None, where: str) -> str:
@@ -131,8 +131,13 @@ def method_field_query(stack: Stack) -> Iterator[Verdict]:
     found: dict[Cause, list[Event]] = {}
     for event in rooted(event for event in api.events if event.kind in REPEATING and _in_method(api, event)):
         found.setdefault(_root(event), []).append(event)
+    shown: dict[Place | None, set[str]] = {}
+    for event in rooted(api.events):
+        if event.path and (len(event.path) > 1 or event.method not in NUMBERS):
+            shown.setdefault(event.origin.place if event.origin is not None else None, set()).add(event.path[0])
     for events in found.values():
-        yield _method(api, Repeat(events))
+        origin = events[0].origin
+        yield _method(api, Repeat(events, frozenset(shown.get(origin.place if origin is not None else None, ()))))
 
 
 def _root(event: Event) -> Cause:

@@ -43,6 +43,7 @@ class Condition:
       value is, "" where that is open;
     - `relation` is the path to the rows behind a row of the turn that it asks;
     - `computed` says what each turn makes up so that no list of values can stand for it, "" for nothing;
+    - `alone` that it asks the model's manager by that field, and nothing else narrows it;
     - `locks` that it locks what it reads;
     - `batch` that it is asked for a whole batch of keys or rows at once.
     """
@@ -51,6 +52,7 @@ class Condition:
     key: str = ""
     relation: str = ""
     computed: str = ""
+    alone: bool = False
     locks: bool = False
     batch: bool = False
 
@@ -106,7 +108,9 @@ class _Reader:
 
     def read(self, node: py.Node) -> Condition:
         found, asked = Condition(), ""
-        for part in self._chain(node):
+        parts = list(self._chain(node))
+        found = replace(found, alone=_is_alone(parts))
+        for part in parts:
             found = self._with(found, part)
             if isinstance(part, py.Name) and self._hands(part) and (not asked or asked in _OF_SETS):
                 found = replace(found, batch=True)
@@ -212,6 +216,24 @@ class _Reader:
         """What a name was bound to before the loop: that varies with no turn, but it holds the rest of a chain."""
         assigned = (node for node in below(self.function) if isinstance(node, py.Assign) and node.end <= name.start)
         return [node.value for node in assigned if any(name.id in target_names(target) for target in node.targets)]
+
+
+def _is_alone(parts: list[py.Node]) -> bool:
+    """Whether a chain narrows a manager by one condition: `Book.objects.filter(title=title).first()`."""
+    narrowed = 0
+    for part in parts:
+        if isinstance(part, py.Call):
+            name = _last(part)
+            if name in _FILTERS:
+                model = 1 if name.endswith("_404") else 0
+                narrowed += len(part.keywords) + len(part.args) - model + (name == "exclude")
+            elif name not in _OF_SETS and name not in _WRAPPERS:
+                return False
+        elif not isinstance(part, (py.Name, py.Attribute, py.Subscript)):
+            return False
+    last = parts[-1] if parts else None
+    root = dotted(last) if isinstance(last, (py.Name, py.Attribute)) else ""
+    return narrowed == 1 and (root.endswith(".objects") or root[:1].isupper())
 
 
 def _parameters(function: py.Node) -> set[str]:

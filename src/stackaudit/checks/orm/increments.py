@@ -73,11 +73,11 @@ def _judge(body: Body, node: py.Node, target: py.Attribute, op: str, by: py.Expr
     elif body.bound(target.value) is None:
         yield Unsure(site, "whether the caller holds a lock on the row is not known")
     else:
-        model, name = row.model.name, target.attr
-        amount = text_of(by, 40)
+        name, amount = target.attr, text_of(by, 40)
         fix = (
-            f'Write `{model}.objects.filter(pk={target.value.id}.pk).update({name}=F("{name}") {op} {amount})`, or '
-            "read the row with `select_for_update()` inside `transaction.atomic()` where more is decided by it."
+            f'Write `{target.value.id}.{name} = F("{name}") {op} {amount}` before that save (and `refresh_from_db()` '
+            "where the number is read again), or read the row with `select_for_update()` inside `transaction.atomic()` "
+            "where more is decided by it."
         )
         values = {"column": text_of(target), "name": name, "op": op, "amount": amount}
         yield Fail(site, values, related=(Step(body.place(saved), "writes the number that was read before"),), fix=fix)

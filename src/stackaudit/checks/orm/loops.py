@@ -31,7 +31,7 @@ def n_plus_one_forward(stack: Stack) -> Iterator[Verdict]:
     keys = only_keys(stack)
     whole = _unloaded(stack)
     events = [event for event in own(stack) if event.kind in ("forward", "deferred") and event.place not in keys]
-    wanted = (event for event in map(outermost, events) if not _is_below(event, whole))
+    wanted = (event for event in map(outermost, events) if not _is_below(event, whole) and not _leads_to(event, whole))
     for group in grouped(wanted, source):
         yield verdict(group, partial(_forward, Loops.of(stack)))
 
@@ -62,6 +62,14 @@ def _unloaded(stack: Stack) -> set[tuple[Place, tuple[str, ...]]]:
 
 def _is_below(event: Event, whole: set[tuple[Place, tuple[str, ...]]]) -> bool:
     return any((source(event), event.path[:length]) in whole for length in range(1, len(event.path)))
+
+
+def _leads_to(event: Event, whole: set[tuple[Place, tuple[str, ...]]]) -> bool:
+    """Whether what has to be prefetched anyway brings the row: `author__books` brings the author."""
+    if event.outcome != "fail" or event.kind != "forward" or not event.path:
+        return False
+    place, path = source(event), event.path
+    return any(place == other and len(path) < len(more) and more[: len(path)] == path for other, more in whole)
 
 
 def prefetch_bypassed(stack: Stack) -> Iterator[Verdict]:

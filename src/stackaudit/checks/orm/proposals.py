@@ -24,6 +24,8 @@ def proposal(event: Event, asked: Condition, cause: str, of_rows: bool) -> str:
     field = asked.field if event.below <= 1 else ""
     outer = asked.key if of_rows else ""
     method = event.method
+    if field and not asked.alone:
+        return _with_the_rest(field, outer if event.below == 0 else "", method)
     if method in _ORDERED and asked.relation:
         return (
             f'Load the row with the others: `Prefetch("{asked.relation}", queryset=….order_by(…)[:1], to_attr="…")`, '
@@ -48,6 +50,22 @@ def proposal(event: Event, asked: Condition, cause: str, of_rows: bool) -> str:
             f'`Prefetch("{asked.relation}", queryset=…, to_attr="…")`.'
         )
     return _several(model, field)
+
+
+def _with_the_rest(field: str, outer: str, method: str) -> str:
+    """Where other conditions narrow the query, or a related manager: they have to stay."""
+    if method in _CHECKING and outer:
+        return (
+            f'Ask in the queryset of the loop: `annotate(found=Exists(…))` of the same query with `{field}=OuterRef("'
+            f'{outer}")`.'
+        )
+    kept = {**dict.fromkeys(_COUNTING, "count them by it"), **dict.fromkeys(_CHECKING, "keep its values in a set")}
+    what = kept.get(method, f"put the rows into a dictionary by `{field}`")
+    what = what.replace("by it", f"by `{field}`")
+    return (
+        f"Ask once before the loop: the same query with `{field}__in=…` in place of `{field}=…`. Then {what} and look "
+        "it up in the loop."
+    )
 
 
 def _one(model: str, field: str) -> str:

@@ -24,15 +24,21 @@ MODEL = "model"
 """`Origin.by` of the rows that a view shows because it names a model; its `where` is the view."""
 Cause: TypeAlias = tuple[Place, Place | None, str]
 """The place of a queryset or loop, that of a query which is no access of a row, and the model of the rows."""
+NUMBERS = frozenset({"count", "exists"})
+"""Methods that ask for a number of rows, or for whether there are any."""
 _SHORTCUT = re.compile(r"(?:[\w.]+\.)?(a?get_(?:object|list)_or_404)\(\s*([\w.]+)")
 FETCHES_ONE = frozenset({"get", "aget", "first", "afirst", "last", "alast", "earliest", "latest"})
 
 
 @dataclass
 class Repeat:
-    """The accesses that one queryset's rows get: `events` in the order of the walk."""
+    """The accesses that one queryset's rows get: `events` in the order of the walk.
+
+    `shown` are relations of which somebody else needs the rows themselves.
+    """
 
     events: list[Event] = field(default_factory=list)
+    shown: frozenset[str] = frozenset()
 
     @property
     def failing(self) -> list[Event]:
@@ -70,6 +76,22 @@ class Repeat:
             if event.kind in ("reverse", "bypassed") and event.path and not _answered_by_prefetch(event)
         }
 
+    @property
+    def counted(self) -> dict[tuple[str, ...], str]:
+        """The relations of the rows of which only the number is asked, or whether there are any: by which method."""
+        asked: dict[tuple[str, ...], set[str]] = {}
+        for event in self.failing:
+            if event.path:
+                asked.setdefault(event.path, set()).add(event.method)
+        return {
+            path: "count" if "count" in methods else "exists"
+            for path, methods in asked.items()
+            if len(path) == 1
+            and methods <= NUMBERS
+            and path[0] not in self.shown
+            and not any(_is_below(other, path) for other in asked)
+        }
+
     def advice(self, where: str = "") -> str:
         """What to add to the queryset; "" where it is not known. `where` follows its name (" in shop.views.books")."""
         origin = self.first.origin
@@ -87,6 +109,10 @@ class Repeat:
         deferred = [event for event in self.failing if event.kind == "deferred"]
         if deferred:
             told.append(of_one(origin, origin.text, deferred))
+        for path, method in self.counted.items():
+            kind = "Count" if method == "count" else "Exists"
+            inner = f'"{path[0]}"' if method == "count" else "…"
+            told.append(addition(origin, f".annotate(…={kind}({inner}))", where).removesuffix(".") + " and use that.")
         for path, method in self.picked.items():
             name = "__".join(path)
             kept = f'.prefetch_related(Prefetch("{name}", queryset=…, to_attr="…"))'
@@ -117,7 +143,8 @@ class Repeat:
     @property
     def _loadable(self) -> list[tuple[str, ...]]:
         missing = {event.path for event in self.failing if event.kind != "deferred"}
-        return [path for path in self.paths if path in missing and path not in self.picked]
+        others = {*self.picked, *self.counted}
+        return [path for path in self.paths if path in missing and path not in others]
 
     @property
     def read(self) -> list[tuple[str, ...]]:

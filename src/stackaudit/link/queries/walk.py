@@ -132,6 +132,7 @@ class Walk:
         self.guards: dict[py.If, bool] = {}
         self.fills: dict[py.If, bool] = {}
         self.batches: dict[py.FunctionDef, bool] = {}
+        self.rebound: dict[py.FunctionDef, frozenset[str]] = {}
         self.written: dict[py.For, tuple[str, str]] = {}
         self.memo: dict[Any, Value] = {}
         self.attached: dict[Any, tuple[Any, ...]] = {}

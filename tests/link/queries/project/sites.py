@@ -833,3 +833,17 @@ def grows_names_after_a_bare_select_related():
 
 def flat_bare_select_related_after_names():
     return [chapter.book.author.country.name for chapter in Chapter.objects.select_related("book").select_related()]
+
+
+def _named(book, kind="short"):
+    if kind == "long":
+        return book.author.name
+    return book.title
+
+
+def flat_what_a_default_leaves_out():
+    return [_named(book) for book in Book.objects.all()]
+
+
+def grows_what_a_caller_asks_for():
+    return [_named(book, kind="long") for book in Book.objects.all()]
