@@ -73,6 +73,7 @@ class _Finder:
     """Finds slow calls, also behind the functions that a block calls."""
 
     def __init__(self, stack: Stack) -> None:
+        self.stack = stack
         self.outside = stack.queries.walk.record.outside
         self.called = stack.queries.walk.record.called
         self.mail = _mail(stack)
@@ -81,7 +82,8 @@ class _Finder:
     def judge(self, body: Body, block: py.With | py.FunctionDef) -> Verdict:
         """One verdict for a block: it fails at the first slow call in it."""
         found = list(self.slow(body.module, block.body, 0))
-        place = body.place(block.items[0].value if isinstance(block, py.With) else _name_of(block))
+        given = block.decorators if isinstance(block, py.FunctionDef) else tuple(item.value for item in block.items)
+        place = body.place(next(item for item in given if _is_atomic(self.stack, body.module, item)))
         if not found:
             return Pass(Site(place, f"{body.where}: atomic"))
         first = found[0]
@@ -126,10 +128,6 @@ class _Finder:
 def _plain(decorators: tuple[py.Expr, ...]) -> Iterator[py.Expr]:
     for item in decorators:
         yield item.func if isinstance(item, py.Call) else item
-
-
-def _name_of(node: py.FunctionDef) -> py.Node:
-    return next(iter(node.decorators), node)
 
 
 def _now(statements: tuple[py.Stmt, ...]) -> Iterator[py.Node]:
