@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from stackaudit.checks.orm.causes import grouped, own, source, verdict
 from stackaudit.checks.orm.keys import only_keys
+from stackaudit.checks.orm.turns import Turns
 from stackaudit.link.queries.advice import leads, lookups, of_many, of_one, outermost
 from stackaudit.link.queries.events import Event
 from stackaudit.model.source import Place
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from stackaudit.link.stack import Stack
 
 ROWS = 100
+_BUSY = 3
+"""A turn that asks so often is not slow because of one query."""
 _WRITES = 2
 """A turn that writes at so many places is busy with them."""
 FEW = re.compile(r"\b(?:admin(?:istrator)?s?|moderators?|superusers?|roles?|cleaned_data)\b")
@@ -32,8 +35,9 @@ def n_plus_one_forward(stack: Stack) -> Iterator[Verdict]:
     whole = _unloaded(stack)
     events = [event for event in own(stack) if event.kind in ("forward", "deferred") and event.place not in keys]
     wanted = (event for event in map(outermost, events) if not _is_below(event, whole) and not _leads_to(event, whole))
+    loops, turns = Loops.of(stack), Turns(stack)
     for group in grouped(wanted, source):
-        yield verdict(group, partial(_forward, Loops.of(stack)))
+        yield verdict(group, partial(_forward, loops, turns))
 
 
 def n_plus_one_reverse(stack: Stack) -> Iterator[Verdict]:
@@ -50,8 +54,9 @@ def n_plus_one_reverse(stack: Stack) -> Iterator[Verdict]:
         if event.kind == "forward" and event.outcome == "fail" and event.place not in keys
         if _is_below(moved := outermost(event), whole)
     ]
+    loops, turns = Loops.of(stack), Turns(stack)
     for group in grouped((*asked, *below), source):
-        yield verdict(group, partial(_reverse, Loops.of(stack)))
+        yield verdict(group, partial(_reverse, loops, turns))
 
 
 def _unloaded(stack: Stack) -> set[tuple[Place, tuple[str, ...]]]:
@@ -172,23 +177,30 @@ def _of_one_origin(events: list[Event]) -> list[Event]:
     return [event for event in events if event.origin == named and leads(event)] if named else events
 
 
-def _forward(loops: Loops, site: Site, events: list[Event]) -> Fail:
+def _cause(loops: Loops, turns: Turns, site: Site, events: list[Event], otherwise: str = "") -> str:
+    """The way of failing; where each turn asks the database for much else, it gains less by one query less."""
+    cause = loops.cause(site, events, otherwise)
+    turn = turns.of(events) if not cause else None
+    return "background" if turn is not None and (turn.outside or len(turn.asks) >= _BUSY) else cause
+
+
+def _forward(loops: Loops, turns: Turns, site: Site, events: list[Event]) -> Fail:
     wanted = _of_one_origin(events) or events
     said = words(wanted[0])
     deferred = all(event.kind == "deferred" for event in wanted)
     return Fail(
-        site, {**said, "paths": _shown(wanted)}, loops.cause(site, wanted, "deferred" if deferred else ""),
+        site, {**said, "paths": _shown(wanted)}, _cause(loops, turns, site, wanted, "deferred" if deferred else ""),
         _related(wanted, "leaves the column out" if deferred else "the queryset"), wanted[0].flow,
         of_one(wanted[0].origin, said["source"], wanted) if wanted[0].origin is not None else "",
         cost(len({event.path for event in wanted}), wanted),
     )  # fmt: skip
 
 
-def _reverse(loops: Loops, site: Site, events: list[Event]) -> Fail:
+def _reverse(loops: Loops, turns: Turns, site: Site, events: list[Event]) -> Fail:
     wanted = _of_one_origin(events) or events
     said = words(wanted[0])
     return Fail(
-        site, {**said, "paths": _shown(wanted)}, loops.cause(site, wanted), _related(wanted, "the queryset"),
+        site, {**said, "paths": _shown(wanted)}, _cause(loops, turns, site, wanted), _related(wanted, "the queryset"),
         wanted[0].flow,
         of_many(wanted[0].origin, said["source"], wanted) if wanted[0].origin is not None else "",
         cost(len({event.path for event in wanted}), wanted),
