@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from stackaudit.link.pages.events import NUMBERS, REPEATING, Cause, Repeat, cause_of, grouped, inner_steps, rooted
+from stackaudit.link.pages.events import NUMBERS, REPEATING, Cause, Repeat, cause_of, grouped, inner_steps, rooted, some
 from stackaudit.link.queries.events import Event
 from stackaudit.link.serializers.walk import Api
 from stackaudit.link.stack import Stack
@@ -70,7 +70,7 @@ def _fields(api: Api, repeat: Repeat) -> Verdict:
     return Fail(
         site,
         {
-            "fields": _some(names),
+            "fields": some(names),
             "relation": _relations(listed or repeat) or event.method,
             "does": _WHAT.get(field.kind, "reads"),
             "queryset": f"`{origin}`" if origin else "the queryset",
@@ -86,12 +86,7 @@ def _fields(api: Api, repeat: Repeat) -> Verdict:
 
 
 def _relations(repeat: Repeat) -> str:
-    return _some([".".join(path) for path in repeat.paths])
-
-
-def _some(names: list[str]) -> str:
-    """Names in a row, six at most."""
-    return ", ".join(names[:6]) + (f" and {len(names) - 6} more" if len(names) > 6 else "")
+    return some([".".join(path) for path in repeat.paths])
 
 
 def _of_lists(api: Api, repeat: Repeat) -> Repeat | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from stackaudit.link.pages.events import PAGE, Repeat, grouped
+from stackaudit.link.pages.events import PAGE, Repeat, grouped, some
 from stackaudit.link.stack import Stack
 from stackaudit.model.source import Place
 from stackaudit.model.verdict import Fail, Pass, Site, Unsure, Verdict
@@ -36,7 +36,7 @@ def _verdict(repeat: Repeat, text_of: Callable[[Place], str]) -> Verdict:
         {
             "access": access,
             "loop": loop,
-            "relation": ", ".join(".".join(path) for path in repeat.paths) or event.method,
+            "relation": some([".".join(path) for path in repeat.paths]) or event.method,
             "queryset": f"`{origin}`" if origin else "the queryset",
             "where": where or "the view",
             "method": event.method,

@@ -204,6 +204,11 @@ def named(paths: Iterable[tuple[str, ...]]) -> str:
     return ", ".join(f'"{"__".join(path)}"' for path in paths)
 
 
+def some(names: list[str]) -> str:
+    """Names in a row, six at most."""
+    return ", ".join(names[:6]) + (f" and {len(names) - 6} more" if len(names) > 6 else "")
+
+
 def grouped(events: Iterable[Event], accept: Callable[[Event], bool]) -> list[Repeat]:
     """The events that `accept` wants, by root cause, in the order of the walk."""
     found: dict[Cause, Repeat] = {}

@@ -847,3 +847,7 @@ def flat_what_a_default_leaves_out():
 
 def grows_what_a_caller_asks_for():
     return [_named(book, kind="long") for book in Book.objects.all()]
+
+
+def flat_back_through_one_to_one():
+    return [str(author.profile.author) for author in Author.objects.select_related("country", "profile__author")]
