@@ -22,14 +22,21 @@ if TYPE_CHECKING:
 
 def fk_id_dereference(stack: Stack) -> Iterator[Verdict]:
     """One site for each foreign key of which a function reads nothing but the key of the row behind it."""
-    others = _causes(stack)[1]
+    keys, others = _keys(stack), _causes(stack)[1]
+    read = {
+        (event.loop.place, event.relation.name)
+        for event in own(stack)
+        if event.kind == "forward" and event.loop is not None and event.relation is not None and event.place not in keys
+    }
     for body in stack.usage:
         seen: set[str] = set()
         for node in body.of_kind(py.Attribute, py.Compare) if body.rows else ():
             for key in keys_of(body, node):
                 if text_of(key.held) not in seen and body.place(key.held) not in others:
                     seen.add(text_of(key.held))
-                    yield from _judge(body, node, key)
+                    loop = key.row.loop
+                    is_read = loop is not None and (loop.place, key.relation.name) in read
+                    yield from _judge(body, node, key, is_read)
 
 
 def only_keys(stack: Stack) -> set[Place]:
@@ -39,18 +46,23 @@ def only_keys(stack: Stack) -> set[Place]:
 
 def _causes(stack: Stack) -> tuple[set[Place], set[Place]]:
     """Accesses of keys, of querysets that need nothing else, and of those that lack more than the key's relation."""
-    keys = {
+    keys = _keys(stack)
+    failed = [event for event in own(stack) if event.kind == "forward" and event.outcome == "fail"]
+    groups = grouped(failed, source)
+    alone = [group for group in groups if all(event.place in keys for event in group)]
+    mixed = [group for group in groups if not all(event.place in keys for event in group)]
+    return {event.place for group in alone for event in group}, {event.place for group in mixed for event in group}
+
+
+def _keys(stack: Stack) -> set[Place]:
+    """The accesses of foreign keys of which a function needs no more than the key."""
+    return {
         body.place(key.held)
         for body in stack.usage
         for node in (body.of_kind(py.Attribute, py.Compare) if body.rows else ())
         for key in keys_of(body, node)
         if not _is_read(body, key.held)
     }
-    failed = [event for event in own(stack) if event.kind == "forward" and event.outcome == "fail"]
-    groups = grouped(failed, source)
-    alone = [group for group in groups if all(event.place in keys for event in group)]
-    mixed = [group for group in groups if not all(event.place in keys for event in group)]
-    return {event.place for group in alone for event in group}, {event.place for group in mixed for event in group}
 
 
 @dataclass(frozen=True)
@@ -106,13 +118,14 @@ def _foreign_key(body: Body, held: py.Attribute) -> tuple[Row, Relation] | None:
     return None if relation.target.parents or body.value(held) is None else (row, relation)
 
 
-def _judge(body: Body, node: py.Node, key: Key) -> Iterator[Verdict]:
+def _judge(body: Body, node: py.Node, key: Key, is_read: bool) -> Iterator[Verdict]:
+    """One verdict for a key; `is_read` says that a method of the row reads what stands behind the key anyway."""
     site = Site(body.place(node), f"{body.where}: {text_of(node)}")
     row, relation = key.row, key.relation
     is_attribute = isinstance(node, py.Attribute)
     if not is_attribute and row.loop is None:
         return  # the check of an owner, once for a request
-    if row.load.to_one(relation.name) is not None or _is_read(body, key.held):
+    if row.load.to_one(relation.name) is not None or is_read or _is_read(body, key.held):
         yield Pass(site)  # the row is loaded anyway
     elif row.load.unknown == NEW.unknown:
         return
