@@ -167,8 +167,9 @@ class Repeat:
             for place in (event.place, event.query):
                 if place not in places and len(steps) < 12:
                     places.add(place)
-                    what = ".".join(event.path) or event.method
-                    steps.append(Step(place, f"reads `{what}` too" if place is event.place else f"asks for `{what}`"))
+                    what = ".".join(event.path) or (event.method if event.method.isidentifier() else "")
+                    asks = f"asks for `{what}`" if what else "runs a query"
+                    steps.append(Step(place, f"reads `{what}` too" if what and place is event.place else asks))
         return tuple(steps)
 
     def cost(self, rows: int, assumed: str) -> Cost:

@@ -10,6 +10,7 @@ from stackaudit.link.models.model import Model
 from stackaudit.link.queries.events import Event
 from stackaudit.link.queries.values import Origin
 from stackaudit.model.source import Place
+from stackaudit.model.verdict import Step
 
 Path = tuple[str, ...]
 SHARED = "shared"
@@ -50,7 +51,12 @@ def _own(event: Event, models: dict[Place, set[str]]) -> Event:
         own = own.refined
     if event.origin is None or own is event.origin:
         return event
-    return replace(event, origin=own or replace(event.origin, by=SHARED))
+    if own is None:
+        return replace(event, origin=replace(event.origin, by=SHARED))
+    flow = event.flow
+    if flow and flow[0].place == event.origin.place:
+        flow = (Step(own.place, f"`{own.text}` loads the rows"), *flow[1:])
+    return replace(event, origin=own, flow=flow)
 
 
 def leads(event: Event) -> bool:
