@@ -245,3 +245,14 @@ def test_what_is_proposed(tmp_path: Path) -> None:
         "turns": "each turn",
         "loop": "for name in names",
     }
+
+
+def test_values_of_prefetched_rows_are_read_from_them(tmp_path: Path) -> None:
+    bodies = {
+        "values": """
+    for author in Author.objects.prefetch_related("book_set"):
+        print(list(author.book_set.values_list("title", flat=True)))
+"""
+    }
+    (fail,) = failures(tmp_path, "shop/views.py", "", bodies, (orm.prefetch_bypassed,))["values"]
+    assert fail.fix == ("Go through what is prefetched, `[row.… for row in ….all()]`, in place of `.values_list(…)`.")

@@ -213,6 +213,8 @@ def _bypassed(loops: Loops, site: Site, events: list[Event]) -> Fail:
         f'`Prefetch("{path}", queryset=…, to_attr="…")`' for path in lookups(event.path for event in events)[:3]
     )
     fix = f"Filter or order in Python, or prefetch what is wanted: {wanted}."
+    if {event.method for event in events} <= {"values", "values_list"}:
+        fix = "Go through what is prefetched, `[row.… for row in ….all()]`, in place of " + f"`.{events[0].method}(…)`."
     return Fail(
         site, {**said, "paths": _shown(events)}, loops.cause(site, events), _related(events, "prefetches the rows"),
         events[0].flow, fix, cost(len({event.path for event in events}), events),
