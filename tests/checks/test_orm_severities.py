@@ -44,6 +44,12 @@ BODIES = {
     for book in Book.objects.all():
         self._client.post(book.title, book.author.name)
 """,
+    "beside_a_write": """
+    for book in Book.objects.all():
+        book.title = book.author.name
+        self.log(book.title)
+        Shelf.objects.filter(name=book.title).delete()
+""",
     "beside_two_writes": """
     for book in Book.objects.all():
         Shelf.objects.create(name=book.author.name)
@@ -182,6 +188,7 @@ def test_in_a_request(tmp_path: Path) -> None:
         "plain": [""],
         "guarded": ["conditional"],
         "beside_requests": ["beside"],
+        "beside_a_write": ["background", ""],
         "beside_two_writes": ["beside", ""],
         "for_admins": ["few"],
         "of_a_column": ["few"],
@@ -202,6 +209,7 @@ def test_in_commands_and_tasks(tmp_path: Path) -> None:
         "plain": ["background"],
         "guarded": ["conditional"],
         "beside_requests": ["beside"],
+        "beside_a_write": ["beside", "background"],
         "beside_two_writes": ["beside", "background"],
         "for_admins": ["few"],
         "of_a_column": ["few"],

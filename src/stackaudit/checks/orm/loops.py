@@ -178,10 +178,12 @@ def _of_one_origin(events: list[Event]) -> list[Event]:
 
 
 def _cause(loops: Loops, turns: Turns, site: Site, events: list[Event], otherwise: str = "") -> str:
-    """The way of failing; where each turn asks the database for much else, it gains less by one query less."""
+    """The way of failing; a turn that writes, or asks for much else, gains less by one query less."""
     cause = loops.cause(site, events, otherwise)
-    turn = turns.of(events) if not cause else None
-    return "background" if turn is not None and (turn.outside or len(turn.asks) >= _BUSY) else cause
+    turn = turns.of(events) if cause in ("", "background") else None
+    if turn is None or not (turn.outside or turn.writes or len(turn.asks) >= _BUSY):
+        return cause
+    return "beside" if cause and (turn.outside or turn.writes) else "background"
 
 
 def _forward(loops: Loops, turns: Turns, site: Site, events: list[Event]) -> Fail:
