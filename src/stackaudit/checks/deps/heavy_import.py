@@ -37,7 +37,7 @@ Measured with pandas 3.1 (and pyarrow 26), scipy.stats 1.17, matplotlib.pyplot 3
 class Imported:
     """An import statement of a heavy library; `lazy` tells that it stands in a function."""
 
-    library: str
+    package: str
     module: SourceModule
     node: py.Node
     lazy: bool
@@ -80,11 +80,11 @@ def heavy_import(stack: Stack) -> Iterator[Verdict]:
     order = {path: number for number, path in enumerate(closure.reasons)}
     reached: dict[str, list[Imported]] = {}
     for item in found:
-        site = Site(item.place, f"{item.module.name}: {item.library}")
+        site = Site(item.place, f"{item.module.name}: {item.package}")
         if item.lazy or shared:
             yield Pass(site)
         elif item.module.path in closure.reasons:
-            reached.setdefault(item.library, []).append(item)
+            reached.setdefault(item.package, []).append(item)
         elif closure.open:
             yield Unsure(site, f"{closure.open}, so whether a web worker imports this file is open")
         else:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 def fk_id_dereference(stack: Stack) -> Iterator[Verdict]:
     """One site for each foreign key of which a function reads nothing but the key of the row behind it."""
-    keys, others = _keys(stack), _causes(stack)[1]
+    keys, _, others = _causes(stack)
     read = {
         (event.loop.place, event.relation.name)
         for event in own(stack)
@@ -41,17 +41,21 @@ def fk_id_dereference(stack: Stack) -> Iterator[Verdict]:
 
 def only_keys(stack: Stack) -> set[Place]:
     """The accesses in loops that are no N+1 problem of their own: nothing but keys is read of what they load."""
-    return _causes(stack)[0]
+    return _causes(stack)[1]
 
 
-def _causes(stack: Stack) -> tuple[set[Place], set[Place]]:
-    """Accesses of keys, of querysets that need nothing else, and of those that lack more than the key's relation."""
+def _causes(stack: Stack) -> tuple[set[Place], set[Place], set[Place]]:
+    """Accesses of keys: all, those of querysets that need nothing else, and those of querysets that lack more."""
     keys = _keys(stack)
     failed = [event for event in own(stack) if event.kind == "forward" and event.outcome == "fail"]
     groups = grouped(failed, source)
     alone = [group for group in groups if all(event.place in keys for event in group)]
     mixed = [group for group in groups if not all(event.place in keys for event in group)]
-    return {event.place for group in alone for event in group}, {event.place for group in mixed for event in group}
+    return (
+        keys,
+        {event.place for group in alone for event in group},
+        {event.place for group in mixed for event in group},
+    )
 
 
 def _keys(stack: Stack) -> set[Place]:

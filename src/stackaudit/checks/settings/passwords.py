@@ -24,7 +24,7 @@ LIBRARIES = {
     "BCryptSHA256PasswordHasher": ("bcrypt",),
     "BCryptPasswordHasher": ("bcrypt",),
 }
-"""What a hasher imports when it first hashes (`BasePasswordHasher.library`)."""
+"""What a hasher imports when it first hashes (the attribute `library` of Django's hashers)."""
 
 
 def weak_password_hasher(stack: Stack) -> Iterator[Verdict]:

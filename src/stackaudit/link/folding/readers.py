@@ -98,7 +98,7 @@ def cast_name(value: AnyValue | None) -> str | None:
 class EnvReader:
     """An `environ.Env` or `environs.Env` object; `schemes` holds django-environ's casts and defaults."""
 
-    library: str
+    reader: str
     schemes: dict[str, AnyValue] = field(default_factory=dict)
     prefix: list[str] = field(default_factory=list)
 
@@ -137,14 +137,14 @@ class EnvReader:
         default = call.keywords.get("default")
         cast = method
         rest = call.args[1:]
-        if self.library == "environs" or method is not None:
+        if self.reader == "environs" or method is not None:
             default = rest[0] if rest else default
         else:
             cast = cast_name(rest[0] if rest else call.keywords.get("cast"))
             default = rest[1] if len(rest) > 1 else default
         if isinstance(default, Known) and isinstance(default.value, External) and "NOTSET" in default.value.name:
             default = None
-        if self.library == "environ":
+        if self.reader == "environ":
             scheme = self.schemes.get(variable)
             if scheme is not None:
                 cast, default = _of_scheme(scheme, cast, default)
@@ -159,7 +159,7 @@ class EnvReader:
                 return Unknown(f"another variable stands for {variable}", (call.place,))
         elif call.keywords.get("subcast") is not None or call.keywords.get("validate") is not None:
             cast = "?"
-        result = reading(machine, call, variable, default, cast, self.library)
+        result = reading(machine, call, variable, default, cast, self.reader)
         if method == "path" and isinstance(result, Known) and isinstance(result.value, str):
             return machine.call(Known(External("pathlib.Path")), [result], {}, machine.blank, call.frame)
         return result
@@ -180,7 +180,7 @@ class EnvReader:
                 return open_entry(found.why, {})
             found = noted(default, f"default of env {variable}")
         engine = call.keywords.get("engine") or call.keywords.get("backend")
-        if self.library == "environs":
+        if self.reader == "environs":
             if database:
                 arguments = {key: item for key, item in call.keywords.items() if key not in ("default", "name")}
                 return parse_database(found, arguments, "dj_database_url")

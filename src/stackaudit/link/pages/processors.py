@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
+
 from stackaudit.facts import python as py
 from stackaudit.link.pages import context_processors
 from stackaudit.link.pages.each_time import queries
@@ -39,6 +41,4 @@ def asked(stack: Stack) -> Iterator[Processor]:
 
 
 def _at_query(event: Event) -> Event:
-    from msgspec.structs import replace
-
     return replace(event, place=event.query)

@@ -298,7 +298,7 @@ class _File(Expressions):
                     q.text(self.walk, value, self.at(arg.region))
         outcome: Value = UNKNOWN
         if library is not None and library.kind in ("simple", "inclusion"):
-            outcome = self.library(library, args, keywords, node.region)
+            outcome = self.own_tag(library, args, keywords, node.region)
             if library.kind == "inclusion":
                 self.inclusion(library, outcome, node.region)
                 outcome = UNKNOWN
@@ -310,7 +310,7 @@ class _File(Expressions):
             with self.scope.pushed({item.name: keywords[item.name] for item in node.keywords}):
                 self.nodes(node.body)
 
-    def library(self, library: Library, args: tuple[Value, ...], keywords: dict[str, Value], region: Region) -> Value:
+    def own_tag(self, library: Library, args: tuple[Value, ...], keywords: dict[str, Value], region: Region) -> Value:
         if library.takes_context:
             context = Mapping(UNKNOWN, tuple(self.scope.flat().items()))
             args = (context, *args)

@@ -3,9 +3,9 @@
 Rooms: `table` (what each queryset method costs), `loading` (what rows bring with them), `values` (what an expression
 stands for), `walk` (frames, loops, recording), `access` (attributes of rows, evaluation), `rows`, `writes` (methods
 of querysets), `signals` (who waits for writes), `calls`, `expressions`, `displays` (lists, dictionaries and
-comprehensions), `statements`, `memos` (dictionaries that remember answers), `served` (actions of viewsets), `loops`,
-`known` (builtins, Django's helpers), `events` (what is found), `advice` (what to append to a queryset), `entries`
-(where the walk begins).
+comprehensions), `statements`, `memos` (dictionaries that remember answers), `comparisons` (what is certain of
+conditions), `loops`, `known` (builtins, Django's helpers), `events` (what is found), `advice` (what to append to a
+queryset), `entries` (where the walk begins).
 
 Entry interface for whoever brings rows from elsewhere (templates, serializers, admin):
 

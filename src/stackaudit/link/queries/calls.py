@@ -138,7 +138,7 @@ def construct(walk: Walk, value: ClassRef, args: tuple[Value, ...], keywords: di
     """`Class(...)`: a new row of a model, or an instance."""
     loops = frozenset().union(*(arg.loops for arg in args), *(item.loops for item in keywords.values()))
     if value.model is not None:
-        load = NEW_ROW
+        load = NEW
         for name in keywords:
             if value.model.relation(name) is not None:
                 load = load.with_one(name, NOTHING)
@@ -169,9 +169,6 @@ def construct(walk: Walk, value: ClassRef, args: tuple[Value, ...], keywords: di
             made.attributes.update(zip(fields, args, strict=False))
         return made
     return known.external(walk, value.cls, args, keywords, at)
-
-
-NEW_ROW = NEW
 
 
 def call(
@@ -249,7 +246,7 @@ def settled(value: Value, active: frozenset[Loop]) -> Value:
         return value if not value.loops or value.loops <= active else replace(value, loops=value.loops & active)
     if isinstance(value, Row) and (value.loop is None or value.loop not in active):
         load = value.load
-        if load.unknown and load.unknown != NEW_ROW.unknown and not load.one and not load.many:
+        if load.unknown and load.unknown != NEW.unknown and not load.one and not load.many:
             load = SOMEWHERE
         if value.loop is None:
             return Row(value.model, load, None, (), None, value.loops & active)

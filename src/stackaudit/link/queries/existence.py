@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from stackaudit.facts import python as py
+from stackaudit.link.nodes import nodes
 from stackaudit.link.queries import calls, expressions
 from stackaudit.link.queries.source import text_of
 from stackaudit.link.queries.values import Manager, Other, Related, Rows
@@ -85,7 +86,7 @@ def _number_is_used(walk: Walk, node: py.Expr, call: py.Call) -> bool:
     if function is None:
         return False
     mine = text_of(call, 400)
-    others = {other for other in _nodes(function) if type(other) is py.Call and other is not call}
+    others = {other for other in nodes((function,)) if type(other) is py.Call and other is not call}
     counts = {other for other in others if _count(other) is other and text_of(other, 400) == mine}
     return bool(counts) and not counts <= _only_tested(function)
 
@@ -93,7 +94,7 @@ def _number_is_used(walk: Walk, node: py.Expr, call: py.Call) -> bool:
 def _only_tested(function: py.FunctionDef | py.Lambda) -> set[py.Call]:
     """The counts of a function that say no more than whether there is anything."""
     found: set[py.Call] = set()
-    for node in _nodes(function):
+    for node in nodes((function,)):
         if isinstance(node, py.Compare):
             asked = _asked(node)
             found.update([asked[0]] if asked is not None else [])
@@ -116,7 +117,7 @@ def _tests(node: py.Expr) -> Iterator[py.Call]:
 def _gone_through(walk: Walk, name: str) -> bool:
     """Whether the function goes through the rows of `name` somewhere, so that they are loaded anyway."""
     node = walk.frame.node
-    return node is not None and any(_loops_over(part, name) for part in _nodes(node))
+    return node is not None and any(_loops_over(part, name) for part in nodes((node,)))
 
 
 def _loops_over(node: py.Node, name: str) -> bool:
@@ -125,14 +126,3 @@ def _loops_over(node: py.Node, name: str) -> bool:
     if isinstance(node, py.Call) and isinstance(node.func, py.Name) and node.func.id in ("list", "tuple", "len"):
         return any(isinstance(arg, py.Name) and arg.id == name for arg in node.args)
     return False
-
-
-def _nodes(node: py.Node) -> Iterator[py.Node]:
-    pending: list[object] = [node]
-    while pending:
-        item = pending.pop()
-        if isinstance(item, tuple):
-            pending.extend(item)
-        elif isinstance(item, py.Node):
-            yield item
-            pending.extend(getattr(item, field) for field in item.__struct_fields__)

@@ -10,11 +10,12 @@ from msgspec.structs import replace
 
 from stackaudit.facts import python as py
 from stackaudit.link.classes import SourceClass
-from stackaudit.link.modules import SourceModule, bindings, dotted
+from stackaudit.link.modules import SourceModule, dotted
 from stackaudit.link.queries import (
     access,
     attached,
     calls,
+    comparisons,
     containers,
     displays,
     effects,
@@ -23,7 +24,6 @@ from stackaudit.link.queries import (
     loops,
     memos,
     rows,
-    served,
     subscripts,
 )
 from stackaudit.link.queries.values import (
@@ -48,7 +48,6 @@ from stackaudit.link.queries.values import (
 )
 from stackaudit.link.queries.walk import At, Frame, Walk
 
-_IS = {"is": True, "==": True, "is not": False, "!=": False}
 _KEPT = frozenset({Row, Rows, Manager, Related})
 _LONGEST = 10_000
 """Constant texts are put together up to this length; a file may be written to make them grow without end."""
@@ -293,29 +292,7 @@ def _compare(walk: Walk, node: py.Compare) -> Value:
             done = access.evaluate(walk, value, walk.at(right), "")
             _remember(walk, right, value, done)
         values.append(value)
-    if len(values) == 2 and isinstance(values[0], Const) and isinstance(node.comparators[0], py.Constant):
-        told = _given(walk, node, values[0])
-        if told is not None:
-            return Const(told, values[0].loops)
-    if len(values) == 2 and isinstance(values[0], Other) and values[1] == Const(None):
-        holds = decided(values[0])
-        if holds is not None and node.ops[0] in _IS:
-            return Const(holds is not _IS[node.ops[0]], values[0].loops)
-    return served.compared(node.ops, values) or walk.unknown(*values)
-
-
-def _given(walk: Walk, node: py.Compare, held: Const) -> bool | None:
-    """What a comparison of a parameter with a constant gives, where the caller gave one and nothing changed it."""
-    frame, name, other = walk.frame, node.left, node.comparators[0]
-    if not isinstance(name, py.Name) or not isinstance(other, py.Constant) or node.ops[0] not in _IS:
-        return None
-    if not isinstance(frame.node, py.FunctionDef) or not any(param.name == name.id for param in frame.node.params):
-        return None
-    if frame.node not in walk.rebound:
-        walk.rebound[frame.node] = frozenset(bindings(frame.node.body)[0])
-    if name.id in walk.rebound[frame.node]:
-        return None
-    return (type(held.value) is type(other.value) and held.value == other.value) is _IS[node.ops[0]]
+    return comparisons.outcome(walk, node, values) or walk.unknown(*values)
 
 
 def _ifexp(walk: Walk, node: py.IfExp) -> Value:

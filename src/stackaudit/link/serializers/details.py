@@ -133,7 +133,7 @@ def _depends_on_self(function: py.FunctionDef, call: py.Node) -> bool:
     """Whether a condition on `self` stands around a call: what the serializer is nested in, or its context, decides."""
     return any(
         type(item) is py.If
-        and any(type(part) is py.Name and part.id == "self" for part in nodes((py.ExprStmt(0, 0, item.test),)))
+        and any(type(part) is py.Name and part.id == "self" for part in nodes((item.test,)))
         and any(part is call for part in nodes(item.body))
         for item in nodes((function,))
     )

@@ -19,9 +19,9 @@ from stackaudit.link.pages import walk as q
 from stackaudit.link.pages.events import certain
 from stackaudit.link.pages.files import Templates
 from stackaudit.link.queries import calls, expressions, fresh_walk
+from stackaudit.link.queries.comparisons import Action
 from stackaudit.link.queries.entries import functions
 from stackaudit.link.queries.events import Event
-from stackaudit.link.queries.served import Action
 from stackaudit.link.queries.values import (
     UNKNOWN,
     ClassRef,
