@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from msgspec.structs import replace
 
 from stackaudit.facts import python as py
@@ -11,10 +14,11 @@ from stackaudit.link.pages import walk as q
 from stackaudit.link.queries import calls
 from stackaudit.link.queries.values import (
     UNKNOWN,
-    ClassRef,
+    Function,
     Instance,
     Loop,
     Mapping,
+    Method,
     Other,
     Related,
     Row,
@@ -48,24 +52,27 @@ class Writer:
         """Write out rows through a serializer that was made with `context`, and those nested in it."""
         if isinstance(rows, Row) or (isinstance(rows, Other) and not rows.loops):
             return
-        before, self.context = self.context, context if isinstance(context, Mapping) else SERVED
-        with q.each(self.walk, rows, place_of(at), by) as row:
+        with self._made_with(context), q.each(self.walk, rows, place_of(at), by) as row:
             self.row(shape, row)
-        self.context = before
 
     def one(self, shape: Shape, row: Row, at: At, by: str, context: Value = SERVED) -> None:
         """Write out a single object, and the rows nested in it."""
-        before, self.context = self.context, context if isinstance(context, Mapping) else SERVED
         loop = Loop(place_of(at), len(self.walk.frames), ONE, by, self.walk.guard)
         self.walk.loops.append(loop)
-        self.row(shape, replace(row, loop=loop, loops=row.loops | {loop}))
+        with self._made_with(context):
+            self.row(shape, replace(row, loop=loop, loops=row.loops | {loop}))
         self.walk.loops.pop()
-        self.context = before
 
     def nested(self, shape: Shape, row: Row, context: Value = SERVED) -> None:
         """Write out one row of a loop that is running."""
+        with self._made_with(context):
+            self.row(shape, row)
+
+    @contextmanager
+    def _made_with(self, context: Value) -> Iterator[None]:
+        """What is written out inside belongs to a serializer that was made with `context`."""
         before, self.context = self.context, context if isinstance(context, Mapping) else SERVED
-        self.row(shape, row)
+        yield
         self.context = before
 
     @property
@@ -183,7 +190,7 @@ class Writer:
                 value = held
             else:
                 value = q.attribute(self.walk, value, part, place)
-            if not isinstance(value, ClassRef) and type(value).__name__ in ("Function", "Method"):
+            if isinstance(value, (Function, Method)):
                 value = q.call(self.walk, value, (), {}, place, ".".join(source[: index + 1]) + "()")
         return value
 
