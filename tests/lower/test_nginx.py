@@ -10,7 +10,7 @@ from typing import Any
 import crossplane
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from stackaudit.facts.files import UnreadableError
@@ -181,6 +181,7 @@ def from_crossplane(statements: list[dict[str, Any]]) -> Tree:
 
 
 @given(st.text("ab{}();\"'#\\$%@_<>=\n\t é\ufeff\r", max_size=60))
+@example("\"'{'")
 def test_nothing_crashes_and_every_region_lies_inside(text: str) -> None:
     facts = lower(text.encode(), "x")
     lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")

@@ -7,9 +7,10 @@ import re
 from stackaudit.facts.files import Note
 from stackaudit.lower.nginx_mask import LETTER, Masked, Span
 
+_WORD = r"(?:\\.|[^\s{};\\])+"
 _TOKEN = re.compile(
     r"""(?P<space>[ \t\n]+)|(?P<comment>\#[^\n]*)|(?P<quoted>"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')"""
-    r"""|(?P<quote>["'])|(?P<mark>[{};])|(?P<word>(?:\\.|[^\s{};\\])+|\\)""",
+    rf"""|(?P<quote>["'](?:{_WORD})?)|(?P<mark>[{{}};])|(?P<word>{_WORD}|\\)""",
     re.DOTALL,
 )
 _LUA = re.compile(
@@ -57,7 +58,7 @@ class _Mender:
         start, end = match.span()
         if match["quote"]:
             self.notes.append(Note("a quote is never closed", self._line(start)))
-            self.text[start] = LETTER
+            self.text[start] = LETTER  # now a word begins here, and quotes in it are letters
             self.statement.append(LETTER)
         elif match["mark"] == "{":
             if self.statement and self.statement[0].endswith("_by_lua_block"):
