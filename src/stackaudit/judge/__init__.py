@@ -37,9 +37,9 @@ from stackaudit.model.verdict import Fail, Pass, Site, Step, Unsure, Verdict
 Check = Callable[[Stack], Iterator[Verdict]]
 WORTH_A_PROCESS = 100
 """Python files: with fewer, a second process saves less than it costs."""
-_PAGES = frozenset({"template", "drf", "admin"})
-"""Areas whose rules look at views, templates, serializers and the admin, and at no walk over the code alone."""
-_SHARED = ("models.assigned", "settings", "packages", "templates", "growing")
+_WALKED = frozenset({"orm", "cache", "async"})
+"""Areas whose rules look at the walk over the Python code: as much work as all others together."""
+_SHARED = ("models.assigned", "models.mentions", "settings", "packages", "templates", "growing")
 """What both halves need, linked before they part."""
 
 Snippets = Callable[[str, int], str]
@@ -68,21 +68,21 @@ class Judgement:
 def judge(stack: Stack, rules: Sequence[Rule], snippet: Snippets, jobs: int | None = None) -> Judgement:
     """Put every rule to the stack. A check that crashes makes its rule unknown and leaves a notification.
 
-    With much code, the rules on pages are judged by a second process; `jobs` of 1 forbids it. Raises CatalogError for
+    With much code, the rules that need no walk over it are judged by a second process; `jobs` of 1 forbids it. Raises CatalogError for
     a declared check that cannot be used.
     """
-    pages = [rule for rule in rules if rule.area in _PAGES]
-    rest = [rule for rule in rules if rule.area not in _PAGES]
+    walked = [rule for rule in rules if rule.area in _WALKED]
+    others = [rule for rule in rules if rule.area not in _WALKED]
     outcome = None
-    if pages and rest and jobs != 1 and len(stack.of_kind("python")) >= WORTH_A_PROCESS:
+    if walked and others and jobs != 1 and len(stack.of_kind("python")) >= WORTH_A_PROCESS:
         for shared in _SHARED:
             with suppress(Exception):  # the rules that need it meet the error again, and tell it
                 attrgetter(shared)(stack)
-        outcome = beside.start(lambda: msgspec.msgpack.encode(_judged(stack, pages, snippet)))
-    judgement = _judged(stack, rest if outcome else rules, snippet)
+        outcome = beside.start(lambda: msgspec.msgpack.encode(_judged(stack, others, snippet)))
+    judgement = _judged(stack, walked if outcome else rules, snippet)
     if outcome is not None:
         encoded = outcome()
-        other = msgspec.msgpack.decode(encoded, type=Judgement) if encoded else _judged(stack, pages, snippet)
+        other = msgspec.msgpack.decode(encoded, type=Judgement) if encoded else _judged(stack, others, snippet)
         judgement.add(other)
         order = {rule.id: number for number, rule in enumerate(rules)}
         judgement.outcomes.sort(key=lambda item: order[item.id])
