@@ -68,8 +68,8 @@ class Judgement:
 def judge(stack: Stack, rules: Sequence[Rule], snippet: Snippets, jobs: int | None = None) -> Judgement:
     """Put every rule to the stack. A check that crashes makes its rule unknown and leaves a notification.
 
-    With much code, the rules that need no walk over it are judged by a second process; `jobs` of 1 forbids it. Raises CatalogError for
-    a declared check that cannot be used.
+    With much code, the rules that need no walk over it are judged by a second process; `jobs` of 1 forbids it.
+    Raises CatalogError for a declared check that cannot be used.
     """
     walked = [rule for rule in rules if rule.area in _WALKED]
     others = [rule for rule in rules if rule.area not in _WALKED]
