@@ -24,7 +24,7 @@ from stackaudit.link.pages.turns import Asked
 from stackaudit.link.pages.views import Views, kind_of
 from stackaudit.link.pages.wagtail import WagtailPages, answers, is_page
 from stackaudit.link.queries import calls, fresh_walk
-from stackaudit.link.queries.entries import functions
+from stackaudit.link.queries.entries import from_url, functions
 from stackaudit.link.queries.events import Event
 from stackaudit.link.queries.loading import Load
 from stackaudit.link.queries.values import UNKNOWN, Const, Function, Instance, Mapping, Other, Row, Seq, Value
@@ -224,9 +224,8 @@ class Pages:
             self.walk.spent = 0
             own = cls.find(name)
             if own is not None and isinstance(own.node, py.FunctionDef):
-                args = (Other(name="@request"),)
-                q_args = args if len(own.node.params) > 1 else ()
-                calls.apply(self.walk, calls.member(self.walk, view, own, place), q_args, {}, place)
+                args = (Other(name="@request"),) if len(own.node.params) > 1 else ()
+                calls.apply(self.walk, calls.member(self.walk, view, own, place), args, from_url(own.node), place)
             elif name == "get":
                 self.hooks.inherited(view, "get", (), {}, place)
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from msgspec.structs import replace
 
 from stackaudit.facts import template as t
+from stackaudit.link.pages import conditions
 from stackaudit.link.pages import walk as q
 from stackaudit.link.pages.expressions import Expressions, Scope
 from stackaudit.link.pages.files import Library, TemplateFile, Templates
@@ -213,24 +214,16 @@ class _File(Expressions):
                             self.run(branch.test, value, self.at(branch.test.region))
                     if not _is_always(branch.test):
                         tests.enter_context(self.where(branch.test))
-                known = self.known(branch.test) if index == 0 else None
-                if known is False:
+                holds = conditions.outcome(self.walk, self.scope, branch.test)
+                if holds is False:
                     continue
                 with q.guarded(self.walk), self.repeats.inside(node, index):
                     self.nodes(branch.body)
                 marks.append(len(record))
-                if known is True:
+                if holds:
                     return
         if node.branches[-1].test is None:
             record.on_every_branch(marks, self.walk.guard)
-
-    def known(self, test: t.Expr | None) -> bool | None:
-        """Whether a test is certain: a flag that was passed on as a constant."""
-        if isinstance(test, t.Path) and not test.parts:
-            value = self.scope.get(test.name)
-            if isinstance(value, Const):
-                return bool(value.value)
-        return None
 
     def include(self, node: t.Include) -> None:
         extra = {item.name: self.bound(item.value) for item in node.bindings}

@@ -1,13 +1,15 @@
-"""Comparisons whose outcome is certain, so that one branch alone is walked."""
+"""What is certain of conditions, so that one branch alone is walked: comparisons, attributes that rows have not."""
 
 from __future__ import annotations
 
 from stackaudit.facts import python as py
 from stackaudit.link.modules import bindings
-from stackaudit.link.queries.values import Const, Other, Seq, Value, decided
+from stackaudit.link.queries.table import ROW_METHODS
+from stackaudit.link.queries.values import Const, Other, Row, Seq, Value, decided
 from stackaudit.link.queries.walk import Walk
 
 _EQUAL = {"is": True, "==": True, "is not": False, "!=": False}
+_PLAIN_MODELS = frozenset({"django.db.models.Model", "django.db.models.base.Model", "builtins.object"})
 
 
 class Action(str):
@@ -56,3 +58,21 @@ def _of_action(operator: str, action: Action, right: Value) -> bool | None:
         if action in names or len(names) == len(right.items):
             return (action in names) is (operator == "in")
     return None
+
+
+def lacks(walk: Walk, row: Row, name: str) -> bool:
+    """Whether rows are certain to have no attribute of a name: no model defines it, no queryset and nobody adds it.
+
+    A field may add more than its own name (`price_currency`), as may a base that is not Django's own.
+    """
+    model, load, cls = row.model, row.load, row.model.cls
+    if cls is None or model.is_open or cls.is_open or load.unknown or not _PLAIN_MODELS.issuperset(cls.externals):
+        return False
+    if name in load.attributes or any(item[0] == name for item in load.lists) or name in walk.models.assigned:
+        return False
+    own = model.column(name) or model.attname(name) or model.relation(name) or name in model.parent_links
+    given = name.startswith(("_", "get_")) or name in ("pk", "id", "objects") or name in ROW_METHODS
+    if own or given or cls.find(name) is not None or cls.find("__getattr__") is not None:
+        return False
+    prefixes = {name[:end] for end, letter in enumerate(name) if letter == "_"}
+    return not any(model.column(part) or cls.find(part) is not None for part in prefixes)

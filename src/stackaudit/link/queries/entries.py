@@ -44,6 +44,12 @@ def functions(walk: Walk, module: SourceModule) -> Iterator[tuple[py.FunctionDef
                 yield from _methods(walk, cls)
 
 
+def from_url(node: py.FunctionDef) -> dict[str, Value]:
+    """What a request hands to a method of a view beside itself: parts of the URL, whatever their defaults are."""
+    plain = [param.name for param in node.params if param.kind == "plain"]
+    return dict.fromkeys(plain[2:], UNKNOWN)
+
+
 def _received(walk: Walk, module: SourceModule, node: py.FunctionDef) -> dict[str, Value]:
     """What the receiver of a model's signal is called with: `@receiver(post_save, sender=Order)` hands it an order."""
     for decorator in node.decorators:

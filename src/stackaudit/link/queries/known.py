@@ -7,6 +7,7 @@ from msgspec.structs import replace
 from stackaudit.facts import python as py
 from stackaudit.link.modules import SourceModule, dotted
 from stackaudit.link.queries import access, attached, calls, effects, expressions, loops, rows
+from stackaudit.link.queries.comparisons import lacks
 from stackaudit.link.queries.loading import Load
 from stackaudit.link.queries.values import (
     ELEMENT,
@@ -199,14 +200,9 @@ def _builtin(
 
 def _has(walk: Walk, row: Row, name: str, unknown: Value) -> Value:
     """Whether a row has an attribute that is no column: an annotation that its queryset adds, or does not."""
-    made = {item[0] for item in row.load.lists} | row.load.attributes
-    if name in made:
+    if name in {item[0] for item in row.load.lists} | row.load.attributes:
         return Const(True)
-    model = row.model
-    own = model.column(name) is not None or model.attname(name) is not None
-    if own or model.is_open or row.load.unknown or model.cls is None or model.cls.find(name) is not None:
-        return unknown
-    return Const(False)
+    return Const(False) if lacks(walk, row, name) else unknown
 
 
 def _getattr(walk: Walk, args: tuple[Value, ...], at: At) -> Value:

@@ -20,7 +20,7 @@ from stackaudit.link.pages.events import certain
 from stackaudit.link.pages.files import Templates
 from stackaudit.link.queries import calls, expressions, fresh_walk
 from stackaudit.link.queries.comparisons import Action
-from stackaudit.link.queries.entries import functions
+from stackaudit.link.queries.entries import from_url, functions
 from stackaudit.link.queries.events import Event
 from stackaudit.link.queries.values import (
     UNKNOWN,
@@ -186,7 +186,8 @@ class Api:
         """Walk a method of a view."""
         self.walk.spent = 0
         function = Function(owner.module, node, self.instance(view, name), owner)
-        calls.call(self.walk, function, (Other(name="@request"),), {}, (owner.module, node), f"{view.cls.label}.{name}")
+        request = (Other(name="@request"),)
+        calls.call(self.walk, function, request, from_url(node), (owner.module, node), f"{view.cls.label}.{name}")
 
     def instance(self, view: ApiView, action: str) -> Instance:
         """A view that serves a request for `action`."""
