@@ -180,7 +180,8 @@ class Choices(Kind):
             return
         form = Instance(cls, {"fields": Mapping(UNKNOWN, tuple(fields.items())), "request": REQUEST}, made=True)
         function = Function(found.owner.module, found.node, form, found.owner)
-        calls.call(self.lists.walk, function, (), {}, (found.owner.module, found.node), f"{cls.label}()")
+        at = (found.owner.module, found.node)
+        calls.call(self.lists.walk, function, (), {}, at, f"{cls.label}()", is_entry=True)
 
     def _offer(self, cls: SourceClass, item: Choice, made: Instance) -> None:
         if "choices" in made.attributes or not self._is_listed(item, made):

@@ -169,7 +169,8 @@ class Lists:
             bound = Row(model, Load(unknown="where this row comes from is not known")) if model else self.view(owner)
         self.walk.spent = 0
         with self.survived():
-            calls.call(self.walk, Function(module, node, bound, owner), (), {}, (module, node), node.name)
+            called = Function(module, node, bound, owner)
+            calls.call(self.walk, called, (), {}, (module, node), node.name, is_entry=True)
 
     def view(self, cls: SourceClass) -> Instance:
         """An object that serves a request."""

@@ -205,7 +205,8 @@ class Pages:
                 return
             bound = Row(model, ANY_ROW) if model is not None else Instance(owner)
         self.walk.spent = 0
-        calls.call(self.walk, Function(module, node, bound, owner), (), {}, (module, node), node.name)
+        called = Function(module, node, bound, owner)
+        calls.call(self.walk, called, (), {}, (module, node), node.name, is_entry=True)
 
     def _view_classes(self) -> Iterator[SourceClass]:
         for module in self.models.modules:

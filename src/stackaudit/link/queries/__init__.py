@@ -63,7 +63,7 @@ class Queries:
         """What a function returns when it is called with unknown arguments."""
         self.walk.spent = 0
         called = Function(module, function, bound)
-        return calls.call(self.walk, called, (), {}, (module, function), function.name)
+        return calls.call(self.walk, called, (), {}, (module, function), function.name, is_entry=True)
 
     def method(self, cls: SourceClass, name: str, instance: Instance | None = None) -> Value:
         """What a method of a class returns, UNKNOWN where no class of the repository defines it."""
@@ -73,7 +73,8 @@ class Queries:
         self.walk.spent = 0
         bound = instance or Instance(cls)
         called = Function(found.owner.module, found.node, bound, found.owner)
-        return calls.call(self.walk, called, (), {}, (found.owner.module, found.node), f"{cls.label}.{name}()")
+        at = (found.owner.module, found.node)
+        return calls.call(self.walk, called, (), {}, at, f"{cls.label}.{name}()", is_entry=True)
 
     @contextmanager
     def each(self, value: Value, place: At, text: str = "the loop", bounded: str = "") -> Iterator[Value]:

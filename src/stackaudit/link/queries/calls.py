@@ -172,9 +172,19 @@ def construct(walk: Walk, value: ClassRef, args: tuple[Value, ...], keywords: di
 
 
 def call(
-    walk: Walk, function: Function, args: tuple[Value, ...], keywords: dict[str, Value], at: At, text: str = ""
+    walk: Walk,
+    function: Function,
+    args: tuple[Value, ...],
+    keywords: dict[str, Value],
+    at: At,
+    text: str = "",
+    *,
+    is_entry: bool = False,
 ) -> Value:
-    """Walk a function with these arguments; what it returns. `at` is where the call stands."""
+    """Walk a function with these arguments; what it returns. `at` is where the call stands.
+
+    Where the walk begins (`is_entry`) any caller may give the other parameters, too: their defaults decide nothing.
+    """
     node = function.node
     if isinstance(at, tuple) and isinstance(node, py.FunctionDef):
         walk.record.called.setdefault(at[1], (function.module, node))
@@ -184,7 +194,7 @@ def call(
     active = frozenset([loop for loop in walk.loops if not loop.bounded]) if walk.loops else NO_LOOPS
     if not active and len(walk.frames) > QUIET_DEPTH:
         return Other(loops)  # no loop repeats what happens here, and what comes back from so deep is rarely rows
-    env = bind(walk, function, args, keywords)
+    env = bind(walk, function, args, keywords, is_entry)
     if active and _is_far(walk, function.bound, env, active):
         active = frozenset()
     env = {name: settled(value, active) for name, value in env.items()}
@@ -276,7 +286,9 @@ def returned(walk: Walk, frame: Frame, node: py.FunctionDef) -> Value:
     return result
 
 
-def bind(walk: Walk, function: Function, args: tuple[Value, ...], keywords: dict[str, Value]) -> dict[str, Value]:
+def bind(
+    walk: Walk, function: Function, args: tuple[Value, ...], keywords: dict[str, Value], is_entry: bool = False
+) -> dict[str, Value]:
     """The parameters of a function as names; annotations that name a model give one row."""
     env: dict[str, Value] = {}
     node = function.node
@@ -301,7 +313,7 @@ def bind(walk: Walk, function: Function, args: tuple[Value, ...], keywords: dict
             default: Value = UNKNOWN
             if param.default is not None:
                 default = expressions.constant(walk, function.module, param.default)
-                if isinstance(default, Const) and not (args or keywords):
+                if isinstance(default, Const) and is_entry:
                     small = type(default.value) is int and 0 <= default.value <= loops.FEW
                     default = Other(name=SMALL) if small else UNKNOWN
             env[param.name] = _declared(walk, function, param, default)

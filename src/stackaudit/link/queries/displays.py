@@ -70,6 +70,7 @@ def comprehension(walk: Walk, node: py.Comp) -> Value:
     """A comprehension or generator: its loops run in the order in which they are written."""
     frame = walk.frame
     saved = dict(frame.env)
+    until = int(walk.brief is node and node.kind == "generator")
     opened = 0
     bounded = ""
     batch: frozenset[Loop] = NO_LOOPS
@@ -87,10 +88,10 @@ def comprehension(walk: Walk, node: py.Comp) -> Value:
         for test in generator.ifs:
             expressions.truth(walk, test)
             walk.guard += 1
+    walk.guard += until
     element = expressions.evaluate(walk, node.element)
     value = expressions.evaluate(walk, node.value) if node.kind == "dict" else UNKNOWN
-    for generator in node.generators:
-        walk.guard -= len(generator.ifs)
+    walk.guard -= until + sum(len(generator.ifs) for generator in node.generators)
     for _ in range(opened):
         loops.leave(walk)
     frame.env = saved

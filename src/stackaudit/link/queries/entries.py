@@ -24,10 +24,12 @@ def walk_all(walk: Walk) -> None:
             walk.spent = 0
             given = _received(walk, module, node) if node.decorators and owner is None else {}
             try:
-                made = calls.call(walk, Function(module, node, bound, owner), (), given, (module, node), node.name)
+                made = calls.call(
+                    walk, Function(module, node, bound, owner), (), given, (module, node), node.name, is_entry=True
+                )
                 if isinstance(made, Function) and made.closure is not None and isinstance(made.node, py.FunctionDef):
                     # a decorator, or middleware written as a function: what it returns is called by others
-                    calls.call(walk, made, (), {}, (made.module, made.node), made.node.name)
+                    calls.call(walk, made, (), {}, (made.module, made.node), made.node.name, is_entry=True)
             except RecursionError:
                 walk.restart()  # nested deeper than can be followed: nothing is said of this function
 

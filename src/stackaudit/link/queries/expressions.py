@@ -187,6 +187,7 @@ def _call_outside(walk: Walk, node: py.Call, called: Other, at: At) -> Value:
         return known.with_function(walk, called.name, node)
     if isinstance(func, py.Attribute) and effects.is_request(dotted(func)):
         effects.done(walk)
+    walk.brief = node.args[0] if called.name in known.BRIEF and node.args else None
     args, keywords = _arguments(walk, node)
     value = memos.is_cached(func, args) or calls.apply(walk, called, args, keywords, at)
     if not called.name:

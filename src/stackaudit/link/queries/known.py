@@ -27,6 +27,7 @@ from stackaudit.link.queries.values import (
     Rows,
     Seq,
     Value,
+    decided,
     join,
 )
 from stackaudit.link.queries.walk import At, Walk, place_of
@@ -36,6 +37,8 @@ LAZY_ARGUMENTS = frozenset({
     "builtins.map", "builtins.filter", "builtins.sorted", "builtins.min", "builtins.max", "itertools.groupby",
     "itertools.filterfalse", "itertools.takewhile", "itertools.dropwhile", "functools.reduce",
 })  # fmt: skip
+BRIEF = frozenset({"builtins.any", "builtins.all"})
+"""What goes through a generator until one turn decides."""
 ATTRGETTER = "@attrgetter:"
 PREFETCHERS = frozenset({"prefetch_related_objects", "aprefetch_related_objects"})
 _FORMSETS = frozenset({"formset_factory", "modelformset_factory", "inlineformset_factory",
@@ -175,6 +178,8 @@ def _builtin(
     if last == "dict":
         return _dict(walk, first, args, keywords)
     if name in _READ:
+        if last == "bool" and (holds := decided(first)) is not None:
+            return Const(holds)
         if last in ("len", "bool") and isinstance(first, Rows) and first.evaluated:
             return unknown
         held = loaded(walk, first, at)

@@ -66,14 +66,18 @@ def _stored(body: tuple[py.Stmt, ...]) -> list[tuple[py.Subscript, set[str]]]:
 
 
 def is_cached(func: py.Expr, args: tuple[Value, ...]) -> Value | None:
-    """`Book.author.is_cached(book)` where the row brings the related one; None for any other call, or where it may not.
+    """`Book.author.is_cached(book)`: whether the row brings the related one; None for any other call, or where it may.
 
     Django's own question (`django.db.models.fields.mixins.FieldCacheMixin`).
     """
     if not isinstance(func, py.Attribute) or func.attr != "is_cached" or not isinstance(func.value, py.Attribute):
         return None
     row = args[0] if len(args) == 1 else None
-    return Const(True) if isinstance(row, Row) and row.load.to_one(func.value.attr) is not None else None
+    if not isinstance(row, Row):
+        return None
+    name, load = func.value.attr, row.load
+    brings = load.to_one(name) is not None or load.joins(row.model.relation(name))
+    return None if load.unknown and not brings else Const(brings)
 
 
 def falls_back(stmt: py.If) -> bool:

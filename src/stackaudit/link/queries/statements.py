@@ -32,11 +32,14 @@ from stackaudit.link.queries.walk import Walk
 
 def block(walk: Walk, body: Iterable[py.Stmt]) -> bool:
     """Walk statements in order; True where the end is never reached."""
+    guard = walk.guard
     for stmt in body:
         walk.spent += 1
         handler = _HANDLERS.get(type(stmt))
         if handler is not None and handler(walk, stmt):
+            walk.guard = guard
             return True
+    walk.guard = guard
     return False
 
 
@@ -138,12 +141,21 @@ def _if(walk: Walk, stmt: py.If) -> bool:
         frame.shields += 1  # what follows is the other branch of the guard
         walk.shielded += 1
     if ended and not other_ended:
+        walk.guard += _leaves(stmt.test, stmt.body)
         return False
     if other_ended and not ended:
+        walk.guard += _leaves(stmt.test, stmt.orelse)
         frame.env = then
         return False
     frame.env = merged(then, frame.env)
     return ended and other_ended
+
+
+def _leaves(test: py.Expr, body: tuple[py.Stmt, ...]) -> int:
+    """1 where a branch leaves what follows to some turns alone; an error and a missing value are exceptions."""
+    absent = isinstance(test, py.UnaryOp) and test.op == "not" and isinstance(test.operand, py.Name)
+    absent = absent or (isinstance(test, py.Compare) and test.ops == ("is",))
+    return int(not absent and not isinstance(body[-1], py.Raise))
 
 
 def _branch(walk: Walk, body: tuple[py.Stmt, ...]) -> bool:
@@ -344,6 +356,7 @@ def prepare(walk: Walk, instance: Instance) -> None:
         found = instance.cls.find(name)
         if found is not None and isinstance(found.node, py.FunctionDef):
             function = Function(found.owner.module, found.node, instance, found.owner)
-            calls.call(walk, function, (), {}, (found.owner.module, found.node), f"{instance.cls.label}()")
+            at = (found.owner.module, found.node)
+            calls.call(walk, function, (), {}, at, f"{instance.cls.label}()", is_entry=True)
     walk.loops = before
     walk.shielded -= 1

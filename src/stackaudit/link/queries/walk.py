@@ -128,6 +128,8 @@ class Walk:
         self.area = "orm"
         self.shielded = 0
         self.isolated = 0
+        self.brief: py.Expr | None = None
+        """The generator that is gone through until one turn decides, while it is walked."""
         self.spent = 0
         self.guards: dict[py.If, bool] = {}
         self.fills: dict[py.If, bool] = {}

@@ -63,7 +63,7 @@ class Details:
             for node, owner in functions(self.api.walk, module):
                 if owner is None and _routes(node) and not _only_writes(node) and self._shows_one(node):
                     self.api.walk.spent = 0
-                    calls.call(self.api.walk, Function(module, node), (), {}, (module, node), node.name)
+                    calls.call(self.api.walk, Function(module, node), (), {}, (module, node), node.name, is_entry=True)
         self.on = False
 
     def _view(self, view: ApiView) -> None:

@@ -248,7 +248,8 @@ class Api:
         if owner is not None:
             bound = Row(model) if model is not None else Instance(owner, {"request": Other(name="@request")})
         self.walk.spent = 0
-        calls.call(self.walk, Function(module, node, bound, owner), (), {}, (module, node), node.name)
+        called = Function(module, node, bound, owner)
+        calls.call(self.walk, called, (), {}, (module, node), node.name, is_entry=True)
 
     def serialize(self, shape: Shape, rows: Value, at: At, view: ApiView | None, context: Value = SERVED) -> None:
         """Write out rows through a serializer that was made with `context`."""
