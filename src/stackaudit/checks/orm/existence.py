@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from typing import TYPE_CHECKING
 
 from stackaudit.checks.orm.causes import grouped, own, verdict
 from stackaudit.checks.orm.loops import words
 from stackaudit.checks.orm.repetition import repeated
+from stackaudit.facts import python as py
 from stackaudit.link.queries.events import Event
+from stackaudit.link.queries.source import code_of
+from stackaudit.link.sources import Sources, below
 from stackaudit.model.source import Place
-from stackaudit.model.verdict import Fail, Site, Verdict
+from stackaudit.model.verdict import Fail, Site, Step, Verdict
 
 if TYPE_CHECKING:
     from stackaudit.link.stack import Stack
@@ -21,7 +25,7 @@ def count_as_existence(stack: Stack) -> Iterator[Verdict]:
     known = repeated(stack)
     for group in grouped((event for event in own(stack) if event.kind == "existence"), lambda event: event.query):
         if not any(_holds(group[0].query, place) for place in known):
-            yield verdict(group, _existence)
+            yield verdict(group, partial(_existence, stack))
 
 
 def _holds(outer: Place, inner: Place) -> bool:
@@ -33,6 +37,49 @@ def _holds(outer: Place, inner: Place) -> bool:
     )
 
 
-def _existence(site: Site, events: list[Event]) -> Fail:
+def _existence(stack: Stack, site: Site, events: list[Event]) -> Fail:
     event = events[0]
-    return Fail(site, {**words(event), "comparison": event.text}, fix=f"Write `{event.method}` instead.")
+    values = {**words(event), "comparison": event.text, "few": event.why}
+    cause = "few" if event.why else "" if event.model in stack.growing else "small"
+    again = _asked_again(stack.sources, event)
+    if again is None:
+        return Fail(site, values, cause, fix=_instead(event))
+    place, rows = again
+    negated = "not " if event.method.startswith("not ") else ""
+    fix = (
+        f"Load them once: `rows = {rows}` before the test, `if {negated}rows:` in its place, and `rows` where line "
+        f"{place.region.line} asks for them again."
+    )
+    return Fail(site, values, cause, (Step(place, "loads the same rows"),), fix=fix)
+
+
+def _instead(event: Event) -> str:
+    """What to write; of a long expression only what changes in it."""
+    if "…" not in event.method:
+        return f"Write `{event.method}` instead."
+    method = "aexists" if event.method.endswith("aexists()") else "exists"
+    negated = ", with `not` before it," if event.method.startswith("not ") else ""
+    return f"Ask by `.{method}()`{negated} instead of counting and comparing."
+
+
+def _asked_again(sources: Sources, event: Event) -> tuple[Place, str] | None:
+    """Where the branch that is taken when there are rows loads all of them, and the expression that does."""
+    test = sources.at(event.query)
+    tree = sources.tree(event.query.path)
+    holder = tree.get(test) if test is not None else None
+    if test is None or not isinstance(holder, py.If) or "await " in event.method:
+        return None
+    call = next((item for item in below(test) if isinstance(item, py.Call)), test)
+    func = call.func if isinstance(call, py.Call) else None
+    asked = code_of(func.value, 60).removesuffix(".all()") if isinstance(func, py.Attribute) else ""
+    branch = holder.orelse if event.method.startswith("not ") else holder.body
+    for stmt in branch if asked else ():
+        for node in (stmt, *below(stmt)):
+            if isinstance(node, py.Call) and code_of(node, 80) == f"{asked}.all()" and _is_final(tree, node):
+                return sources.modules[event.query.path].place(node), f"{asked}.all()"
+    return None
+
+
+def _is_final(tree: dict[py.Node, py.Node], node: py.Node) -> bool:
+    """Whether nothing more is asked of a queryset: no method is called on it."""
+    return not isinstance(tree.get(node), (py.Attribute, py.Subscript))

@@ -32,7 +32,7 @@ class Event(Struct, frozen=True, cache_hash=True):
     - `area` is the area of rules that answers for it: that of whoever walked ("orm" for the Python code itself);
     - `below` counts the calls between the loop and the query;
     - `around` is the loop whose rows the code is asked of that runs `loop`, None where that is no matter;
-    - `why` completes "unknown, because ..." (unknown) or says why all is well (pass).
+    - `why` completes "unknown, because ..." (unknown), says why all is well (pass) or why it matters little (fail).
     """
 
     kind: EventKind

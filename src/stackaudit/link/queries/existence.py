@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from stackaudit.facts import python as py
-from stackaudit.link.nodes import nodes
+from stackaudit.link.models.model import Model
+from stackaudit.link.nodes import is_true, nodes
 from stackaudit.link.queries import calls, expressions
 from stackaudit.link.queries.source import text_of
 from stackaudit.link.queries.values import Manager, Other, Related, Rows
@@ -77,7 +78,26 @@ def _judge(walk: Walk, node: py.Expr, call: py.Call, negated: bool) -> None:
     if free or (isinstance(asked, py.Name) and _gone_through(walk, asked.id)):
         walk.add("existence", "pass", at, None, rows=rows, why="the rows are loaded anyway")
     else:
-        walk.add("existence", "fail", at, None, rows=rows, method=written)
+        walk.add("existence", "fail", at, None, rows=rows, method=written, why=_what_it_counts(rows))
+
+
+def _what_it_counts(rows: Rows) -> str:
+    """Why counting the rows costs little more than looking for one; "" where it does not."""
+    if rows.via is not None:
+        return "only the rows behind one row are counted"
+    if any(rows.model is not None and _is_of_one(rows.model, name) for name in rows.narrowed):
+        return "only the rows with one value of a key are counted"
+    return "only a part of the rows is counted" if rows.limited else ""
+
+
+def _is_of_one(model: Model, name: str) -> bool:
+    """Whether a keyword of a filter asks for one value of a foreign key, or of what is unique."""
+    first, _, lookup = name.partition("__")
+    if lookup not in ("", "exact", "pk", "id"):
+        return False
+    relation, field = model.by_query_name(first), model.column(first)
+    unique = field is not None and is_true(field.keyword("unique"))
+    return first in ("pk", "id", model.pk) or relation is not None or model.attname(first) is not None or unique
 
 
 def _number_is_used(walk: Walk, node: py.Expr, call: py.Call) -> bool:

@@ -13,6 +13,12 @@ def text_of(node: py.Node, limit: int = 90) -> str:
     return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
+def code_of(node: py.Node, limit: int = 90) -> str:
+    """The whole expression, as it may be copied; "" where it is longer, or holds what is not written out here."""
+    text = _text(node)
+    return text if len(text) <= limit and "…" not in text else ""
+
+
 def _text(node: py.Node | None) -> str:
     match node:
         case py.Name():
