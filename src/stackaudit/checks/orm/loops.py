@@ -12,7 +12,7 @@ from stackaudit.checks.orm.causes import grouped, own, source, verdict
 from stackaudit.checks.orm.keys import only_keys
 from stackaudit.checks.orm.turns import Turns
 from stackaudit.link.queries.advice import leads, lookups, of_many, of_one, outermost
-from stackaudit.link.queries.events import Event
+from stackaudit.link.queries.events import OWNED, Event
 from stackaudit.model.source import Place
 from stackaudit.model.verdict import Cost, Fail, Site, Step, Verdict
 
@@ -114,8 +114,15 @@ def _related(events: list[Event], text: str) -> tuple[Step, ...]:
 def cost(queries: int, events: list[Event]) -> Cost:
     """What so many queries on each turn cost."""
     page = max((event.loop.page for event in events if event.loop is not None), default=0)
-    rows = page or ROWS
-    return Cost(queries * rows + 1, rows, f"{rows} rows on a page" if page else f"{rows} rows in the loop, assumed")
+    owner = events[0].owner if _are_of_one(events) else None
+    rows = page or (OWNED if owner is not None else ROWS)
+    said = f"{rows} rows of one {owner.name}, assumed" if owner is not None else f"{rows} rows in the loop, assumed"
+    return Cost(queries * rows + 1, rows, f"{rows} rows on a page" if page else said)
+
+
+def _are_of_one(events: list[Event]) -> bool:
+    """Whether all rows that are gone through belong to one row."""
+    return bool(events) and all(event.owner is not None for event in events)
 
 
 @dataclass(frozen=True)
@@ -149,8 +156,10 @@ class Loops:
         if all(event.loop is not None and FEW.search(event.loop.text) for event in events):
             return "few"
         if all(event.guarded for event in events):
-            return "conditional"
-        return "background" if self.in_background(site, events[0]) else otherwise
+            return "conditional-detail" if _are_of_one(events) else "conditional"
+        if self.in_background(site, events[0]):
+            return "background"
+        return otherwise or ("detail" if _are_of_one(events) else "")
 
     def in_background(self, site: Site, event: Event) -> bool:
         """Whether nobody waits for a loop: a worker or a command runs it."""
@@ -180,10 +189,10 @@ def _of_one_origin(events: list[Event]) -> list[Event]:
 def _cause(loops: Loops, turns: Turns, site: Site, events: list[Event], otherwise: str = "") -> str:
     """The way of failing; a turn that writes, or asks for much else, gains less by one query less."""
     cause = loops.cause(site, events, otherwise)
-    turn = turns.of(events) if cause in ("", "background") else None
+    turn = turns.of(events) if cause in ("", "background", "conditional", "detail") else None
     if turn is None or not (turn.outside or turn.writes or len(turn.asks) >= _BUSY):
         return cause
-    return "beside" if cause and (turn.outside or turn.writes) else "background"
+    return "beside" if cause and (turn.outside or turn.writes) else cause or "background"
 
 
 def _forward(loops: Loops, turns: Turns, site: Site, events: list[Event]) -> Fail:

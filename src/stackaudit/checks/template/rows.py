@@ -30,6 +30,8 @@ def _verdict(repeat: Repeat, text_of: Callable[[Place], str]) -> Verdict:
     cause = "bypassed" if all(item.kind == "bypassed" for item in repeat.failing) else ""
     cause = cause or ("query" if all(item.kind == "query" for item in repeat.failing) else "")
     cause = cause or ("guarded" if all(item.guarded for item in repeat.failing) else "")
+    if repeat.is_of_one and cause in ("", "guarded"):
+        cause = f"{cause}-detail".removeprefix("-")
     origin = event.origin.text if event.origin is not None else ""
     return Fail(
         site,
@@ -44,6 +46,6 @@ def _verdict(repeat: Repeat, text_of: Callable[[Place], str]) -> Verdict:
         cause=cause,
         related=repeat.related(),
         flow=event.flow,
-        fix=repeat.advice(f" in {where}" if where else "") if cause in ("", "guarded") else "",
+        fix=repeat.advice(f" in {where}" if where else "") if cause not in ("bypassed", "query") else "",
         cost=repeat.cost(PAGE, "25 rows on a page"),
     )

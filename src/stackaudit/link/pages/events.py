@@ -13,7 +13,7 @@ from typing import TypeAlias
 from msgspec.structs import replace
 
 from stackaudit.link.queries.advice import SHARED, apart, beside_bare, of_one, with_branches
-from stackaudit.link.queries.events import Event
+from stackaudit.link.queries.events import OWNED, Event
 from stackaudit.link.queries.values import Origin
 from stackaudit.model.source import Place
 from stackaudit.model.verdict import Cost, Step
@@ -177,7 +177,14 @@ class Repeat:
         distinct = {(event.path, event.method if not event.path else "") for event in self.failing}
         page = max((event.turns.page for event in self.failing if event.turns is not None), default=0)
         said = f"{page} rows on a page" if page else f"{assumed}, assumed"
+        if not page and self.is_of_one:
+            rows, said = OWNED, f"{OWNED} rows of one {self.first.owner.name if self.first.owner else 'row'}, assumed"
         return Cost(max(len(distinct), 1) * (page or rows), page or rows, said)
+
+    @property
+    def is_of_one(self) -> bool:
+        """Whether all rows belong to one row that is shown: the tags of a book, and not the books of a list."""
+        return bool(self.failing) and all(event.owner is not None for event in self.failing)
 
 
 def addition(origin: Origin, calls: str, where: str = "") -> str:

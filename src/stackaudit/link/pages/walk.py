@@ -81,12 +81,14 @@ def item(walk: Walk, value: Value, index: Const, at: At) -> Value:
 def sliced(walk: Walk, value: Value, lower: Value, upper: Value, at: At) -> Value:
     """`value[lower:upper]`; few elements are left where the bounds are constants that are close."""
     start = lower.value if isinstance(lower, Const) and isinstance(lower.value, int) else 0
+    most = max(upper.value - start, 0) if isinstance(upper, Const) and isinstance(upper.value, int) else 0
     few = isinstance(upper, Const) and isinstance(upper.value, int) and 0 <= upper.value - start <= FEW
     if isinstance(value, Related):
         value = calls.base_rows(walk, value)
     if isinstance(value, Rows):
         bounded = "a slice of a few rows" if few else value.bounded
-        return replace(value, bounded=bounded, origin=value.origin or walk.origin(at))
+        page = min(most, value.page) if most and value.page else most or value.page
+        return replace(value, bounded=bounded, page=page, origin=value.origin or walk.origin(at))
     if isinstance(value, Seq):
         if few:
             return replace(value, bounded="a slice of a few")

@@ -17,6 +17,8 @@ from stackaudit.model.verdict import Step
 
 EventKind: TypeAlias = Literal["forward", "reverse", "deferred", "bypassed", "query", "write", "existence"]
 Outcome: TypeAlias = Literal["fail", "pass", "unknown"]
+OWNED = 10
+"""So many rows are taken to belong to one row, where nothing tells: one book has fewer tags than a list has books."""
 
 
 class Event(Struct, frozen=True, cache_hash=True):
@@ -58,6 +60,11 @@ class Event(Struct, frozen=True, cache_hash=True):
     def turns(self) -> Loop | None:
         """The loop whose rows are asked: that of the page, the list or the function."""
         return self.around or self.loop
+
+    @property
+    def owner(self) -> Model | None:
+        """The model of the one row to which the rows belong that are asked; None where they are of no single one."""
+        return self.turns.owner if self.turns is not None else None
 
 
 class Record:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from stackaudit.facts import python as py
+from stackaudit.link.models.model import Model
 from stackaudit.link.queries import access, attached, calls
 from stackaudit.link.queries.loading import NOTHING, STORED, UNSAVED
 from stackaudit.link.queries.values import (
@@ -104,7 +105,7 @@ def enter(walk: Walk, value: Value, at: At, text: str = "the loop", bounded: str
         value = access.evaluate(walk, value, at)
     loop = Loop(place_of(at), len(walk.frames), bounded or bound_of(value), text, walk.guard)
     if isinstance(value, Rows):
-        loop.page, loop.behind = value.page, _behind(value)
+        loop.page, loop.behind, loop.owner = value.page, _behind(value), _owner(value)
     running = frozenset(walk.loops)
     walk.loops.append(loop)
     element = turned(element_of(value), loop, running)
@@ -117,6 +118,12 @@ def enter(walk: Walk, value: Value, at: At, text: str = "the loop", bounded: str
     if isinstance(value, Other) and isinstance(element, Other) and not element.name:
         element = replace(element, name=ELEMENT)
     return element, loop
+
+
+def _owner(rows: Rows) -> Model | None:
+    """The model of the one row whose related rows these are, None where that is the row of a loop."""
+    row = rows.via.row if rows.via is not None else None
+    return row.model if row is not None and row.loop is None else None
 
 
 def _behind(rows: Rows) -> Behind | None:

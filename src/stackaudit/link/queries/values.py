@@ -25,7 +25,8 @@ class Loop(Struct, eq=False):
     """A loop during its walk.
 
     `depth` counts the frames below it; `bounded` says why its turns do not count, "" where they do; `page` how many
-    turns it takes where a page shows so many rows, 0 where that is open. `behind` says whose relation it goes through.
+    turns it takes where a page shows so many rows, 0 where that is open. `behind` says whose relation it goes through,
+    `owner` is the model of the one row whose relation that is, None where there are several rows, or it is no relation.
     """
 
     place: Place
@@ -36,6 +37,7 @@ class Loop(Struct, eq=False):
     steps: tuple[tuple[Place, str], ...] = ()
     page: int = 0
     behind: Behind | None = None
+    owner: Model | None = None
 
 
 class Origin(Struct, frozen=True, eq=False):
