@@ -23,6 +23,10 @@ class Book(models.Model):
     title = models.CharField(max_length=80)
     shelves = models.JSONField(default=list)
 
+class Reviewer(models.Model):
+    book = models.ForeignKey(Book, on_delete=models.CASCADE)
+    name = models.CharField(max_length=80)
+
 class Shelf(models.Model):
     name = models.CharField(max_length=80)
 
@@ -39,6 +43,34 @@ BODIES = {
     for book in Book.objects.all():
         if book.title:
             print(book.author.name)
+""",
+    "of_one_row": """
+    author = Author.objects.get(name=names[0])
+    for book in author.book_set.all():
+        print([review.name for review in book.reviewer_set.all()])
+""",
+    "of_one_row_where": """
+    author = Author.objects.get(name=names[0])
+    for book in author.book_set.all():
+        if book.title:
+            print([review.name for review in book.reviewer_set.all()])
+""",
+    "after_an_early_turn": """
+    for book in Book.objects.all():
+        if book.title == "":
+            continue
+        print(book.author.name)
+""",
+    "after_what_is_missing": """
+    for book in Book.objects.all():
+        if book is None:
+            continue
+        if not book.title:
+            raise ValueError
+        print(book.author.name)
+""",
+    "until_one_turn_decides": """
+    return any(book.author.name for book in Book.objects.all())
 """,
     "beside_requests": """
     for book in Book.objects.all():
@@ -147,7 +179,11 @@ def causes(
     path: str,
     decorator: str = "",
     bodies: dict[str, str] = BODIES,
-    checks: tuple[Callable[[Stack], Iterator[Verdict]], ...] = (orm.n_plus_one_forward, orm.write_in_loop),
+    checks: tuple[Callable[[Stack], Iterator[Verdict]], ...] = (
+        orm.n_plus_one_forward,
+        orm.n_plus_one_reverse,
+        orm.write_in_loop,
+    ),
 ) -> dict[str, list[str]]:
     """The causes of the findings of each function, where the functions stand in a file at `path`."""
     found = failures(root, path, decorator, bodies, checks)
@@ -187,6 +223,11 @@ def test_in_a_request(tmp_path: Path) -> None:
     assert causes(tmp_path, "shop/views.py") == {
         "plain": [""],
         "guarded": ["conditional"],
+        "of_one_row": ["detail"],
+        "of_one_row_where": ["conditional-detail"],
+        "after_an_early_turn": ["conditional"],
+        "after_what_is_missing": [""],
+        "until_one_turn_decides": ["conditional"],
         "beside_requests": ["beside"],
         "beside_a_write": ["background", ""],
         "beside_two_writes": ["beside", ""],
@@ -208,6 +249,11 @@ def test_in_commands_and_tasks(tmp_path: Path) -> None:
     expected = {
         "plain": ["background"],
         "guarded": ["conditional"],
+        "of_one_row": ["background"],
+        "of_one_row_where": ["conditional-detail"],
+        "after_an_early_turn": ["conditional"],
+        "after_what_is_missing": ["background"],
+        "until_one_turn_decides": ["conditional"],
         "beside_requests": ["beside"],
         "beside_a_write": ["beside", "background"],
         "beside_two_writes": ["beside", "background"],
