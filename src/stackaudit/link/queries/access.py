@@ -224,14 +224,15 @@ def evaluate(walk: Walk, rows: Rows, at: At, method: str = "") -> Rows:
     if via is not None and walk.repeats(via.row.loop):
         row, relation = via.row, via.relation
         shown = rows.asked or method
+        asking = replace(rows.asking or walk.asking(at), last=method)
         if row.load.unknown == NEW:
             return done
         if row.load.to_many(relation.name) is not None:
-            walk.add("bypassed", "fail", at, row.loop, row=row, relation=relation, method=shown)
+            walk.add("bypassed", "fail", at, row.loop, row=row, relation=relation, method=shown, asking=asking)
         elif row.load.unknown:
             walk.add("reverse", "unknown", at, row.loop, row=row, relation=relation, why=row.load.unknown)
         else:
-            walk.add("reverse", "fail", at, row.loop, row=row, relation=relation, method=shown)
+            walk.add("reverse", "fail", at, row.loop, row=row, relation=relation, method=shown, asking=asking)
         return done
     running = walk.repeating(rows.loops) if via is not None else None
     if via is not None and running is not None and not rows.asked and via.row.load.unknown not in ("", NEW):
@@ -248,7 +249,7 @@ def ask(walk: Walk, receiver: Value, at: At, method: str, loops: frozenset[objec
     loop = walk.repeating(taint)  # type: ignore[arg-type]
     model = getattr(receiver, "model", None)
     if loop is not None and not (secondary and receiver.via.row.origin is not None):  # type: ignore[union-attr]
-        walk.add("query", "fail", at, loop, model=model, method=method)
+        walk.add("query", "fail", at, loop, model=model, method=method, asking=replace(walk.asking(at), last=method))
     elif any(item in taint and item.bounded for item in walk.loops):
         running = next(item for item in reversed(walk.loops) if item in taint)
         walk.add("query", "pass", at, running, model=model, method=method, why=running.bounded)

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from stackaudit.facts import python as py
 from stackaudit.link.models.model import Model, Relation
 from stackaudit.link.modules import SourceModule
-from stackaudit.link.queries.values import Loop, Origin, Rows
+from stackaudit.link.queries.values import Asking, Loop, Origin, Rows
 from stackaudit.model.source import Place
 from stackaudit.model.verdict import Step
 
@@ -33,6 +33,7 @@ class Event(Struct, frozen=True, cache_hash=True):
     - `guarded` says that a condition inside the loop stands before it;
     - `area` is the area of rules that answers for it: that of whoever walked ("orm" for the Python code itself);
     - `below` counts the calls between the loop and the query;
+    - `asking` is the expression that asks, in the code that has the row, where it asks for many rows or is no access;
     - `around` is the loop whose rows the code is asked of that runs `loop`, None where that is no matter;
     - `why` completes "unknown, because ..." (unknown), says why all is well (pass) or why it matters little (fail).
     """
@@ -55,6 +56,7 @@ class Event(Struct, frozen=True, cache_hash=True):
     area: str = "orm"
     below: int = 0
     around: Loop | None = None
+    asking: Asking | None = None
 
     @property
     def turns(self) -> Loop | None:
@@ -73,7 +75,8 @@ class Record:
     `working` are the loops, by their places, that do work outside the database on their turns; `workers` the functions
     that do it. `listed` are loops over what one column of one row holds. `outside` holds the calls that are such work,
     with the dotted name of what they call, and `called` the functions of the repository that calls lead to. `shown`
-    are the rows that templates and lists go through, by the place of the loop and the origin. With `apart`, what one
+    are the rows that templates and lists go through, by the place of the loop and the origin. `changed` holds the
+    models, by their labels, whose rows the turns of a loop write, by its place. With `apart`, what one
     loop over a relation asks is an event for each of the querysets whose rows the relation belongs to.
     """
 
@@ -87,6 +90,7 @@ class Record:
         self.outside: dict[py.Node, str] = {}
         self.called: dict[py.Node, tuple[SourceModule, py.FunctionDef]] = {}
         self.shown: dict[tuple[Place, Origin | None], Rows] = {}
+        self.changed: dict[Place, set[str]] = {}
 
     def add(self, event: Event) -> None:
         """Keep an event, unless the same one is known already."""

@@ -11,6 +11,7 @@ from stackaudit.link.queries.loading import NEW, NOTHING, STORED, Load, joined, 
 from stackaudit.link.queries.loops import IDLE
 from stackaudit.link.queries.table import METHODS, ROW_METHODS, method, uses_prefetch
 from stackaudit.link.queries.values import (
+    COMBINED,
     ELEMENT,
     EMPTY,
     RAW,
@@ -32,6 +33,7 @@ SAVES = frozenset({"save", "asave", "save_base"})
 PRESUMED = "presumed"
 """`Origin.by` of rows behind a row whose own loading is not known: somebody may have prefetched them."""
 _OF_MANY = frozenset({"in_bulk", "ain_bulk", "bulk_create", "abulk_create", "bulk_update", "abulk_update"})
+_ALL = frozenset({"all", "get_queryset"})
 _NEVER_KNOWN = "a name in it is not a constant"
 
 
@@ -68,9 +70,13 @@ def called(
         narrowed = changed.narrowed | _narrows(name, args, keywords)
         kind = "values" if row.returns == "values" else changed.kind
         made = replace(changed, kind=kind, loops=loops, evaluated=False, narrowed=narrowed)
+        if rows.via is not None and name not in _ALL:
+            known = rows.asking.methods if rows.asking is not None else frozenset()
+            made = replace(made, asking=replace(walk.asking(at), methods=known | {name}))
         if rows.via is None or not (rows.cached or rows.path):
             path = () if made.via is None or not made.cached else made.path
-            made = replace(made, origin=walk.origin(at, RAW if name == RAW else "", made), path=path)
+            by = COMBINED if row.effect == "union" else RAW if name == RAW else ""
+            made = replace(made, origin=walk.origin(at, by, made), path=path)
         elif not made.cached:
             made = replace(made, origin=walk.origin(at, rows=made), path=())
         via = made.via

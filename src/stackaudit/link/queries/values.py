@@ -67,6 +67,11 @@ class Origin(Struct, frozen=True, eq=False):
         """Whether its rows come from SQL, to which nothing can be joined."""
         return self.by == RAW or (self.refined is not None and self.refined.is_raw)
 
+    @property
+    def is_combined(self) -> bool:
+        """Whether its rows are put together from several querysets: Django lets nothing be loaded with them."""
+        return self.by == COMBINED or (self.refined is not None and self.refined.is_combined)
+
     def __eq__(self, other: object) -> bool:
         """Whether both are the same expression of one function; what is known of its rows does not count."""
         if self is other:
@@ -93,6 +98,20 @@ class Origin(Struct, frozen=True, eq=False):
         return other
 
 
+class Asking(Struct, frozen=True, cache_hash=True):
+    """The expression that asks for the rows behind a relation, in the code that has the row: what a fix rewrites.
+
+    `methods` are those between the relation and the rows, but for `all()`; `last` is the one that ends them ("count",
+    "first"), "" where the rows are gone through.
+    """
+
+    place: Place
+    text: str
+    where: str
+    methods: frozenset[str] = frozenset()
+    last: str = ""
+
+
 class Behind(Struct, frozen=True, cache_hash=True):
     """Rows that a relation of other rows leads to and that nobody loaded, as a prefetch of those would name them.
 
@@ -116,6 +135,8 @@ class Other(Struct, frozen=True, cache_hash=True):
 UNKNOWN = Other()
 GIVEN = "given"
 """`Origin.by` of rows behind one row that another function asked for: other callers may hand over other rows."""
+COMBINED = "combined"
+"""`Origin.by` of what union(), intersection() and difference() make: nothing can be loaded with it."""
 RAW = "raw"
 """`Origin.by` of rows that `raw()` asks for."""
 ELEMENT = "@element"
@@ -162,7 +183,8 @@ class Rows(Struct, frozen=True, cache_hash=True):
 
     `kind` is "rows", or "values" where they are dictionaries, tuples or scalars. `bounded` says why there are few of
     them, "" where nothing says so. `streamed` marks `.iterator()`. Rows behind a relation of one row say so in `via`;
-    `cached` where they were prefetched, `asked` names the method that made a prefetched manager ask again.
+    `cached` where they were prefetched, `asked` names the method that made a prefetched manager ask again, `asking`
+    the whole expression.
     `narrowed` holds what filters ask for ("?" where that cannot be told), `limited` that they are one page or slice,
     and `page` of how many rows at most, 0 where that is not known.
     """
@@ -181,6 +203,7 @@ class Rows(Struct, frozen=True, cache_hash=True):
     via: Related | None = None
     cached: bool = False
     asked: str = ""
+    asking: Asking | None = None
     narrowed: frozenset[str] = frozenset()
     limited: bool = False
     page: int = 0
@@ -351,6 +374,11 @@ def _either(chosen: Rows, other: Rows) -> Origin | None:
     return replace(first, beside=(*first.beside, *more)[:_BRANCHES])
 
 
+def _asking(one: Asking | None, other: Asking | None) -> Asking | None:
+    """What asks for rows that are one or the other: by the methods of both."""
+    return replace(one, methods=one.methods | other.methods) if one is not None and other is not None else one or other
+
+
 EMPTY = "none() holds no rows"
 _BRANCHES = 3
 _PLAIN = frozenset({Other, Const})
@@ -375,6 +403,7 @@ def join(one: Value, other: Value) -> Value:
             limited=one.limited or other.limited,
             page=max(one.page, other.page) if one.page and other.page else 0,
             bounded=one.bounded if other.bounded else "",
+            asking=_asking(chosen.asking, other.asking if chosen is one else one.asking),
             asked=chosen.asked or (one.asked or other.asked if one.via is not None and other.via is not None else ""),
         )
     if isinstance(one, Row) and isinstance(other, Row) and one.model is other.model:

@@ -21,8 +21,10 @@ from stackaudit.link.queries.values import (
     GIVEN,
     NO_LOOPS,
     UNKNOWN,
+    Asking,
     Instance,
     Loop,
+    Manager,
     Mapping,
     Origin,
     Other,
@@ -42,6 +44,7 @@ QUIET_DEPTH = 5
 FAR = 2
 """So many calls below its loop a query that no row of the loop asks for is not judged any more."""
 BUDGET = 40_000
+_SETS = (Rows, Manager, Related)
 
 
 def place_of(at: At) -> Place:
@@ -240,6 +243,14 @@ class Walk:
         is_given = row.origin is None or row.origin.where != self.where
         return replace(made, by=by or GIVEN, way=way) if is_given else made
 
+    def asking(self, at: At) -> Asking:
+        """The expression at a place as its caller knows it, where it is one on the rows that the caller gave."""
+        for frame in reversed(self.frames):
+            if frame.called is None or not (isinstance(frame.bound, _SETS) or _is_given(frame, at)):
+                return Asking(place_of(at), text_of(at[1]) if not isinstance(at, Place) else "", frame.where)
+            at = frame.called
+        return Asking(place_of(at), "", self.where)
+
     def add(
         self,
         kind: EventKind,
@@ -254,6 +265,7 @@ class Walk:
         method: str = "",
         why: str = "",
         text: str = "",
+        asking: Asking | None = None,
     ) -> None:
         """Record an event at `at`, which `loop` repeats."""
         if self.shielded:
@@ -288,7 +300,7 @@ class Walk:
                 kind, outcome, place, query, where, said, origin, path, relation,
                 model or (row.model if row is not None else rows.model if rows is not None else None),
                 method, loop, tuple(flow), loop is not None and self.guard > (around or loop).guard, why,
-                self.area, len(calls), around,
+                self.area, len(calls), around, asking,
             )
         )  # fmt: skip
 
@@ -337,6 +349,19 @@ def all_loops(values: Iterable[Value]) -> frozenset[Loop]:
         if value.loops:
             found |= value.loops
     return found
+
+
+def _is_given(frame: Frame, at: At) -> bool:
+    """Whether an expression begins with rows that are an argument of the function that it stands in."""
+    node = None if isinstance(at, Place) else at[1]
+    while isinstance(node, (py.Attribute, py.Call)):
+        node = node.func if isinstance(node, py.Call) else node.value
+    params = frame.node.params if frame.node is not None else ()
+    return (
+        isinstance(node, py.Name)
+        and any(param.name == node.id for param in params)
+        and isinstance(frame.env.get(node.id), _SETS)
+    )
 
 
 def _way(frames: list[Frame]) -> Iterator[Step]:
