@@ -58,3 +58,61 @@ def views(author: Author):
         ("small", "Ask by `.exists()`, with `not` before it, instead of counting and comparing."),
         ("small", "Write `Book.objects.exists()` instead."),
     ]
+
+
+def test_rows_that_are_loaded_for_a_number_or_an_answer(tmp_path: Path) -> None:
+    views = """\
+from .models import Author, Book
+
+def numbers(author: Author, book: Book):
+    named = Book.objects.only("title")
+    print(len(named), list(Book.objects.filter(title="a"))[0])
+    if book not in Book.objects.filter(title="Emma"):
+        return Book.objects.filter(title__in=["The first of all titles", "The last of all titles"]) or None
+    if Book.objects.filter(title__in=["The first of all titles", "The last of all titles"]):
+        return None
+"""
+    assert told(tmp_path, orm.loads_rows_to_count, views=views) == [
+        ("", "Write `named.count()`."),
+        ("through", 'Write `Book.objects.filter(title="a")[0]` without the list: that asks for one row.'),
+        ("member", 'Write `not Book.objects.filter(title="Emma").filter(pk=book.pk).exists()`.'),
+        ("truth", "Ask the queryset by `.exists()` in the test."),
+    ]
+
+
+def test_a_query_that_is_asked_again(tmp_path: Path) -> None:
+    views = """\
+from .models import Author, Book
+
+def twice():
+    books = Book.objects.filter(title="a")
+    print(books.count())
+    if books.first() is None:
+        print(books.first())
+        raise ValueError(books.count())
+    for book in Book.objects.all():
+        print(book)
+    for book in Book.objects.all():
+        print(book, books.count())
+"""
+    assert told(tmp_path, orm.repeated_evaluation, views=views) == [
+        ("", "Give what line 9 asks for a name, `rows = Book.objects.all()`, and use it there and here."),
+    ]
+
+
+def test_indexes(tmp_path: Path) -> None:
+    models = """\
+from django.db import models
+
+class Author(models.Model):
+    name = models.SlugField(unique=False)
+    slug = models.CharField(max_length=9, db_index=True)
+
+    class Meta:
+        indexes = [models.Index(fields=["name", "slug"]), models.Index(fields=["slug", "name"])]
+        index_together = [("name",), ("slug", "name")]
+"""
+    assert told(tmp_path, orm.duplicate_index, models=models) == [
+        ("", "Take (name) out of `index_together` of Author and make a migration."),
+        ("", "Take (slug, name) out of `index_together` of Author and make a migration."),
+    ]

@@ -25,12 +25,14 @@ class Index:
 
     `asked` says by what: a field's `db_index` (or its kind, as for SlugField), a foreign key, `Meta.indexes`, or what
     has to be unique (that index stays whatever else there is). `is_text`: PostgreSQL gets a second one for `LIKE`.
+    `together`: it comes from `index_together`, and has no name.
     """
 
     columns: tuple[str, ...]
     asked: Asked
     place: Place
     is_text: bool = False
+    together: bool = False
 
     @property
     def plain(self) -> tuple[str, ...]:
@@ -110,7 +112,7 @@ def _of_option(module: SourceModule, option: str, node: py.Node) -> Iterator[Ind
         for group in groups:
             names = _strings(group)
             asked: Asked = "unique" if option == "unique_together" else "index"
-            yield Index(names, asked, module.place(group)) if names else None
+            yield Index(names, asked, module.place(group), together=option == "index_together") if names else None
         return
     for item in node.elts:
         yield _declared(module, item)

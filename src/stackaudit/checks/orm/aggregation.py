@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from stackaudit.facts import python as py
 from stackaudit.link.models.model import Model
-from stackaudit.link.queries.source import text_of
+from stackaudit.link.queries.source import code_of, text_of
 from stackaudit.link.queries.values import Rows
 from stackaudit.link.usage.bodies import Body
 from stackaudit.link.usage.chains import calls_of
@@ -34,7 +34,7 @@ def python_aggregation(stack: Stack) -> Iterator[Verdict]:
             if is_builtin(body, call.func, frozenset(_AGGREGATES)) and len(call.args) == 1:
                 source = _source(body, call.args[0])
                 if source is not None:
-                    yield from _judge(body, call, *source)
+                    yield from _judge(body, call, *source, stack.queries.walk.django)
 
 
 def _source(body: Body, node: py.Expr) -> tuple[py.Expr, py.Expr | None, str] | None:
@@ -49,7 +49,9 @@ def _source(body: Body, node: py.Expr) -> tuple[py.Expr, py.Expr | None, str] | 
     return None
 
 
-def _judge(body: Body, call: py.Call, rows: py.Expr, element: py.Expr | None, name: str) -> Iterator[Verdict]:
+def _judge(
+    body: Body, call: py.Call, rows: py.Expr, element: py.Expr | None, name: str, django: tuple[int, int]
+) -> Iterator[Verdict]:
     value = body.value(rows)
     if not isinstance(value, Rows) or value.model is None or not is_lazy(body, rows) or value.bounded:
         return
@@ -75,7 +77,7 @@ def _judge(body: Body, call: py.Call, rows: py.Expr, element: py.Expr | None, na
     elif value.via is not None and (value.via.row.load.unknown or body.is_given(rows)):
         yield Unsure(site, "whether a caller has prefetched these rows is not known")
     elif value.kind == "rows" or element is None:
-        yield _fail(site, call, rows, column, called)
+        yield _fail(site, call, rows, column, called, django)
 
 
 def _sliced(node: py.Expr) -> bool:
@@ -113,13 +115,16 @@ def _listed(model: Model, node: py.Expr, called: str) -> str | None:
     return f'F("{field.name}")' if flat and field is not None and field.kind in kinds else None
 
 
-def _fail(site: Site, call: py.Call, rows: py.Expr, column: str, called: str) -> Fail:
+def _fail(site: Site, call: py.Call, rows: py.Expr, column: str, called: str, django: tuple[int, int]) -> Fail:
     source = rows
     if isinstance(rows, py.Call) and isinstance(rows.func, py.Attribute) and rows.func.attr in ("all", "values_list"):
         source = rows.func.value
     function = _AGGREGATES[called]
     single = column.removeprefix('F("').removesuffix('")')
     inner = f'"{single}"' if single.isidentifier() else column
-    default = ", default=0" if called == "sum" else ""
-    fix = f'Write `{text_of(source, 60)}.aggregate(value={function}({inner}{default}))["value"]`.'
+    default = ", default=0" if called == "sum" and django >= (4, 0) else ""
+    otherwise = " or 0" if called == "sum" and not default else ""
+    asking = f'.aggregate(value={function}({inner}{default}))["value"]{otherwise}'
+    written = code_of(source, 60)
+    fix = f"Write `{written}{asking}`." if written else f"Ask the queryset itself by `{asking}`."
     return Fail(site, {"expression": text_of(call, 80), "function": function, "rows": text_of(rows, 60)}, fix=fix)

@@ -58,9 +58,15 @@ def _judge(body: Body, source: py.Expr, model: Model, signalled: bool) -> Iterat
         if unused:
             related = (Step(body.place(source), "goes through the rows"),)
             values = {"method": name, "paths": ", ".join(f"`{path}`" for path in unused), "where": body.where}
-            yield Fail(site, values, "prefetch" if name == "prefetch_related" else "", related), call
+            yield Fail(site, values, "prefetch" if name == "prefetch_related" else "", related, fix=_less(values)), call
         else:
             yield Pass(site), call
+
+
+def _less(values: dict[str, str]) -> str:
+    taken = f"Take {values['paths']} out of the `{values['method']}()`"
+    joins = values["method"] == "select_related"
+    return f"{taken}: a key alone, as in `row.…_id`, needs no join." if joins else f"{taken}."
 
 
 def _is_streamed(body: Body, source: py.Expr) -> bool:

@@ -6,9 +6,11 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from stackaudit.facts import python as py
-from stackaudit.link.queries.source import text_of
+from stackaudit.link.queries.source import code_of, text_of
 from stackaudit.link.queries.values import Manager, Related, Rows
 from stackaudit.link.usage.bodies import Body
+from stackaudit.link.usage.chains import calls_of
+from stackaudit.link.usage.effects import fails
 from stackaudit.link.usage.uses import LOADS, Use, is_lazy, querysets, use_of, uses_of
 from stackaudit.model.verdict import Fail, Pass, Site, Step, Unsure, Verdict
 
@@ -60,17 +62,18 @@ def _asked_first(body: Body, use: Use, uses: list[Use]) -> Verdict:
         item
         for item in uses
         if item.how in LOADS and body.follows(use.node, item.node) and _once(body, use.node, item.node)
+        if not fails(body, item.node, asked)
     ]
     loaded = any(item.how in LOADS and body.always(item.node, use.node) for item in uses)
     if not later or loaded or _changes(body, use.node, later[0].node):
         return Pass(site)
     first = later[0]
     values = {"name": use.node.id, "asked": text_of(asked, 60), "then": _said(first)}
-    fix = (
-        f"Test `{use.node.id}` itself (`if {use.node.id}:`): that loads the rows, and what follows uses them."
-        if method == "exists"
-        else f"Write `len({use.node.id})`: it loads the rows, and what follows uses them."
-    )
+    fix = f"Write `len({use.node.id})`: it loads the rows, and what follows uses them."
+    if method != use.method:
+        fix = f"Load the rows once, `rows = [row async for row in {use.node.id}]`, and ask that list before and after."
+    elif method == "exists":
+        fix = f"Test `{use.node.id}` itself (`if {use.node.id}:`): that loads the rows, and what follows uses them."
     return Fail(
         site, values, "count" if method == "count" else "", (Step(body.place(first.node), "loads the rows"),), fix=fix
     )
@@ -143,7 +146,7 @@ def _loaded(body: Body, node: py.Expr, value: Rows) -> Iterator[Verdict]:
     elif value.via is not None and (value.via.row.load.unknown or body.is_given(node)):
         yield Unsure(site, "whether a caller has prefetched these rows is not known")
     else:
-        yield _wasted(site, first)
+        yield _wasted(body, site, first)
 
 
 def _first_of_list(body: Body, use: Use) -> bool:
@@ -157,6 +160,7 @@ def _first_of_list(body: Body, use: Use) -> bool:
         and isinstance(holder, py.Subscript)
         and holder.value is use.by
         and isinstance(holder.index, py.Constant)
+        and isinstance(holder.index.value, int)
     )
 
 
@@ -169,16 +173,34 @@ def _text(use: Use) -> str:
     return text_of(use.node if use.how == "truth" else use.by, 60)
 
 
-_BETTER = {"length": "count()", "truth": "exists()", "member": "contains(…)", "through": "first()"}
+_BETTER = {"length": "count()", "truth": "exists()", "member": "filter(pk=…).exists()", "through": "[…]"}
+_NARROWING = frozenset({"only", "defer", "values", "values_list"})
 
 
-def _wasted(site: Site, use: Use) -> Fail:
-    written = text_of(use.node, 60)
-    values = {"rows": written, "expression": _text(use), "better": _BETTER[use.how]}
-    fix = {
-        "length": f"Write `{written}.count()`.",
-        "truth": f"Write `{written}.exists()`.",
-        "member": f"Write `{written}.contains(…)` (Django 4.0 and later), or `.filter(pk=…).exists()`.",
-        "through": f"Write `{written}.first()`, which asks for one row.",
-    }[use.how]
-    return Fail(site, values, "" if use.how == "length" else use.how, fix=fix)
+def _wasted(body: Body, site: Site, use: Use) -> Fail:
+    narrowed = any(name in _NARROWING for name, _ in calls_of(body, use.node))
+    values = {
+        "rows": text_of(use.node, 60),
+        "expression": _text(use),
+        "better": _BETTER[use.how],
+        "columns": "" if narrowed else " with all its columns",
+    }
+    return Fail(site, values, "" if use.how == "length" else use.how, fix=_better(body, use))
+
+
+def _better(body: Body, use: Use) -> str:
+    """What to write; of a long expression only what changes in it."""
+    rows = code_of(use.node, 60)
+    if use.how == "length":
+        return f"Write `{rows}.count()`." if rows else "Ask the queryset by `.count()` in place of `len()`."
+    if use.how == "truth":
+        return f"Write `{rows}.exists()`." if rows else "Ask the queryset by `.exists()` in the test."
+    if use.how == "member" and isinstance(use.by, py.Compare):
+        one = code_of(use.by.left, 40)
+        negated = "not " if "not in" in use.by.ops else ""
+        if rows and one and isinstance(use.by.left, (py.Name, py.Attribute)):
+            return f"Write `{negated}{rows}.filter(pk={one}.pk).exists()`."
+        return f"Ask the queryset by `.filter(pk=….pk).exists()`{', with `not` before it' if negated else ''}."
+    holder = body.parents.get(use.by)
+    index = text_of(holder.index) if isinstance(holder, py.Subscript) else "0"
+    return f"Write `{rows or '…'}[{index}]` without the list: that asks for one row."

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from stackaudit.facts import python as py
 from stackaudit.link.models.model import Field
 from stackaudit.link.queries.loading import NEW
-from stackaudit.link.queries.source import text_of
+from stackaudit.link.queries.source import code_of, text_of
 from stackaudit.link.queries.values import Row
 from stackaudit.link.usage.bodies import Body
 from stackaudit.model.verdict import Fail, Pass, Site, Step, Unsure, Verdict
@@ -73,9 +73,10 @@ def _judge(body: Body, node: py.Node, target: py.Attribute, op: str, by: py.Expr
     elif body.bound(target.value) is None:
         yield Unsure(site, "whether the caller holds a lock on the row is not known")
     else:
-        name, amount = target.attr, text_of(by, 40)
+        name, amount, more = target.attr, text_of(by, 40), code_of(by, 40) or "…"
+        more = more if isinstance(by, (py.Constant, py.Name, py.Attribute, py.Call)) else f"({more})"
         fix = (
-            f'Write `{target.value.id}.{name} = F("{name}") {op} {amount}` before that save (and `refresh_from_db()` '
+            f'Write `{target.value.id}.{name} = F("{name}") {op} {more}` before that save (and `refresh_from_db()` '
             "where the number is read again), or read the row with `select_for_update()` inside `transaction.atomic()` "
             "where more is decided by it."
         )

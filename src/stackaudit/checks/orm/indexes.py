@@ -53,12 +53,29 @@ def _judge(model: Model, index: Index, number: int, found: list[Index], mysql: b
     values = {"model": model.name, "columns": columns, "other": _named(by)}
     related = (Step(by.place, "begins with the same columns"),) if by.place != index.place else ()
     cause = {"foreign key": "foreign-key", "field": "field", "index": ""}[index.asked]
-    return Fail(site, values, cause, related)
+    return Fail(site, values, cause, related, fix=_without(model, index, values["other"]))
+
+
+def _without(model: Model, index: Index, other: str) -> str:
+    """How to be rid of an index."""
+    columns = ", ".join(index.columns)
+    field = model.columns.get(columns)
+    if index.asked == "foreign key":
+        return f"Write `db_index=False` on `{columns}` of {model.name} and make a migration; {other} has to stay then."
+    if field is not None and index.asked == "field":
+        written = "Take `db_index=True` off" if field.keyword("db_index") is not None else "Write `db_index=False` on"
+        return f"{written} `{columns}` of {model.name} and make a migration."
+    if index.together:
+        return f"Take ({columns}) out of `index_together` of {model.name} and make a migration."
+    return (
+        f"Take the index on ({columns}) out of `Meta.indexes` of {model.name} and make a migration. On a large "
+        "PostgreSQL table let it be `RemoveIndexConcurrently`, in a migration with `atomic = False`."
+    )
 
 
 def _named(index: Index) -> str:
     if index.asked == "foreign key":
-        return "that of the foreign key itself"
+        return "the index of the foreign key itself"
     return f"the {'unique one' if index.asked == 'unique' else 'one'} on ({', '.join(index.columns)})"
 
 
@@ -98,7 +115,12 @@ def missing_index(stack: Stack) -> Iterator[Verdict]:
             yield Pass(site)
         else:
             related = tuple(Step(place, f"looks up by `{name}` alone") for place in places[:5])
-            yield Fail(site, {"model": model.name, "column": name, "times": str(len(places))}, related=related)
+            fix = (
+                f"Look at `EXPLAIN ANALYZE` with production's data; where it says Seq Scan, write `db_index=True` on "
+                f"`{name}` of {field.owner.name}, and make a migration."
+            )
+            values = {"model": model.name, "column": name, "times": str(len(places))}
+            yield Fail(site, values, related=related, fix=fix)
 
 
 _OFTEN = 2

@@ -7,10 +7,10 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from stackaudit.facts import python as py
-from stackaudit.link.queries.source import text_of
+from stackaudit.link.queries.source import code_of, text_of
 from stackaudit.link.queries.values import Manager, Related, Row, Rows
 from stackaudit.link.usage.bodies import Body
-from stackaudit.link.usage.effects import is_plain, is_quiet, is_same, within
+from stackaudit.link.usage.effects import fails, is_plain, is_quiet, is_same, within
 from stackaudit.link.usage.uses import LOADS, Use, use_of, uses_of
 from stackaudit.model.source import Place
 from stackaudit.model.verdict import Cost, Fail, Pass, Site, Step, Verdict
@@ -82,12 +82,22 @@ def _repeated(stack: Stack, body: Body, written: str, uses: list[Use]) -> Iterat
             continue
         if set(body.loops(again)) - set(body.loops(node)) and isinstance(node, py.Name):
             continue
+        if fails(body, again, node):
+            continue
         between = [item for item in body.nodes if node.end <= item.start and item.end <= again.start]
         if is_same(body, node, again) and is_quiet(stack.modules, body, between) and not _is_turned(body, node, again):
             site = Site(body.place(again), f"{body.where}: {written[:60]} again")
             related = (Step(body.place(node), "asks the same before"),)
-            yield Fail(site, {"query": text_of(again, 60)}, related=related)
+            yield Fail(site, {"query": text_of(again, 60)}, related=related, fix=_kept(body, node, other))
             return
+
+
+def _kept(body: Body, node: py.Expr, use: Use) -> str:
+    """Where to give the answer, or the rows, a name."""
+    name = "answer" if use.how in ("asked", "index") else "rows"
+    line, written = body.place(node).region.line, code_of(node, 80)
+    making = f", `{name} = {written}`," if written else ""
+    return f"Give what line {line} asks for a name{making} and use it there and here."
 
 
 def _expression(use: Use) -> py.Expr:

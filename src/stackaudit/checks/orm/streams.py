@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from stackaudit.facts import python as py
 from stackaudit.link.modules import dotted
-from stackaudit.link.queries.source import text_of
+from stackaudit.link.queries.source import code_of, text_of
 from stackaudit.link.queries.values import Rows
 from stackaudit.link.usage.bodies import Body
 from stackaudit.link.usage.chains import calls_of
@@ -27,11 +27,11 @@ def iterate_without_iterator(stack: Stack) -> Iterator[Verdict]:
     `iterator()` after `prefetch_related()` raises ValueError without a chunk size, from Django 5.0 on.
     """
     grown = stack.growing
-    modern = stack.queries.walk.django >= (5, 0)
+    django = stack.queries.walk.django
     for body in stack.usage:
         background = _is_background(body)
         for node in body.of_kind(py.For):
-            yield from _loop(body, node, grown, background, modern)
+            yield from _loop(body, node, grown, background, django)
 
 
 def _is_background(body: Body) -> bool:
@@ -41,7 +41,9 @@ def _is_background(body: Body) -> bool:
     return any(name.rpartition(".")[2] in _TASKS for name in names)
 
 
-def _loop(body: Body, loop: py.For, grown: frozenset[object], background: bool, modern: bool) -> Iterator[Verdict]:
+def _loop(
+    body: Body, loop: py.For, grown: frozenset[object], background: bool, django: tuple[int, int]
+) -> Iterator[Verdict]:
     rows = body.value(loop.iter)
     if not isinstance(rows, Rows) or rows.model is None:
         return
@@ -49,7 +51,12 @@ def _loop(body: Body, loop: py.For, grown: frozenset[object], background: bool, 
     if rows.streamed:
         calls = dict(calls_of(body, loop.iter))
         stream = calls.get("iterator") or calls.get("aiterator")
-        if modern and stream is not None and not (stream.args or stream.keywords) and "prefetch_related" in calls:
+        if (
+            django >= (5, 0)
+            and stream is not None
+            and not (stream.args or stream.keywords)
+            and "prefetch_related" in calls
+        ):
             yield Fail(site, {"rows": text_of(loop.iter, 60), "model": rows.model.name}, "prefetched")
         elif background:
             yield Pass(site)
@@ -58,10 +65,14 @@ def _loop(body: Body, loop: py.For, grown: frozenset[object], background: bool, 
     if not background or rows.model not in grown or rows.kind != "rows" or not is_lazy(body, loop.iter):
         return
     names = {name for name, _ in calls_of(body, loop.iter)}
-    if not everything or names & {"exclude", "in_bulk"} or _is_kept(body, loop):
+    dropped = django < (4, 1) and "prefetch_related" in names  # until then iterator() prefetches nothing
+    if not everything or dropped or names & {"exclude", "in_bulk"} or _is_kept(body, loop):
         yield Pass(site)
         return
-    yield Fail(site, {"rows": text_of(loop.iter, 60), "model": rows.model.name})
+    written = code_of(loop.iter, 80)
+    fix = f"Write `{written}.iterator(chunk_size=2000)`" if written else "Append `.iterator(chunk_size=2000)` to it"
+    fix += ". Behind PgBouncer in transaction mode set `DISABLE_SERVER_SIDE_CURSORS` as well."
+    yield Fail(site, {"rows": text_of(loop.iter, 60), "model": rows.model.name}, fix=fix)
 
 
 def _is_kept(body: Body, loop: py.For) -> bool:

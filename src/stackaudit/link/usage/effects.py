@@ -81,3 +81,13 @@ def is_plain(body: Body, node: py.Expr) -> bool:
 
 _CHANGING = (py.Lambda, py.Comp, py.Await, py.NamedExpr, py.Yield)
 _PARTS = ("Q", "F", "Count", "Sum", "Max", "Min")
+
+
+def fails(body: Body, node: py.Node, other: py.Node) -> bool:
+    """Whether a node stands in a branch that ends by raising, and that does not hold the other node."""
+    shared = set(body.branches(other))
+    for holder, arm in body.branches(node):
+        statements = getattr(holder, arm, ()) if isinstance(holder, py.If) else ()
+        if (holder, arm) not in shared and statements and isinstance(statements[-1], py.Raise):
+            return True
+    return False
