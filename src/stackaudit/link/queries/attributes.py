@@ -41,6 +41,9 @@ _PAGES_OF = frozenset(
     | {"private", "in_site"}
 )
 """Methods of Wagtail's querysets of pages that leave some of them out and change nothing else."""
+_CHOICES = tuple(
+    f"django.db.models.{inner}{name}Choices" for inner in ("", "enums.") for name in ("", "Text", "Integer")
+)
 MANAGER_BASES = ("django.db.models.Manager", "django.db.models.manager.Manager")
 QUERYSET_BASES = ("django.db.models.QuerySet", "django.db.models.query.QuerySet")
 
@@ -214,7 +217,12 @@ def _of_class(walk: Walk, value: ClassRef, name: str, at: At) -> Value:
         found = value.cls.find(name)
         if found is None and name == "_meta" and model is None:
             return _options(walk, value.cls, at)
-        return member(walk, value, found, at) if found is not None else Other(value.loops)
+        if found is None:
+            return Other(value.loops)
+        held = member(walk, value, found, at)
+        if isinstance(held, Seq) and held.items and value.cls.is_a(*_CHOICES):
+            return held.items[0]  # NEW = "new", _("Brand new"): the value, then its label
+        return held
     return Other(value.loops, f"{value.cls}.{name}")
 
 

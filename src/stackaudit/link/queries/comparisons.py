@@ -24,9 +24,8 @@ def outcome(walk: Walk, node: py.Compare, values: list[Value]) -> Const | None:
         return None
     left, right, operator = values[0], values[1], node.ops[0]
     told: bool | None = None
-    other = node.comparators[0]
-    if isinstance(left, Const) and isinstance(other, py.Constant) and _is_parameter(walk, node.left):
-        told = _equal(operator, type(left.value) is type(other.value) and left.value == other.value)
+    if isinstance(left, Const) and is_parameter(walk, node.left):
+        told = _of_parameter(operator, left, right, node.comparators[0])
     if told is None and isinstance(left, Other) and right == Const(None):
         holds = decided(left)
         told = _equal(operator, not holds) if holds is not None else None
@@ -39,7 +38,25 @@ def _equal(operator: str, same: bool) -> bool | None:
     return same is _EQUAL[operator] if operator in _EQUAL else None
 
 
-def _is_parameter(walk: Walk, name: py.Expr) -> bool:
+def _of_parameter(operator: str, left: Const, right: Value, written: py.Expr) -> bool | None:
+    """`kind == "new"`, `kind == Kind.NEW`, `kind in (Kind.NEW, Kind.OLD)`, for a parameter that a call filled."""
+    if isinstance(right, Const) and _is_written(written):
+        return _equal(operator, type(left.value) is type(right.value) and left.value == right.value)
+    if operator in ("in", "not in") and isinstance(right, Seq) and isinstance(written, (py.Tuple, py.List, py.Set)):
+        items = right.items or ()
+        if len(items) == len(written.elts) and all(isinstance(item, Const) for item in items):
+            held = any(isinstance(item, Const) and item.value == left.value for item in items)
+            return held is (operator == "in") if all(map(_is_written, written.elts)) else None
+    return None
+
+
+def _is_written(node: py.Expr) -> bool:
+    """Whether an expression is a constant, by its kind or by its name."""
+    name = node.attr if isinstance(node, py.Attribute) else node.id if isinstance(node, py.Name) else ""
+    return isinstance(node, py.Constant) or name.isupper()
+
+
+def is_parameter(walk: Walk, name: py.Expr) -> bool:
     """Whether a name is a parameter of the running function that nothing in it binds anew."""
     function = walk.frame.node
     if not isinstance(name, py.Name) or not isinstance(function, py.FunctionDef):

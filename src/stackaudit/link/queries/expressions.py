@@ -265,7 +265,8 @@ def _added(left: Seq | Rows, right: Seq | Rows) -> Value:
 
 def _boolop(walk: Walk, node: py.BoolOp) -> Value:
     left = _tested(walk, node.left)
-    if isinstance(left, Other) and decided(left) is (node.op == "or"):
+    certain = isinstance(left, Other) or (isinstance(left, Const) and comparisons.is_parameter(walk, node.left))
+    if certain and decided(left) is (node.op == "or"):
         return left  # the other side is never asked
     walk.guard += 1
     right = evaluate(walk, node.right)
