@@ -49,6 +49,10 @@ BODIES = {
     for book in author.book_set.all():
         print([review.name for review in book.reviewer_set.all()])
 """,
+    "of_a_short_page": """
+    for book in Book.objects.order_by("title")[:10]:
+        print(book.author.name)
+""",
     "of_one_row_where": """
     author = Author.objects.get(name=names[0])
     for book in author.book_set.all():
@@ -224,6 +228,7 @@ def test_in_a_request(tmp_path: Path) -> None:
         "plain": [""],
         "guarded": ["conditional"],
         "of_one_row": ["detail"],
+        "of_a_short_page": ["detail"],
         "of_one_row_where": ["conditional-detail"],
         "after_an_early_turn": ["conditional"],
         "after_what_is_missing": [""],
@@ -250,6 +255,7 @@ def test_in_commands_and_tasks(tmp_path: Path) -> None:
         "plain": ["background"],
         "guarded": ["conditional"],
         "of_one_row": ["background"],
+        "of_a_short_page": ["background"],
         "of_one_row_where": ["conditional-detail"],
         "after_an_early_turn": ["conditional"],
         "after_what_is_missing": ["background"],

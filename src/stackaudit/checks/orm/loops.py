@@ -114,15 +114,15 @@ def _related(events: list[Event], text: str) -> tuple[Step, ...]:
 def cost(queries: int, events: list[Event]) -> Cost:
     """What so many queries on each turn cost."""
     page = max((event.loop.page for event in events if event.loop is not None), default=0)
-    owner = events[0].owner if _are_of_one(events) else None
+    owner = events[0].owner if _are_few(events) else None
     rows = page or (OWNED if owner is not None else ROWS)
     said = f"{rows} rows of one {owner.name}, assumed" if owner is not None else f"{rows} rows in the loop, assumed"
     return Cost(queries * rows + 1, rows, f"{rows} rows on a page" if page else said)
 
 
-def _are_of_one(events: list[Event]) -> bool:
-    """Whether all rows that are gone through belong to one row."""
-    return bool(events) and all(event.owner is not None for event in events)
+def _are_few(events: list[Event]) -> bool:
+    """Whether few rows are gone through: those of a short page, or what belongs to one row."""
+    return bool(events) and all(event.is_short for event in events)
 
 
 @dataclass(frozen=True)
@@ -156,10 +156,10 @@ class Loops:
         if all(event.loop is not None and FEW.search(event.loop.text) for event in events):
             return "few"
         if all(event.guarded for event in events):
-            return "conditional-detail" if _are_of_one(events) else "conditional"
+            return "conditional-detail" if _are_few(events) else "conditional"
         if self.in_background(site, events[0]):
             return "background"
-        return otherwise or ("detail" if _are_of_one(events) else "")
+        return otherwise or ("detail" if _are_few(events) else "")
 
     def in_background(self, site: Site, event: Event) -> bool:
         """Whether nobody waits for a loop: a worker or a command runs it."""

@@ -30,7 +30,7 @@ def _verdict(repeat: Repeat, text_of: Callable[[Place], str]) -> Verdict:
     cause = "bypassed" if all(item.kind == "bypassed" for item in repeat.failing) else ""
     cause = cause or ("query" if all(item.kind == "query" for item in repeat.failing) else "")
     cause = cause or ("guarded" if all(item.guarded for item in repeat.failing) else "")
-    if repeat.is_of_one and cause in ("", "guarded"):
+    if repeat.is_short and cause in ("", "guarded"):
         cause = f"{cause}-detail".removeprefix("-")
     origin = event.origin.text if event.origin is not None else ""
     return Fail(

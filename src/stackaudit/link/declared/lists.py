@@ -250,7 +250,7 @@ class Lists:
         self.walk.spent = 0
         with self.survived(), self.walk.step(at, text, where):
             element, loop = loops.enter(self.walk, rows, at, text)
-            loop.page = page
+            loop.page = page or loop.page
             yield element
             loops.leave(self.walk)
 

@@ -177,14 +177,14 @@ class Repeat:
         distinct = {(event.path, event.method if not event.path else "") for event in self.failing}
         page = max((event.turns.page for event in self.failing if event.turns is not None), default=0)
         said = f"{page} rows on a page" if page else f"{assumed}, assumed"
-        if not page and self.is_of_one:
-            rows, said = OWNED, f"{OWNED} rows of one {self.first.owner.name if self.first.owner else 'row'}, assumed"
+        if not page and self.is_short and self.first.owner is not None:
+            rows, said = OWNED, f"{OWNED} rows of one {self.first.owner.name}, assumed"
         return Cost(max(len(distinct), 1) * (page or rows), page or rows, said)
 
     @property
-    def is_of_one(self) -> bool:
-        """Whether all rows belong to one row that is shown: the tags of a book, and not the books of a list."""
-        return bool(self.failing) and all(event.owner is not None for event in self.failing)
+    def is_short(self) -> bool:
+        """Whether there are few rows: the tags of a book that is shown, and not the books of a list."""
+        return bool(self.failing) and all(event.is_short for event in self.failing)
 
 
 def addition(origin: Origin, calls: str, where: str = "") -> str:

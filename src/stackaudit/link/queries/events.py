@@ -68,6 +68,12 @@ class Event(Struct, frozen=True, cache_hash=True):
         """The model of the one row to which the rows belong that are asked; None where they are of no single one."""
         return self.turns.owner if self.turns is not None else None
 
+    @property
+    def is_short(self) -> bool:
+        """Whether few rows are asked: those of a short page, or what belongs to one row."""
+        page = self.turns.page if self.turns is not None else 0
+        return page <= OWNED if page else self.owner is not None
+
 
 class Record:
     """The events of a walk; each is kept once, and what is certain goes before what is not.
