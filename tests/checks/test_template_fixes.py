@@ -125,12 +125,60 @@ def test_a_column_that_was_left_out_is_let_in(tmp_path: Path) -> None:
 
 def test_a_prefetch_does_not_answer_what_filters(tmp_path: Path) -> None:
     views = VIEWS.replace('"books": Book.objects.all()', '"book": Book.objects.get(pk=1)')
-    causes = {}
+    told = {}
     for path in ("book.red", "book.tags.all"):
         template = f"{{% if {path} %}}{{% for tag in {path} %}}{{{{ tag.name }}}}{{% endfor %}}{{% endif %}}"
         stack = linked(tmp_path, template, views)
-        causes[path] = [item.cause for item in repeated_related_query(stack) if isinstance(item, Fail)]
-    assert causes == {"book.red": ["filtered"], "book.tags.all": [""]}
+        told[path] = [item.fix for item in repeated_related_query(stack) if isinstance(item, Fail)]
+    assert told == {
+        "book.red": [
+            "Put `{% with red=book.red %}…{% endwith %}` around all of it, and in it write `red` for `book.red`."
+        ],
+        "book.tags.all": [
+            "Put `{% with tags=book.tags.all %}…{% endwith %}` around all of it, and in it write `tags` for "
+            "`book.tags.all`. Or prefetch the relation in the view."
+        ],
+    }
+
+
+def test_answers_to_the_questions_of_one_template(tmp_path: Path) -> None:
+    views = VIEWS.replace('"books": Book.objects.all()', '"book": Book.objects.get(pk=1), "books": Book.objects.all()')
+    told = {}
+    for template in (
+        "{{ books.count }}\n{{ books.count }}",
+        "{{ books.count }}\n{% for b in books %}{{ b.pk }}{% endfor %}",
+        "{{ books.0 }}\n{{ books.1 }}",
+        "{{ books.first.pk }}\n{% for b in books %}{{ b.pk }}{% endfor %}",
+        "{% if book.tags.exists %}{{ book.tags.count }}{% endif %}",
+        "{% if book.tags.exists %}{% for t in book.tags.all %}{{ t.name }}{% endfor %}{{ book.tags.count }}{% endif %}",
+    ):
+        found = repeated_related_query(linked(tmp_path, template, views))
+        told[template] = [item.fix for item in found if isinstance(item, Fail)]
+    assert list(told.values()) == [
+        [
+            "Put `{% with books_count=books.count %}…{% endwith %}` around all of it, and in it write `books_count` for "
+            "`books.count`."
+        ],
+        [
+            "Write `books|length` for `books.count`: `books` keeps its rows once they are loaded, which line 2 does anyway."
+        ],
+        [
+            "Let the view hand over a list, `list(books[:2])`: of a queryset each row by its number is a query of its own."
+        ],
+        [
+            "Write `books.0` for `books.first`: `books` keeps its rows once they are loaded, which line 2 does anyway. "
+            "Test `{% if books %}` before the rest, so that `books.0` finds the rows."
+        ],
+        [
+            "Put `{% with tags_count=book.tags.count %}…{% endwith %}` around all of it, and in it write `tags_count` for "
+            "`book.tags.exists` and `book.tags.count`."
+        ],
+        [
+            "Put `{% with tags=book.tags.all %}…{% endwith %}` around all of it, and in it write `tags` for "
+            "`book.tags.exists`, `tags` for `book.tags.all`, `tags|length` for `book.tags.count`. Or prefetch the relation "
+            "in the view."
+        ],
+    ]
 
 
 def test_a_view_that_names_a_model_gets_a_queryset(tmp_path: Path) -> None:

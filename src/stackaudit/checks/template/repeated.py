@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from stackaudit.facts import python as py
 from stackaudit.link.pages.repeated import Asked, Path
+from stackaudit.link.queries.values import Rows
+from stackaudit.link.sources import Sources
 from stackaudit.link.stack import Stack
 from stackaudit.model.source import Place
 from stackaudit.model.verdict import Fail, Pass, Site, Step, Unsure, Verdict
@@ -20,10 +23,10 @@ def repeated_related_query(stack: Stack) -> Iterator[Verdict]:
             continue  # each turn of a loop repeats it, which template/loop-invariant-query tells
         if (late.place, path.text) not in seen:
             seen.add((late.place, path.text))
-            yield _verdict(path)
+            yield _verdict(stack.sources, path)
 
 
-def _verdict(path: Path) -> Verdict:
+def _verdict(sources: Sources, path: Path) -> Verdict:
     late = path.again[0]
     early = path.before(late)
     site = Site(late.place, f"{late.place.path}: {path.text}")
@@ -31,29 +34,84 @@ def _verdict(path: Path) -> Verdict:
         return Pass(site)
     if path.unknown or path.cached:
         return Unsure(site, path.unknown or "whether the prefetched rows answer this depends on their ordering")
+    if _is_kept(sources, path.head):
+        return Unsure(site, "the view keeps the queryset, and whether it has gone through the rows before is not known")
+    along = path.along(late)
+    loaded = next((item.place for item in along if not item.how), None)
+    if not _is_answered({early.how, late.how}, loaded is not None):
+        return Pass(site)  # two questions that no single answer serves
     steps = [Step(early.place, f"`{early.text}` runs a query")]
     steps += [Step(item.place, f"`{item.text}` runs another") for item in path.again]
-    rows = next((item.text for item in (late, early) if not item.how), f"{path.text}.all")
-    values = {
-        "first": early.text,
-        "again": late.text,
-        "line": early.place.region.line,
-        "rows": rows,
-        "name": path.text.split(".")[-1].removesuffix("_set"),
-        "method": late.how,
-    }
+    name = path.text.split(".")[-1].removesuffix("_set")
+    values = {"first": early.text, "again": late.text, "line": early.place.region.line}
+    fix = _of_rows(path, along, name, loaded) if loaded is not None else _of_answers(along, {early.how, late.how}, name)
     return Fail(
         site,
-        values,
+        {**values, "rows": _rows(path, along), "name": name if loaded is not None else f"{name}_{late.how}"},
         cause=_cause(path, early, late),
         related=tuple(steps[:1] + steps[2:]),
         flow=tuple(steps),
+        fix=fix,
     )
+
+
+def _is_answered(asked: set[str], loaded: bool) -> bool:
+    """Whether one query answers both questions: loaded rows all but `last`, a number or a row whether there are any."""
+    if loaded or len(asked) == 1:
+        return "last" not in asked or len(asked) == 1
+    return asked in ({"exists", "count"}, {"exists", "first"}) or all(how.isdigit() for how in asked)
+
+
+def _is_kept(sources: Sources, head: object) -> bool:
+    """Whether a view keeps the queryset of the context as an attribute: other methods may have gone through it."""
+    node = sources.at(head.origin.place) if isinstance(head, Rows) and head.origin is not None else None
+    if node is None or not isinstance(head, Rows) or head.origin is None:
+        return False
+    tree = sources.tree(head.origin.place.path)
+    while node in tree and not isinstance(node, (py.Assign, py.FunctionDef)):
+        node = tree[node]
+    targets = node.targets if isinstance(node, py.Assign) else ()
+    return any(isinstance(to, py.Attribute) and isinstance(to.value, py.Name) for to in targets)
+
+
+def _rows(path: Path, along: list[Asked]) -> str:
+    """The expression that gives all rows."""
+    if "." not in path.text:
+        return path.text
+    return next((item.text for item in along if not item.how), f"{path.text}.all")
+
+
+def _of_rows(path: Path, along: list[Asked], name: str, loaded: Place) -> str:
+    """What to write where the template loads all rows at `loaded`: they answer everything else."""
+    instead = {"": name, "exists": name, "count": f"{name}|length", "first": f"{name}.0"}
+    written = {item.text: instead.get(item.how, f"{name}.{item.how}") for item in along if item.how != "last"}
+    changes = ", ".join(f"`{new}` for `{old}`" for old, new in written.items() if new != old)
+    early = along[0].how == "first" or along[0].how.isdigit()
+    before = f" Test `{{% if {name} %}}` before the rest, so that `{name}.0` finds the rows." if early else ""
+    if "." not in path.text:
+        told = f"Write {changes}: `{name}`" if changes else f"`{name}`"
+        return f"{told} keeps its rows once they are loaded, which line {loaded.region.line} does anyway.{before}"
+    single = {"first", "last"} & {item.how for item in along}
+    more = " Or prefetch the relation in the view." if path.plain and not single else ""
+    naming = f"{{% with {name}={_rows(path, along)} %}}…{{% endwith %}}"
+    return f"Put `{naming}` around all of it, and in it write {changes}.{before}{more}"
+
+
+def _of_answers(along: list[Asked], asked: set[str], name: str) -> str:
+    """What to write where the template wants single rows or numbers."""
+    places = [int(how) for how in asked if how.isdigit()]
+    if places:
+        most = f"list({name}[:{max(places) + 1}])"
+        return f"Let the view hand over a list, `{most}`: of a queryset each row by its number is a query of its own."
+    asking = [item for item in along if item.how in asked]
+    one = next((item for item in asking if item.how != "exists"), asking[0])
+    told = f"Put `{{% with {name}_{one.how}={one.text} %}}…{{% endwith %}}` around all of it, and in it write "
+    return told + f"`{name}_{one.how}` for {' and '.join(dict.fromkeys(f'`{item.text}`' for item in asking))}."
 
 
 def _cause(path: Path, early: Asked, late: Asked) -> str:
     if "." not in path.text:
         return "context"
     if early.how == late.how:
-        return "answer" if late.how else "" if path.plain else "filtered"
+        return "answer" if late.how else ""
     return "asked"

@@ -52,6 +52,10 @@ class Path:
         """The evaluations that surely run where an earlier one ran."""
         return [late for index, late in enumerate(self.asked) if any(_implied(e, late) for e in self.asked[:index])]
 
+    def along(self, one: Asked) -> list[Asked]:
+        """The evaluations on the way of another: no branch divides them. They stand in the order of the template."""
+        return [item for item in self.asked if item is one or _implied(item, one) or _implied(one, item)]
+
     def before(self, late: Asked) -> Asked:
         """The first evaluation that runs where `late` does."""
         return next(early for early in self.asked if early is not late and _implied(early, late))
