@@ -53,6 +53,11 @@ BODIES = {
     for book in Book.objects.order_by("title")[:10]:
         print(book.author.name)
 """,
+    "of_one_key": """
+    author = Author.objects.get(name=names[0])
+    for book in Book.objects.filter(author=author, title="").order_by("title"):
+        print([review.name for review in book.reviewer_set.all()])
+""",
     "of_one_row_where": """
     author = Author.objects.get(name=names[0])
     for book in author.book_set.all():
@@ -228,6 +233,7 @@ def test_in_a_request(tmp_path: Path) -> None:
         "plain": [""],
         "guarded": ["conditional"],
         "of_one_row": ["detail"],
+        "of_one_key": ["detail"],
         "of_a_short_page": ["detail"],
         "of_one_row_where": ["conditional-detail"],
         "after_an_early_turn": ["conditional"],
@@ -255,6 +261,7 @@ def test_in_commands_and_tasks(tmp_path: Path) -> None:
         "plain": ["background"],
         "guarded": ["conditional"],
         "of_one_row": ["background"],
+        "of_one_key": ["background"],
         "of_a_short_page": ["background"],
         "of_one_row_where": ["conditional-detail"],
         "after_an_early_turn": ["conditional"],

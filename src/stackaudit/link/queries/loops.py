@@ -121,7 +121,9 @@ def enter(walk: Walk, value: Value, at: At, text: str = "the loop", bounded: str
 
 
 def _owner(rows: Rows) -> Model | None:
-    """The model of the one row whose related rows these are, None where that is the row of a loop."""
+    """The model of the one row to which these belong, None where that is the row of a loop."""
+    if rows.owner is not None:
+        return rows.owner
     row = rows.via.row if rows.via is not None else None
     return row.model if row is not None and row.loop is None else None
 

@@ -67,6 +67,8 @@ def called(
             changed = replace(changed, load=_nothing_there(changed.load, changed.model, keywords))
         if name == "filter" and changed.model is not None and any(_is_unique(changed.model, key) for key in keywords):
             changed = replace(changed, bounded="a filter on a unique column")
+        if name == "filter" and changed.model is not None and changed.owner is None:
+            changed = replace(changed, owner=_owner(changed.model, keywords))
         narrowed = changed.narrowed | _narrows(name, args, keywords)
         kind = "values" if row.returns == "values" else changed.kind
         made = replace(changed, kind=kind, loops=loops, evaluated=False, narrowed=narrowed)
@@ -135,6 +137,15 @@ def _narrows(name: str, args: tuple[Value, ...], keywords: dict[str, Value]) -> 
 
 
 _CLOSED, _OPEN = frozenset({"?"}), frozenset[str]()
+
+
+def _owner(model: Model, keywords: dict[str, Value]) -> Model | None:
+    """The model of the one row to which a filter on a foreign key leaves what belongs to it."""
+    for name, value in keywords.items():
+        relation = model.relation(name)
+        if relation is not None and relation.relation == "fk" and isinstance(value, Row) and value.loop is None:
+            return value.model
+    return None
 
 
 def _is_unique(model: Model, name: str) -> bool:

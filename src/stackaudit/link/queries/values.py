@@ -137,6 +137,8 @@ GIVEN = "given"
 """`Origin.by` of rows behind one row that another function asked for: other callers may hand over other rows."""
 COMBINED = "combined"
 """`Origin.by` of what union(), intersection() and difference() make: nothing can be loaded with it."""
+HOOKS = ("index_queryset", "get_queryset")
+"""`Origin.by` of rows that a library takes where a class does not define the method; `where` is the class."""
 RAW = "raw"
 """`Origin.by` of rows that `raw()` asks for."""
 ELEMENT = "@element"
@@ -186,7 +188,8 @@ class Rows(Struct, frozen=True, cache_hash=True):
     `cached` where they were prefetched, `asked` names the method that made a prefetched manager ask again, `asking`
     the whole expression.
     `narrowed` holds what filters ask for ("?" where that cannot be told), `limited` that they are one page or slice,
-    and `page` of how many rows at most, 0 where that is not known.
+    and `page` of how many rows at most, 0 where that is not known. `owner` is the model of the one row that a filter on
+    a foreign key names, None where none does.
     """
 
     model: Model | None
@@ -207,6 +210,7 @@ class Rows(Struct, frozen=True, cache_hash=True):
     narrowed: frozenset[str] = frozenset()
     limited: bool = False
     page: int = 0
+    owner: Model | None = None
 
 
 class Manager(Struct, frozen=True, cache_hash=True):
@@ -401,6 +405,7 @@ def join(one: Value, other: Value) -> Value:
             evaluated=one.evaluated or other.evaluated,
             narrowed=one.narrowed | other.narrowed,
             limited=one.limited or other.limited,
+            owner=one.owner if other.owner is not None else None,
             page=max(one.page, other.page) if one.page and other.page else 0,
             bounded=one.bounded if other.bounded else "",
             asking=_asking(chosen.asking, other.asking if chosen is one else one.asking),

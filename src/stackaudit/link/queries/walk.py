@@ -417,5 +417,6 @@ def either(one: Value, other: Value) -> Value:
             one, load=load, evaluated=one.evaluated or other.evaluated, cached=one.cached or other.cached,
             bounded=one.bounded if other.bounded else "", kind=one.kind if one.kind == other.kind else "either",
             narrowed=one.narrowed | other.narrowed, limited=one.limited or other.limited,
+            owner=one.owner if other.owner is not None else None,
         )  # fmt: skip
     return one
