@@ -202,6 +202,7 @@ class Expressions(ABC):
         for index, operand in enumerate(expr.operands):
             with ExitStack() as stack:
                 if index:
+                    stack.enter_context(q.guarded(self.walk))
                     stack.enter_context(self.repeats.inside(expr, index))
                     for before in expr.operands[:index]:
                         stack.enter_context(self.where(before))
