@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from stackaudit.checks.template import n_plus_one, repeated_related_query
+from stackaudit.checks.template import loop_invariant_query, n_plus_one, repeated_related_query
 from stackaudit.config import Config
 from stackaudit.discover import discover
 from stackaudit.link.stack import Stack
@@ -154,30 +154,22 @@ def test_answers_to_the_questions_of_one_template(tmp_path: Path) -> None:
     ):
         found = repeated_related_query(linked(tmp_path, template, views))
         told[template] = [item.fix for item in found if isinstance(item, Fail)]
+    around = "%}…{% endwith %}` around all of it, and in it write "
+    kept = "`books` keeps its rows once they are loaded, which line 2 does anyway."
+    tags = "`tags` for `book.tags.exists`, `tags` for `book.tags.all`, `tags|length` for `book.tags.count`"
     assert list(told.values()) == [
+        [f"Put `{{% with books_count=books.count {around}`books_count` for `books.count`."],
+        [f"Write `books|length` for `books.count`: {kept}"],
+        ["Let the view hand over a list, `list(books[:2])`: of a queryset each row by number is a query."],
         [
-            "Put `{% with books_count=books.count %}…{% endwith %}` around all of it, and in it write `books_count` for "
-            "`books.count`."
-        ],
-        [
-            "Write `books|length` for `books.count`: `books` keeps its rows once they are loaded, which line 2 does anyway."
-        ],
-        [
-            "Let the view hand over a list, `list(books[:2])`: of a queryset each row by its number is a query of its own."
-        ],
-        [
-            "Write `books.0` for `books.first`: `books` keeps its rows once they are loaded, which line 2 does anyway. "
+            f"Write `books.0` for `books.first`: {kept} "
             "Test `{% if books %}` before the rest, so that `books.0` finds the rows."
         ],
         [
-            "Put `{% with tags_count=book.tags.count %}…{% endwith %}` around all of it, and in it write `tags_count` for "
-            "`book.tags.exists` and `book.tags.count`."
+            f"Put `{{% with tags_count=book.tags.count {around}"
+            "`tags_count` for `book.tags.exists` and `book.tags.count`."
         ],
-        [
-            "Put `{% with tags=book.tags.all %}…{% endwith %}` around all of it, and in it write `tags` for "
-            "`book.tags.exists`, `tags` for `book.tags.all`, `tags|length` for `book.tags.count`. Or prefetch the relation "
-            "in the view."
-        ],
+        [f"Put `{{% with tags=book.tags.all {around}{tags}. Or prefetch the relation in the view."],
     ]
 
 
@@ -190,4 +182,18 @@ def test_a_view_that_names_a_model_gets_a_queryset(tmp_path: Path) -> None:
     assert fixes(tmp_path, template, views) == [
         'Return `super().get_queryset().prefetch_related("book_set__tags")` from get_queryset() of '
         "shop.views.AuthorView."
+    ]
+
+
+def test_what_a_condition_guards_is_not_named_before_it(tmp_path: Path) -> None:
+    models = MODELS + "\n    def is_tagged(self):\n        return self.tags.exists()\n"
+    views = VIEWS.replace('"books": Book.objects.all()', '"book": Book.objects.get(pk=1), "books": Book.objects.all()')
+    template = "{% for b in books %}{% if staff or book.is_tagged %}{{ b.pk }}{% endif %}{% endfor %}"
+    told = {}
+    for text in (template, template.replace("staff or ", "")):
+        found = loop_invariant_query(linked(tmp_path, text, views, models))
+        told[text] = [(item.cause, item.fix) for item in found if isinstance(item, Fail)]
+    assert list(told.values()) == [
+        [("guarded", "Have the view put the answer of `book.is_tagged` into the context, under the same condition.")],
+        [("function", "Have the view put the answer of `book.is_tagged` into the context, and use that in the loop.")],
     ]

@@ -102,7 +102,7 @@ def _of_answers(along: list[Asked], asked: set[str], name: str) -> str:
     places = [int(how) for how in asked if how.isdigit()]
     if places:
         most = f"list({name}[:{max(places) + 1}])"
-        return f"Let the view hand over a list, `{most}`: of a queryset each row by its number is a query of its own."
+        return f"Let the view hand over a list, `{most}`: of a queryset each row by number is a query."
     asking = [item for item in along if item.how in asked]
     one = next((item for item in asking if item.how != "exists"), asking[0])
     told = f"Put `{{% with {name}_{one.how}={one.text} %}}…{{% endwith %}}` around all of it, and in it write "

@@ -35,4 +35,16 @@ def _fail(site: Site, asked: Asked) -> Fail:
         related=related,
         flow=asked.flow,
         cost=Cost(turns, turns, said),
+        fix=_once(asked),
     )
+
+
+def _once(asked: Asked) -> str:
+    """How to ask once; "" where a name before the loop does. What `{% with %}` names is asked whatever follows."""
+    if asked.guarded:
+        return f"Have the view put the answer of `{asked.text}` into the context, under the same condition."
+    if asked.how == "()" and asked.text.startswith("{%"):
+        return f"Call `{asked.text}` once, before the loop, with `as` and a name, and use the name in the loop."
+    if asked.how == "()":
+        return f"Have the view put the answer of `{asked.text}` into the context, and use that in the loop."
+    return ""

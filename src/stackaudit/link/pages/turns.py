@@ -62,7 +62,8 @@ class Asked:
     """A query in a loop that does not change it; `places` are all those where the template asks for the same.
 
     `outcome` is "fail", "unknown" (`why` completes "unknown, because ...") or "pass". `how` is the method that runs the
-    query, "" for going through rows and "()" for a function of the project; `guarded` says that it runs on some turns.
+    query, "" for going through rows and "()" for a function of the project; `guarded` says that a condition in the loop stands
+    before it.
     """
 
     place: Place
@@ -206,7 +207,7 @@ class Turns:
         """The innermost loop that repeats something which changes with `loops`: ("fail", "unknown" or "pass").
 
         None where nothing does, and where the turns change it: that is the business of the rows of that loop. The last
-        item says that a condition leaves out some of the turns.
+        item says that a condition in the loop stands before it.
         """
         if any(item.kept for item in self.around) or self.walk.repeating(loops) is not None:
             return None
@@ -221,7 +222,7 @@ class Turns:
             if loop.bounded:
                 found = found or (loop, "pass", False)
             elif self.around[index].many:
-                return loop, "fail", bool(tests)
+                return loop, "fail", bool(tests) or any(item.loop is None for item in self.around[index + 1 : upto])
             elif found is None or found[1] == "pass":
                 found = (loop, "unknown", bool(tests))
         return found
