@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from stackaudit.checks import orm
+from stackaudit.checks import drf, orm, template
 from stackaudit.config import Config
 from stackaudit.discover import discover
 from stackaudit.link.stack import Stack
@@ -24,10 +24,13 @@ class Book(models.Model):
 """
 
 
-def told(root: Path, rule: Callable[[Stack], Iterator[Verdict]], **files: str) -> list[tuple[str, str]]:
-    """The causes and fixes of what a rule finds in the modules of an app."""
-    for name, text in {"__init__": "", "models": MODELS, **files}.items():
-        path = root / "shop" / f"{name}.py"
+def told(
+    root: Path, rule: Callable[[Stack], Iterator[Verdict]], more: dict[str, str] | None = None, **modules: str
+) -> list[tuple[str, str]]:
+    """The causes and fixes of what a rule finds in the modules of an app, with other files of the project beside."""
+    files = {f"shop/{name}.py": text for name, text in {"__init__": "", "models": MODELS, **modules}.items()}
+    for name, text in {**files, **(more or {})}.items():
+        path = root / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
     inputs = discover(root)
@@ -116,3 +119,70 @@ class Author(models.Model):
         ("", "Take (name) out of `index_together` of Author and make a migration."),
         ("", "Take (slug, name) out of `index_together` of Author and make a migration."),
     ]
+
+
+WSGI = """\
+import os
+from django.core.wsgi import get_wsgi_application
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "shop.settings")
+application = get_wsgi_application()
+"""
+
+
+def test_loaders_are_wrapped_as_they_stand(tmp_path: Path) -> None:
+    start = 'TEMPLATES = [{"BACKEND": "django.template.backends.django.DjangoTemplates", "OPTIONS": {"loaders": ['
+    files, apps = "django.template.loaders.filesystem.Loader", "django.template.loaders.app_directories.Loader"
+    found = []
+    for number, names in enumerate(([files, apps], [files], [files, "own.Loader"])):
+        settings = f"{start}{', '.join(map(repr, names))}]}}}}]\n"
+        found += told(tmp_path / str(number), template.cached_loader_missing, wsgi=WSGI, settings=settings)
+    wrapped = 'Wrap the whole list: `"loaders": [("django.template.loaders.cached.Loader", ['
+    same = ": Django makes the same list then, and caches it."
+    assert [fix for _, fix in found] == [
+        f'{wrapped}"{files}", "{apps}"])]`. Or take `loaders` out and write `"APP_DIRS": True` in its place{same}',
+        f'{wrapped}"{files}"])]`. Or take `loaders` out{same}',
+        f'{wrapped}"{files}", "own.Loader"])]`.',
+    ]
+
+
+def test_context_processors_ask_late(tmp_path: Path) -> None:
+    settings = """\
+TEMPLATES = [{
+    "BACKEND": "django.template.backends.django.DjangoTemplates",
+    "OPTIONS": {"context_processors": ["shop.context.first", "shop.context.named"]},
+}]
+"""
+    context = """\
+from .models import Book
+
+def first(request):
+    return {"first": Book.objects.first().title}
+
+def named(request):
+    book = Book.objects.get(pk=1)
+    return {"title": book.title}
+"""
+    found = told(tmp_path, template.context_processor_query, wsgi=WSGI, settings=settings, context=context)
+    assert [fix for _, fix in found] == [
+        'Ask when a page shows it: `"first": SimpleLazyObject(lambda: Book.objects.first().title)`.',
+        'Keep what `Book.objects.get(pk=1)` gives: `cache.get_or_set("named", …, 300)`, and delete the key where it is '
+        "saved. Or hand over a `SimpleLazyObject`, which asks when a page shows it.",
+    ]
+
+
+def test_the_cache_of_throttles_is_one_that_the_release_has(tmp_path: Path) -> None:
+    settings = """\
+REST_FRAMEWORK = {
+    "DEFAULT_THROTTLE_CLASSES": ["rest_framework.throttling.AnonRateThrottle"],
+    "DEFAULT_THROTTLE_RATES": {"anon": "100/day"},
+}
+"""
+    found = {}
+    for release in ("3.2.25", "5.2"):
+        more = {"requirements.txt": f"Django=={release}\n", "Procfile": "web: gunicorn shop.wsgi --workers 4\n"}
+        fixes = told(tmp_path / release, drf.throttle_local_cache, more, wsgi=WSGI, settings=settings)
+        found[release] = [fix.partition("`")[2].partition("`")[0] for _, fix in fixes]
+    assert found == {
+        "3.2.25": ['"django_redis.cache.RedisCache"'],
+        "5.2": ['"django.core.cache.backends.redis.RedisCache"'],
+    }

@@ -109,12 +109,25 @@ def browsable_api(stack: Stack) -> Iterator[Verdict]:
         yield Unsure(site, value.why)
         return
     if value.value is None:
-        yield Fail(site, {"why": "is not set, and its default holds BrowsableAPIRenderer"})
+        why = "is not set, and its default holds BrowsableAPIRenderer"
+        yield Fail(site, {"why": why}, fix=_rendered(["rest_framework.renderers.JSONRenderer"]))
         return
     names = value.value if isinstance(value.value, (list, tuple)) else ()
     for item in names:
         if isinstance(item, Unknown) or not isinstance(item, Known):
             yield Unsure(site, getattr(item, "why", "one of the renderers is not known"))
             return
-    shown = any(str(item.value).endswith("BrowsableAPIRenderer") for item in names)
-    yield Fail(site, {"why": "holds BrowsableAPIRenderer"}) if shown else Pass(site)
+    others = [str(item.value) for item in names if not str(item.value).endswith("BrowsableAPIRenderer")]
+    if len(others) == len(names):
+        yield Pass(site)
+    else:
+        others = others or ["rest_framework.renderers.JSONRenderer"]
+        yield Fail(site, {"why": "holds BrowsableAPIRenderer"}, fix=_rendered(others))
+
+
+def _rendered(names: list[str]) -> str:
+    held = ", ".join(f'"{name}"' for name in names)
+    return (
+        f'Set `"DEFAULT_RENDERER_CLASSES": [{held}]` in REST_FRAMEWORK for production, and add the browsable renderer '
+        "where DEBUG is on. An internal tool that wants it may waive the rule."
+    )

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from stackaudit.facts import python as py
+from stackaudit.link.modules import SourceModule
+from stackaudit.link.queries import release
 from stackaudit.link.settings import Settings
 from stackaudit.link.settings.servers import servers
 from stackaudit.link.stack import Stack
@@ -45,7 +47,8 @@ def throttle_local_cache(stack: Stack) -> Iterator[Verdict]:
 def _counted(stack: Stack, site: Site, backend: Known[Any], use: Step, rates: Value[tuple[str, ...]]) -> Verdict:
     label = str(backend.value).rpartition(".")[2]
     if label == "DummyCache":
-        return Fail(site, {"backend": label, "count": 0, "scopes": ""}, cause="dummy", related=(use,))
+        values = {"backend": label, "count": 0, "scopes": ""}
+        return Fail(site, values, cause="dummy", related=_limiting(stack, use, rates), fix=_shared(stack))
     count = stack.processes.web_process_count
     if isinstance(count, Unknown):
         return Unsure(site, count.why)
@@ -54,7 +57,40 @@ def _counted(stack: Stack, site: Site, backend: Known[Any], use: Step, rates: Va
     if isinstance(rates, Unknown):
         return Unsure(site, rates.why)
     scopes = "" if _OWN in rates.value else f" ({', '.join(rates.value)})"
-    return Fail(site, {"backend": label, "count": count.value, "scopes": scopes}, related=(use,))
+    values = {"backend": label, "count": count.value, "scopes": scopes}
+    return Fail(site, values, related=_limiting(stack, use, rates), fix=_shared(stack))
+
+
+def _shared(stack: Stack) -> str:
+    """A backend that all processes share, and that the stack's Django has."""
+    backend = '`"django.core.cache.backends.redis.RedisCache"` with a LOCATION (it needs the package `redis`)'
+    if release(stack) < (4, 0):
+        backend = '`"django_redis.cache.RedisCache"` with a LOCATION (of `django-redis`: this Django has none itself)'
+    return (
+        f"Give CACHES a backend that all processes share as its default: {backend}. Or add it as one more cache, and "
+        'have the throttle classes count in it: `cache = caches["…"]` in the class.'
+    )
+
+
+def _limiting(stack: Stack, use: Step, rates: Value[tuple[str, ...]]) -> tuple[Step, ...]:
+    """The project's throttles whose scope has a rate; else where throttles are in use."""
+    scopes = set(rates.value) if isinstance(rates, Known) else set()
+    found = [
+        Step(module.place(inner.value), f"the requests of {stmt.name} are counted by the rate of `{inner.value.value}`")
+        for module, stmt in _throttles(stack)
+        for inner in stmt.body
+        if isinstance(inner, py.Assign) and isinstance(inner.value, py.Constant) and inner.value.value in scopes
+        if any(isinstance(to, py.Name) and to.id == "scope" for to in inner.targets)
+    ]
+    return tuple(found[:5]) or (use,)
+
+
+def _throttles(stack: Stack) -> Iterator[tuple[SourceModule, py.ClassDef]]:
+    """The classes of the repository that are throttles by their names."""
+    for module in stack.modules:
+        for stmt in module.facts.body:
+            if isinstance(stmt, py.ClassDef) and "throttl" in stmt.name.lower():
+                yield module, stmt
 
 
 def _rates(stack: Stack, settings: Settings) -> Value[tuple[str, ...]]:
@@ -82,15 +118,12 @@ def _rates(stack: Stack, settings: Settings) -> Value[tuple[str, ...]]:
 def _brought(stack: Stack) -> frozenset[str]:
     """What the throttles of the repository say of their rates themselves: "rate", "get_rate"."""
     found: set[str] = set()
-    for module in stack.modules:
-        for stmt in module.facts.body:
-            if not isinstance(stmt, py.ClassDef) or "throttl" not in stmt.name.lower():
-                continue
-            for inner in stmt.body:
-                if isinstance(inner, py.Assign):
-                    found.update(to.id for to in inner.targets if isinstance(to, py.Name))
-                elif isinstance(inner, py.FunctionDef):
-                    found.add(inner.name)
+    for _, stmt in _throttles(stack):
+        for inner in stmt.body:
+            if isinstance(inner, py.Assign):
+                found.update(to.id for to in inner.targets if isinstance(to, py.Name))
+            elif isinstance(inner, py.FunctionDef):
+                found.add(inner.name)
     return frozenset(found & {"rate", "get_rate"})
 
 

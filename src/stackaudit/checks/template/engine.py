@@ -5,8 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from stackaudit.facts import python as py
 from stackaudit.link.pages.processors import asked
+from stackaudit.link.queries.events import Event
+from stackaudit.link.queries.source import code_of, text_of
 from stackaudit.link.settings import Settings
+from stackaudit.link.sources import Sources
 from stackaudit.link.stack import Stack
 from stackaudit.model.values import Known, Unknown
 from stackaudit.model.verdict import Fail, Pass, Site, Step, Unsure, Verdict
@@ -43,8 +47,21 @@ def _engine(settings: Settings, index: int) -> Verdict:
     names = _names(loaders.value)
     if names is None:
         return Unsure(site, "one of the loaders is not known")
-    reading = [name for name in names if name.endswith(_READING)]
-    return Fail(site, {"loaders": ", ".join(reading)}) if reading else Pass(site)
+    if not any(name.endswith(_READING) for name in names):
+        return Pass(site)
+    plain = all(isinstance(item, Known) and isinstance(item.value, str) for item in loaders.value)
+    return Fail(site, {"loaders": ", ".join(names)}, fix=_cached(names, plain))
+
+
+def _cached(names: list[str], plain: bool) -> str:
+    """The same loaders in the cached one, or what Django makes of no list at all where that is the same."""
+    held = ", ".join(f'"{name}"' for name in names) if plain else "…the loaders as they stand…"
+    fix = f'Wrap the whole list: `"loaders": [("{CACHED}", [{held}])]`.'
+    default = [f"django.template.loaders.{name}" for name in _READING]
+    if names == default or names == default[:1]:
+        apps = ' and write `"APP_DIRS": True` in its place' if names == default else ""
+        fix += f" Or take `loaders` out{apps}: Django makes the same list then, and caches it."
+    return fix
 
 
 def _names(value: Any) -> list[str] | None:
@@ -70,10 +87,30 @@ def context_processor_query(stack: Stack) -> Iterator[Verdict]:
             yield Pass(site)
             continue
         first = processor.queries[0]
+        name = processor.name.rpartition(".")[2]
         others = tuple(Step(item.place, "asks the database too") for item in processor.queries[1:6])
         yield Fail(
             Site(first.place, processor.name),
-            {"processor": processor.name.rpartition(".")[2], "count": len(processor.queries)},
+            {"processor": name, "count": len(processor.queries)},
             related=others,
+            fix=_late(stack.sources, name, first),
             flow=(Step(processor.place, "runs for every page"), Step(first.place, "asks the database")),
         )
+
+
+def _late(sources: Sources, name: str, event: Event) -> str:
+    """How to ask only when a page shows it, where the query stands in the dictionary; else how to keep the answer."""
+    node, tree = sources.at(event.place), sources.tree(event.place.path)
+    asked = f"`{text_of(node, 60)}`" if node is not None else "it"
+    while node is not None and not isinstance(node, (py.FunctionDef, py.Lambda)):
+        holder = tree.get(node)
+        if isinstance(holder, py.Dict) and isinstance(tree.get(holder), py.Return):
+            key = next((key for key, value in zip(holder.keys, holder.values, strict=True) if value is node), None)
+            if key is not None:
+                written = code_of(node, 80) or "…"
+                return f"Ask when a page shows it: `{code_of(key)}: SimpleLazyObject(lambda: {written})`."
+        node = holder
+    return (
+        f'Keep what {asked} gives: `cache.get_or_set("{name}", …, 300)`, and delete the key where it is saved. Or hand '
+        "over a `SimpleLazyObject`, which asks when a page shows it."
+    )

@@ -62,8 +62,8 @@ class Asked:
     """A query in a loop that does not change it; `places` are all those where the template asks for the same.
 
     `outcome` is "fail", "unknown" (`why` completes "unknown, because ...") or "pass". `how` is the method that runs the
-    query, "" for going through rows and "()" for a function of the project; `guarded` says that a condition in the loop stands
-    before it.
+    query, "" for going through rows and "()" for a function of the project; `guarded` says that a condition
+    in the loop stands before it.
     """
 
     place: Place
