@@ -105,7 +105,7 @@ def fixed(program: str, root: Path) -> tuple[str, frozenset[str], dict[str, list
             name = verdict.site.name.partition(":")[0].rpartition(".")[2]
             fixes.setdefault(name, []).append(verdict.fix)
             where = verdict.related[0].place if verdict.related else verdict.site.place
-            if "to_attr" in verdict.fix or "Annotate" in verdict.fix or where.path != "shop/views.py":
+            if "in Python" in verdict.fix or "annotate" in verdict.fix or where.path != "shop/views.py":
                 left.add(name)
             else:
                 region = where.region
@@ -166,8 +166,8 @@ def test_what_is_proposed(narrowed: tuple[str, frozenset[str], dict[str, list[st
         ],
         "grows_down_a_chain_of_one": ['Append `.prefetch_related("chapter_set", "tags")` to `author.books.all()`.'],
         "grows_only_another_path": [
-            'Add "publisher" to the only() of `books.order_by("pk")` and append '
-            '`.select_related("author__country", "publisher")` to it.'
+            'Add "publisher" to the only() of `Book.objects.only("title", "author_id").filter(price__gt=0)` and append '
+            '`.select_related("author__country", "publisher")` to `books.order_by("pk")`.'
         ],
         "grows_only_of_a_joined_row": [
             f'Add "author__country" to the only() of `{joined}` and append `.select_related("author__country")` to it.'

@@ -66,9 +66,9 @@ def test_a_join_and_a_prefetch(tmp_path: Path) -> None:
 def test_what_asks_again_is_not_helped_by_a_plain_prefetch(tmp_path: Path) -> None:
     template = "{% for book in books %}{{ book.author.name }}{% for t in book.red %}{{ t }}{% endfor %}{% endfor %}"
     assert fixes(tmp_path, template) == [
-        'Add `.select_related("author")` to `Book.objects.all()` in shop.views.shelf. '
-        'Add `.prefetch_related(Prefetch("tags", queryset=…, to_attr="…"))` to `Book.objects.all()` '
-        "in shop.views.shelf and read that list: `filter()` asks the database even where `tags` is prefetched."
+        'Add `.select_related("author").prefetch_related("tags")` to `Book.objects.all()` in shop.views.shelf. '
+        "In `shop.models.Book.red` filter `self.tags.all()` in Python: `filter()` asks the database even where `tags` "
+        "is prefetched."
     ]
 
 
@@ -119,7 +119,7 @@ def test_a_column_that_was_left_out_is_let_in(tmp_path: Path) -> None:
     views = VIEWS.replace("Book.objects.all()", 'Book.objects.only("author")')
     assert fixes(tmp_path, template, views, models) == [
         'Add `.select_related("author")` to `Book.objects.only("author")` in shop.views.shelf. '
-        'Add "title" to the only() of `Book.objects.only("author")`.'
+        'Add "title" to the only() of `Book.objects.only("author")` in shop.views.shelf.'
     ]
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from stackaudit.link.pages.events import NUMBERS, REPEATING, Cause, Repeat, cause_of, grouped, inner_steps, rooted, some
+from stackaudit.link.pages.events import REPEATING, Cause, Repeat, cause_of, grouped, inner_steps, rooted, some
 from stackaudit.link.queries.events import Event
+from stackaudit.link.queries.reading import is_number
 from stackaudit.link.serializers.walk import Api
 from stackaudit.link.stack import Stack
 from stackaudit.model.source import Place
@@ -38,11 +39,6 @@ def n_plus_one(stack: Stack) -> Iterator[Verdict]:
         yield _fields(api, repeat)
 
 
-def _where(event: Event) -> str:
-    """Where the queryset stands, as it follows its name."""
-    return f" in {event.origin.where}" if event.origin is not None and event.origin.where else ""
-
-
 def _in_method(api: Api, event: Event) -> bool:
     """Whether the query is run by code of the repository that the field calls, not by the field itself."""
     return api.field(event).kind == "method" or event.query not in api.fields
@@ -65,13 +61,13 @@ def _fields(api: Api, repeat: Repeat) -> Verdict:
     listed = _of_lists(api, repeat)
     bypassed = all(item.kind == "bypassed" for item in repeat.failing)
     guarded = all(item.guarded for item in (listed or repeat).failing)
-    origin = event.origin.text if event.origin is not None else ""
+    origin = repeat.origin.text if repeat.origin is not None else ""
     names = list(dict.fromkeys(api.field(item).name for item in repeat.failing))
     return Fail(
         site,
         {
             "fields": some(names),
-            "relation": _relations(listed or repeat) or event.method,
+            "relation": (listed or repeat).relations or event.method,
             "does": _WHAT.get(field.kind, "reads"),
             "queryset": f"`{origin}`" if origin else "the queryset",
             "loop": event.loop.text if event.loop is not None else "the list",
@@ -80,13 +76,9 @@ def _fields(api: Api, repeat: Repeat) -> Verdict:
         cause="bypassed" if bypassed else _named(guarded, listed),
         related=repeat.related(),
         flow=event.flow,
-        fix="" if bypassed else _advice(repeat, listed, _where(event)),
+        fix=_advice(repeat, listed),
         cost=_cost(repeat, listed),
     )
-
-
-def _relations(repeat: Repeat) -> str:
-    return some([".".join(path) for path in repeat.paths])
 
 
 def _of_lists(api: Api, repeat: Repeat) -> Repeat | None:
@@ -95,14 +87,14 @@ def _of_lists(api: Api, repeat: Repeat) -> Repeat | None:
     return Repeat(events, repeat.shown) if events else None
 
 
-def _advice(repeat: Repeat, listed: Repeat | None, where: str) -> str:
+def _advice(repeat: Repeat, listed: Repeat | None) -> str:
     """What to load for a list, and what more for a single object."""
     if listed is None:
-        return repeat.advice(where)
+        return repeat.advice()
     paths = {event.path for event in listed.failing}
     others = [event for event in repeat.failing if event.path not in paths]
     more = Repeat(others).loads() if others else ""
-    told = listed.advice(where)
+    told = listed.advice()
     return f"{told} For a single object it needs `{more}`, too." if told and more else told
 
 
@@ -128,7 +120,7 @@ def method_field_query(stack: Stack) -> Iterator[Verdict]:
         found.setdefault(_root(event), []).append(event)
     shown: dict[Place | None, set[str]] = {}
     for event in rooted(api.events):
-        if event.path and (len(event.path) > 1 or event.method not in NUMBERS):
+        if event.path and (len(event.path) > 1 or not is_number(event)):
             shown.setdefault(event.origin.place if event.origin is not None else None, set()).add(event.path[0])
     for events in found.values():
         origin = events[0].origin
@@ -156,7 +148,7 @@ def _method(api: Api, repeat: Repeat) -> Verdict:
     listed = _of_lists(api, repeat)
     bypassed = all(item.kind == "bypassed" for item in repeat.failing)
     guarded = all(item.guarded for item in (listed or repeat).failing)
-    origin = event.origin.text if event.origin is not None else ""
+    origin = repeat.origin.text if repeat.origin is not None else ""
     fields = list(dict.fromkeys(api.field(item).name for item in repeat.failing))
     other = field.place if place == access else access
     declared = Step(other, f"the field `{field.name}` of each row" if place == access else f"reads `{read}`")
@@ -165,13 +157,13 @@ def _method(api: Api, repeat: Repeat) -> Verdict:
         site,
         {
             "field": "`, `".join(fields[:4]) + ("`, `…" if len(fields) > 4 else ""),
-            "relation": _relations(listed or repeat) or event.method,
+            "relation": (listed or repeat).relations or event.method,
             "queryset": f"`{origin}`" if origin else "the queryset",
             "method": event.method,
         },
         cause="bypassed" if bypassed else _named(guarded, listed, "query" if asks else ""),
         related=(declared, *repeat.related()),
         flow=event.flow,
-        fix="" if bypassed else _advice(repeat, listed, _where(event)),
+        fix=_advice(repeat, listed),
         cost=_cost(repeat, listed),
     )

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
+from stackaudit.checks.orm.callers import BACKGROUND, Callers
 from stackaudit.checks.orm.causes import grouped, own, source, verdict
 from stackaudit.checks.orm.keys import only_keys
 from stackaudit.checks.orm.turns import Turns
-from stackaudit.link.queries.advice import leads, lookups, of_many, of_one, outermost
+from stackaudit.link.queries.advice import gathered, leads, of_many, of_one, of_prefetched, outermost, rows_of
 from stackaudit.link.queries.events import OWNED, Event
+from stackaudit.link.queries.values import Origin
 from stackaudit.model.source import Place
 from stackaudit.model.verdict import Cost, Fail, Site, Step, Verdict
 
@@ -26,7 +28,6 @@ _WRITES = 2
 """A turn that writes at so many places is busy with them."""
 FEW = re.compile(r"\b(?:admin(?:istrator)?s?|moderators?|superusers?|roles?|cleaned_data)\b")
 """Loops over what is a handful on any site: those who run it, roles, what somebody has picked in a form."""
-_BACKGROUND = ("management/commands/", "/tasks.py", "/tasks/", "/cron")
 
 
 def n_plus_one_forward(stack: Stack) -> Iterator[Verdict]:
@@ -96,7 +97,13 @@ def loop_of(event: Event) -> Place:
 
 
 def _shown(events: list[Event]) -> str:
-    paths = list(dict.fromkeys(".".join(event.path) for event in events))
+    """The paths, first those that each row is asked for."""
+    sure = list(dict.fromkeys(".".join(event.path) for event in events if not event.guarded))
+    paths = list(dict.fromkeys(".".join(event.path) for event in events if ".".join(event.path) not in sure))
+    return f"{_some(sure)} (and, where a condition holds, {_some(paths)})" if sure and paths else _some(sure or paths)
+
+
+def _some(paths: list[str]) -> str:
     return ", ".join(f"`{path}`" for path in paths[:4]) + (", …" if len(paths) > 4 else "")
 
 
@@ -130,12 +137,15 @@ class Loops:
     """What is known of the loops of a stack, by their places.
 
     `slow` ones do work beside which a query is little. `listed` ones go through what one column holds. `tasks` are the
-    functions that workers run.
+    functions that workers run. `changed` holds the models, by their labels, whose rows the turns of a loop write.
+    `callers` tells what leads to a function.
     """
 
     slow: frozenset[Place]
     tasks: frozenset[str]
     listed: frozenset[Place]
+    changed: dict[Place, set[str]]
+    callers: Callers
 
     @classmethod
     def of(cls, stack: Stack) -> Loops:
@@ -147,7 +157,8 @@ class Loops:
         record = stack.queries.walk.record
         tasks = frozenset(f"{task.module.name}.{task.node.name}" for task in stack.celery.tasks)
         busy = {place for place, found in writes.items() if len(found) >= _WRITES}
-        return cls(frozenset(record.working | busy), tasks, frozenset(record.listed))
+        slow = frozenset(record.working | busy)
+        return cls(slow, tasks, frozenset(record.listed), record.changed, Callers(stack))
 
     def cause(self, site: Site, events: list[Event], otherwise: str = "") -> str:
         """The way of failing that decides the severity."""
@@ -161,15 +172,24 @@ class Loops:
             return "background"
         return otherwise or ("detail" if _are_few(events) else "")
 
+    def warning(self, events: list[Event]) -> str:
+        """What to mind where the turns write rows that are to be loaded before; "" where they write others."""
+        loops = {loop.place for event in events for loop in (event.loop, event.around) if loop is not None}
+        changed = set().union(*(self.changed.get(place, ()) for place in loops))
+        names = dict.fromkeys(model.name for event in events for model in gathered(event) if model.label in changed)
+        told = ", ".join(names)
+        return f" The turns write {told}, too: what is loaded before does not show that." if told else ""
+
     def in_background(self, site: Site, event: Event) -> bool:
         """Whether nobody waits for a loop: a worker or a command runs it."""
-        return event.where in self.tasks or any(part in f"/{site.place.path}" for part in _BACKGROUND)
+        if event.where in self.tasks or any(part in f"/{site.place.path}" for part in BACKGROUND):
+            return True
+        return event.loop is not None and self.callers.is_background(event.loop.place)
 
 
 def words(event: Event) -> dict[str, str]:
     """The values of an event that messages name."""
-    model = event.origin.model if event.origin is not None and event.path else None
-    model = model or event.model
+    model = rows_of(event) if event.path else event.model
     source = event.origin.text if event.origin is not None and event.origin.text else "the queryset"
     return {
         "model": model.name if model is not None else "row",
@@ -195,6 +215,12 @@ def _cause(loops: Loops, turns: Turns, site: Site, events: list[Event], otherwis
     return "beside" if cause and (turn.outside or turn.writes) else cause or "background"
 
 
+def _told(loops: Loops, of: Callable[[Origin | None, str, list[Event]], str], source: str, events: list[Event]) -> str:
+    """The fix, with what to mind; "" where the queryset is not known."""
+    text = of(events[0].origin, source, events) if events[0].origin is not None else ""
+    return text + (loops.warning(events) if text else "")
+
+
 def _forward(loops: Loops, turns: Turns, site: Site, events: list[Event]) -> Fail:
     wanted = _of_one_origin(events) or events
     said = words(wanted[0])
@@ -202,7 +228,7 @@ def _forward(loops: Loops, turns: Turns, site: Site, events: list[Event]) -> Fai
     return Fail(
         site, {**said, "paths": _shown(wanted)}, _cause(loops, turns, site, wanted, "deferred" if deferred else ""),
         _related(wanted, "leaves the column out" if deferred else "the queryset"), wanted[0].flow,
-        of_one(wanted[0].origin, said["source"], wanted) if wanted[0].origin is not None else "",
+        _told(loops, of_one, said["source"], wanted),
         cost(len({event.path for event in wanted}), wanted),
     )  # fmt: skip
 
@@ -213,19 +239,14 @@ def _reverse(loops: Loops, turns: Turns, site: Site, events: list[Event]) -> Fai
     return Fail(
         site, {**said, "paths": _shown(wanted)}, _cause(loops, turns, site, wanted), _related(wanted, "the queryset"),
         wanted[0].flow,
-        of_many(wanted[0].origin, said["source"], wanted) if wanted[0].origin is not None else "",
+        _told(loops, of_many, said["source"], wanted),
         cost(len({event.path for event in wanted}), wanted),
     )  # fmt: skip
 
 
 def _bypassed(loops: Loops, site: Site, events: list[Event]) -> Fail:
     said = words(events[0])
-    wanted = ", ".join(
-        f'`Prefetch("{path}", queryset=…, to_attr="…")`' for path in lookups(event.path for event in events)[:3]
-    )
-    fix = f"Filter or order in Python, or prefetch what is wanted: {wanted}."
-    if {event.method for event in events} <= {"values", "values_list"}:
-        fix = "Go through what is prefetched, `[row.… for row in ….all()]`, in place of " + f"`.{events[0].method}(…)`."
+    fix = of_prefetched(events[0].origin, said["source"], events)
     return Fail(
         site, {**said, "paths": _shown(events)}, loops.cause(site, events), _related(events, "prefetches the rows"),
         events[0].flow, fix, cost(len({event.path for event in events}), events),

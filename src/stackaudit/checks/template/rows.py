@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from stackaudit.link.pages.events import PAGE, Repeat, grouped, some
+from stackaudit.link.pages.events import PAGE, Repeat, grouped
 from stackaudit.link.stack import Stack
 from stackaudit.model.source import Place
 from stackaudit.model.verdict import Fail, Pass, Site, Unsure, Verdict
@@ -32,13 +32,13 @@ def _verdict(repeat: Repeat, text_of: Callable[[Place], str]) -> Verdict:
     cause = cause or ("guarded" if all(item.guarded for item in repeat.failing) else "")
     if repeat.is_short and cause in ("", "guarded"):
         cause = f"{cause}-detail".removeprefix("-")
-    origin = event.origin.text if event.origin is not None else ""
+    origin = repeat.origin.text if repeat.origin is not None else ""
     return Fail(
         site,
         {
             "access": access,
             "loop": loop,
-            "relation": some([".".join(path) for path in repeat.paths]) or event.method,
+            "relation": repeat.relations or event.method,
             "queryset": f"`{origin}`" if origin else "the queryset",
             "where": where or "the view",
             "method": event.method,
@@ -46,6 +46,6 @@ def _verdict(repeat: Repeat, text_of: Callable[[Place], str]) -> Verdict:
         cause=cause,
         related=repeat.related(),
         flow=event.flow,
-        fix=repeat.advice(f" in {where}" if where else "") if cause not in ("bypassed", "query") else "",
+        fix=repeat.advice(text_of),
         cost=repeat.cost(PAGE, "25 rows on a page"),
     )

@@ -219,12 +219,13 @@ class Lists:
 
     # Rows
 
-    def all_rows(self, model: Model, at: At) -> Rows:
-        """All rows of a model's default manager."""
+    def all_rows(self, model: Model, at: At, hook: str = "", owner: str = "") -> Rows:
+        """All rows of a model's default manager; `hook` is the method of the class `owner` that may say otherwise."""
         manager = Manager(model, model.managers.get(model.default_manager), model.default_manager)
         rows = calls.base_rows(self.walk, manager)
         origin = self.walk.origin(at)
-        return replace(rows, origin=replace(origin, text=f"{model.name}.{model.default_manager}.all()"))
+        text = f"{model.name}.{model.default_manager}.all()"
+        return replace(rows, origin=replace(origin, text=text, by=hook, where=owner or origin.where, model=model))
 
     def rows(self, value: Value) -> Value:
         """A manager as its rows; anything else as it is."""

@@ -15,7 +15,7 @@ from stackaudit.link.declared.lists import LISTED, Kind, Lists, class_place, der
 from stackaudit.link.models.model import Model, keyword
 from stackaudit.link.modules import SourceModule
 from stackaudit.link.nodes import is_true
-from stackaudit.link.queries.values import UNKNOWN, ClassRef, Instance, Mapping, Related, Row, Rows, Value
+from stackaudit.link.queries.values import HOOKS, UNKNOWN, ClassRef, Instance, Mapping, Related, Row, Rows, Value
 from stackaudit.link.queries.walk import At
 from stackaudit.model.source import Place
 
@@ -52,7 +52,10 @@ class Documents(Kind):
         """`super().index_queryset()` and `super().get_queryset()`: all rows of the model."""
         if name in _QUERYSETS and self._is_document(instance.cls):
             model = self._model(instance)
-            return self.lists.all_rows(model, class_place(instance.cls)) if model is not None else UNKNOWN
+            if model is None:
+                return UNKNOWN
+            hook = HOOKS[0] if derives(instance.cls, _HAYSTACK, _INDEX) else HOOKS[1]
+            return self.lists.all_rows(model, class_place(instance.cls), hook, instance.cls.label)
         return None
 
     def _is_document(self, cls: SourceClass) -> bool:

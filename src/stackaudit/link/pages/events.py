@@ -12,20 +12,40 @@ from typing import TypeAlias
 
 from msgspec.structs import replace
 
-from stackaudit.link.queries.advice import SHARED, apart, beside_bare, of_one, with_branches
+from stackaudit.link.queries.advice import (
+    SHARED,
+    apart,
+    beside_bare,
+    elsewhere,
+    of_one,
+    of_rows_between,
+    takes_calls,
+    with_branches,
+)
 from stackaudit.link.queries.events import OWNED, Event
+from stackaudit.link.queries.reading import (
+    TextOf,
+    annotated,
+    asked_for_each,
+    is_of_row,
+    no_text,
+    numbers,
+    readings,
+    unnumbered,
+)
+from stackaudit.link.queries.reading import grouped as together
 from stackaudit.link.queries.values import Origin
 from stackaudit.model.source import Place
 from stackaudit.model.verdict import Cost, Step
 
 REPEATING = ("forward", "reverse", "deferred", "bypassed", "query")
 PAGE = 25
+_TOLD = 3
+"""So many numbers of rows behind the rows are told one by one."""
 MODEL = "model"
 """`Origin.by` of the rows that a view shows because it names a model; its `where` is the view."""
 Cause: TypeAlias = tuple[Place, Place | None, str]
 """The place of a queryset or loop, that of a query which is no access of a row, and the model of the rows."""
-NUMBERS = frozenset({"count", "exists"})
-"""Methods that ask for a number of rows, or for whether there are any."""
 _SHORTCUT = re.compile(r"(?:[\w.]+\.)?(a?get_(?:object|list)_or_404)\(\s*([\w.]+)")
 FETCHES_ONE = frozenset({"get", "aget", "first", "afirst", "last", "alast", "earliest", "latest"})
 
@@ -56,75 +76,72 @@ class Repeat:
     @property
     def paths(self) -> list[tuple[str, ...]]:
         """The relation paths that are not loaded, each once, without those that another one goes through."""
-        found = list(dict.fromkeys(event.path for event in self.failing if event.path))
-        return [path for path in found if not any(_is_below(other, path) for other in found)]
+        return _longest(event.path for event in self.failing if event.path)
+
+    @property
+    def relations(self) -> str:
+        """The paths that are not loaded, as a message names them: first those that each row is asked for."""
+        sure = _longest(event.path for event in self.failing if event.path and not event.guarded)
+        paths = [path for path in self.paths if not any(path == other[: len(path)] for other in sure)]
+        if not sure or not paths:
+            return some([".".join(path) for path in self.paths])
+        told, more = some([".".join(path) for path in sure]), some([".".join(path) for path in paths])
+        return f"{told} (and, where a condition holds, {more})"
 
     @property
     def many(self) -> set[tuple[str, ...]]:
         """The paths to many rows, through a generic foreign key or from SQL: what only a prefetch can load."""
         through = {event.loop.behind.path for event in self.events if event.loop and event.loop.behind}
-        if self.first.origin is not None and self.first.origin.is_raw:
-            through |= {event.path[:1] for event in self.events}
         return through | {prefix for event in self.events for prefix in _many(event)}
 
     @property
-    def picked(self) -> dict[tuple[str, ...], str]:
-        """The paths to many rows that are read by a method which asks again even of prefetched rows, and which."""
-        return {
-            event.path: event.method
-            for event in self.failing
-            if event.kind in ("reverse", "bypassed") and event.path and not _answered_by_prefetch(event)
-        }
+    def counted(self) -> list[Event]:
+        """The accesses that ask only for a number which the rows can bring, or for whether there are any."""
+        return numbers(self.failing, [(name,) for name in self.shown])
 
     @property
-    def counted(self) -> dict[tuple[str, ...], str]:
-        """The relations of the rows of which only the number is asked, or whether there are any: by which method."""
-        asked: dict[tuple[str, ...], set[str]] = {}
-        for event in self.failing:
-            if event.path:
-                asked.setdefault(event.path, set()).add(event.method)
-        return {
-            path: "count" if "count" in methods else "exists"
-            for path, methods in asked.items()
-            if len(path) == 1
-            and methods <= NUMBERS
-            and path[0] not in self.shown
-            and not any(_is_below(other, path) for other in asked)
-        }
-
-    def advice(self, where: str = "") -> str:
-        """What to add to the queryset; "" where it is not known. `where` follows its name (" in shop.views.books")."""
+    def origin(self) -> Origin | None:
+        """The queryset that brings the rows, as it is written in the code; None where it is not known."""
         origin = self.first.origin
-        loads = self.loads()
-        if origin is None or not origin.text:
-            behind = self.first.loop.behind if self.first.loop is not None else None
-            if behind is None or behind.origin is not None or not loads or not _is_below(self.first.path, behind.path):
-                return ""
-            paths = named([*self.joins, *self.prefetches])
+        while origin is not None and not origin.text:
+            origin = origin.refined
+        return origin
+
+    def advice(self, text_of: TextOf = no_text) -> str:
+        """What to add to the queryset, and what to read in another way; "" where that is not known."""
+        origin, loads, counted = self.origin, self.loads(), self.counted
+        read = readings(unnumbered(self.failing, counted), text_of)
+        told = [self._loading(origin, loads)] if loads else []
+        deferred = [event for event in self.failing if event.kind == "deferred"]
+        if deferred and origin is not None:
+            told.append(of_one(origin, origin.text, deferred))
+        is_own = origin is not None and takes_calls(origin)
+        for found, words in together([event for event in counted if is_own and is_of_row(event)], text_of):
+            assert origin is not None
+            told.append(addition(origin, annotated(found, is_distinct=len(counted) > 1), words))
+        others = [event for event in counted if not (is_own and is_of_row(event))]
+        told += [of_rows_between(event, text_of) for event in others[:_TOLD]]
+        told += read
+        told.append(asked_for_each(self.failing, text_of))
+        return " ".join(sentence for sentence in told if sentence)
+
+    def _loading(self, origin: Origin | None, loads: str) -> str:
+        """The sentence that says where what is missing is to be loaded."""
+        paths = named([*self.joins, *self.prefetches])
+        if origin is not None:
+            return addition(origin, loads) if takes_calls(origin) else elsewhere(origin, loads, paths)
+        loop = self.first.loop
+        behind = loop.behind if loop is not None else None
+        if behind is not None and behind.origin is None and _is_below(self.first.path, behind.path):
             return (
                 f"Load it with the {behind.model.name} that this begins with: `{loads}` on its queryset, or "
                 f"`prefetch_related_objects([row], {paths})` where there is only the row."
             )
-        told = [addition(origin, loads, where)] if loads else []
-        deferred = [event for event in self.failing if event.kind == "deferred"]
-        if deferred:
-            told.append(of_one(origin, origin.text, deferred))
-        for path, method in self.counted.items():
-            kind = "Count" if method == "count" else "Exists"
-            inner = f'"{path[0]}"' if method == "count" else "…"
-            told.append(addition(origin, f".annotate(…={kind}({inner}))", where).removesuffix(".") + " and use that.")
-        for path, method in self.picked.items():
-            name = "__".join(path)
-            kept = f'.prefetch_related(Prefetch("{name}", queryset=…, to_attr="…"))'
-            told.append(
-                addition(origin, kept, where).removesuffix(".")
-                + f" and read that list: `{method}()` asks the database even where `{name}` is prefetched."
-            )
-        return " ".join(told)
+        return f"Add `{loads}` to what `{loop.text}` goes through." if loop is not None and loop.text else ""
 
     def loads(self) -> str:
         """The calls that load what is missing: `.select_related("a__b").prefetch_related("c")`."""
-        joined = beside_bare(self.first.origin, self.joins)
+        joined = beside_bare(self.origin, self.joins)
         joins = f".select_related({named(joined)})" if joined else ""
         return joins + (f".prefetch_related({named(self.prefetches)})" if self.prefetches else "")
 
@@ -142,17 +159,16 @@ class Repeat:
 
     @property
     def _loadable(self) -> list[tuple[str, ...]]:
-        missing = {event.path for event in self.failing if event.kind != "deferred"}
-        others = {*self.picked, *self.counted}
-        return [path for path in self.paths if path in missing and path not in others]
+        loaded = ("deferred", "bypassed")
+        missing = unnumbered(self.failing, self.counted)
+        return _longest(event.path for event in missing if event.path and event.kind not in loaded)
 
     @property
     def read(self) -> list[tuple[str, ...]]:
         """Every path to one row that is read, loaded or not, without those that another one goes through."""
         found = list(dict.fromkeys(event.path for event in self.events if event.kind == "forward" and event.path))
         many = self.many
-        found = [path for path in found if not _through(path, many)]
-        return [path for path in found if not any(_is_below(other, path) for other in found)]
+        return _longest(path for path in found if not _through(path, many))
 
     def related(self) -> tuple[Step, ...]:
         """The queryset, then the other accesses."""
@@ -187,24 +203,29 @@ class Repeat:
         return bool(self.failing) and all(event.is_short for event in self.failing)
 
 
-def addition(origin: Origin, calls: str, where: str = "") -> str:
-    """The sentence that says where `calls` go: behind the queryset, or before the method that fetches one row of it."""
+def addition(origin: Origin, calls: str, then: str = "") -> str:
+    """The sentence that says where `calls` go: behind the queryset, or before the method that fetches one row of it.
+
+    `then` is what is to be done with them ("and use that").
+    """
+    where = f" in {origin.where}" if origin.where else ""
+    then = f" {then}" if then else ""
     if origin.by == SHARED and origin.model is not None:
         return (
-            f"Give the view of {origin.model.name} a queryset of its own with `{calls}`: "
+            f"Give the view of {origin.model.name} a queryset of its own with `{calls}`{then}: "
             f"`{origin.text}`{where} serves other models, too."
         )
     if origin.by == MODEL:
-        return f"Return `super().get_queryset(){calls}` from get_queryset() of {origin.where}."
+        return f"Return `super().get_queryset(){calls}` from get_queryset() of {origin.where}{then}."
     shortcut = _SHORTCUT.match(origin.text)
     if shortcut is not None:
         held = shortcut[2]
         if origin.model is not None and held.rpartition(".")[2] == origin.model.name:
-            return f"Give `{shortcut[1]}`{where} the queryset `{held}.objects{calls}` instead of `{held}`."
-        return f"Add `{calls}` to the first argument of `{origin.text}`{where}."
+            return f"Give `{shortcut[1]}`{where} the queryset `{held}.objects{calls}` instead of `{held}`{then}."
+        return f"Add `{calls}` to the first argument of `{origin.text}`{where}{then}."
     if origin.by in FETCHES_ONE and f".{origin.by}(" in origin.text:
-        return f"Put `{calls}` before `.{origin.by}(…)` in `{origin.text}`{where}."
-    return f"Add `{calls}` to `{with_branches(origin, origin.text)}`{where}."
+        return f"Put `{calls}` before `.{origin.by}(…)` in `{origin.text}`{where}{then}."
+    return f"Add `{calls}` to `{with_branches(origin, origin.text)}`{where}{then}."
 
 
 def named(paths: Iterable[tuple[str, ...]]) -> str:
@@ -275,20 +296,18 @@ def outermost(event: Event) -> Event:
     return replace(event, origin=behind.origin, path=(*behind.path, *event.path), flow=tuple(flow))
 
 
+def _longest(paths: Iterable[tuple[str, ...]]) -> list[tuple[str, ...]]:
+    """Paths, each once, without those that another one goes through."""
+    found = list(dict.fromkeys(paths))
+    return [path for path in found if not any(_is_below(other, path) for other in found)]
+
+
 def _is_below(path: tuple[str, ...], other: tuple[str, ...]) -> bool:
     return len(path) > len(other) and path[: len(other)] == other
 
 
 def _through(path: tuple[str, ...], many: set[tuple[str, ...]]) -> bool:
     return any(path[:length] in many for length in range(1, len(path) + 1))
-
-
-def _answered_by_prefetch(event: Event) -> bool:
-    """Whether the method that reads many related rows would find them in what was prefetched."""
-    if event.method in ("first", "last"):
-        target = event.relation.target if event.relation is not None else None
-        return target is not None and bool(target.ordered)
-    return event.method in ("", "…", "[…]", "all", "count", "exists", "contains")
 
 
 def _many(event: Event) -> Iterator[tuple[str, ...]]:

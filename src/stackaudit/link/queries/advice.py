@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from msgspec.structs import replace
 
 from stackaudit.link.models.model import Model
 from stackaudit.link.queries.events import Event
-from stackaudit.link.queries.values import Origin
+from stackaudit.link.queries.reading import (
+    TextOf,
+    annotated,
+    annotation,
+    grouped,
+    is_of_row,
+    manager,
+    no_text,
+    numbers,
+    readings,
+    unnumbered,
+    used,
+)
+from stackaudit.link.queries.values import HOOKS, Origin
 from stackaudit.model.source import Place
 from stackaudit.model.verdict import Step
 
@@ -16,9 +29,10 @@ Path = tuple[str, ...]
 SHARED = "shared"
 """`Origin.by` of a queryset that serves several models: the view of a base class, a function that is given a model."""
 _JOINED = frozenset({"fk", "o2o", "reverse_o2o"})
-_OF_PREFETCHED = frozenset({"", "all", "count", "exists", "contains"})
 _NAMED = 6
 """So many columns are named one by one."""
+_TOLD = 3
+"""So many numbers are told one by one."""
 
 
 def outermost(event: Event) -> Event:
@@ -57,6 +71,31 @@ def _own(event: Event, models: dict[Place, set[str]]) -> Event:
     if flow and flow[0].place == event.origin.place:
         flow = (Step(own.place, f"`{own.text}` loads the rows"), *flow[1:])
     return replace(event, origin=own, flow=flow)
+
+
+def rows_of(event: Event) -> Model | None:
+    """The model of the rows that the innermost loop of an event hands out, as far as its path tells."""
+    model = event.origin.model if event.origin is not None else None
+    found = model
+    for name in event.path[:-1]:
+        relation = model.relation(name) if model is not None else None
+        if relation is None:
+            return event.model or found
+        model = relation.target
+        found = model if relation.many else found
+    return found or event.model
+
+
+def gathered(event: Event) -> Iterator[Model]:
+    """The models of which the path of an event leads to many rows."""
+    model = event.origin.model if event.origin is not None else None
+    for name in event.path[:-1]:
+        relation = model.relation(name) if model is not None else None
+        model = relation.target if relation is not None else None
+        if relation is not None and relation.many and model is not None:
+            yield model
+    if event.relation is not None and event.relation.many and event.relation.target is not None:
+        yield event.relation.target
 
 
 def leads(event: Event) -> bool:
@@ -98,8 +137,7 @@ def loading(origin: Origin | None, events: Iterable[Event]) -> str:
     paths = list(dict.fromkeys(event.path for event in events))
     generic = {event.path for event in events if event.relation is not None and event.relation.relation == "generic_fk"}
     many = {event.path for event in events if event.kind in ("reverse", "bypassed")}
-    can_join = origin is None or not origin.is_raw
-    joins = [path for path in paths if can_join and path not in generic | many and is_joined(model, path)]
+    joins = [path for path in paths if path not in generic | many and is_joined(model, path)]
     joined = beside_bare(origin, joins)
     rest = [path for path in paths if path not in joins]
     return _call("select_related", joined) + _call("prefetch_related", rest)
@@ -131,47 +169,119 @@ def of_one(origin: Origin | None, source: str, events: list[Event]) -> str:
     """What helps rows that are asked for relations to one row, or for columns that `only()` or `defer()` left out."""
     if origin is not None and origin.by == SHARED:
         return ""
-    source = with_branches(origin, source)
     deferred = [event for event in events if event.kind == "deferred"]
-    call = loading(origin, [event for event in events if event.kind != "deferred"])
-    parts = []
-    for method in ("only", "defer"):
-        names = lookups(event.path for event in deferred if event.method == method)
-        if len(names) > _NAMED:
-            parts.append(f"take the {method}() off `{source}`, which leaves out {quoted(names[:_NAMED])} and more")
-        elif names and method == "only":
-            parts.append(f"add {quoted(names)} to the only() of `{source}`")
-        elif names:
-            parts.append(f"take {quoted(names)} out of the defer() of `{source}`")
+    rest = [event for event in events if event.kind != "deferred"]
+    source = _placed(origin, with_branches(origin, source), events)
+    parts = [*_let_in(origin, deferred, source)]
+    call = loading(origin, rest)
+    if call and not takes_calls(origin):
+        return " ".join([*(f"{part[:1].upper()}{part[1:]}." for part in parts), elsewhere(origin, call, _paths(rest))])
     if call:
-        parts.append(f"append `{call}` to " + ("it" if parts else f"`{source}`"))
+        before = bool(parts) and parts[-1].endswith(source)
+        parts.append(f"append `{call}` to {'it' if before else source}")
     text = " and ".join(parts) + "."
     return text[:1].upper() + text[1:]
+
+
+def _let_in(origin: Origin | None, deferred: list[Event], source: str) -> Iterator[str]:
+    """What to change so that a queryset brings the columns that its `only()` or `defer()` left out."""
+    for method in ("only", "defer"):
+        names = lookups(event.path for event in deferred if event.method == method)
+        if not names:
+            continue
+        held = _that_calls(origin, method)
+        if held is not None and held is not origin:
+            source = _placed(held, held.text, deferred)
+        if len(names) > _NAMED:
+            yield f"take the {method}() off {source}, which leaves out {quoted(names[:_NAMED])} and more"
+        elif method == "only":
+            yield f"add {quoted(names)} to the only() of {source}"
+        else:
+            yield f"take {quoted(names)} out of the defer() of {source}"
+
+
+def _that_calls(origin: Origin | None, method: str) -> Origin | None:
+    """The queryset that calls a method itself, where the rows were made of it in another expression."""
+    if origin is None or f".{method}(" in origin.text:
+        return origin
+    while origin is not None and f".{method}(" not in origin.text:
+        origin = origin.refined
+    return origin
 
 
 def of_many(origin: Origin | None, source: str, events: list[Event]) -> str:
     """What helps rows that are asked for many related rows, and for what those are asked in turn."""
     if origin is not None and origin.by == SHARED:
         return ""
-    source = with_branches(origin, source)
-    again = {event.path for event in events if event.kind == "reverse" and event.method not in _OF_PREFETCHED}
-    plain = [event for event in events if event.path not in again]
-    numbers = bool(plain) and not again and {event.method for event in plain} <= {"count", "exists"}
-    call = loading(origin, plain)
-    if numbers:
-        return f"Annotate `{source}` with Count or Exists, or append `{call}`."
-    texts = [f"Append `{call}` to `{source}`."] if call else []
-    if again:
-        wanted = ", ".join(f'Prefetch("{"__".join(path)}", queryset=…, to_attr="…")' for path in list_of(events, again))
-        methods = sorted({event.method for event in events if event.path in again} - _OF_PREFETCHED)
-        named, first = ", ".join(f".{name}()" for name in methods), "__".join(list_of(events, again)[0])
-        texts.append(
-            f"Append `.prefetch_related({wanted})` to `{source}` and read that list: {named} would ask the database "
-            f"again even where `{first}` is prefetched."
+    source = _placed(origin, with_branches(origin, source), events)
+    counted = numbers(events)
+    wanted = unnumbered(events, counted)
+    call = loading(origin, wanted)
+    texts = []
+    if call and not takes_calls(origin):
+        texts.append(elsewhere(origin, call, _paths(wanted)))
+    elif call:
+        texts.append(f"Append `{call}` to {source}.")
+    return " ".join([*texts, *_otherwise(origin, source, wanted, counted)])
+
+
+def of_prefetched(origin: Origin | None, source: str, events: list[Event]) -> str:
+    """What helps rows that bring what they are asked for, where the question does not look at it."""
+    counted = numbers(events)
+    wanted = unnumbered(events, counted)
+    return " ".join(_otherwise(origin, _placed(origin, with_branches(origin, source), events), wanted, counted))
+
+
+def _otherwise(origin: Origin | None, source: str, wanted: list[Event], counted: list[Event]) -> Iterator[str]:
+    """What to ask in another way than by the query that runs, and the numbers to bring with the rows."""
+    yield from readings(wanted)
+    is_distinct = len(counted) > 1
+    for found, words in grouped(event for event in counted if is_of_row(event) and takes_calls(origin)):
+        yield f"Append `{annotated(found, is_distinct=is_distinct)}` to {source} {words}."
+    for event in [event for event in counted if not (is_of_row(event) and takes_calls(origin))][:_TOLD]:
+        yield of_rows_between(event)
+
+
+def of_rows_between(event: Event, text_of: TextOf = no_text) -> str:
+    """The sentence for a number of rows behind rows that something else brings."""
+    relation = event.relation
+    owner = f"{relation.model.name} rows" if relation is not None and relation.model is not None else "rows"
+    brought = annotation(replace(event, path=event.path[-1:]))
+    return f"Let the {owner} come with `.annotate(…={brought})` {used(event, text_of)}."
+
+
+def _placed(origin: Origin | None, source: str, events: list[Event]) -> str:
+    """A queryset by its text, and where it stands if that is another function than the one of the loop."""
+    where = origin.where if origin is not None else ""
+    return f"`{source}`" + (f" in {where}" if where and events and where != events[0].where else "")
+
+
+def _paths(events: Iterable[Event]) -> str:
+    return quoted(lookups(event.path for event in events))
+
+
+def takes_calls(origin: Origin | None) -> bool:
+    """Whether what loads relations can be appended to a queryset where it stands."""
+    return origin is None or not (origin.is_raw or origin.is_combined or origin.by in HOOKS)
+
+
+def elsewhere(origin: Origin | None, calls: str, paths: str) -> str:
+    """The sentence for a queryset that cannot take the calls itself; `paths` are the relations that they load.
+
+    A union takes neither `select_related()` nor `prefetch_related()` nor `annotate()` (NotSupportedError), a raw
+    queryset only `prefetch_related()`, which fails for rows without a key.
+    """
+    if origin is None or origin.model is None:
+        return ""
+    if origin.by in HOOKS:
+        return f"Let {origin.by}() of {origin.where} return `{manager(origin.model)}{calls}`."
+    if origin.is_raw:
+        loaded = f"{manager(origin.model)}{calls}.in_bulk([row.pk for row in …])"
+        return (
+            f"Fetch the rows by the keys that the SQL gives, `{loaded}`, and use those: a raw queryset joins and "
+            "annotates nothing."
         )
-    return " ".join(texts)
-
-
-def list_of(events: list[Event], among: set[Path]) -> list[Path]:
-    """The paths of `among` in the order of the events, three at most."""
-    return list(dict.fromkeys(event.path for event in events if event.path in among))[:3]
+    return (
+        f"Make a list of `{origin.text}` and hand it to `prefetch_related_objects(rows, {paths})`: after union(), "
+        "intersection() or difference() a queryset neither joins nor prefetches."
+    )

@@ -18,7 +18,7 @@ _OF_ROWS = frozenset({"update", "delete", "add", "remove", "set", "clear"})
 
 def written(walk: Walk, receiver: Value, name: str, model: Model | None, at: At, loops: frozenset[object]) -> None:
     """Record a write; it fails where an unbounded loop runs it again on each turn."""
-    if model is not None:
+    if model is not None and not (isinstance(receiver, Related) and name in _OF_ONE):
         for running in walk.loops:
             walk.record.changed.setdefault(running.place, set()).add(model.label)
     loop = next((item for item in reversed(walk.loops) if not item.bounded), None)
