@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from stackaudit.checks import drf, orm, template
+from stackaudit.checks import admin, drf, orm, template
 from stackaudit.config import Config
 from stackaudit.discover import discover
 from stackaudit.link.stack import Stack
@@ -186,3 +186,89 @@ REST_FRAMEWORK = {
         "3.2.25": ['"django_redis.cache.RedisCache"'],
         "5.2": ['"django.core.cache.backends.redis.RedisCache"'],
     }
+
+
+SHELVES = """\
+from django.contrib.auth.models import User
+from django.db import models
+
+class Shelf(models.Model):
+    made = models.DateTimeField(auto_now_add=True)
+    owner = models.ForeignKey(User, on_delete=models.CASCADE)
+
+    def __str__(self):
+        return self.owner.email
+
+class Loan(models.Model):
+    reader = models.ForeignKey(User, on_delete=models.CASCADE, related_name="loans")
+    clerk = models.ForeignKey(User, on_delete=models.CASCADE, related_name="given")
+    shelf = models.ForeignKey(Shelf, on_delete=models.CASCADE)
+"""
+
+
+def test_options_of_an_admin_are_extended(tmp_path: Path) -> None:
+    classes = """\
+from django.contrib import admin
+from django.contrib.auth.admin import UserAdmin
+from django.contrib.auth.models import User
+from .models import Loan, Shelf
+
+admin.site.register(User, UserAdmin)
+admin.site.register(Shelf, raw_id_fields=["owner"])
+
+@admin.register(Loan)
+class LoanAdmin(admin.ModelAdmin):
+    autocomplete_fields = ["reader"]
+"""
+    plain = "from django.contrib import admin\nfrom .models import Loan\nadmin.site.register(Loan, list_per_page=9)\n"
+    found = [
+        told(tmp_path / name, admin.related_select_unbounded, models=SHELVES, admin=text)
+        for name, text in (("classes", classes), ("plain", plain))
+    ]
+    readonly = "What nobody changes belongs into `readonly_fields`."
+    searched = f"For `autocomplete_fields` there `search_fields` has to be in an admin of Shelf. {readonly}"
+    assert found == [
+        [
+            (
+                "",
+                'Set `autocomplete_fields = ["reader", "clerk"]` and `raw_id_fields = ["shelf"]` in LoanAdmin. '
+                f"{searched}",
+            )
+        ],
+        [
+            (
+                "",
+                'Set `autocomplete_fields = ["reader", "clerk"]` and `raw_id_fields = ["shelf"]` among the options '
+                f"that `register(Loan, …)` is given. {searched}",
+            )
+        ],
+    ]
+
+
+def test_the_select_of_a_text_that_asks(tmp_path: Path) -> None:
+    text = "from django.contrib import admin\nfrom .models import Loan\nadmin.site.register(Loan)\n"
+    assert told(tmp_path, orm.str_follows_relation, models=SHELVES, admin=text) == [
+        (
+            "",
+            "Let the text use columns of Shelf alone; or load what it reads where the select is made, in "
+            "formfield_for_foreignkey() of the ModelAdmin of Loan: "
+            '`kwargs["queryset"] = Shelf.objects.select_related("owner")` for `shelf`.',
+        )
+    ]
+
+
+def test_what_a_changelist_joins_is_extended(tmp_path: Path) -> None:
+    text = """\
+from django.contrib import admin
+from .models import Loan, Shelf
+admin.site.register(Shelf, list_display=["made"])
+
+@admin.register(Loan)
+class LoanAdmin(admin.ModelAdmin):
+    list_display = ["shelf", "clerk"]
+    list_select_related = ["reader"]
+"""
+    assert told(tmp_path, admin.list_display_n_plus_one, models=SHELVES, admin=text) == [
+        ("text", 'Among the options that `register(Shelf, …)` is given set `list_select_related = ["owner"]`.'),
+        ("", 'In LoanAdmin set `list_select_related = ["reader", "shelf__owner", "clerk"]`.'),
+    ]

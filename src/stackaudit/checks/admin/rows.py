@@ -85,13 +85,19 @@ def _fix(lists: Changelists, admin: Admin, repeat: Repeat) -> str:
     if lists.joins_itself(admin):
         join = f".select_related({named(repeat.read)})" if repeat.joins else ""
         return f"Add `{join}{prefetch}` to what get_queryset() of {label} returns."
-    steps = [f"set `list_select_related = [{named(repeat.read)}]`"] if repeat.joins else []
+    option = admin.option("list_select_related")
+    kept = [tuple(item.text.split("__")) for item in option.items if item.text] if option is not None else []
+    joined = dict.fromkeys((*kept, *repeat.read))
+    steps = [f"set `list_select_related = [{named(joined)}]`"] if repeat.joins else []
     if prefetch and own:
         steps.append(f"add `{prefetch}` to what get_queryset() returns")
     elif prefetch:
         steps.append(f"return `super().get_queryset(request){prefetch}` from get_queryset()")
     told = " and ".join(steps)
     shared = any(other is not admin and admin.cls in other.cls.mro for other in lists.admins)
+    if admin.has_options and admin.model is not None:
+        made = f"In a ModelAdmin for {admin.model.name} with" if prefetch else "Among"
+        return f"{made} the options that `register({admin.model.name}, …)` is given {told}."
     if (admin.is_default or shared) and admin.model is not None:
         return f"Register {admin.model.name} with a ModelAdmin of its own, and there {told}."
     return f"In {label} {told}."

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from stackaudit.facts import python as py
-from stackaudit.link.admin import Admin
+from stackaudit.link.admin import Admin, Admins
 from stackaudit.link.models.model import Model, Relation
 from stackaudit.link.nodes import is_false, is_true
 from stackaudit.link.stack import Stack
@@ -25,11 +25,11 @@ def related_select_unbounded(stack: Stack) -> Iterator[Verdict]:
     for admin in stack.admin.admins:
         if not _is_plain(admin):
             continue
-        yield from _form(admin, grown, None)
+        yield from _form(stack.admin.admins, admin, grown, None)
         yield from _filters(admin, grown)
         for inline in admin.inlines:
             if _is_plain(inline):
-                yield from _form(inline, grown, admin.model)
+                yield from _form(stack.admin.admins, inline, grown, admin.model)
 
 
 def _is_plain(admin: Admin) -> bool:
@@ -66,7 +66,7 @@ def _grown(stack: Stack) -> set[Model]:
     return found
 
 
-def _form(admin: Admin, grown: set[Model], parent: Model | None) -> Iterator[Verdict]:
+def _form(admins: Admins, admin: Admin, grown: set[Model], parent: Model | None) -> Iterator[Verdict]:
     """One verdict for the form of an admin, or of an inline in the form of `parent`."""
     if admin.model is None or any(admin.overrides(name) for name in _DECIDING) or _is_closed(admin):
         return
@@ -91,12 +91,59 @@ def _form(admin: Admin, grown: set[Model], parent: Model | None) -> Iterator[Ver
             if item.owner is not None and item.call is not None
         )
         values = {
-            "admin": admin.cls.label,
+            "admin": f"{admin.model.name}" if admin.is_default else admin.cls.label,
             "field": ", ".join(item.name for item in heavy),
             "names": ", ".join(f'"{item.name}"' for item in heavy),
             "target": ", ".join(dict.fromkeys(item.target.name for item in heavy if item.target is not None)),
         }
-        yield Fail(site, values, cause="inline" if parent is not None else "", related=related)
+        cause = "inline" if parent is not None else ""
+        yield Fail(site, values, cause=cause, related=related, fix=_lighter(admins, admin, heavy))
+
+
+def _lighter(admins: Admins, admin: Admin, heavy: list[Relation]) -> str:
+    """The options to set, with what they hold already; Django wants the admin of what is completed to be searchable."""
+    assert admin.model is not None
+    searched: list[str] = []
+    others: list[str] = []
+    lacking: list[str] = []
+    for item in heavy:
+        assert item.target is not None
+        other = admins.of(item.target)
+        if _is_searchable(item.target, other):
+            searched.append(item.name)
+        else:
+            others.append(item.name)
+            made = other is None or other.is_default or other.has_options
+            lacking.append(f"an admin of {item.target.name}" if made or other is None else other.cls.label)
+    told = []
+    for option, names in (("autocomplete_fields", searched), ("raw_id_fields", others)):
+        held = admin.option(option)
+        kept = [item.text for item in held.items if item.text] if held is not None else []
+        if names:
+            listed = ", ".join(f'"{name}"' for name in dict.fromkeys((*kept, *names)))
+            told.append(f"`{option} = [{listed}]`")
+    where = f"in {admin.cls.label}"
+    if admin.has_options:
+        where = f"among the options that `register({admin.model.name}, …)` is given"
+    elif admin.is_default:
+        where = f"in a ModelAdmin that {admin.model.name} is registered with"
+    fix = f"Set {' and '.join(told)} {where}."
+    if lacking:
+        needed = " and in ".join(dict.fromkeys(lacking))
+        fix += f" For `autocomplete_fields` there `search_fields` has to be in {needed}."
+    return f"{fix} What nobody changes belongs into `readonly_fields`."
+
+
+def _is_searchable(model: Model, admin: Admin | None) -> bool:
+    """Whether the admin of a model has `search_fields`, its own or those of Django's admins of users and groups."""
+    if admin is None:
+        return not model.path and model.name in ("User", "Group")
+    option = admin.option("search_fields")
+    if option is not None:
+        return bool(option.items) or bool(option.open)
+    return admin.overrides("get_search_fields") or any(
+        base.rpartition(".")[2] in ("UserAdmin", "GroupAdmin") for base in admin.cls.externals
+    )
 
 
 def _selects(admin: Admin, model: Model, grown: set[Model], parent: Model | None) -> Iterator[Relation]:
@@ -111,6 +158,8 @@ def _selects(admin: Admin, model: Model, grown: set[Model], parent: Model | None
             continue  # the row that the inline belongs to
         if (shown is not None and relation.name not in shown) or (excluded and relation.name in excluded.names):
             continue
+        if relation.relation == "m2m" and relation.keyword("through") is not None:
+            continue  # Django shows no field for a table in between that is written out
         if relation.keyword("limit_choices_to") is None and not is_false(relation.keyword("editable")):
             yield relation
 

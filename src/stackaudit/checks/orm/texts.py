@@ -28,26 +28,25 @@ _AREA = "text"
 
 def str_follows_relation(stack: Stack) -> Iterator[Verdict]:
     """One site for each `__str__` of a model whose rows fill a select of the admin."""
-    shown: dict[Model, Step] = {}
+    shown: dict[Model, tuple[Admin, Relation]] = {}
     for admin in stack.admin.admins:
         for each in (admin, *admin.inlines):
-            for relation in _selects(each):
+            for relation in _selects(each, admin.model if each is not admin else None):
                 if relation.target is not None and relation.owner is not None and relation.call is not None:
-                    place = relation.owner.module.place(relation.call)
-                    shown.setdefault(relation.target, Step(place, f"{each.name} shows a select of them"))
+                    shown.setdefault(relation.target, (each, relation))
     seen: set[Place] = set()
-    for model, where in shown.items():
+    for model, (admin, relation) in shown.items():
         member = model.cls.find("__str__") if model.cls is not None else None
         if member is None or not isinstance(member.node, py.FunctionDef):
             continue
         place = member.owner.module.place(py.Name(member.node.start, member.node.start + len("def __str__"), ""))
         if place not in seen:
             seen.add(place)
-            yield _judge(stack, model, Site(place, f"{model.label}.__str__"), where)
+            yield _judge(stack, model, Site(place, f"{model.label}.__str__"), admin, relation)
 
 
-def _selects(admin: Admin) -> Iterator[Relation]:
-    """The relations that a change form surely renders as a select."""
+def _selects(admin: Admin, parent: Model | None) -> Iterator[Relation]:
+    """The relations that a form surely renders as a select; the key of an inline to its `parent` is none of them."""
     if admin.model is None or admin.cls.is_open or any(admin.overrides(name) for name in _DECIDING):
         return
     if not all(base.startswith(("django.contrib.", "builtins.")) for base in admin.cls.externals):
@@ -56,7 +55,10 @@ def _selects(admin: Admin) -> Iterator[Relation]:
     if any(option is not None and option.open for option in options):
         return
     light = {name for option in options if option is not None for name in option.names}
+    family = tuple(parent.family()) if parent is not None else ()
     for relation in admin.model.relations.values():
+        if relation.target in family and relation.relation == "fk":
+            continue
         if relation.relation in ("fk", "m2m") and relation.call is not None and relation.name not in light:
             editable = relation.keyword("editable")
             hidden = is_false(editable)
@@ -64,16 +66,25 @@ def _selects(admin: Admin) -> Iterator[Relation]:
                 yield relation
 
 
-def _judge(stack: Stack, model: Model, site: Site, where: Step) -> Verdict:
+def _judge(stack: Stack, model: Model, site: Site, admin: Admin, relation: Relation) -> Verdict:
     events = _asked(stack, model, site.place)
     failed = [event for event in events if event.outcome == "fail"]
     if failed:
         paths = list(dict.fromkeys(".".join(event.path) for event in failed))
         values = {"model": model.name, "paths": ", ".join(f"`{path}`" for path in paths)}
-        related = (where, *(Step(event.query, f"asks for `{'.'.join(event.path)}`") for event in failed[:5]))
-        fix = f"Say it with the row's own columns, or let the default manager bring it: `{_loading(failed)}`."
+        related = [Step(event.query, f"asks for `{'.'.join(event.path)}`") for event in failed[:5]]
+        if relation.owner is not None and relation.call is not None:
+            related.insert(0, Step(relation.owner.module.place(relation.call), f"{admin.name} shows a select of them"))
+        hook = "formfield_for_foreignkey" if relation.relation == "fk" else "formfield_for_manytomany"
+        made = admin.is_default or admin.has_options
+        where = f"the ModelAdmin of {admin.model.name}" if made and admin.model is not None else admin.cls.label
+        fix = (
+            f"Let the text use columns of {model.name} alone; or load what it reads where the select is made, in "
+            f'{hook}() of {where}: `kwargs["queryset"] = {model.name}.{model.default_manager}{_loading(failed)}` for '
+            f"`{relation.name}`."
+        )
         cost = Cost(_ROWS * len(paths) + 1, _ROWS, f"{_ROWS} rows in the select")
-        return Fail(site, values, related=related, cost=cost, fix=fix)
+        return Fail(site, values, related=tuple(related), cost=cost, fix=fix)
     unknown = next((event for event in events if event.outcome == "unknown"), None)
     return Unsure(site, unknown.why) if unknown is not None else Pass(site)
 

@@ -58,14 +58,24 @@ class Option:
 class Admin:
     """One admin class for one model.
 
-    `place` is where it is registered or defined; `is_default` says that the model was registered without a class.
+    `place` is where it is registered or defined; `is_default` says that the model was registered without a class, and
+    `has_options` that options were given to `register()`: Django makes a class of them.
     """
 
-    def __init__(self, cls: SourceClass, model: Model | None, classes: Classes, *, is_default: bool = False) -> None:
+    def __init__(
+        self,
+        cls: SourceClass,
+        model: Model | None,
+        classes: Classes,
+        *,
+        is_default: bool = False,
+        has_options: bool = False,
+    ) -> None:
         self.cls = cls
         self.model = model
         self.classes = classes
         self.is_default = is_default
+        self.has_options = has_options
 
     @property
     def place(self) -> Place:
@@ -184,13 +194,19 @@ class Admins:
             for stmt in module.facts.body:
                 yield from self._in(module, stmt)
 
-    def _default(self, module: SourceModule, node: py.Expr) -> Iterator[Admin]:
-        """The ModelAdmin that Django makes for a model which is registered without a class."""
+    def _made(self, module: SourceModule, call: py.Call, node: py.Expr, base: py.Expr | None) -> Iterator[Admin]:
+        """The ModelAdmin that Django makes for a model which is registered without a class, or with options."""
         model = self.models.of_expr(module, node)
         if model is not None:
-            written = py.ClassDef(node.start, node.end, f"{model.name}Admin", (), (), (), ())
+            options = tuple(
+                py.Assign(item.value.start, item.value.end, (py.Name(call.start, call.start, item.name),), item.value)
+                for item in call.keywords
+                if item.name is not None and item.name != "admin_class"
+            )
+            bases = (base,) if base is not None else ()
+            written = py.ClassDef(node.start, node.end, f"{model.name}Admin", bases, (), (), options)
             cls = self.classes.build(module, written, f"{module.name}.{model.name}Admin")
-            yield Admin(cls, model, self.classes, is_default=True)
+            yield Admin(cls, model, self.classes, is_default=base is None, has_options=bool(options))
 
     def _in(self, module: SourceModule, stmt: py.Stmt) -> Iterator[Admin]:
         if isinstance(stmt, py.ClassDef):
@@ -208,11 +224,15 @@ class Admins:
             named = self.classes.resolve(module, second)
             first = call.args[0]
             models = first.elts if isinstance(first, (py.List, py.Tuple)) else (first,)
+            given = any(item.name is not None and item.name != "admin_class" for item in call.keywords)
             for model in models:
                 if isinstance(named, SourceClass) and self.is_admin(named):
-                    yield Admin(named, self.models.of_expr(module, model), self.classes)
+                    if given:
+                        yield from self._made(module, call, model, second)
+                    else:
+                        yield Admin(named, self.models.of_expr(module, model), self.classes)
                 elif second is None and dotted(call.func).endswith("site.register"):
-                    yield from self._default(module, model)
+                    yield from self._made(module, call, model, None)
         elif isinstance(stmt, (py.If, py.Try)):
             for inner in (*stmt.body, *stmt.orelse):
                 yield from self._in(module, inner)

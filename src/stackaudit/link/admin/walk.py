@@ -16,6 +16,7 @@ from msgspec.structs import replace
 from stackaudit.facts import python as py
 from stackaudit.link.admin import Admin, Admins, Item, Option
 from stackaudit.link.models.model import Model
+from stackaudit.link.nodes import is_false
 from stackaudit.link.pages import PageHooks
 from stackaudit.link.pages import walk as q
 from stackaudit.link.pages.events import certain
@@ -211,9 +212,17 @@ class Changelists:
         return [known.get(text) or Item(text, head, found.owner.module) for text in texts]
 
     def _has_checkbox(self, admin: Admin) -> bool:
-        """Whether rows have a checkbox for actions: since 5.2 it is labelled with str(row)."""
+        """Whether rows have a checkbox for actions: since 5.2 it is labelled with str(row).
+
+        Django's own action is there for those who may delete; where nobody may, or get_actions() decides, it is not
+        known to be shown.
+        """
         actions = admin.constant("actions")
-        return self.walk.django >= (5, 2) and not (actions is not None and actions.value is None)
+        switched_off = actions is not None and actions.value is None
+        if self.walk.django < (5, 2) or switched_off or admin.overrides("get_actions"):
+            return False
+        held = admin.option("actions")
+        return bool(held is not None and (held.items or held.open)) or not _never(admin, "has_delete_permission")
 
     def _rows(self, admin: Admin, instance: Instance, model: Model) -> Value:
         found = admin.cls.find("get_queryset")
@@ -294,6 +303,13 @@ class Changelists:
                 value = q.call(self.walk, value, (), {}, place, f"{part}()")
         if isinstance(value, Row):
             q.text(self.walk, value, place)
+
+
+def _never(admin: Admin, method: str) -> bool:
+    """Whether a method of the repository ends in `return False`."""
+    found = admin.cls.find(method)
+    body = found.node.body if found is not None and isinstance(found.node, py.FunctionDef) else ()
+    return bool(body) and isinstance(body[-1], py.Return) and is_false(body[-1].value)
 
 
 def _class_of(model: Model) -> ClassRef:
