@@ -272,3 +272,38 @@ class LoanAdmin(admin.ModelAdmin):
         ("text", 'Among the options that `register(Shelf, …)` is given set `list_select_related = ["owner"]`.'),
         ("", 'In LoanAdmin set `list_select_related = ["reader", "shelf__owner", "clerk"]`.'),
     ]
+
+
+def test_lists_without_an_end(tmp_path: Path) -> None:
+    api = """\
+from rest_framework import pagination, viewsets
+from .models import Author, Book
+
+class Pages(pagination.PageNumberPagination):
+    page_size = 50
+
+class Paged(viewsets.ModelViewSet):
+    queryset = Book.objects.all()
+    pagination_class = Pages
+
+class Authors(viewsets.ModelViewSet):
+    queryset = Author.objects.all()
+
+class Books(viewsets.ModelViewSet):
+    queryset = Book.objects.all()
+
+class Own(viewsets.ModelViewSet):
+    def get_queryset(self):
+        return Book.objects.filter(owner=self.request.user)
+
+class Off(viewsets.ModelViewSet):
+    queryset = Book.objects.all()
+    pagination_class = None
+"""
+    found = told(tmp_path, drf.no_pagination, wsgi=WSGI, settings="SECRET_KEY = ''\n", api=api)
+    assert [cause for cause, _ in found] == ["lookup", "", "own", "chosen"]
+    names = ("Authors", "Books", "Own", "Off")
+    assert {fix.replace(name, "…") for (_, fix), name in zip(found, names, strict=True)} == {
+        "Set `pagination_class = Pages` on …. Clients get an object then, with the rows under `results` in place of a "
+        "list: they have to change with it."
+    }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from stackaudit.checks.drf.lengths import length
 from stackaudit.facts import python as py
 from stackaudit.link.classes import SourceClass
 from stackaudit.link.serializers.views import ApiView
@@ -36,17 +37,45 @@ def _paged(stack: Stack, view: ApiView, site: Site) -> Verdict:
             return Unsure(site, value.why)
         if not value.value:
             where = Step(settings.place_at("REST_FRAMEWORK"), "sets no DEFAULT_PAGINATION_CLASS")
-            return Fail(site, {"view": view.cls.label}, related=(where,))
+            return _whole(stack, view, site, where)
         return _by_class(stack, settings, view, site, str(value.value), None)
     node = member.node
     if isinstance(node, py.Constant) and node.value is None:
-        where = Step(member.owner.module.place(node), "switches pagination off")
-        return Fail(site, {"view": view.cls.label}, related=(where,))
+        return _whole(stack, view, site, Step(member.owner.module.place(node), "switches pagination off"))
     cls = stack.models.classes.resolve(member.owner.module, node) if isinstance(node, (py.Name, py.Attribute)) else None
     if cls is None:
         return Unsure(site, "its pagination_class cannot be told")
     name = cls if isinstance(cls, str) else ""
     return _by_class(stack, settings, view, site, name, cls if isinstance(cls, SourceClass) else None)
+
+
+def _whole(stack: Stack, view: ApiView, site: Site, where: Step) -> Verdict:
+    """A list that nothing divides: how much it matters depends on how long it may get."""
+    kept = length(stack, view)
+    if kept == "single" or view.member("paginate_queryset") is not None:
+        return Pass(site)
+    named = _used(stack, view)
+    fix = (
+        f"Set `pagination_class = {named}` on {view.cls.label}."
+        if named
+        else f"Give {view.cls.label} a `pagination_class`: a `PageNumberPagination` with `page_size = 50` of its own."
+    )
+    fix += " Clients get an object then, with the rows under `results` in place of a list: they have to change with it."
+    return Fail(site, {"view": view.cls.label}, kept, (where,), fix=fix)
+
+
+def _used(stack: Stack, view: ApiView) -> str:
+    """The class of the repository by which other views are divided into pages, "" for none."""
+    found: dict[str, int] = {}
+    for other in stack.api.views:
+        member = other.member("pagination_class") if other is not view else None
+        node = member.node if member is not None else None
+        if member is None or not isinstance(node, (py.Name, py.Attribute)):
+            continue
+        cls = stack.models.classes.resolve(member.owner.module, node)
+        if isinstance(cls, SourceClass) and any(item.rpartition(".")[2] in _NUMBERED for item in cls.externals):
+            found[cls.label] = found.get(cls.label, 0) + 1
+    return max(found, key=lambda name: (found[name], name), default="")
 
 
 def _is_foreign(base: str) -> bool:
@@ -78,7 +107,12 @@ def _by_class(
         return Unsure(site, size.why)
     if member is not None or size.value is None:
         where = (Step(settings.place_at("REST_FRAMEWORK"), "sets no PAGE_SIZE"),) if settings is not None else ()
-        return Fail(site, {"view": view.cls.label}, cause="size", related=where)
+        label = cls.label if cls is not None else name.rpartition(".")[2]
+        size_name = "default_limit" if any(item.startswith("Limit") for item in labels) else "page_size"
+        fix = f"Set `PAGE_SIZE` in REST_FRAMEWORK, or `{size_name} = 50` on a class of its own in place of {label}."
+        if cls is not None:
+            fix = f"Set `{size_name} = 50` on {label}."
+        return Fail(site, {"view": view.cls.label}, cause="size", related=where, fix=fix)
     return _asked(view, site, cls)
 
 
@@ -90,7 +124,8 @@ def _asked(view: ApiView, site: Site, cls: SourceClass | None) -> Verdict:
     free = parameter is not None and isinstance(parameter.node, py.Constant) and parameter.node.value is not None
     if free and parameter is not None and limit is None and parameter.node is not None:
         where = Step(parameter.owner.module.place(parameter.node), "lets the client choose the size of a page")
-        return Fail(site, {"view": view.cls.label, "class": cls.label}, cause="client", related=(where,))
+        values = {"view": view.cls.label, "class": cls.label}
+        return Fail(site, values, cause="client", related=(where,), fix=f"Set `max_page_size` on {cls.label}.")
     return Pass(site)
 
 

@@ -1,0 +1,117 @@
+"""How long the list of an API view may get, as far as its code says so."""
+
+from __future__ import annotations
+
+from stackaudit.facts import python as py
+from stackaudit.link.classes import SourceClass
+from stackaudit.link.models.model import Model
+from stackaudit.link.modules import dotted
+from stackaudit.link.nodes import nodes
+from stackaudit.link.queries.values import Rows
+from stackaudit.link.serializers.views import ApiView
+from stackaudit.link.stack import Stack
+
+_KEPT_BY_HAND = frozenset({"Group", "Permission", "ContentType", "Site"})
+"""Models of Django's own whose rows come with the code, or that somebody keeps by hand."""
+_PLAIN = frozenset({
+    "CharField", "SlugField", "TextField", "AutoField", "BigAutoField", "SmallAutoField", "BooleanField",
+    "IntegerField", "SmallIntegerField", "PositiveIntegerField", "PositiveSmallIntegerField",
+})  # fmt: skip
+_COLUMNS = 4
+
+
+def length(stack: Stack, view: ApiView) -> str:
+    """What keeps the list of a view short, "" for nothing: "single" (one row), or a cause of the rule.
+
+    "chosen": an attribute of the view switches pagination off. "own": the rows of the user who asks. "lookup": names
+    that other tables point to.
+    """
+    rows = next((item.rows for item in stack.api.listings if item.view is view), None)
+    model = rows.model if isinstance(rows, Rows) else _listed(stack, view)
+    if model is not None and _is_single(model):
+        return "single"
+    if isinstance(rows, Rows) and model is not None and _is_straight(view) and _is_own(stack, model, rows):
+        return "own"
+    if _asks_for_own(view):
+        return "own"
+    if model is not None and _is_lookup(stack, model):
+        return "lookup"
+    return "chosen" if _is_switched_off(view) else ""
+
+
+def _listed(stack: Stack, view: ApiView) -> Model | None:
+    """The model of the view's `queryset`."""
+    member = view.member("queryset")
+    node = member.node if member is not None else None
+    while member is not None and isinstance(node, (py.Call, py.Attribute, py.Name)):
+        model = stack.models.of_expr(member.owner.module, node) if not isinstance(node, py.Call) else None
+        if model is not None or isinstance(node, py.Name):
+            return model
+        node = node.func if isinstance(node, py.Call) else node.value
+    return None
+
+
+def _is_single(model: Model) -> bool:
+    """Whether there is one row at most: a class that says so, or a `save()` that sets the key."""
+    for cls in model.cls.mro if model.cls is not None else ():
+        name = cls.name if isinstance(cls, SourceClass) else str(cls)
+        if "singleton" in name.lower():
+            return True
+    save = model.cls.find("save") if model.cls is not None else None
+    body = save.node.body if save is not None and isinstance(save.node, py.FunctionDef) else ()
+    return any(
+        isinstance(stmt, py.Assign) and any(dotted(target) in ("self.pk", "self.id") for target in stmt.targets)
+        for stmt in body
+    )
+
+
+def _is_own(stack: Stack, model: Model, rows: Rows) -> bool:
+    """Whether a filter asks for the rows of one user."""
+    user = stack.models.user
+    relations = (model.relation(name.removesuffix("_id")) for name in rows.narrowed)
+    return user is not None and any(item is not None and item.target is user and not item.many for item in relations)
+
+
+def _statements(view: ApiView) -> tuple[py.Stmt, ...]:
+    member = view.member("get_queryset")
+    return member.node.body if member is not None and isinstance(member.node, py.FunctionDef) else ()
+
+
+def _is_straight(view: ApiView) -> bool:
+    """Whether `get_queryset()` has no branches: its filters hold for everybody."""
+    return not any(isinstance(node, (py.If, py.IfExp, py.Try, py.Match)) for node in nodes(_statements(view)))
+
+
+def _asks_for_own(view: ApiView) -> bool:
+    """Whether all that `get_queryset()` returns is filtered by the user who asks."""
+    returned = [node for node in nodes(_statements(view)) if isinstance(node, py.Return)]
+    return bool(returned) and all(_names_user(node) for node in returned)
+
+
+def _names_user(node: py.Return) -> bool:
+    calls = [item for item in nodes((node,)) if isinstance(item, py.Call) and dotted(item.func).endswith(".filter")]
+    return any(dotted(item.value).endswith("request.user") for call in calls for item in call.keywords)
+
+
+def _is_lookup(stack: Stack, model: Model) -> bool:
+    """Whether rows are little more than a name, and other models point to them."""
+    if not model.path:
+        return model.name in _KEPT_BY_HAND
+    if model in stack.growing or len(model.columns) > _COLUMNS:
+        return False
+    if any(item.relation in ("fk", "o2o", "generic_fk") for item in model.relations.values()):
+        return False
+    return bool(model.relations) and all(field.kind in _PLAIN for field in model.columns.values())
+
+
+def _is_switched_off(view: ApiView) -> bool:
+    """Whether `pagination_class` is None, or an attribute of another name says something of pagination."""
+    member = view.member("pagination_class")
+    if member is not None and isinstance(member.node, py.Constant) and member.node.value is None:
+        return True
+    return any(
+        "paginat" in name and name != "pagination_class" and isinstance(found[-1].node, py.Constant)
+        for cls in view.cls.mro
+        if isinstance(cls, SourceClass)
+        for name, found in cls.members.items()
+    )
