@@ -8,6 +8,7 @@ from stackaudit.link.admin import Admin
 from stackaudit.link.admin.walk import Changelists
 from stackaudit.link.pages.events import Repeat, grouped, inner_place, is_indirect, named
 from stackaudit.link.queries.events import Event
+from stackaudit.link.queries.reading import grouped as together
 from stackaudit.link.stack import Stack
 from stackaudit.model.source import Place
 from stackaudit.model.verdict import Cost, Fail, Pass, Site, Unsure, Verdict
@@ -48,28 +49,37 @@ def _verdict(lists: Changelists, admin: Admin, repeat: Repeat) -> Verdict:
     if event.outcome == "unknown":
         return Unsure(site, event.why)
     columns = list(dict.fromkeys(lists.column(item).name for item in repeat.failing))
-    relation = ", ".join(".".join(path) for path in repeat.paths) or event.method
     is_inline = any(admin is inline for inline in lists.inlines)
     cause = "inline" if is_inline else "guarded" if all(item.guarded for item in repeat.failing) else ""
     cause = cause or ("text" if column.name == "__str__" and len(columns) == 1 else "")
+    told = _inline_fix(admin, repeat) if is_inline else _fix(lists, admin, repeat)
     return Fail(
         site,
-        {"column": ", ".join(columns), "relation": relation, "model": admin.model.name if admin.model else "the model"},
+        {
+            "column": ", ".join(columns),
+            "relation": repeat.relations or event.method,
+            "model": admin.model.name if admin.model else "the model",
+        },
         cause=cause,
         related=repeat.related(),
         flow=event.flow,
-        fix=_inline_fix(admin, repeat) if is_inline else _fix(lists, admin, repeat),
+        fix=" ".join([*filter(None, [told]), *repeat.otherwise()]),
         cost=repeat.cost(INLINE, f"{INLINE} rows in the inline") if is_inline else _cost(admin, repeat),
     )
 
 
 def _inline_fix(admin: Admin, repeat: Repeat) -> str:
-    loads = repeat.loads()
-    if not loads:
+    calls = repeat.loads() + repeat.annotates()
+    if not calls:
         return ""
     if admin.overrides("get_queryset"):
-        return f"Add `{loads}` to what get_queryset() of {admin.cls.label} returns."
-    return f"Return `super().get_queryset(request){loads}` from get_queryset() of {admin.cls.label}."
+        return f"Add `{calls}` to what get_queryset() of {admin.cls.label} returns{_shown(repeat)}."
+    return f"Return `super().get_queryset(request){calls}` from get_queryset() of {admin.cls.label}{_shown(repeat)}."
+
+
+def _shown(repeat: Repeat) -> str:
+    """Where the numbers are to be read that the rows bring."""
+    return "".join(f" {words}" for _, words in together(repeat.owned))
 
 
 def _fix(lists: Changelists, admin: Admin, repeat: Repeat) -> str:
@@ -78,13 +88,14 @@ def _fix(lists: Changelists, admin: Admin, repeat: Repeat) -> str:
     `list_select_related` takes the place of what Django joins by itself, so that it has to name that, too; and where
     the queryset joins anything, Django does not look at it.
     """
-    if not repeat.loads():
+    if not repeat.loads() and not repeat.owned:
         return ""
     label, own = admin.cls.label, admin.overrides("get_queryset")
     prefetch = f".prefetch_related({named(repeat.prefetches)})" if repeat.prefetches else ""
+    prefetch += repeat.annotates()
     if lists.joins_itself(admin):
         join = f".select_related({named(repeat.read)})" if repeat.joins else ""
-        return f"Add `{join}{prefetch}` to what get_queryset() of {label} returns."
+        return f"Add `{join}{prefetch}` to what get_queryset() of {label} returns{_shown(repeat)}."
     option = admin.option("list_select_related")
     kept = [tuple(item.text.split("__")) for item in option.items if item.text] if option is not None else []
     joined = dict.fromkeys((*kept, *repeat.read))
@@ -93,7 +104,7 @@ def _fix(lists: Changelists, admin: Admin, repeat: Repeat) -> str:
         steps.append(f"add `{prefetch}` to what get_queryset() returns")
     elif prefetch:
         steps.append(f"return `super().get_queryset(request){prefetch}` from get_queryset()")
-    told = " and ".join(steps)
+    told = " and ".join(steps) + _shown(repeat)
     shared = any(other is not admin and admin.cls in other.cls.mro for other in lists.admins)
     if admin.has_options and admin.model is not None:
         made = f"In a ModelAdmin for {admin.model.name} with" if prefetch else "Among"

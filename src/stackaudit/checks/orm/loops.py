@@ -176,9 +176,12 @@ class Loops:
         """What to mind where the turns write rows that are to be loaded before; "" where they write others."""
         loops = {loop.place for event in events for loop in (event.loop, event.around) if loop is not None}
         changed = set().union(*(self.changed.get(place, ()) for place in loops))
-        names = dict.fromkeys(model.name for event in events for model in gathered(event) if model.label in changed)
-        told = ", ".join(names)
-        return f" The turns write {told}, too: what is loaded before does not show that." if told else ""
+        found = [item for event in events for item in gathered(event) if item[1].label in changed]
+        if not found:
+            return ""
+        paths = ", ".join(dict.fromkeys(f"`{'__'.join(path)}`" for path, _ in found))
+        names = ", ".join(dict.fromkeys(model.name for _, model in found))
+        return f" Leave out {paths} if a turn has to see what others write: the loop writes {names}, too."
 
     def in_background(self, site: Site, event: Event) -> bool:
         """Whether nobody waits for a loop: a worker or a command runs it."""

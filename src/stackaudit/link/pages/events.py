@@ -107,23 +107,34 @@ class Repeat:
             origin = origin.refined
         return origin
 
+    @property
+    def owned(self) -> list[Event]:
+        """Those of the numbers that the queryset itself can bring."""
+        return [event for event in self.counted if is_of_row(event) and takes_calls(self.origin)]
+
+    def annotates(self) -> str:
+        """The call that brings these numbers with the rows: `.annotate(…=Count("copy"))`."""
+        return annotated(self.owned, is_distinct=len(self.owned) > 1) if self.owned else ""
+
     def advice(self, text_of: TextOf = no_text) -> str:
         """What to add to the queryset, and what to read in another way; "" where that is not known."""
-        origin, loads, counted = self.origin, self.loads(), self.counted
-        read = readings(unnumbered(self.failing, counted), text_of)
+        origin, loads = self.origin, self.loads()
         told = [self._loading(origin, loads)] if loads else []
         deferred = [event for event in self.failing if event.kind == "deferred"]
         if deferred and origin is not None:
             told.append(of_one(origin, origin.text, deferred))
-        is_own = origin is not None and takes_calls(origin)
-        for found, words in together([event for event in counted if is_own and is_of_row(event)], text_of):
-            assert origin is not None
-            told.append(addition(origin, annotated(found, is_distinct=len(counted) > 1), words))
-        others = [event for event in counted if not (is_own and is_of_row(event))]
-        told += [of_rows_between(event, text_of) for event in others[:_TOLD]]
-        told += read
-        told.append(asked_for_each(self.failing, text_of))
+        for found, words in together(self.owned, text_of):
+            if origin is not None:
+                told.append(addition(origin, annotated(found, is_distinct=len(self.owned) > 1), words))
+        told += self.otherwise(text_of)
         return " ".join(sentence for sentence in told if sentence)
+
+    def otherwise(self, text_of: TextOf = no_text) -> list[str]:
+        """What no call on the queryset answers: numbers of rows behind the rows, and what is to be read otherwise."""
+        owned = self.owned if self.origin is not None else []
+        told = [of_rows_between(event, text_of) for event in self.counted if event not in owned][:_TOLD]
+        asked = asked_for_each(self.failing, text_of)
+        return [*told, *readings(unnumbered(self.failing, self.counted), text_of), *([asked] if asked else [])]
 
     def _loading(self, origin: Origin | None, loads: str) -> str:
         """The sentence that says where what is missing is to be loaded."""

@@ -86,16 +86,16 @@ def rows_of(event: Event) -> Model | None:
     return found or event.model
 
 
-def gathered(event: Event) -> Iterator[Model]:
-    """The models of which the path of an event leads to many rows."""
+def gathered(event: Event) -> Iterator[tuple[Path, Model]]:
+    """The paths that an event goes to reach many rows, with their models."""
     model = event.origin.model if event.origin is not None else None
-    for name in event.path[:-1]:
+    for index, name in enumerate(event.path):
         relation = model.relation(name) if model is not None else None
+        if relation is None and index == len(event.path) - 1:
+            relation = event.relation
         model = relation.target if relation is not None else None
         if relation is not None and relation.many and model is not None:
-            yield model
-    if event.relation is not None and event.relation.many and event.relation.target is not None:
-        yield event.relation.target
+            yield event.path[: index + 1], model
 
 
 def leads(event: Event) -> bool:
@@ -247,7 +247,7 @@ def of_rows_between(event: Event, text_of: TextOf = no_text) -> str:
     relation = event.relation
     owner = f"{relation.model.name} rows" if relation is not None and relation.model is not None else "rows"
     brought = annotation(replace(event, path=event.path[-1:]))
-    return f"Let the {owner} come with `.annotate(…={brought})` {used(event, text_of)}."
+    return f"Let the {owner} come from a queryset with `.annotate(…={brought})` {used(event, text_of)}."
 
 
 def _placed(origin: Origin | None, source: str, events: list[Event]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from itertools import islice, pairwise
 from typing import Literal, TypeAlias
 
@@ -113,6 +114,11 @@ class Record:
         known = self._events.get(key)
         if known is None or (known.guarded and not event.guarded):
             self._events[key] = event
+
+    def change(self, loops: Iterable[Loop], model: Model) -> None:
+        """Remember that the turns of loops write rows of a model."""
+        for loop in loops:
+            self.changed.setdefault(loop.place, set()).add(model.label)
 
     def __len__(self) -> int:
         return len(self._events)

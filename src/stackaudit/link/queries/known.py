@@ -335,7 +335,10 @@ def inherited(
         given = walk.hooks.served(bound, name, args, keywords, at) if walk.hooks is not None else None
         if given is not None:
             return given
-        return rows.called(walk, bound, name, args, keywords, at) if name not in ("save", "delete") else UNKNOWN
+        if name not in ("save", "delete"):
+            return rows.called(walk, bound, name, args, keywords, at)
+        walk.record.change(walk.loops, bound.model)
+        return UNKNOWN
     if isinstance(bound, Instance) and name == "get_queryset":
         found = bound.attributes.get("queryset") or calls.attribute(walk, bound, "queryset", at)
         if isinstance(found, (Rows, Manager)):

@@ -47,8 +47,10 @@ def is_answered(event: Event) -> bool:
 
 def is_number(event: Event) -> bool:
     """Whether no row is wanted nor loaded: only how many there are, whether there are any, or a sum of them."""
-    is_loaded = event.kind == "bypassed"
-    return not is_loaded and event.asking is not None and plain(event.asking.last) in NUMBERS | {"aggregate"}
+    if event.kind == "bypassed" or event.asking is None:
+        return False
+    last = plain(event.asking.last)
+    return last in ("count", "aggregate") or (last == "exists" and (is_of_row(event) or is_answered(event)))
 
 
 def plain(method: str) -> str:
@@ -56,22 +58,31 @@ def plain(method: str) -> str:
     return ASYNC.get(method, method)
 
 
-def readings(events: Iterable[Event], text_of: TextOf = no_text, *, is_loaded: bool = True) -> list[str]:
-    """Where relations are read in ways that prefetched rows do not answer, and how to read them instead.
-
-    With `is_loaded`, the sentences say why a prefetch alone does not help.
-    """
-    told: dict[str, None] = {}
+def readings(events: Iterable[Event], text_of: TextOf = no_text) -> list[str]:
+    """Where relations are read in ways that prefetched rows do not answer, and how to read them instead."""
+    places: dict[str, list[Event]] = {}
     for event in events:
-        if event.asking is None or not event.path or is_answered(event):
-            continue
-        preposition = "In" if event.asking.text or plain(event.asking.last) == "first" else "For"
-        said = f"{preposition} {_home(event.asking.where)} {_instead(event, text_of)}"
-        if is_loaded:
-            name = "__".join(event.path)
-            said += f": {called(event)} asks the database even where `{name}` is prefetched"
-        told[f"{said}."] = None
-    return list(told)[:_SAID]
+        if event.asking is not None and event.path and not is_answered(event):
+            preposition = "In" if event.asking.text or plain(event.asking.last) == "first" else "For"
+            places.setdefault(f"{preposition} {_home(event.asking.where)}", []).append(event)
+    told = []
+    for place, found in places.items():
+        instead = list(dict.fromkeys(_instead(event, text_of) for event in found))
+        methods = list(dict.fromkeys(called(event) for event in found))
+        names = list(dict.fromkeys(f"`{'__'.join(event.path)}`" for event in found))
+        ask = "asks" if len(methods) == 1 else "ask"
+        told.append(
+            f"{place} {_row_of(instead, ', and ')}: {_row_of(methods, ' and ')} {ask} the database even where "
+            f"{_row_of(names, ' and ')} {'is' if len(names) == 1 else 'are'} prefetched."
+        )
+    return told[:_SAID]
+
+
+def _row_of(names: list[str], last: str) -> str:
+    shown = names[:_SAID]
+    if len(names) > _SAID:
+        return ", ".join(shown) + " and so on"
+    return last.join([", ".join(shown[:-1]), shown[-1]]) if len(shown) > 1 else shown[0]
 
 
 def called(event: Event) -> str:
@@ -91,10 +102,10 @@ def _instead(event: Event, text_of: TextOf) -> str:
     rows, methods, last = _rows(event), asking.methods, plain(asking.last)
     flat = _FLAT.search(asking.text)
     if methods and methods <= _VALUES and not last:
-        if flat is not None and "__" not in flat[1]:
-            held = asking.text[: flat.start()].removesuffix(".all()")
+        held = asking.text[: flat.start()].removesuffix(".all()") if flat is not None else ""
+        if flat is not None and "__" not in flat[1] and _is_manager(held, event):
             return f"write `[row.{flat[1]} for row in {held}.all()]` in place of `{asking.text}`"
-        return f"take the values from the rows of {rows}"
+        return f"take the values from {rows}"
     if not methods and last == "first" and not asking.text:
         text = text_of(asking.place)
         if len(_FIRST.findall(text)) == 1:
@@ -116,37 +127,49 @@ def _instead(event: Event, text_of: TextOf) -> str:
 def _rows(event: Event) -> str:
     """The expression for all rows of the relation, as it is written where they are asked for."""
     found = _HEAD.match(event.asking.text) if event.asking is not None else None
-    if found is not None and found[1].rpartition(".")[2] == event.path[-1]:
+    if found is not None and _is_manager(found[1], event):
         return f"`{found[1]}.all()`"
-    return f"`.all()` of `{event.path[-1]}`"
+    return f"the rows of `{event.path[-1]}.all()`"
+
+
+def _is_manager(text: str, event: Event) -> bool:
+    """Whether an expression is the relation of a row: all() of a variable may be a queryset of its own."""
+    row, _, name = text.rpartition(".")
+    return bool(row) and name == event.path[-1]
 
 
 def numbers(events: Iterable[Event], kept: Iterable[Path] = ()) -> list[Event]:
     """The events that ask for nothing but a number which the rows can bring, one for each expression.
 
-    What no filter narrows is left to a prefetch where the rows are wanted anyway: for another event, or as one of the
-    paths `kept`; and below rows of another relation to many.
+    Where the rows are wanted anyway, for another event or as one of the paths `kept`, they tell their number; so does
+    a prefetch below other rows, where no filter narrows it.
     """
     found = [event for event in events if event.path]
     wanted = {*kept, *(event.path for event in found if not is_number(event))}
     paths = {*wanted, *(event.path for event in found)}
-    told: dict[Place | None, Event] = {}
+    told: dict[tuple[Place | None, Path], Event] = {}
     for event in found:
         path = event.path
         is_wanted = path in wanted or any(other[: len(path)] == path != other for other in paths)
-        if is_number(event) and not (is_answered(event) and (is_wanted or not is_of_row(event))):
-            told.setdefault(event.asking.place if event.asking is not None else None, event)
+        if is_number(event) and not is_wanted and (is_of_row(event) or not is_answered(event)):
+            told.setdefault(_key(event), event)
     return list(told.values())
+
+
+def _key(event: Event) -> tuple[Place | None, Path]:
+    return event.asking.place if event.asking is not None else None, event.path
 
 
 def unnumbered(events: Iterable[Event], told: list[Event]) -> list[Event]:
     """The events that ask for more than the numbers `told`."""
-    places = {event.asking.place for event in told if event.asking is not None}
-    return [event for event in events if event.asking is None or event.asking.place not in places]
+    keys = {_key(event) for event in told}
+    return [event for event in events if _key(event) not in keys]
 
 
 def is_of_row(event: Event) -> bool:
-    """Whether the relation leads from the queryset's own row, or from one row that belongs to it."""
+    """Whether the relation is one of the queryset's own row, or of one that belongs to it and is read beside it."""
+    if len(event.path) > 1 and (event.asking is None or event.asking.where != event.where):
+        return False
     model = event.origin.model if event.origin is not None else None
     for name in event.path[:-1]:
         relation = model.relation(name) if model is not None else None
@@ -189,7 +212,9 @@ def grouped(events: Iterable[Event], text_of: TextOf = no_text) -> list[tuple[li
 
 def annotated(events: list[Event], *, is_distinct: bool) -> str:
     """The call that brings numbers with the rows: `.annotate(…=Count("items"))`."""
-    return f".annotate({', '.join(dict.fromkeys(f'…={annotation(item, is_distinct=is_distinct)}' for item in events))})"
+    made = list(dict.fromkeys(f"…={annotation(item, is_distinct=is_distinct)}" for item in events))
+    more = ", …" if len(made) > _SAID else ""
+    return f".annotate({', '.join(made[:_SAID])}{more})"
 
 
 def used(event: Event, text_of: TextOf = no_text) -> str:
@@ -221,7 +246,7 @@ def asked_for_each(events: Iterable[Event], text_of: TextOf = no_text) -> str:
         asking = event.asking
         if event.path or asking is None:
             continue
-        text = shown(asking, text_of)
+        text = shown(asking, text_of).removeprefix("*")
         place = f"`{text}` in `{asking.where}`" if text else f"`{asking.where}`"
         told[f"{place} runs for each row: {_once(event, plain(asking.last))}."] = None
     return " ".join(list(told)[:_SAID])

@@ -15,6 +15,7 @@ from stackaudit.link.queries.values import (
     ELEMENT,
     EMPTY,
     RAW,
+    Asking,
     Const,
     Manager,
     Mapping,
@@ -73,8 +74,7 @@ def called(
         kind = "values" if row.returns == "values" else changed.kind
         made = replace(changed, kind=kind, loops=loops, evaluated=False, narrowed=narrowed)
         if rows.via is not None and name not in _ALL:
-            known = rows.asking.methods if rows.asking is not None else frozenset()
-            made = replace(made, asking=replace(walk.asking(at), methods=known | {name}))
+            made = replace(made, asking=_asking(rows.asking, walk.asking(at), name))
         if rows.via is None or not (rows.cached or rows.path):
             path = () if made.via is None or not made.cached else made.path
             by = COMBINED if row.effect == "union" else RAW if name == RAW else ""
@@ -103,6 +103,15 @@ def called(
         element: Value = Row(rows.model, rows.load, origin, (), IDLE) if rows.model else Other()
         return Mapping(element, (), Other(), loops)
     return _one(rows, loops, at, walk, name)
+
+
+def _asking(known: Asking | None, here: Asking, name: str) -> Asking:
+    """What asks for related rows after one more method: the whole chain where it stands in one expression."""
+    if known is None:
+        return replace(here, methods=frozenset({name}))
+    begin, start = known.place.region, here.place.region
+    is_longer = known.where == here.where and (begin.line, begin.column) == (start.line, start.column)
+    return replace(here if is_longer else known, methods=known.methods | {name})
 
 
 def _receiver(at: At) -> At:

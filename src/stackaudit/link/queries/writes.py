@@ -19,8 +19,7 @@ _OF_ROWS = frozenset({"update", "delete", "add", "remove", "set", "clear"})
 def written(walk: Walk, receiver: Value, name: str, model: Model | None, at: At, loops: frozenset[object]) -> None:
     """Record a write; it fails where an unbounded loop runs it again on each turn."""
     if model is not None and not (isinstance(receiver, Related) and name in _OF_ONE):
-        for running in walk.loops:
-            walk.record.changed.setdefault(running.place, set()).add(model.label)
+        walk.record.change(walk.loops, model)
     loop = next((item for item in reversed(walk.loops) if not item.bounded), None)
     taint = receiver.loops | loops
     if loop is None or not walk.loops or (name in _BULK and not walk.repeating(taint)):  # type: ignore[arg-type]
