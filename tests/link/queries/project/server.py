@@ -61,10 +61,10 @@ base.SQLiteCursorWrapper.fetchmany = Fetched.fetchmany
 
 
 def mentor_of(number, roots, authors):
-    """The first have none; of the others every second has one who has a mentor too, with any number of authors."""
+    """The first have none, and pupils each; of the others every second has one who has a mentor too."""
     if number < roots:
         return None
-    return authors[number - 1] if number > roots and number % 2 else authors[number % roots]
+    return authors[number - 1] if number > roots and number % 2 else authors[number // 2 % roots]
 
 
 def fill(size):
