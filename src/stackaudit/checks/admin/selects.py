@@ -27,7 +27,7 @@ def related_select_unbounded(stack: Stack) -> Iterator[Verdict]:
             continue
         yield from _form(stack.admin.admins, admin, grown, None)
         yield from _filters(admin, grown)
-        for inline in admin.inlines:
+        for inline in admin.inlines if admin.model is not None else ():
             if _is_plain(inline):
                 yield from _form(stack.admin.admins, inline, grown, admin.model)
 

@@ -6,7 +6,7 @@ from stackaudit.facts import python as py
 from stackaudit.link.classes import SourceClass
 from stackaudit.link.models.model import Model
 from stackaudit.link.modules import dotted
-from stackaudit.link.nodes import nodes
+from stackaudit.link.nodes import is_true, nodes
 from stackaudit.link.queries.values import Rows
 from stackaudit.link.serializers.views import ApiView
 from stackaudit.link.stack import Stack
@@ -14,9 +14,10 @@ from stackaudit.link.stack import Stack
 _KEPT_BY_HAND = frozenset({"Group", "Permission", "ContentType", "Site"})
 """Models of Django's own whose rows come with the code, or that somebody keeps by hand."""
 _PLAIN = frozenset({
-    "CharField", "SlugField", "TextField", "AutoField", "BigAutoField", "SmallAutoField", "BooleanField",
-    "IntegerField", "SmallIntegerField", "PositiveIntegerField", "PositiveSmallIntegerField",
+    "CharField", "SlugField", "BooleanField", "IntegerField", "SmallIntegerField", "PositiveIntegerField",
+    "PositiveSmallIntegerField",
 })  # fmt: skip
+_STAMPS = frozenset({"DateField", "DateTimeField"})
 _COLUMNS = 4
 
 
@@ -89,19 +90,30 @@ def _asks_for_own(view: ApiView) -> bool:
 
 
 def _names_user(node: py.Return) -> bool:
-    calls = [item for item in nodes((node,)) if isinstance(item, py.Call) and dotted(item.func).endswith(".filter")]
-    return any(dotted(item.value).endswith("request.user") for call in calls for item in call.keywords)
+    filtered = (
+        item
+        for call in nodes((node,))
+        if isinstance(call, py.Call) and isinstance(call.func, py.Attribute) and call.func.attr == "filter"
+        for item in call.keywords
+    )
+    return any(dotted(item.value).endswith("request.user") for item in filtered)
 
 
 def _is_lookup(stack: Stack, model: Model) -> bool:
-    """Whether rows are little more than a name, and other models point to them."""
+    """Whether rows are little more than a name that is unique, or that stands alone, and other models point to them.
+
+    Who made a row and when says nothing of how many there are.
+    """
     if not model.path:
         return model.name in _KEPT_BY_HAND
-    if model in stack.growing or len(model.columns) > _COLUMNS:
+    forward = [item for item in model.relations.values() if item.relation in ("fk", "o2o", "generic_fk", "m2m")]
+    if model in stack.growing or any(item.target is None or item.target is not stack.models.user for item in forward):
         return False
-    if any(item.relation in ("fk", "o2o", "generic_fk") for item in model.relations.values()):
-        return False
-    return bool(model.relations) and all(field.kind in _PLAIN for field in model.columns.values())
+    columns = [field for field in model.columns.values() if field.kind not in _STAMPS and field.name != model.pk]
+    unique = any(field.kind == "SlugField" or is_true(field.keyword("unique")) for field in columns)
+    pointed = any(item.relation.startswith("reverse") for item in model.relations.values())
+    plain = all(field.kind in _PLAIN for field in columns)
+    return pointed and plain and len(columns) <= (_COLUMNS if unique else 1)
 
 
 def _is_switched_off(view: ApiView) -> bool:

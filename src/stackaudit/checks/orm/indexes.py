@@ -117,7 +117,7 @@ def missing_index(stack: Stack) -> Iterator[Verdict]:
             related = tuple(Step(place, f"looks up by `{name}` alone") for place in places[:5])
             fix = (
                 f"Look at `EXPLAIN ANALYZE` with production's data; where it says Seq Scan, write `db_index=True` on "
-                f"`{name}` of {field.owner.name}, and make a migration."
+                f"`{name}` of {field.owner.label}, and make a migration."
             )
             values = {"model": model.name, "column": name, "times": str(len(places))}
             yield Fail(site, values, related=related, fix=fix)

@@ -30,7 +30,7 @@ def str_follows_relation(stack: Stack) -> Iterator[Verdict]:
     """One site for each `__str__` of a model whose rows fill a select of the admin."""
     shown: dict[Model, tuple[Admin, Relation]] = {}
     for admin in stack.admin.admins:
-        for each in (admin, *admin.inlines):
+        for each in (admin, *(admin.inlines if admin.model is not None else ())):
             for relation in _selects(each, admin.model if each is not admin else None):
                 if relation.target is not None and relation.owner is not None and relation.call is not None:
                     shown.setdefault(relation.target, (each, relation))

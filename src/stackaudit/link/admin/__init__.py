@@ -208,6 +208,17 @@ class Admins:
             cls = self.classes.build(module, written, f"{module.name}.{model.name}Admin")
             yield Admin(cls, model, self.classes, is_default=base is None, has_options=bool(options))
 
+    def _decorating(self, module: SourceModule, stmt: py.ClassDef, node: py.Expr) -> Model | None:
+        """The model that a decorator names; where the class takes the model's name, what was imported under it."""
+        if not isinstance(node, py.Name) or node.id != stmt.name:
+            return self.models.of_expr(module, node)
+        for item in module.facts.body:
+            for alias in item.names if isinstance(item, py.ImportFrom) and item.start < stmt.start else ():
+                origin = self.models.modules.origin(module, item) if isinstance(item, py.ImportFrom) else ""
+                if (alias.asname or alias.name) == node.id and isinstance(origin, SourceModule):
+                    return self.models.of_expr(origin, py.Name(node.start, node.end, alias.name))
+        return None
+
     def _in(self, module: SourceModule, stmt: py.Stmt) -> Iterator[Admin]:
         if isinstance(stmt, py.ClassDef):
             for decorator in stmt.decorators:
@@ -215,7 +226,7 @@ class Admins:
                     cls = self.classes.build(module, stmt)
                     if self.is_admin(cls):
                         for arg in decorator.args:
-                            yield Admin(cls, self.models.of_expr(module, arg), self.classes)
+                            yield Admin(cls, self._decorating(module, stmt, arg), self.classes)
         elif isinstance(stmt, py.ExprStmt) and isinstance(stmt.value, py.Call):
             call = stmt.value
             if not dotted(call.func).endswith("register") or not call.args:
