@@ -18,7 +18,7 @@ from stackaudit.lower.python import lower
 
 PROJECT = Path(__file__).parent / "project"
 COUNTED = frozenset({"forward", "deferred", "reverse", "bypassed", "query", "write"})
-SIZES = (5, 9)
+SIZES = (6, 15)
 HEAD = """from django.db.models import Count, Prefetch, prefetch_related_objects
 from django.shortcuts import get_object_or_404
 
