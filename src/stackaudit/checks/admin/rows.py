@@ -8,7 +8,7 @@ from stackaudit.link.admin import Admin
 from stackaudit.link.admin.walk import Changelists
 from stackaudit.link.pages.events import Repeat, grouped, inner_place, is_indirect, named
 from stackaudit.link.queries.events import Event
-from stackaudit.link.queries.reading import grouped as together
+from stackaudit.link.queries.reading import used
 from stackaudit.link.stack import Stack
 from stackaudit.model.source import Place
 from stackaudit.model.verdict import Cost, Fail, Pass, Site, Unsure, Verdict
@@ -79,7 +79,7 @@ def _inline_fix(admin: Admin, repeat: Repeat) -> str:
 
 def _shown(repeat: Repeat) -> str:
     """Where the numbers are to be read that the rows bring."""
-    return "".join(f" {words}" for _, words in together(repeat.owned))
+    return f" {used(repeat.owned)}" if repeat.owned else ""
 
 
 def _fix(lists: Changelists, admin: Admin, repeat: Repeat) -> str:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
+from stackaudit.facts import template as t
 from stackaudit.link.pages.events import PAGE, Repeat, grouped
+from stackaudit.link.pages.files import Templates, flat
+from stackaudit.link.queries.events import Event
 from stackaudit.link.stack import Stack
-from stackaudit.model.source import Place
+from stackaudit.model.source import Place, Region
 from stackaudit.model.verdict import Fail, Pass, Site, Unsure, Verdict
 
 
@@ -14,10 +17,10 @@ def n_plus_one(stack: Stack) -> Iterator[Verdict]:
     """What loops of templates read of each row, against what the view's queryset loads."""
     pages = stack.pages
     for repeat in grouped(pages.events, lambda event: True):
-        yield _verdict(repeat, pages.text)
+        yield _verdict(repeat, pages.text, pages.templates)
 
 
-def _verdict(repeat: Repeat, text_of: Callable[[Place], str]) -> Verdict:
+def _verdict(repeat: Repeat, text_of: Callable[[Place], str], templates: Templates) -> Verdict:
     event = repeat.first
     access = text_of(event.place) or event.text or ".".join(event.path) or event.method
     where = event.origin.where if event.origin is not None else ""
@@ -46,6 +49,51 @@ def _verdict(repeat: Repeat, text_of: Callable[[Place], str]) -> Verdict:
         cause=cause,
         related=repeat.related(),
         flow=event.flow,
-        fix=repeat.advice(text_of),
+        fix=_advice(repeat, text_of, templates),
         cost=repeat.cost(PAGE, "25 rows on a page"),
     )
+
+
+def _advice(repeat: Repeat, text_of: Callable[[Place], str], templates: Templates) -> str:
+    """What to load, and of which relations the key is enough."""
+    only = _only_tested(repeat, templates)
+    paths = {event.path for event in only}
+    rest = Repeat([event for event in repeat.events if event.path not in paths], repeat.shown)
+    told = [rest.advice(text_of)] if rest.failing else []
+    places = {f"`{text}_id` for `{text}` in {event.place.path}" for event in only if (text := text_of(event.place))}
+    told += [f"Write {place}: the key is a column of the row." for place in sorted(places)]
+    return " ".join(told)
+
+
+def _only_tested(repeat: Repeat, templates: Templates) -> list[Event]:
+    """The accesses to foreign keys of which templates only ask whether there is a row."""
+    found: dict[tuple[str, ...], list[Event]] = {}
+    for event in repeat.failing:
+        found.setdefault(event.path, []).append(event)
+    return [
+        event
+        for path, events in found.items()
+        if path and not any(other[: len(path)] == path != other for other in found)
+        if all(_is_test(event, templates) for event in events)
+        for event in events
+    ]
+
+
+def _is_test(event: Event, templates: Templates) -> bool:
+    file = templates.by_path.get(event.place.path)
+    if file is None or event.relation is None or event.relation.relation not in ("fk", "o2o"):
+        return False
+    return event.place == event.query and event.place.region in _tested(file.tree.nodes)
+
+
+def _tested(nodes: tuple[t.Node, ...]) -> set[Region]:
+    """Where paths stand as a condition, or as a part of one that is no comparison."""
+    conditions = [branch.test for node in flat(nodes) if isinstance(node, t.If) for branch in node.branches]
+    found: set[Region] = set()
+    while conditions:
+        test = conditions.pop()
+        if isinstance(test, t.Path):
+            found.add(test.region)
+        elif isinstance(test, t.Operation) and test.op in ("and", "or", "not"):
+            conditions.extend(test.operands)
+    return found

@@ -13,6 +13,7 @@ from typing import TypeAlias
 from msgspec.structs import replace
 
 from stackaudit.link.queries.advice import (
+    FETCHES_ONE,
     SHARED,
     apart,
     beside_bare,
@@ -32,8 +33,8 @@ from stackaudit.link.queries.reading import (
     numbers,
     readings,
     unnumbered,
+    used,
 )
-from stackaudit.link.queries.reading import grouped as together
 from stackaudit.link.queries.values import Origin
 from stackaudit.model.source import Place
 from stackaudit.model.verdict import Cost, Step
@@ -47,7 +48,6 @@ MODEL = "model"
 Cause: TypeAlias = tuple[Place, Place | None, str]
 """The place of a queryset or loop, that of a query which is no access of a row, and the model of the rows."""
 _SHORTCUT = re.compile(r"(?:[\w.]+\.)?(a?get_(?:object|list)_or_404)\(\s*([\w.]+)")
-FETCHES_ONE = frozenset({"get", "aget", "first", "afirst", "last", "alast", "earliest", "latest"})
 
 
 @dataclass
@@ -114,7 +114,7 @@ class Repeat:
 
     def annotates(self) -> str:
         """The call that brings these numbers with the rows: `.annotate(…=Count("copy"))`."""
-        return annotated(self.owned, is_distinct=len(self.owned) > 1) if self.owned else ""
+        return annotated(self.owned) if self.owned else ""
 
     def advice(self, text_of: TextOf = no_text) -> str:
         """What to add to the queryset, and what to read in another way; "" where that is not known."""
@@ -123,9 +123,8 @@ class Repeat:
         deferred = [event for event in self.failing if event.kind == "deferred"]
         if deferred and origin is not None:
             told.append(of_one(origin, origin.text, deferred))
-        for found, words in together(self.owned, text_of):
-            if origin is not None:
-                told.append(addition(origin, annotated(found, is_distinct=len(self.owned) > 1), words))
+        if origin is not None and self.owned:
+            told.append(addition(origin, self.annotates(), used(self.owned, text_of)))
         told += self.otherwise(text_of)
         return " ".join(sentence for sentence in told if sentence)
 
@@ -148,7 +147,7 @@ class Repeat:
                 f"Load it with the {behind.model.name} that this begins with: `{loads}` on its queryset, or "
                 f"`prefetch_related_objects([row], {paths})` where there is only the row."
             )
-        return f"Add `{loads}` to what `{loop.text}` goes through." if loop is not None and loop.text else ""
+        return f"Load it where these rows come from, by `{loads}` on their queryset."
 
     def loads(self) -> str:
         """The calls that load what is missing: `.select_related("a__b").prefetch_related("c")`."""

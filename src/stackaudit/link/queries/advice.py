@@ -12,7 +12,6 @@ from stackaudit.link.queries.reading import (
     TextOf,
     annotated,
     annotation,
-    grouped,
     is_of_row,
     manager,
     no_text,
@@ -31,6 +30,8 @@ SHARED = "shared"
 _JOINED = frozenset({"fk", "o2o", "reverse_o2o"})
 _NAMED = 6
 """So many columns are named one by one."""
+FETCHES_ONE = frozenset({"get", "aget", "first", "afirst", "last", "alast", "earliest", "latest"})
+"""Methods that fetch one row of a queryset."""
 _TOLD = 3
 """So many numbers are told one by one."""
 
@@ -235,10 +236,10 @@ def of_prefetched(origin: Origin | None, source: str, events: list[Event]) -> st
 def _otherwise(origin: Origin | None, source: str, wanted: list[Event], counted: list[Event]) -> Iterator[str]:
     """What to ask in another way than by the query that runs, and the numbers to bring with the rows."""
     yield from readings(wanted)
-    is_distinct = len(counted) > 1
-    for found, words in grouped(event for event in counted if is_of_row(event) and takes_calls(origin)):
-        yield f"Append `{annotated(found, is_distinct=is_distinct)}` to {source} {words}."
-    for event in [event for event in counted if not (is_of_row(event) and takes_calls(origin))][:_TOLD]:
+    owned = [event for event in counted if is_of_row(event) and takes_calls(origin)]
+    if owned:
+        yield f"Append `{annotated(owned)}` to {source} {used(owned)}."
+    for event in [event for event in counted if event not in owned][:_TOLD]:
         yield of_rows_between(event)
 
 
@@ -247,7 +248,7 @@ def of_rows_between(event: Event, text_of: TextOf = no_text) -> str:
     relation = event.relation
     owner = f"{relation.model.name} rows" if relation is not None and relation.model is not None else "rows"
     brought = annotation(replace(event, path=event.path[-1:]))
-    return f"Let the {owner} come from a queryset with `.annotate(…={brought})` {used(event, text_of)}."
+    return f"Let the {owner} come from a queryset with `.annotate(…={brought})` {used([event], text_of)}."
 
 
 def _placed(origin: Origin | None, source: str, events: list[Event]) -> str:
@@ -280,6 +281,11 @@ def elsewhere(origin: Origin | None, calls: str, paths: str) -> str:
         return (
             f"Fetch the rows by the keys that the SQL gives, `{loaded}`, and use those: a raw queryset joins and "
             "annotates nothing."
+        )
+    if origin.by in FETCHES_ONE:
+        return (
+            f"Hand the row that `{origin.text}` gives to `prefetch_related_objects([row], {paths})`: what union(), "
+            "intersection() or difference() put together neither joins nor prefetches."
         )
     return (
         f"Make a list of `{origin.text}` and hand it to `prefetch_related_objects(rows, {paths})`: after union(), "

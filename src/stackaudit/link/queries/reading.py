@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from stackaudit.link.models.model import Model
 from stackaudit.link.queries.events import Event
 from stackaudit.link.queries.table import ASYNC
-from stackaudit.link.queries.values import Asking
+from stackaudit.link.queries.values import Asking, Origin
 from stackaudit.model.source import Place
 
 Path = tuple[str, ...]
@@ -179,22 +179,38 @@ def is_of_row(event: Event) -> bool:
     return True
 
 
-def annotation(event: Event, *, is_distinct: bool = False) -> str:
-    """The expression that brings the number which an event asks for: `Count("items", filter=Q(…))`."""
-    asking = event.asking
+def annotation(event: Event) -> str:
+    """The expression that brings the number which an event asks for: `Count("items", distinct=True)`.
+
+    A queryset may join other rows already, which a Count counts twice, and another join would change what it counts
+    itself: https://docs.djangoproject.com/en/stable/topics/db/aggregation/#combining-multiple-aggregations
+    """
+    asking, relation = event.asking, event.relation
     assert asking is not None
     last, is_narrowed = plain(asking.last), bool(asking.methods - _SORTS - _LOADS)
-    if last == "count" and asking.methods <= _FILTERS | _SORTS | _LOADS:
-        extra = (", distinct=True" if is_distinct else "") + (", filter=Q(…)" if is_narrowed else "")
-        name = event.relation.query_name if event.relation is not None else ""
-        return f'Count("{"__".join([*event.path[:-1], name or event.path[-1]])}"{extra})'
-    relation = event.relation
+    is_count = last == "count" and asking.methods <= _FILTERS | _SORTS | _LOADS
+    if is_count and not _aggregates(event.origin):
+        name = relation.query_name if relation is not None else ""
+        narrowing = ", filter=Q(…)" if is_narrowed else ""
+        return f'Count("{"__".join([*event.path[:-1], name or event.path[-1]])}", distinct=True{narrowing})'
     target = relation.target if relation is not None else None
     back = (relation.remote_query_name or relation.remote) if relation is not None else ""
     if target is None or not back or len(event.path) > 1:
         return "Exists(…)" if last == "exists" else "Subquery(…)"
     rows = f'{manager(target)}.filter({back}=OuterRef("pk"){", …" if is_narrowed else ""})'
-    return f"Exists({rows})" if last == "exists" else f"Subquery({rows}.values(…))"
+    if last == "exists":
+        return f"Exists({rows})"
+    value = f'"{back}").annotate(n=Count("pk")).values("n")' if is_count else "…)"
+    return f"Subquery({rows}.values({value})"
+
+
+def _aggregates(origin: Origin | None) -> bool:
+    """Whether a queryset annotates something already, as far as its text tells."""
+    while origin is not None:
+        if ".annotate(" in origin.text:
+            return True
+        origin = origin.refined
+    return False
 
 
 def manager(model: Model) -> str:
@@ -202,33 +218,31 @@ def manager(model: Model) -> str:
     return f"{model.name}.{model.default_manager or 'objects'}"
 
 
-def grouped(events: Iterable[Event], text_of: TextOf = no_text) -> list[tuple[list[Event], str]]:
-    """Numbers with the words for where the rows are to show them, those of one place together."""
-    found: dict[str, list[Event]] = {}
-    for event in events:
-        found.setdefault(used(event, text_of), []).append(event)
-    return [(held, words) for words, held in found.items()]
-
-
-def annotated(events: list[Event], *, is_distinct: bool) -> str:
+def annotated(events: list[Event]) -> str:
     """The call that brings numbers with the rows: `.annotate(…=Count("items"))`."""
-    made = list(dict.fromkeys(f"…={annotation(item, is_distinct=is_distinct)}" for item in events))
+    made = list(dict.fromkeys(f"…={annotation(item)}" for item in events))
     more = ", …" if len(made) > _SAID else ""
     return f".annotate({', '.join(made[:_SAID])}{more})"
 
 
-def used(event: Event, text_of: TextOf = no_text) -> str:
-    """Where the annotated number is to be read, as it follows the annotation."""
-    asking = event.asking
-    assert asking is not None
-    text = shown(asking, text_of)
-    if event.origin is not None and asking.where == event.origin.where:
-        return f"and use that in place of `{text}`" if text else "and use that"
-    if not asking.text:
-        return (
-            f"and show that in place of `{text}` in `{asking.where}`" if text else f"and show that in `{asking.where}`"
-        )
-    return f"and let `{asking.where}` use that where the row has it"
+def used(events: list[Event], text_of: TextOf = no_text) -> str:
+    """Where the annotated numbers are to be read, as it follows the annotation."""
+    here: list[str] = []
+    shows: dict[str, list[str]] = {}
+    lets: dict[str, None] = {}
+    for event in events:
+        asking = event.asking
+        assert asking is not None
+        text = f"`{shown(asking, text_of) or event.method}`"
+        if event.origin is not None and asking.where == event.origin.where:
+            here.append(text)
+        elif not asking.text:
+            shows.setdefault(f"`{asking.where}`", []).append(text)
+        else:
+            lets[f"`{asking.where}`"] = None
+    told = [f"and use that in place of {_row_of(here, ' and ')}"] if here else []
+    told += [f"and show that in place of {_row_of(texts, ' and ')} in {place}" for place, texts in shows.items()]
+    return " ".join([*told, *([f"and let {_row_of([*lets], ' and ')} use that where the row has it"] if lets else [])])
 
 
 def shown(asking: Asking, text_of: TextOf = no_text) -> str:

@@ -15,8 +15,8 @@ from stackaudit.link.models.model import keyword
 from stackaudit.link.modules import dotted
 from stackaudit.link.nodes import nodes
 from stackaudit.link.pages import walk as q
-from stackaudit.link.pages.events import FETCHES_ONE
 from stackaudit.link.queries import calls
+from stackaudit.link.queries.advice import FETCHES_ONE
 from stackaudit.link.queries.entries import functions
 from stackaudit.link.queries.values import Function, Instance, Loop, Origin, Row, Value
 from stackaudit.link.queries.walk import At
