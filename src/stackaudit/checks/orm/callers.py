@@ -46,15 +46,19 @@ class Callers:
         function = self.around(place)
         return function is not None and self._is_rescue(function, 0)
 
-    def given(self, place: Place, name: str) -> list[py.Expr]:
-        """What all callers of the function that holds a place give for one of its parameters; none where it is open."""
+    def given(self, place: Place, name: str) -> list[tuple[Place, py.Expr]]:
+        """What all callers of the function that holds a place give for one of its parameters, with where they stand.
+
+        None where that is open.
+        """
         function = self.around(place)
         calls = self._calls(function) if function is not None else []
         sent = self._sent(function) if function is not None else []
         if function is None or not (calls or sent):
             return []
-        given = [_argument(function, name, *_passed(item.call)) for item in (*calls, *sent)]
-        return [value for value in given if value is not None] if None not in given else []
+        given = [(item, _argument(function, name, *_passed(item.call))) for item in (*calls, *sent)]
+        found = [(item.module.place(value), value) for item, value in given if value is not None]
+        return found if len(found) == len(given) else []
 
     def _calls(self, function: py.FunctionDef) -> list[Found]:
         """The calls of a function; none where one by its name may be a call of it."""

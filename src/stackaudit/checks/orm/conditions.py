@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Container, Iterator
 from dataclasses import dataclass, replace
 
@@ -9,12 +10,15 @@ from stackaudit.facts import python as py
 from stackaudit.link.modules import dotted, target_names
 from stackaudit.link.queries.events import Event
 from stackaudit.link.sources import Sources, below
+from stackaudit.model.source import Place
 
 _FILTERS = frozenset({
     "filter", "exclude", "get", "aget", "Q", "get_object_or_404", "get_list_or_404", "aget_object_or_404",
     "aget_list_or_404",
 })  # fmt: skip
 _WRAPPERS = frozenset({"bool", "dict", "frozenset", "len", "list", "set", "sorted", "sum", "tuple"})
+_TAKING = frozenset({"extend", "update"})
+"""Methods of lists and sets that go through what they are given."""
 _COMPARED = frozenset({
     "contained_by", "contains", "contains_properly", "coveredby", "covers", "distance_gt", "distance_gte",
     "distance_lt", "distance_lte", "dwithin", "endswith", "gt", "gte", "has_any_keys", "has_key", "has_keys",
@@ -31,8 +35,12 @@ _OF_SETS = frozenset({
     "first", "get", "in_bulk", "iterator", "last", "only", "order_by", "prefetch_related", "select_related", "values",
     "values_list",
 })  # fmt: skip
+_WRITING = frozenset({"adelete", "aupdate", "delete", "update"})
 _OWN_CONDITIONS = "with conditions that the turn puts together"
+_ANOTHER = "with another"
 _DEEPEST = 8
+_MODELS = re.compile(r"(?:\w+\.)*[A-Z]\w*(?:\.objects)?")
+"""A model, or its usual manager."""
 
 
 @dataclass(frozen=True)
@@ -45,11 +53,18 @@ class Condition:
     - `computed` says what each turn makes up so that no list of values can stand for it, "" for nothing;
     - `alone` that it asks the model's manager by that field, and nothing else narrows it;
     - `locks` that it locks what it reads;
-    - `batch` that it is asked for a whole batch of keys or rows at once.
+    - `batch` that it is asked for a whole batch of keys or rows at once;
+    - `value` is what `field` is compared with, and `others` are more fields that it compares with values of the turn;
+    - `ends` are the methods from there to the end, "?" for what else changes with the turns;
+    - `is_cut` says that it takes the first rows only.
     """
 
     field: str = ""
     key: str = ""
+    value: py.Expr | None = None
+    others: tuple[str, ...] = ()
+    ends: frozenset[str] = frozenset()
+    is_cut: bool = False
     relation: str = ""
     computed: str = ""
     alone: bool = False
@@ -61,13 +76,18 @@ class Condition:
         """Whether one query could ask for all turns."""
         return bool(self.field or self.relation) and not self.computed
 
+    @property
+    def is_told(self) -> bool:
+        """Whether the source says by what the queries of the turns differ."""
+        return self.is_shared or self.is_cut or self.computed.startswith(_ANOTHER)
+
 
 def condition(sources: Sources, event: Event, many: Container[str], called: py.FunctionDef | None = None) -> Condition:
     """What the query of an event asks for, as far as its source says so.
 
     `many` are the relations to many rows; `called` is the function that the loop calls where the event stands.
     """
-    node = sources.at(event.query)
+    node = _asking(sources, event.query)
     loop = sources.loop(event.loop.place) if event.loop is not None else None
     if node is None:
         return Condition()
@@ -79,6 +99,24 @@ def condition(sources: Sources, event: Event, many: Container[str], called: py.F
     if called is not None and called is reader.function and loop is not None and isinstance(call, py.Call):
         reader.handed &= _Reader(sources.tree(event.place.path), call, many, loop).gives(call, called) or reader.handed
     return reader.read(node)
+
+
+def chain(sources: Sources, event: Event) -> Iterator[Place]:
+    """Where the pieces stand of which the query of an event is put together."""
+    node = _asking(sources, event.query)
+    if node is not None:
+        module = sources.modules[event.query.path]
+        for part in _Reader(sources.tree(event.query.path), node, ()).parts(node):
+            yield module.place(part)
+
+
+def _asking(sources: Sources, place: Place) -> py.Node | None:
+    """The expression that asks: of what a list or a set takes over, the argument."""
+    node = sources.at(place)
+    call = sources.tree(place.path).get(node) if isinstance(node, py.Attribute) else None
+    if isinstance(node, py.Attribute) and node.attr in _TAKING and isinstance(call, py.Call) and call.args:
+        return call.args[0]
+    return node
 
 
 class _Reader:
@@ -111,11 +149,28 @@ class _Reader:
         parts = list(self._chain(node))
         found = replace(found, alone=_is_alone(parts))
         for part in parts:
+            before = found
             found = self._with(found, part)
+            if not before.field and not before.relation:
+                found = replace(found, ends=found.ends | {_name(part)})
+            if self._differs(part):
+                found = replace(found, ends=found.ends | {"?"})
             if isinstance(part, py.Name) and self._hands(part) and (not asked or asked in _OF_SETS):
                 found = replace(found, batch=True)
             asked = _last(part) if isinstance(part, py.Call) and isinstance(part.func, py.Attribute) else ""
         return found
+
+    def parts(self, node: py.Node) -> Iterator[py.Node]:
+        """The calls of a chain."""
+        return (part for part in self._chain(node) if isinstance(part, py.Call))
+
+    def _differs(self, part: py.Node) -> bool:
+        """Whether a method of the repository or of another kind gets another value on each turn."""
+        if not isinstance(part, py.Call) or not isinstance(part.func, py.Attribute):
+            return False
+        if part.func.attr in _FILTERS or part.func.attr in _WRITING:
+            return False
+        return any(self._varies(arg) for arg in (*part.args, *(item.value for item in part.keywords)))
 
     def _chain(self, node: py.Node | None, depth: int = 0) -> Iterator[py.Node]:
         """The calls, slices and the root of a chain of queryset methods, through the names that hold a part of it."""
@@ -152,9 +207,9 @@ class _Reader:
                         found = self._filtered(found, call, call is part and name != "exclude")
             ranked = {_last(inner) for inner in below(part) if isinstance(inner, py.Call)} & _RANKED
             if ranked and self._varies(part):
-                found = replace(found, computed=found.computed or f"with another `{min(ranked)}` each time")
+                found = replace(found, computed=found.computed or f"{_ANOTHER} `{min(ranked)}` each time")
         elif isinstance(part, py.Subscript) and isinstance(part.index, py.Slice):
-            found = replace(found, computed=found.computed or "for the first rows of each")
+            found = replace(found, computed=found.computed or "for the first rows of each", is_cut=True)
         elif isinstance(part, py.Attribute) and part.attr in self._many and self._varies(part):
             first, _, path = dotted(part).partition(".")
             found = replace(found, relation=path.replace(".", "__") if first in self.handed else part.attr)
@@ -173,9 +228,15 @@ class _Reader:
             elif not self._varies(item.value):
                 continue
             elif lookup in _COMPARED:
-                found = replace(found, computed=found.computed or f"with another `{item.name}` each time")
-            elif is_plain and not found.field and lookup not in ("in", "isnull"):
-                found = replace(found, field=item.name.removesuffix("__exact"), key=self._key(item.value))
+                found = replace(found, computed=found.computed or f"{_ANOTHER} `{item.name}` each time")
+            elif is_plain and lookup not in ("in", "isnull"):
+                name = item.name.removesuffix("__exact")
+                if found.field:
+                    found = replace(found, others=(*found.others, name))
+                else:
+                    found = replace(found, field=name, key=self._key(item.value), value=item.value)
+            else:
+                found = replace(found, ends=found.ends | {"?"})
         given = call.args[1 if _last(call).endswith("_404") else 0 :]
         if any(isinstance(arg, (py.Name, py.Starred)) and self._varies(arg) for arg in given):
             found = replace(found, computed=found.computed or _OWN_CONDITIONS)
@@ -227,17 +288,27 @@ def _is_alone(parts: list[py.Node]) -> bool:
             if name in _FILTERS:
                 model = 1 if name.endswith("_404") else 0
                 narrowed += len(part.keywords) + len(part.args) - model + (name == "exclude")
-            elif name not in _OF_SETS and name not in _WRAPPERS:
+            elif name not in _OF_SETS and name not in _WRAPPERS and name not in _WRITING:
                 return False
         elif not isinstance(part, (py.Name, py.Attribute, py.Subscript)):
             return False
     last = parts[-1] if parts else None
     root = dotted(last) if isinstance(last, (py.Name, py.Attribute)) else ""
-    return narrowed == 1 and (root.endswith(".objects") or root[:1].isupper())
+    return narrowed == 1 and _MODELS.fullmatch(root) is not None
 
 
 def _parameters(function: py.Node) -> set[str]:
     return {param.name for param in function.params} if isinstance(function, py.FunctionDef) else set()
+
+
+def _name(part: py.Node) -> str:
+    """The method that a part of a chain calls, "" for what wraps it or begins it."""
+    if isinstance(part, py.Subscript):
+        return "" if isinstance(part.index, py.Slice) else "[…]"
+    if not isinstance(part, py.Call):
+        return ""
+    name = _last(part)
+    return name if isinstance(part.func, py.Attribute) or name in _FILTERS else ""
 
 
 def _last(call: py.Call) -> str:

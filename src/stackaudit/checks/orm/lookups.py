@@ -8,14 +8,17 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from stackaudit.checks.orm.causes import grouped, own, verdict
-from stackaudit.checks.orm.conditions import Condition, condition
+from stackaudit.checks.orm.conditions import Condition, chain, condition
 from stackaudit.checks.orm.loops import ROWS, Loops, cost, loop_of, loop_step, loop_text, words
 from stackaudit.checks.orm.proposals import proposal
+from stackaudit.checks.orm.short import is_short
+from stackaudit.checks.orm.surroundings import around
 from stackaudit.checks.orm.turns import Turn, Turns
-from stackaudit.checks.orm.writes import is_short
 from stackaudit.facts import python as py
+from stackaudit.link.modules import dotted, target_names
 from stackaudit.link.queries.events import Event
-from stackaudit.link.queries.values import Manager
+from stackaudit.link.sources import around as enclosing
+from stackaudit.link.sources import below
 from stackaudit.model.source import Place
 from stackaudit.model.verdict import Fail, Pass, Site, Verdict
 
@@ -39,7 +42,6 @@ _HANDFUL = re.compile(r"Roles?\.objects\b|\bself\.fields\b")
 """Loops over roles, or over the fields of a form."""
 _ARGUMENTS = re.compile(r"\b(?:options|args)\b")
 """What somebody has typed behind a command."""
-_POSTED = re.compile(r"\brequest\.(?:POST|GET|FILES|data|query_params)\b")
 
 
 def query_in_loop(stack: Stack) -> Iterator[Verdict]:
@@ -81,17 +83,19 @@ class _Judge:
         asked = [item for item in asked if not self._turns.is_handling(item.event)]
         if not asked:
             return Pass(site)
-        least = min(asked, key=lambda item: len(item.reasons))
+        least = min(asked, key=lambda item: (len(item.reasons), not item.condition.is_shared))
         if len(least.reasons) >= _BUSY or self._is_minor(site, turn, least):
             return Pass(site)
-        same = [item.event for item in asked if item.reasons == least.reasons]
+        if not (least.condition.is_told or self._turns.goes_through_rows(least.event)):
+            return Pass(site)  # what single query would stand for what the turns ask for cannot be told
         if least.event is not first:
             site = Site(least.event.place, f"{least.event.where}: {least.event.text}")
         cause = self._cause(site, turn, least)
+        others = [item.event for item in asked if item is not least]
         return Fail(
-            site, self._words(turn, least), cause, loop_step([least.event, *same]), least.event.flow,
-            proposal(least.event, least.condition, cause, self._goes_through_objects(least.event)),
-            cost(len({event.query for event in same}), same) if cause != "few" else None,
+            site, self._words(turn, least), cause, loop_step([least.event, *others]), least.event.flow,
+            proposal(least.event, least.condition, around(self._turns, least.event)),
+            cost(1, [least.event]) if cause != "few" else None,
         )  # fmt: skip
 
     def _asked(self, turn: Turn, event: Event) -> _Asked:
@@ -101,7 +105,7 @@ class _Judge:
             reasons.append("computed")
         if is_short(self._loops, self._turns, event) or _HANDFUL.search(self._turns.source(event)):
             reasons.append("few")
-        if self._turns.is_fetched(event):
+        if self._turns.is_fetched(event) or self._turns.is_within_work(event):
             reasons.append("beside")
         if wanted.computed and turn.writes:
             reasons.append("beside")
@@ -118,7 +122,8 @@ class _Judge:
         kinds = {other.query for other in others if event.below == 0 or other.place == event.place}
         texts = [text for text in turn.asks if not _CACHED.search(text)]
         if event.below == 0:
-            if is_writing and max(len(writes), len(turn.writes)) + len(kinds) >= _BUSY:
+            is_busy = len(texts) >= _BUSY or max(len(writes), len(turn.writes)) + len(kinds) >= _BUSY
+            if is_writing and is_busy:
                 yield from ["beside"] * (2 if len(texts) >= _FULL else 1)
             return
         rewrites = (other for other in around if other.kind == "write" and other.place == event.place)
@@ -136,11 +141,28 @@ class _Judge:
         called = node.func if event.below and isinstance(node, py.Call) else None
         if isinstance(called, py.Attribute) and called.attr in _SAVING:
             return True
+        if event.below and self._is_deleted(event):
+            return True
         around = self._events.get(event.loop.place, ()) if event.loop is not None else ()
         return any(
             other.kind == "write" and other.model is event.model and other.model is not None
             and (other.method == "create" or _is_before(other.place, event.place))
             for other in around
+        )  # fmt: skip
+
+    def _is_deleted(self, event: Event) -> bool:
+        """Whether the function that asks for a row deletes it."""
+        node, tree = self._turns.sources.at(event.query), self._turns.sources.tree(event.query.path)
+        holder = tree.get(node) if node is not None else None
+        names = (
+            {name for target in holder.targets for name in target_names(target)}
+            if isinstance(holder, py.Assign)
+            else ()
+        )
+        return node is not None and any(
+            isinstance(call, py.Call) and isinstance(call.func, py.Attribute) and call.func.attr == "delete"
+            and dotted(call.func.value) in names
+            for call in below(enclosing(tree, node))
         )  # fmt: skip
 
     def _cause(self, site: Site, turn: Turn, asked: _Asked) -> str:
@@ -170,22 +192,17 @@ class _Judge:
 
     def _is_long(self, event: Event) -> bool:
         """Whether a loop goes through the rows of a table, a list of a request or what a declaration hands out."""
-        return (
-            event.place in self._declared
-            or (self._turns.goes_through_rows(event) and not self._turns.is_cut(event, ROWS))
-            or _POSTED.search(self._turns.source(event)) is not None
+        return event.place in self._declared or (
+            self._turns.goes_through_rows(event) and not self._turns.is_cut(event, ROWS)
         )
-
-    def _goes_through_objects(self, event: Event) -> bool:
-        rows = self._turns.rows(event)
-        return isinstance(rows, Manager) or (rows is not None and rows.kind == "rows")
 
     def _words(self, turn: Turn, asked: _Asked) -> dict[str, str]:
         event = asked.event
         named = event.below > 0 and self._turns.called(event) is not None and event.model is not None
         method = f" (`{event.method}`)" if event.method not in ("", "…") else ""
         asks = f"asks for {event.model.name}{method}" if named and event.model is not None else "runs a query"
-        other = next((text for text in (*turn.writes, *turn.asks) if not _CACHED.search(text)), "")
+        own = {event.query, *chain(self._turns.sources, event)}
+        other = next((text for place, text in turn.places if place not in own and not _CACHED.search(text)), "")
         return {
             **words(event),
             "loop": loop_text(event),

@@ -52,6 +52,8 @@ _SAMPLES = frozenset({
 })  # fmt: skip
 _HANDING = frozenset({"enumerate", "iter", "list", "reversed", "sorted", "tqdm", "tuple"})
 _LEAVING = (py.Return, py.Raise, py.Jump)
+_BUSY = 2
+"""A turn that writes at so many places is busy with them."""
 
 
 @dataclass(frozen=True)
@@ -59,13 +61,15 @@ class Turn:
     """What a turn does beside the writes that it was asked about.
 
     `outside` names work outside the database, "" for none. `asks` are the other calls that ask the database, as text,
-    and `writes` those of them that write. `needs` says that the turn goes on with what the write gives.
+    and `writes` those of them that write; `places` holds both with where they stand. `needs` says that the turn goes
+    on with what the write gives.
     """
 
     outside: str = ""
     asks: tuple[str, ...] = ()
     writes: tuple[str, ...] = ()
     needs: bool = False
+    places: tuple[tuple[Place, str], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -110,14 +114,39 @@ class Turns:
         asks = {place: text for place, text, _ in work.asks if place not in own}
         writes = {place: text for place, text, writing in work.asks if place not in own and writing}
         needs = any(needed(self.sources, event) for event in events)
-        return Turn(work.outside, tuple(asks.values()), tuple(writes.values()), needs)
+        return Turn(work.outside, tuple(asks.values()), tuple(writes.values()), needs, (*writes.items(), *asks.items()))
 
     def is_fetched(self, event: Event) -> bool:
-        """Whether what a loop goes through was asked of another server just before."""
+        """Whether what a loop goes through was asked of another server just before, as a whole or piece by piece."""
         loop = self.sources.loop(event.loop.place) if event.loop is not None else None
-        if event.loop is None or not isinstance(loop, py.For):
+        if event.loop is None or loop is None:
             return False
-        return bool(self._work(self.sources.modules[event.loop.place.path], (loop.iter,)).outside)
+        module = self.sources.modules[event.loop.place.path]
+        made = (node for node in self._made(event) if isinstance(node, py.Comp))
+        parts = [loop.iter] if isinstance(loop, py.For) else []
+        return any(self._work(module, (part,)).outside for part in (*parts, *made))
+
+    def is_within_work(self, event: Event) -> bool:
+        """Whether a loop around the one that repeats a query waits for others on its turns, or writes much."""
+        node: py.Node | None = self.sources.loop(event.loop.place) if event.loop is not None else None
+        if event.loop is None or node is None:
+            return False
+        module, tree = self.sources.modules[event.loop.place.path], self.sources.tree(event.loop.place.path)
+        node = tree.get(node)
+        while node is not None and not isinstance(node, py.FunctionDef):
+            if isinstance(node, (py.For, py.While)):
+                head = node.iter if isinstance(node, py.For) else node.test
+                work = self._work(module, (head, *node.body))
+                writes = {place for place, _, is_writing in work.asks if is_writing}
+                generated = isinstance(node, py.For) and self._is_generated(node.iter)
+                if work.outside or generated or len(writes) >= _BUSY:
+                    return True
+            node = tree.get(node)
+        return False
+
+    def callee(self, call: py.Call) -> py.FunctionDef | None:
+        """The function of the repository that a call leads to."""
+        return self._called[call][1] if call in self._called else None
 
     def called(self, event: Event) -> py.FunctionDef | None:
         """The function of the repository that a loop calls where an event stands."""
@@ -152,20 +181,26 @@ class Turns:
     def source(self, event: Event) -> str:
         """What a loop goes through, as text, with what the names in it were bound to before."""
         loop = self.sources.loop(event.loop.place) if event.loop is not None else None
-        if event.loop is None or not isinstance(loop, py.For):
+        if event.loop is None or loop is None:
             return event.loop.text if event.loop is not None else ""
+        return " ".join([event.loop.text, *(text_of(value, 200) for value in self._made(event))])
+
+    def _made(self, event: Event) -> list[py.Expr]:
+        """What the names in what a loop goes through were bound to before."""
+        loop = self.sources.loop(event.loop.place) if event.loop is not None else None
+        if event.loop is None or loop is None:
+            return []
         function: py.Node = loop
         tree = self.sources.tree(event.loop.place.path)
         while function in tree and not isinstance(function, py.FunctionDef):
             function = tree[function]
         names = {node.id for node in (loop.iter, *below(loop.iter)) if isinstance(node, py.Name)}
-        bound = [
-            text_of(node.value, 200)
+        return [
+            node.value
             for node in below(function)
             if isinstance(node, py.Assign) and node.end < loop.start
             and any(dotted(target) in names for target in node.targets)
         ]  # fmt: skip
-        return " ".join([event.loop.text, *bound])
 
     def is_cut(self, event: Event, most: int = FEW) -> bool:
         """Whether a loop goes through a slice of `most` at most: `for book in books[:10]`."""
@@ -197,8 +232,12 @@ class Turns:
                     return True
             elif isinstance(node, (py.Handler, py.Case, py.IfExp, py.BoolOp)):
                 return True
+            if any(isinstance(stmt, py.If) and _leaves(stmt, names) for stmt in held(node) if stmt.end <= inner.start):
+                return True
             inner, node = node, tree.get(node)
-        return False
+        return node is loop and any(
+            isinstance(stmt, py.If) and _leaves(stmt, names) for stmt in loop.body if stmt.end <= inner.start
+        )
 
     def is_handling(self, event: Event) -> bool:
         """Whether an event stands where the turn of a `for` statement handles an exception."""
@@ -293,8 +332,10 @@ class Turns:
         if name and name not in _COMMON and not name.startswith("_") and not work.outside:
             # Which class it is remains open: what one of them does outside the database, this one may do.
             others = [item for item in self._methods.get(name, ()) if near is None or work == _IDLE or item[0] is near]
-            found = (self._function(owner, method, depth).outside for owner, method in others)
-            work = work.with_(_Work(next(filter(None, found), "")))
+            found = [self._function(owner, method, depth) for owner, method in others]
+            if near is None and len(found) == 1:
+                work = work.with_(found[0])
+            work = work.with_(_Work(next(filter(None, (item.outside for item in found)), "")))
         return work, [node.func, *given]
 
     def _leads_out(self, node: py.Call) -> str:
@@ -350,6 +391,17 @@ class Turns:
                     if isinstance(item, py.FunctionDef):
                         found.setdefault(item.name, []).append((module, item))
         return found
+
+
+def _leaves(stmt: py.If, names: set[str]) -> bool:
+    """Whether a condition that one of `names` decides ends some turns early; a missing value is an exception."""
+    ends = any(arm and isinstance(arm[-1], py.Jump) and arm[-1].kind == "continue" for arm in (stmt.body, stmt.orelse))
+    absent = isinstance(stmt.test, py.UnaryOp) and isinstance(stmt.test.operand, (py.Name, py.Subscript))
+    return (
+        ends
+        and not absent
+        and any(isinstance(part, py.Name) and part.id in names for part in (stmt.test, *below(stmt.test)))
+    )
 
 
 def _bound(node: py.Node) -> Iterator[str]:

@@ -141,18 +141,23 @@ def _if(walk: Walk, stmt: py.If) -> bool:
         frame.shields += 1  # what follows is the other branch of the guard
         walk.shielded += 1
     if ended and not other_ended:
-        walk.guard += _leaves(stmt.test, stmt.body)
+        walk.guard += _leaves(walk, stmt.test, stmt.body)
         return False
     if other_ended and not ended:
-        walk.guard += _leaves(stmt.test, stmt.orelse)
+        walk.guard += _leaves(walk, stmt.test, stmt.orelse)
         frame.env = then
         return False
     frame.env = merged(then, frame.env)
     return ended and other_ended
 
 
-def _leaves(test: py.Expr, body: tuple[py.Stmt, ...]) -> int:
-    """1 where a branch leaves what follows to some turns alone; an error and a missing value are exceptions."""
+def _leaves(walk: Walk, test: py.Expr, body: tuple[py.Stmt, ...]) -> int:
+    """1 where a branch leaves what follows to some turns alone; an error and a missing value are exceptions.
+
+    What returns out of a loop ends it: until then all of its turns go on.
+    """
+    if isinstance(body[-1], py.Return) and walk.loops and walk.loops[-1].depth == len(walk.frames):
+        return 0
     absent = isinstance(test, py.UnaryOp) and test.op == "not" and isinstance(test.operand, py.Name)
     absent = absent or (isinstance(test, py.Compare) and test.ops == ("is",))
     return int(not absent and not isinstance(body[-1], py.Raise))

@@ -1,0 +1,206 @@
+"""What to write in place of a write that a loop repeats: the one statement, in the names of the code."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from stackaudit.checks.orm.conditions import Condition, condition
+from stackaudit.checks.orm.turns import Turns
+from stackaudit.facts import python as py
+from stackaudit.link.modules import dotted, target_names
+from stackaudit.link.queries.events import Event
+from stackaudit.link.queries.source import code_of
+from stackaudit.link.queries.values import Manager, Rows
+from stackaudit.link.sources import below
+
+_FIXES = {
+    "create": "Collect the objects in a list and pass it to `{objects}bulk_create()` after the loop.",
+    "save": "Change the objects in the loop and write them after it with `{objects}bulk_update(objects, {fields})`"
+    "{new}.",
+    "delete": "Collect the keys in the loop and delete after it with `{objects}filter(pk__in=keys).delete()`.",
+    "update": "Write with one statement for all turns: `{objects}filter(…__in=…).update(…)`, or `bulk_update()` where "
+    "the values differ.",
+    "add": "Collect the objects and pass them all at once: `.add(*objects)`.",
+    "remove": "Collect the objects and pass them all at once: `.remove(*objects)`.",
+    "get_or_create": "Read what exists with one `{objects}filter(…__in=…)`, then `bulk_create()` the rest.",
+    "update_or_create": "Use `{objects}bulk_create(objects, update_conflicts=True, update_fields=…, unique_fields=…)`.",
+}
+_FIXES_OF_NEEDED = {
+    "create": "Make all objects first and write them with one `{objects}bulk_create()`; go on with the list that it "
+    "returns.",
+    "save": "Make all objects first and write them with one `{objects}bulk_create()`; go on with the list that it "
+    "returns.",
+    "get_or_create": "Read what exists with one `{objects}filter(…__in=…)` before the loop, `bulk_create()` the rest, "
+    "and let the loop take the objects from a dictionary.",
+    "update_or_create": "Read what exists with one `{objects}filter(…__in=…)` before the loop: that tells what is new. "
+    "Then write with `bulk_create(objects, update_conflicts=True, update_fields={changed}, unique_fields={unique})`.",
+}
+
+
+def in_one_statement(turns: Turns, event: Event, is_needed: bool) -> str:
+    """The fix for one write; "" leaves it to the rule."""
+    loop = turns.sources.loop(event.loop.place) if event.loop is not None else None
+    call = turns.sources.at(event.query)
+    made = ""
+    if event.below == 0 and isinstance(loop, py.For) and isinstance(call, py.Call) and not is_needed:
+        made = _Writing(turns, event, loop, call).text()
+    if made:
+        return made
+    fields = _fields(loop, call) if event.below == 0 and isinstance(loop, py.For) else []
+    changed, unique = _matched(call)
+    rows = turns.rows(event)
+    named = {
+        "objects": f"{event.model.name}.objects." if event.model is not None else "",
+        "fields": _listed(fields) or "[fields]",
+        "new": "" if isinstance(rows, (Rows, Manager)) else " (new objects: `bulk_create()`)",
+        "changed": _listed(changed) or "…",
+        "unique": _listed(unique) or "…",
+    }
+    fixes = _FIXES_OF_NEEDED if is_needed else _FIXES
+    return fixes.get(event.method, "").format(**named)
+
+
+def _listed(names: Sequence[str]) -> str:
+    listed = ", ".join(f'"{name}"' for name in names)
+    return f"[{listed}]" if listed else ""
+
+
+def _matched(call: py.Node | None) -> tuple[list[str], list[str]]:
+    """The columns that `update_or_create()` changes, and those by which it finds a row; none where they are open."""
+    given = call.keywords if isinstance(call, py.Call) and not call.args else ()
+    defaults = next((item.value for item in given if item.name == "defaults"), None)
+    keys = defaults.keys if isinstance(defaults, py.Dict) else ()
+    changed = [key.value for key in keys if isinstance(key, py.Constant) and isinstance(key.value, str)]
+    unique = [item.name for item in given if item.name and item.name not in ("defaults", "create_defaults")]
+    if any(item.name is None for item in given) or any("__" in name for name in unique):
+        unique = []
+    return (changed if len(changed) == len(keys) else []), unique
+
+
+class _Writing:
+    """A write that stands in the body of its loop."""
+
+    def __init__(self, turns: Turns, event: Event, loop: py.For, call: py.Call) -> None:
+        self.turns, self.event, self.loop, self.call = turns, event, loop, call
+        self.target = loop.target.id if isinstance(loop.target, py.Name) else ""
+        self.receiver = dotted(call.func.value) if isinstance(call.func, py.Attribute) else ""
+
+    def text(self) -> str:
+        """The fix, "" where the loop does more than one statement could do, or where that is not sure."""
+        method, is_whole = self.event.method, self._is_whole()
+        if method == "delete" and is_whole and self.receiver == self.target:
+            rows = self._rows()
+            return f"Write `{rows}.delete()` in place of the loop." if rows else ""
+        if method == "save" and self.receiver == self.target:
+            return self._updated()
+        if method in ("add", "remove") and is_whole and len(self.call.args) == 1:
+            given, listed = self.call.args[0], code_of(self.loop.iter, 60)
+            if isinstance(given, py.Name) and given.id == self.target and listed:
+                return f"Write `{self.receiver}.{method}(*{listed})` in place of the loop."
+        asked = condition(self.turns.sources, self.event, self.turns.many)
+        if method in ("update", "delete") and asked.field and not asked.others and asked.ends <= _PLAIN:
+            return self._of_all(method, asked)
+        return ""
+
+    def _of_all(self, method: str, asked: Condition) -> str:
+        """The fix for what the turns find by a field."""
+        if "__" in asked.field and asked.field.rpartition("__")[2] == "iexact":
+            return ""
+        name = self.event.model.name if self.event.model is not None else ""
+        asks = (
+            f"{name}.objects.filter({asked.field}__in=…)" if asked.alone and name else f"….filter({asked.field}__in=…)"
+        )
+        handed = set(target_names(self.loop.target))
+        handed |= {bound for node in below(self.loop) if isinstance(node, py.Assign) for item in node.targets
+                   for bound in target_names(item)}  # fmt: skip
+        varies = any(
+            isinstance(node, py.Name) and node.id in handed
+            for item in self.call.keywords
+            for node in (item.value, *below(item.value))
+        )
+        if method == "update" and varies:
+            fields = ", ".join(f'"{item.name}"' for item in self.call.keywords)
+            return (
+                f"Load the rows of all turns with `{asks}`, set the values in the loop and write them after it with "
+                f"`bulk_update(rows, [{fields}])`."
+            )
+        if method == "update":
+            values = ", ".join(f"{item.name}={code_of(item.value, 40) or '…'}" for item in self.call.keywords)
+            return (
+                f"Collect the values of `{asked.field}` in the loop and write after it with `{asks}.update({values})`."
+            )
+        return f"Collect the values of `{asked.field}` in the loop and delete after it with `{asks}.delete()`."
+
+    def _updated(self) -> str:
+        """The fix for rows that all get the same values."""
+        values: dict[str, str] = {}
+        for stmt in self.loop.body:
+            if isinstance(stmt, py.ExprStmt) and stmt.value is self.call and not self.call.args:
+                continue
+            target = stmt.targets[0] if isinstance(stmt, py.Assign) and len(stmt.targets) == 1 else None
+            if (
+                not isinstance(stmt, py.Assign)
+                or not isinstance(target, py.Attribute)
+                or dotted(target.value) != self.target
+            ):
+                return ""
+            if not isinstance(stmt.value, py.Constant):
+                return ""
+            values[target.attr] = code_of(stmt.value)
+        model, rows = self.event.model, self._rows()
+        if not values or not rows or model is None or not all(model.column(name) for name in values):
+            return ""
+        given = ", ".join(f"{name}={value}" for name, value in values.items())
+        return f"Write `{rows}.update({given})` in place of the loop."
+
+    def _is_whole(self) -> bool:
+        """Whether the loop does nothing else."""
+        body = self.loop.body
+        return len(body) == 1 and isinstance(body[0], py.ExprStmt) and body[0].value is self.call
+
+    def _rows(self) -> str:
+        """The queryset that the loop goes through, as code, where it may be written to as a whole."""
+        rows = self.turns.rows(self.event)
+        if isinstance(rows, Rows) and (rows.limited or rows.kind != "rows" or rows.model is not self.event.model):
+            return ""
+        return code_of(self.loop.iter, 80) if isinstance(rows, (Rows, Manager)) and not _wraps(self.loop.iter) else ""
+
+
+_PLAIN = frozenset({"", "filter", "update", "delete"})
+
+
+def _wraps(node: py.Expr) -> bool:
+    """Whether an expression makes something else of a queryset: `list(books)`, `books[:10]`, `books.distinct()`."""
+    changed = any(
+        isinstance(part, py.Attribute) and part.attr in ("distinct", "iterator") for part in (node, *below(node))
+    )
+    return changed or isinstance(node, py.Subscript) or (isinstance(node, py.Call) and isinstance(node.func, py.Name))
+
+
+def _fields(loop: py.For, call: py.Node | None) -> Sequence[str]:
+    """The attributes that the turns of a loop set on the row that they save."""
+    if not isinstance(call, py.Call) or not isinstance(call.func, py.Attribute):
+        return []
+    told = next((item.value for item in call.keywords if item.name == "update_fields"), None)
+    if isinstance(told, (py.List, py.Tuple, py.Set)):
+        names = [item.value for item in told.elts if isinstance(item, py.Constant)]
+        return [name for name in names if isinstance(name, str)] if len(names) == len(told.elts) else []
+    receiver = dotted(call.func.value)
+    if receiver not in target_names(loop.target):
+        return []
+    found: dict[str, None] = {}
+    for node in below(loop):
+        if isinstance(node, py.Call) and node is not call and _touches(node, receiver):
+            return []  # what a call changes in the row is not seen
+        if isinstance(node, py.Assign):
+            for target in node.targets:
+                if isinstance(target, py.Attribute) and dotted(target.value) == receiver:
+                    found[target.attr] = None
+    return list(found)
+
+
+def _touches(call: py.Call, name: str) -> bool:
+    """Whether a call may change what a name holds: it is a method of it, or is given it."""
+    is_method = isinstance(call.func, py.Attribute) and dotted(call.func.value) == name
+    given = (*call.args, *(item.value for item in call.keywords))
+    return is_method or any(isinstance(arg, py.Name) and arg.id == name for arg in given)

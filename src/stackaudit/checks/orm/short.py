@@ -1,0 +1,102 @@
+"""Loops that take a few turns whatever the tables hold."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from stackaudit.checks.orm.loops import FEW, Loops
+from stackaudit.checks.orm.turns import Turns
+from stackaudit.facts import python as py
+from stackaudit.link.modules import dotted, target_names
+from stackaudit.link.queries.events import Event
+from stackaudit.link.sources import Sources, below
+from stackaudit.model.source import Place
+
+_CLEANED = re.compile(r"\b(?:cleaned|validated)_data\b")
+_FINDING = frozenset({"findall", "find_all", "finditer", "split"})
+_FORM = re.compile(r"(?:^|\.)request\.(?:POST|GET)$")
+_OF_DICTS = frozenset({"items", "keys", "lists", "values"})
+_HANDING = frozenset({"dict", "enumerate", "frozenset", "iter", "list", "reversed", "set", "sorted", "tuple", "zip"})
+_FEW_KEYS = 3
+_DEEPEST = 3
+
+
+def is_short(loops: Loops, turns: Turns, event: Event) -> bool:
+    """Whether a loop goes through what is a handful: a list in one column, what a form brought, words of one text."""
+    if event.loop is None:
+        return False
+    if (
+        event.loop.place in loops.listed
+        or turns.is_cut(event)
+        or FEW.search(event.loop.text) is not None
+        or _CLEANED.search(turns.source(event)) is not None
+    ):
+        return True
+    loop = turns.sources.loop(event.loop.place)
+    if loop is None:
+        return False
+    return _Pieces(loops, turns).are_few(event.loop.place, loop.iter, 0)
+
+
+class _Pieces:
+    """Tells what is a piece of one text, of one form, or one key that callers give."""
+
+    def __init__(self, loops: Loops, turns: Turns) -> None:
+        self.loops, self.turns = loops, turns
+
+    def are_few(self, place: Place, node: py.Node, depth: int) -> bool:
+        """Whether an expression at a place holds few things."""
+        if depth > _DEEPEST:
+            return False
+        if isinstance(node, py.Name):
+            bound = list(_bound(self.turns.sources, place.path, node))
+            if bound:
+                return all(self.are_few(place, value, depth + 1) for value in bound)
+            given = self.loops.callers.given(place, node.id)
+            return bool(given) and all(self.are_few(at, item, depth + 1) for at, item in given)
+        if isinstance(node, py.List):
+            return len(node.elts) <= _FEW_KEYS and not any(isinstance(item, py.Starred) for item in node.elts)
+        if isinstance(node, py.Comp):
+            return self.are_few(place, node.generators[0].iter, depth + 1)
+        if not isinstance(node, py.Call):
+            return False
+        func = node.func
+        if isinstance(func, py.Name):
+            if func.id in _HANDING and node.args:
+                return self.are_few(place, node.args[0], depth + 1)
+            return self._is_searching(node)
+        if not isinstance(func, py.Attribute):
+            return False
+        if func.attr in _OF_DICTS and (_FORM.search(dotted(func.value)) or self.are_few(place, func.value, depth + 1)):
+            return True
+        if func.attr == "filter":
+            keys = [item.value for item in node.keywords if item.name and item.name.endswith("__in")]
+            return any(self.are_few(place, key, depth + 1) for key in keys)
+        return _finds(node) or self._is_searching(node)
+
+    def _is_searching(self, call: py.Call) -> bool:
+        """Whether a function of the repository gives what it has found in a text."""
+        function = self.turns.callee(call)
+        parts = below(function) if function is not None else ()
+        sources = (item.iter for item in parts if isinstance(item, (py.For, py.Comprehension)))
+        return any(isinstance(part, py.Call) and _finds(part) for item in sources for part in (item, *below(item)))
+
+
+def _finds(call: py.Call) -> bool:
+    """Whether a call takes a text apart, or searches it; the lines of a text are as many as they are."""
+    name = call.func.attr if isinstance(call.func, py.Attribute) else ""
+    by = call.args[0] if call.args else None
+    return name in _FINDING and not (isinstance(by, py.Constant) and isinstance(by.value, str) and "\n" in by.value)
+
+
+def _bound(sources: Sources, path: str, name: py.Name) -> Iterator[py.Expr]:
+    """What a name was bound to in its function before it is used."""
+    tree = sources.tree(path)
+    function: py.Node = name
+    while function in tree and not isinstance(function, py.FunctionDef):
+        function = tree[function]
+    for node in below(function):
+        named = isinstance(node, py.Assign) and any(name.id in target_names(target) for target in node.targets)
+        if isinstance(node, py.Assign) and named and node.end <= name.start:
+            yield node.value

@@ -1,0 +1,86 @@
+"""What stands around a query that a loop repeats: the rows of the loop, what is caught, what else the turns read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from stackaudit.checks.orm.proposals import Around
+from stackaudit.checks.orm.turns import Turns
+from stackaudit.facts import python as py
+from stackaudit.link.modules import dotted
+from stackaudit.link.queries.events import Event
+from stackaudit.link.queries.source import code_of, text_of
+from stackaudit.link.queries.values import Rows
+from stackaudit.link.sources import Sources
+from stackaudit.model.source import Place
+
+_CAUGHT = ("DoesNotExist", "MultipleObjectsReturned")
+
+
+def around(turns: Turns, event: Event) -> Around:
+    """What a fix for one query has to fit into."""
+    sources = turns.sources
+    loop = sources.loop(event.loop.place) if event.loop is not None else None
+    if event.loop is None or loop is None:
+        return Around()
+    rows = turns.rows(event)
+    text, model = "", None
+    if isinstance(rows, Rows) and rows.kind == "rows" and _is_made_here(sources, event.loop.place, rows):
+        assert rows.origin is not None
+        text, model = rows.origin.text, rows.model
+    call = sources.at(event.place)
+    helper = f"{text_of(call.func, 60)}()" if event.below and isinstance(call, py.Call) else ""
+    if event.below and not helper:
+        helper = event.text
+    handled = [*_handled(sources, event.query)]
+    if event.below:
+        handled += [name for name in _handled(sources, event.place) if name not in handled]
+    taker = _taker(loop, sources, event)
+    return Around(text, model, _list_of(loop.iter), turns.source(event), tuple(handled), helper, taker)
+
+
+def _is_made_here(sources: Sources, place: Place, rows: Rows) -> bool:
+    """Whether the function of a loop makes the queryset that it goes through, on one way."""
+    origin = rows.origin
+    if origin is None or origin.beside or origin.is_raw or origin.is_combined or origin.place.path != place.path:
+        return False
+    made = sources.at(origin.place)
+    return made is not None and _function(sources, origin.place) is _function(sources, place)
+
+
+def _function(sources: Sources, place: Place) -> py.Node | None:
+    node = sources.at(place)
+    tree = sources.tree(place.path)
+    while node is not None and not isinstance(node, py.FunctionDef):
+        node = tree.get(node)
+    return node
+
+
+def _list_of(node: py.Expr) -> str:
+    """What a loop goes through, where it is a name or an attribute."""
+    return code_of(node) if isinstance(node, (py.Name, py.Attribute)) else ""
+
+
+def _handled(sources: Sources, place: Place) -> Iterator[str]:
+    """The exceptions for missing and for several rows that are caught around a place, as they are written."""
+    node = sources.at(place)
+    tree = sources.tree(place.path) if node is not None else {}
+    while node is not None and not isinstance(node, py.FunctionDef):
+        parent = tree.get(node)
+        if isinstance(parent, py.Try) and node in parent.body:
+            for handler in parent.handlers:
+                kinds = handler.type.elts if isinstance(handler.type, py.Tuple) else (handler.type,)
+                yield from (name for name in map(dotted, kinds) if name.endswith(_CAUGHT))
+        node = parent
+
+
+def _taker(loop: py.For | py.Comprehension, sources: Sources, event: Event) -> str:
+    """What is given a list of the one row that is asked for, where the loop does nothing else."""
+    node = sources.at(event.query) if event.below == 0 else None
+    tree = sources.tree(event.query.path)
+    listed = tree.get(node) if node is not None else None
+    call = tree.get(listed) if isinstance(listed, py.List) and len(listed.elts) == 1 else None
+    if not isinstance(call, py.Call) or not isinstance(loop, py.For) or len(loop.body) != 1 or len(call.args) != 1:
+        return ""
+    stmt = loop.body[0]
+    return f"{text_of(call.func, 60)}()" if isinstance(stmt, py.ExprStmt) and stmt.value is call else ""
