@@ -49,7 +49,7 @@ def views(author: Author):
         show()
     if Book.objects.exclude(title__in=["The first of all titles", "The last of all titles"]).count() == 0:
         show()
-    return not Book.objects.count()
+    return not Book.objects.count() or Book.objects.filter(title="Emma").count() > 0
 """
     assert told(tmp_path, orm.count_as_existence, views=views) == [
         (
@@ -60,6 +60,7 @@ def views(author: Author):
         ("few", "Write `not Book.objects.filter(author=author).exists()` instead."),
         ("small", "Ask by `.exists()`, with `not` before it, instead of counting and comparing."),
         ("small", "Write `Book.objects.exists()` instead."),
+        ("filtered", 'Write `Book.objects.filter(title="Emma").exists()` instead.'),
     ]
 
 

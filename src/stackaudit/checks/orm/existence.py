@@ -11,6 +11,7 @@ from stackaudit.checks.orm.loops import words
 from stackaudit.checks.orm.repetition import repeated
 from stackaudit.facts import python as py
 from stackaudit.link.queries.events import Event
+from stackaudit.link.queries.existence import FILTERED
 from stackaudit.link.queries.source import code_of
 from stackaudit.link.sources import Sources, below
 from stackaudit.model.source import Place
@@ -41,6 +42,8 @@ def _existence(stack: Stack, site: Site, events: list[Event]) -> Fail:
     event = events[0]
     values = {**words(event), "comparison": event.text, "few": event.why}
     cause = "few" if event.why else "" if event.model in stack.growing else "small"
+    if event.why == FILTERED:
+        cause = "filtered"
     again = _asked_again(stack.sources, event)
     if again is None:
         return Fail(site, values, cause, fix=_instead(event))

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from stackaudit.facts import python as py
 from stackaudit.link.models.model import Model
 from stackaudit.link.nodes import is_true, nodes
-from stackaudit.link.queries import calls, expressions
+from stackaudit.link.queries import calls, expressions, narrowing
 from stackaudit.link.queries.source import text_of
 from stackaudit.link.queries.values import Manager, Other, Related, Rows
 from stackaudit.link.queries.walk import Walk
@@ -15,6 +15,10 @@ from stackaudit.link.queries.walk import Walk
 _ANY = {(">", 0), ("!=", 0), (">=", 1)}
 _NONE = {("==", 0), ("<", 1), ("<=", 0)}
 _TURNED = {"<": ">", ">": "<", "<=": ">=", ">=": "<=", "==": "==", "!=": "!="}
+
+
+FILTERED = "how many rows its filter leaves is not known"
+"""`Event.why` where a count may be of few rows."""
 
 
 def compared(walk: Walk, node: py.Compare) -> None:
@@ -87,7 +91,9 @@ def _what_it_counts(rows: Rows) -> str:
         return "only the rows behind one row are counted"
     if any(rows.model is not None and _is_of_one(rows.model, name) for name in rows.narrowed):
         return "only the rows with one value of a key are counted"
-    return "only a part of the rows is counted" if rows.limited else ""
+    if rows.limited:
+        return "only a part of the rows is counted"
+    return FILTERED if rows.model is not None and narrowing.of(rows) == "unknown" else ""
 
 
 def _is_of_one(model: Model, name: str) -> bool:
