@@ -197,3 +197,55 @@ def test_what_a_condition_guards_is_not_named_before_it(tmp_path: Path) -> None:
         [("guarded", "Have the view put the answer of `book.is_tagged` into the context, under the same condition.")],
         [("function", "Have the view put the answer of `book.is_tagged` into the context, and use that in the loop.")],
     ]
+
+
+def test_the_first_of_prefetched_rows_is_taken_by_its_index(tmp_path: Path) -> None:
+    template = "{% for book in books %}{{ book.tags.first.name }}{% endfor %}"
+    assert fixes(tmp_path, template) == [
+        'Add `.prefetch_related("tags")` to `Book.objects.all()` in shop.views.shelf. In `shop/templates/shelf.html` '
+        "write `book.tags.all.0.name` for `book.tags.first.name`: `first` asks the database even where `tags` is "
+        "prefetched."
+    ]
+    assert (
+        fixes(tmp_path, template.replace("first", "all.0"), VIEWS.replace(".all()", '.prefetch_related("tags")')) == []
+    )
+
+
+def test_a_number_of_a_property_is_brought_with_the_rows(tmp_path: Path) -> None:
+    models = MODELS + "\n    @property\n    def reds(self):\n        return self.tags.filter(name='red').count()\n"
+    assert fixes(tmp_path, "{% for book in books %}{{ book.reds }}{% endfor %}", VIEWS, models) == [
+        'Add `.annotate(…=Count("tags", distinct=True, filter=Q(…)))` to `Book.objects.all()` in shop.views.shelf and '
+        "let `shop.models.Book.reds` use that where the row has it."
+    ]
+
+
+def test_a_key_that_is_only_tested_needs_no_row(tmp_path: Path) -> None:
+    models = MODELS + "    editor = models.ForeignKey(Author, null=True, on_delete=models.CASCADE, related_name='+')\n"
+    template = "{% for b in books %}{% if not b.editor %}none{% endif %}{{ b.author.name }}{% endfor %}"
+    assert fixes(tmp_path, template, VIEWS, models) == [
+        'Add `.select_related("author")` to `Book.objects.all()` in shop.views.shelf. Write `b.editor_id` for '
+        "`b.editor` in shop/templates/shelf.html: the key is a column of the row."
+    ]
+
+
+def test_rows_that_a_method_asks_for_are_loaded_there(tmp_path: Path) -> None:
+    models = MODELS + "\n    def kin(self):\n        return Book.objects.filter(tags__book=self)\n"
+    views = VIEWS.replace('"books": Book.objects.all()', '"book": Book.objects.get(pk=1)')
+    assert fixes(tmp_path, "{% for b in book.kin.all %}{{ b.author.name }}{% endfor %}", views, models) == [
+        'Add `.select_related("author")` to `Book.objects.filter(tags__book=self)` in shop.models.Book.kin.'
+    ]
+
+
+def test_a_query_that_is_no_relation_is_named(tmp_path: Path) -> None:
+    models = MODELS + "\n    def kin(self):\n        return Book.objects.filter(author_id=self.author_id).exists()\n"
+    assert fixes(tmp_path, "{% for book in books %}{{ book.kin }}{% endfor %}", VIEWS, models) == [
+        "`Book.objects.filter(author_id=self.author_id).exists()` in `shop.models.Book.kin` runs for each row: let the "
+        "rows bring the answer, `annotate(…=Exists(Book.objects.filter(…)))` with the row as `OuterRef(…)`."
+    ]
+
+
+def test_what_a_condition_decides_on_is_told_apart(tmp_path: Path) -> None:
+    template = "{% for b in books %}{{ b.author.name }}{% if b.pk > 1 %}{{ b.tags.count }}{% endif %}{% endfor %}"
+    assert [item.values["relation"] for item in failures(tmp_path, template)] == [
+        "author (and, where a condition holds, tags)"
+    ]
