@@ -75,12 +75,14 @@ def numbers(author: Author, book: Book):
         return Book.objects.filter(title__in=["The first of all titles", "The last of all titles"]) or None
     if Book.objects.filter(title__in=["The first of all titles", "The last of all titles"]):
         return None
+    return len(Book.objects.filter(author=author))
 """
     assert told(tmp_path, orm.loads_rows_to_count, views=views) == [
         ("", "Write `named.count()`."),
         ("through", 'Write `Book.objects.filter(title="a")[0]` without the list: that asks for one row.'),
         ("member", 'Write `not Book.objects.filter(title="Emma").filter(pk=book.pk).exists()`.'),
         ("truth", "Ask the queryset by `.exists()` in the test."),
+        ("few", "Write `Book.objects.filter(author=author).count()`."),
     ]
 
 

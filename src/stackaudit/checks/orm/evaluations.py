@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from stackaudit.facts import python as py
+from stackaudit.link.queries import narrowing
 from stackaudit.link.queries.source import code_of, text_of
 from stackaudit.link.queries.values import Manager, Related, Rows
 from stackaudit.link.usage.bodies import Body
@@ -146,7 +147,7 @@ def _loaded(body: Body, node: py.Expr, value: Rows) -> Iterator[Verdict]:
     elif value.via is not None and (value.via.row.load.unknown or body.is_given(node)):
         yield Unsure(site, "whether a caller has prefetched these rows is not known")
     else:
-        yield _wasted(body, site, first)
+        yield _wasted(body, site, first, value)
 
 
 def _first_of_list(body: Body, use: Use) -> bool:
@@ -174,18 +175,26 @@ def _text(use: Use) -> str:
 
 
 _BETTER = {"length": "count()", "truth": "exists()", "member": "filter(pk=…).exists()", "through": "[…]"}
+_PURPOSE = {
+    "length": "count them",
+    "truth": "learn whether there is one",
+    "member": "look for one",
+    "through": "use one of them",
+}
 _NARROWING = frozenset({"only", "defer", "values", "values_list"})
 
 
-def _wasted(body: Body, site: Site, use: Use) -> Fail:
+def _wasted(body: Body, site: Site, use: Use, value: Rows) -> Fail:
     narrowed = any(name in _NARROWING for name, _ in calls_of(body, use.node))
     values = {
         "rows": text_of(use.node, 60),
         "expression": _text(use),
         "better": _BETTER[use.how],
         "columns": "" if narrowed else " with all its columns",
+        "purpose": _PURPOSE[use.how],
     }
-    return Fail(site, values, "" if use.how == "length" else use.how, fix=_better(body, use))
+    few = value.via is not None or (value.model is not None and narrowing.of(value) == "few")
+    return Fail(site, values, "few" if few else "" if use.how == "length" else use.how, fix=_better(body, use))
 
 
 def _better(body: Body, use: Use) -> str:
