@@ -7,14 +7,17 @@ from collections.abc import Iterator
 from stackaudit.facts import python as py
 from stackaudit.link.caching.receivers import CLIENTS
 from stackaudit.link.mentions import Found, meaning
-from stackaudit.link.modules import dotted
+from stackaudit.link.modules import dotted, target_names
 from stackaudit.link.nodes import is_true, nodes
+from stackaudit.link.queries.source import code_of
 from stackaudit.link.stack import Stack
 from stackaudit.model.values import Known, Unknown, Value
 from stackaudit.model.verdict import Fail, Pass, Site, Step, Unsure, Verdict
 
 _KEPT = frozenset({"lru_cache", "cache", "cached_property", "alru_cache", "fixture"})
 _TIMEOUTS = frozenset({"socket_timeout", "connection_pool", "retry"})
+_STAFF = frozenset({"is_superuser", "is_staff", "staff_member_required", "permission_required"})
+"""What asks for an administrator, or for a permission that few have."""
 _SINCE = (8, 0)
 """The release of redis-py from which a client that is told nothing gives up after 5 seconds (7.1 waits for ever)."""
 
@@ -45,8 +48,10 @@ def _judged(stack: Stack, found: Found, patient: list[Found]) -> Iterator[Verdic
     if is_true(retry):
         yield Fail(site, {"where": found.where}, cause="retry-on-timeout")
     if _per_call(found):
-        called = _is_called(stack, found)
-        yield Fail(site, {"where": found.where}) if called else Unsure(site, "nothing tells how often it is called")
+        if not _is_called(stack, found):
+            yield Unsure(site, "nothing tells how often it is called")
+        else:
+            yield Fail(site, {"where": found.where}, cause="seldom" if _for_staff(found) else "", fix=_once(found))
     elif None in named or named.keys() & _TIMEOUTS or _in_url(found.call) or _by_hand(found):
         yield Pass(site)
     else:
@@ -117,6 +122,41 @@ def _per_call(found: Found) -> bool:
                 if path in globals_ or "." in path or isinstance(target, py.Subscript):
                     return False
     return True
+
+
+def _once(found: Found) -> str:
+    """How to keep this client: its own call in a function that is cached, which is given what only its place knows."""
+    function, call = found.function, found.call
+    assert function is not None
+    local = {param.name for param in function.params} | {
+        name
+        for node in nodes(function.body)
+        if isinstance(node, (py.Assign, py.AnnAssign, py.For, py.NamedExpr))
+        for target in (node.targets if isinstance(node, py.Assign) else (node.target,))
+        for name in target_names(target)
+    }
+    read = [
+        node.id for node in nodes((*call.args, *(item.value for item in call.keywords))) if isinstance(node, py.Name)
+    ]
+    given = ", ".join(dict.fromkeys(name for name in read if name in local))
+    code = code_of(call, 300)
+    if code and not local & {"self", "cls", "request"} & set(read):
+        told = f"a function of the module, `def redis_client({given}): return {code}`, below `@functools.cache`, and"
+        kept = f"One client for each process: {told} `redis_client({given})` here."
+    else:
+        kept = "One client for each process: move this call into a function of the module, below `@functools.cache`."
+    named = {item.name for item in call.keywords}
+    return kept if named & _TIMEOUTS else f"{kept} Add `socket_timeout=5, socket_connect_timeout=2` to its arguments."
+
+
+def _for_staff(found: Found) -> bool:
+    """Whether the function asks for an administrator: few people call it, and seldom."""
+    assert found.function is not None
+    asked = nodes((*found.function.decorators, *found.function.body))
+    return any(
+        (isinstance(node, py.Attribute) and node.attr in _STAFF) or (isinstance(node, py.Name) and node.id in _STAFF)
+        for node in asked
+    )
 
 
 def _is_called(stack: Stack, found: Found) -> bool:

@@ -51,13 +51,13 @@ def _judge(stack: Stack, server: Server) -> Iterator[Verdict]:
 def _again(server: Server) -> str:
     """A sentence on the locations that inherit no header of the server, because they add their own; "" without any."""
     own = dict.fromkeys(
-        (location.parent or location).pattern
+        f"`{location.title}`" + (f" inside `{location.parent.title}`" if location.parent is not None else "")
         for location in server.every_location
         if "add_header" in location.level.lines
     )
     if not own:
         return ""
-    shown = " and ".join(f"`{pattern}`" for pattern in list(own)[:3]) + (" and others" if len(own) > 3 else "")
+    shown = " and ".join(list(own)[:3]) + (" and others" if len(own) > 3 else "")
     return f" Repeat it in {shown}: a location with an add_header of its own inherits none."
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from stackaudit.link.processes.model import DEVELOPMENT_SERVERS, Process, together
@@ -10,6 +11,13 @@ from stackaudit.model.values import Known, Unknown
 from stackaudit.model.verdict import Fail, Pass, Site, Unsure, Verdict
 
 CONCURRENCY = "WEB_CONCURRENCY"
+_VARIABLES = {"gunicorn": CONCURRENCY, "uvicorn": CONCURRENCY, "granian": "GRANIAN_WORKERS"}
+"""The environment variable that gives the number of workers where the command line does not."""
+_OPTIONS = {"uwsgi": "--processes", "waitress": "--threads", "mod_wsgi": "--processes"}
+"""The option of a server that is not `--workers`."""
+_FILES = {"gunicorn": "workers", "uwsgi": "processes"}
+"""The name of the setting in a server's own file."""
+_SWITCH = re.compile(r"the default of \$(\w+)")
 
 
 def single_worker(stack: Stack) -> Iterator[Verdict]:
@@ -22,10 +30,10 @@ def single_worker(stack: Stack) -> Iterator[Verdict]:
     )
     servers = [item for item in stack.processes.production_servers if item.kind not in DEVELOPMENT_SERVERS]
     for process in together(servers):
-        yield _judged(process, documented)
+        yield _judged(stack, process, documented)
 
 
-def _judged(process: Process, documented: bool) -> Verdict:
+def _judged(stack: Stack, process: Process, documented: bool) -> Verdict:
     workers, threads = process.setting("workers"), process.setting("threads")
     site = Site(process.setting_place("workers"), process.name)
     if isinstance(process.replicas, Known) and process.replicas.value > 1:
@@ -41,20 +49,76 @@ def _judged(process: Process, documented: bool) -> Verdict:
             return Pass(site)
         return Unsure(site, f"the number of workers is not known: {workers.why}")
     if process.kind == "gunicorn":
-        return _gunicorn(process, site)
+        return _gunicorn(stack, process, site)
     if isinstance(threads, Unknown) and process.interface != "asgi":
         return Unsure(site, f"its threads are not known: {threads.why}")
     if process.interface == "asgi":
-        return Fail(site, {"kind": process.kind}, cause="one-process")
-    return Fail(site, {"kind": process.kind})
+        return Fail(site, {"kind": process.kind}, cause="one-process", fix=_more(stack, process))
+    return Fail(site, {"kind": process.kind}, fix=_more(stack, process))
 
 
-def _gunicorn(process: Process, site: Site) -> Verdict:
+def _gunicorn(stack: Stack, process: Process, site: Site) -> Verdict:
     worker_class = process.worker_class
     if isinstance(worker_class, Unknown):
         return Unsure(site, f"the worker class is not known: {worker_class.why}")
     kind = f"gunicorn ({worker_class.value})"
+    fix = _more(stack, process)
     if worker_class.value in ("sync", "gthread"):
-        return Fail(site, {"kind": kind})
+        return Fail(site, {"kind": kind}, cause="image" if _is_default_of_image(process) else "", fix=fix)
     greenlets = any(word in kind.lower() for word in ("gevent", "eventlet"))
-    return Fail(site, {"kind": kind}, cause="greenlets" if greenlets else "one-process")
+    return Fail(site, {"kind": kind}, cause="greenlets" if greenlets else "one-process", fix=fix)
+
+
+def _is_default_of_image(process: Process) -> bool:
+    """Whether an image that nothing in the repository starts leaves the number to its environment."""
+    return process.origin.kind == "dockerfile" and not process.given.get("workers")
+
+
+def _more(stack: Stack, process: Process) -> str:
+    """How this server gets more workers: by the variable that decides now, else by its own option."""
+    workers = process.setting("workers")
+    given = process.given.get("workers", ())
+    switch = _SWITCH.search(workers.note) if isinstance(workers, Known) else None
+    own = _VARIABLES.get(process.kind, "")
+    threads = " (two for each core and one more), or `--workers 2 --threads 4`" if _is_threaded(process) else ""
+    if switch is not None:
+        places = workers.places or (process.place,)
+        told = (
+            f"`{switch[1]}` decides, and is 1 where nobody sets it: set it, or raise its default in {places[0].path}."
+        )
+        return f"{told} `{_OPTIONS.get(process.kind, '--workers')}` on the command line would overrule it."
+    if given and given[-1].source == "GUNICORN_CMD_ARGS":
+        return f"`--workers 3` in the GUNICORN_CMD_ARGS of {given[-1].place.path}."
+    if given and given[-1].source.isupper():
+        return (
+            f"Raise `{given[-1].source}` in {given[-1].place.path}: one process for each core, or more where they wait."
+        )
+    if _is_default_of_image(process) and own:
+        told = f"`ENV {own}=3` in {process.origin.path} is a default that whoever starts the image can change;"
+        more = " and GUNICORN_CMD_ARGS" if process.kind == "gunicorn" else ""
+        return f"{told} `--workers 3` on the command line would overrule their {own}{more}."
+    if process.kind == "daphne":
+        way = "daphne has no option for it: run several behind the proxy, or uvicorn or gunicorn with `--workers`."
+        return way + _replicas(stack, process)
+    option = f"`{_OPTIONS.get(process.kind, '--workers')} 3`"
+    if process.config_path and process.kind in _FILES:
+        option = f"`{_FILES[process.kind]} = 3` in {process.config_path}"
+    variable = f", or set {own}" if own and not given else ""
+    return f"Give it workers: {option}{threads}{variable}.{_replicas(stack, process)}"
+
+
+def _is_threaded(process: Process) -> bool:
+    """Whether threads are a way to more requests at once."""
+    kind = process.worker_class
+    return process.kind == "gunicorn" and isinstance(kind, Known) and kind.value in ("sync", "gthread")
+
+
+def _replicas(stack: Stack, process: Process) -> str:
+    """Where the container runs nothing else, several of them do as well; a beat or a worker would run twice."""
+    beside = [
+        other
+        for other in stack.processes.all
+        if (other.origin.path, other.origin.service) == (process.origin.path, process.origin.service)
+    ]
+    alone = all(other.is_server for other in beside) and not process.chores
+    return " Replicas of the container do the same." if process.contained and alone else ""

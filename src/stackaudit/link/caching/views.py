@@ -16,6 +16,7 @@ from stackaudit.model.source import Place
 from stackaudit.model.values import Known
 
 if TYPE_CHECKING:
+    from stackaudit.link.pages.files import TemplateFile
     from stackaudit.link.stack import Stack
 
 CACHE_PAGE = "django.views.decorators.cache.cache_page"
@@ -294,11 +295,27 @@ class _Reader:
         if f"template {name}" in self.seen:
             return
         self.seen.add(f"template {name}")
-        found = [item for item in self.stack.of_kind("template") if item.path == name or item.path.endswith(f"/{name}")]
+        found = self.stack.templates.find(name)
         if not found:
             self.unsure(f"the template {name} is not in the repository")
-        for item in found[:3]:
-            self.nodes(item.path, item.facts.nodes)
+        elif len(found) == 1:
+            self.nodes(found[0].path, found[0].tree.nodes)
+        else:
+            self._one_of(name, found)
+
+    def _one_of(self, name: str, found: list[TemplateFile]) -> None:
+        """Several applications have a template of that name: what the first holds counts where all hold something."""
+        readers = []
+        for item in found:
+            reader = _Reader(self.stack)
+            reader.seen, reader.given = set(self.seen), self.given
+            reader.nodes(item.path, item.tree.nodes)
+            readers.append(reader)
+        if all(reader.leaks for reader in readers):
+            self.leaks += readers[0].leaks
+        elif any(reader.leaks for reader in readers):
+            self.unsure(f"which of the templates {name} it renders is not known")
+        self.doubt = self.doubt or next((reader.doubt for reader in readers if reader.doubt), "")
 
     def nodes(self, path: str, body: tuple[page.Node, ...]) -> None:
         """The nodes of a template."""

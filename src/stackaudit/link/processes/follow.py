@@ -15,6 +15,7 @@ from stackaudit.link.processes.environment import Environment, argument_list
 from stackaudit.link.processes.images import Image, Tree, joined
 from stackaudit.link.processes.options import Argument
 from stackaudit.link.processes.programs import NOT_WRAPPERS, Program, base, hidden, program, text_of
+from stackaudit.model.source import Place
 from stackaudit.model.values import Known, Unknown
 
 DEPTH = 12
@@ -206,14 +207,22 @@ class Follower:
         return inner
 
     def assign(self, step: Step, frame: Frame, doubtful: bool) -> None:
-        """Sets variables; under an open condition what was set before may still stand."""
+        """Sets variables; under an open condition what was set before may still stand.
+
+        `[ -n "$WORKERS" ] && export WEB_CONCURRENCY=$WORKERS` leaves a default to a variable that nothing sets.
+        """
+        values = frame.environment.values
         if not doubtful:
             frame.environment.assign(step.assigns, frame.path)
             return
         for variable in step.assigns:
-            frame.environment.values[variable.name] = Unknown(
-                f"the script sets {variable.name} only under a condition that is not known"
-            )
+            before, holes = values.get(variable.name), variable.value.holes if variable.value is not None else ()
+            outside = len(holes) == 1 and holes[0].default is None and not frame.environment.sets(holes[0].name)
+            if isinstance(before, Known) and outside and holes[0].name.isidentifier():
+                values[variable.name] = Known(before.value, before.places, f"the default of ${holes[0].name}")
+            else:
+                why = f"the script sets {variable.name} only under a condition that is not known"
+                values[variable.name] = Unknown(why, (Place(frame.path, variable.region),))
 
     def arguments(self, words: tuple[Argument, ...], frame: Frame) -> None:
         """Follows an argument vector: a shell's text, a script, a server, or nothing that is known."""

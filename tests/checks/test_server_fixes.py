@@ -1,0 +1,114 @@
+"""What the rules on servers, caches and nginx tell people to write has to be true of the project that they judge."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from stackaudit.checks import cache, nginx, server
+from stackaudit.config import Config
+from stackaudit.discover import discover
+from stackaudit.link.stack import Stack
+from stackaudit.lower import pool
+from stackaudit.model.verdict import Fail, Verdict
+
+
+def failed(root: Path, rule: Callable[[Stack], Iterator[Verdict]], files: dict[str, str]) -> list[Fail]:
+    """What a rule finds in a project of `files`."""
+    for path, text in files.items():
+        (root / path).parent.mkdir(parents=True, exist_ok=True)
+        (root / path).write_text(text)
+    stack = Stack(pool.lower_all(discover(root).files, discover(root).read, jobs=1, cache=None), Config())
+    return [item for item in rule(stack) if isinstance(item, Fail)]
+
+
+def test_a_client_is_kept_with_its_own_arguments(tmp_path: Path) -> None:
+    views = """\
+import redis
+from django.conf import settings
+
+def likes(request):
+    return redis.Redis(host=settings.STATS_HOST, db=3).incr("likes")
+
+def views(request, shard):
+    name = shard.host
+    return redis.Redis(host=name, socket_timeout=1).incr("views")
+"""
+    found = failed(tmp_path, cache.redis_client, {"shop/__init__.py": "", "shop/views.py": views})
+    assert [item.fix for item in found] == [
+        "One client for each process: a function of the module, `def redis_client(): return redis.Redis(host="
+        "settings.STATS_HOST, db=3)`, below `@functools.cache`, and `redis_client()` here."
+        " Add `socket_timeout=5, socket_connect_timeout=2` to its arguments.",
+        "One client for each process: a function of the module, `def redis_client(name): return redis.Redis(host=name,"
+        " socket_timeout=1)`, below `@functools.cache`, and `redis_client(name)` here.",
+    ]
+
+
+def test_a_header_is_repeated_in_the_location_that_drops_it(tmp_path: Path) -> None:
+    """On nginx 1.22.1 a nested location with an add_header of its own sent none of those around its parent."""
+    conf = r"""
+events {}
+http {
+    server {
+        listen 443 ssl;
+        location / { proxy_pass http://127.0.0.1:8000; }
+        location /images/ { location ~ \.png$ { add_header X-Robots-Tag noindex; } }
+        location /static/ { add_header X-Robots-Tag noindex; }
+    }
+}
+"""
+    settings = "MIDDLEWARE = []\nROOT_URLCONF = 'shop.urls'\nSECRET_KEY = 'x'\n"
+    manage = "import os\nos.environ.setdefault('DJANGO_SETTINGS_MODULE', 'shop.settings')\n"
+    files = {"nginx.conf": conf, "manage.py": manage, "shop/__init__.py": "", "shop/settings.py": settings}
+    assert [item.values["again"] for item in failed(tmp_path, nginx.hsts_missing, files)] == [
+        r" Repeat it in `location ~ \.png$` inside `location /images/` and `location /static/`:"
+        " a location with an add_header of its own inherits none."
+    ]
+
+
+DOCKERFILE = 'FROM python:3.13-slim\nCOPY start.sh /start.sh\nCMD ["/start.sh"]\n'
+
+
+def workers(root: Path, files: dict[str, str]) -> list[tuple[str, str]]:
+    return [(item.cause, item.fix) for item in failed(root, server.single_worker, files)]
+
+
+def test_the_variable_that_decides_is_raised(tmp_path: Path) -> None:
+    script = "#!/bin/sh\nexport GRANIAN_WORKERS=${SHOP_WORKERS:-1}\nexec granian --interface asgi shop.asgi:app\n"
+    assert workers(tmp_path, {"Dockerfile": DOCKERFILE, "start.sh": script}) == [
+        (
+            "one-process",
+            "`SHOP_WORKERS` decides, and is 1 where nobody sets it: set it, or raise its default in start.sh."
+            " `--workers` on the command line would overrule it.",
+        )
+    ]
+
+
+def test_an_image_that_nothing_here_starts(tmp_path: Path) -> None:
+    script = "#!/bin/sh\nexec gunicorn shop.wsgi\n"
+    assert workers(tmp_path, {"Dockerfile": DOCKERFILE, "start.sh": script}) == [
+        (
+            "image",
+            "`ENV WEB_CONCURRENCY=3` in Dockerfile is a default that whoever starts the image can change;"
+            " `--workers 3` on the command line would overrule their WEB_CONCURRENCY and GUNICORN_CMD_ARGS.",
+        )
+    ]
+
+
+def test_replicas_only_where_nothing_else_would_run_twice(tmp_path: Path) -> None:
+    compose = """
+services:
+  web:
+    image: shop
+    command: uvicorn shop.asgi:app --workers 1
+  both:
+    image: shop
+    command: sh -c 'celery -A shop beat & exec uvicorn shop.asgi:app --workers 1'
+"""
+    unit = "[Service]\nExecStart=/srv/venv/bin/uvicorn shop.asgi:app\n"
+    fix = "Give it workers: `--workers 3`."
+    assert sorted(workers(tmp_path, {"compose.yaml": compose, "deploy/shop.service": unit})) == [
+        ("one-process", fix),
+        ("one-process", f"{fix} Replicas of the container do the same."),
+        ("one-process", "Give it workers: `--workers 3`, or set WEB_CONCURRENCY."),
+    ]
