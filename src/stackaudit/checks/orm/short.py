@@ -54,9 +54,7 @@ class _Pieces:
             if bound:
                 return all(self.are_few(place, value, depth + 1) for value in bound)
             given = self.loops.callers.given(place, node.id)
-            return bool(given) and all(self.are_few(at, item, depth + 1) for at, item in given)
-        if isinstance(node, py.List):
-            return len(node.elts) <= _FEW_KEYS and not any(isinstance(item, py.Starred) for item in node.elts)
+            return bool(given) and all(_is_written(item) or self.are_few(at, item, depth + 1) for at, item in given)
         if isinstance(node, py.Comp):
             return self.are_few(place, node.generators[0].iter, depth + 1)
         if not isinstance(node, py.Call):
@@ -81,6 +79,15 @@ class _Pieces:
         parts = below(function) if function is not None else ()
         sources = (item.iter for item in parts if isinstance(item, (py.For, py.Comprehension)))
         return any(isinstance(part, py.Call) and _finds(part) for item in sources for part in (item, *below(item)))
+
+
+def _is_written(node: py.Expr) -> bool:
+    """Whether an argument is a list with a few elements; one in a name may grow."""
+    return (
+        isinstance(node, py.List)
+        and 0 < len(node.elts) <= _FEW_KEYS
+        and not any(isinstance(item, py.Starred) for item in node.elts)
+    )
 
 
 def _finds(call: py.Call) -> bool:

@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from stackaudit.checks.orm.proposals import Around
 from stackaudit.checks.orm.turns import Turns
 from stackaudit.facts import python as py
-from stackaudit.link.modules import dotted
+from stackaudit.link.modules import dotted, target_names
 from stackaudit.link.queries.events import Event
 from stackaudit.link.queries.source import code_of, text_of
 from stackaudit.link.queries.values import Rows
-from stackaudit.link.sources import Sources
+from stackaudit.link.sources import Sources, below
 from stackaudit.model.source import Place
 
 _CAUGHT = ("DoesNotExist", "MultipleObjectsReturned")
@@ -25,7 +25,8 @@ def around(turns: Turns, event: Event) -> Around:
         return Around()
     rows = turns.rows(event)
     text, model = "", None
-    if isinstance(rows, Rows) and rows.kind == "rows" and _is_made_here(sources, event.loop.place, rows):
+    is_row = event.below == 0 or _is_handed_on(loop, sources.at(event.place))
+    if isinstance(rows, Rows) and rows.kind == "rows" and is_row and _is_made_here(sources, event.loop.place, rows):
         assert rows.origin is not None
         text, model = rows.origin.text, rows.model
     call = sources.at(event.place)
@@ -37,6 +38,22 @@ def around(turns: Turns, event: Event) -> Around:
         handled += [name for name in _handled(sources, event.place) if name not in handled]
     taker = _taker(loop, sources, event)
     return Around(text, model, _list_of(loop.iter), turns.source(event), tuple(handled), helper, taker)
+
+
+def _is_handed_on(loop: py.For | py.Comprehension, node: py.Node | None) -> bool:
+    """Whether what asks gets the row of the turn itself, and nothing else that the turn has made."""
+    target = loop.target.id if isinstance(loop.target, py.Name) else ""
+    made = {name for part in below(loop) if isinstance(part, py.Assign) for item in part.targets
+            for name in target_names(item)}  # fmt: skip
+    given: list[py.Expr] = []
+    if isinstance(node, py.Call):
+        given = [*node.args, *(item.value for item in node.keywords)]
+        node = node.func
+    if isinstance(node, py.Attribute):
+        given.append(node.value)
+    names = {dotted(item) for item in given}
+    used = {part.id for item in given for part in (item, *below(item)) if isinstance(part, py.Name)}
+    return target in names and not used & made
 
 
 def _is_made_here(sources: Sources, place: Place, rows: Rows) -> bool:

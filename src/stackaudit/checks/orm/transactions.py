@@ -91,7 +91,27 @@ class _Finder:
         if isinstance(self.mail, str) and all("mail" in way[-1].text for way in found):
             return Unsure(site, self.mail)
         related = (Step(place, "opens the transaction"), *(way[0] for way in found[1:6]))
-        return Fail(site, {"call": first[-1].text, "where": body.where}, related=related, flow=first)
+        fix = self._fix(body.module, block, first)
+        return Fail(site, {"call": first[-1].text, "where": body.where}, "", related, first, fix)
+
+    def _fix(self, module: SourceModule, block: py.With | py.FunctionDef, way: tuple[Step, ...]) -> str:
+        """What to do with the first slow call of a block, by what it is and whether the block needs its answer."""
+        call, node = way[-1].text, self.stack.sources.at(way[0].place)
+        name = text_of(node.func, 60) if isinstance(node, py.Call) else call.removesuffix("()")
+        if call == "time.sleep()":
+            return "Leave the block before it waits, and open another one afterwards."
+        holder = self.stack.sources.tree(module.path).get(node) if node is not None else None
+        if isinstance(holder, py.ExprStmt):
+            return (
+                f"Hand `{name}()` to `transaction.on_commit(…)`, or to a task that is started there: then it waits for "
+                "nobody's locks, and does not happen where the transaction is rolled back."
+            )
+        if isinstance(block, py.FunctionDef):
+            return (
+                f"In place of the decorator put `with transaction.atomic():` around the statements of `{block.name}` "
+                f"that write, and call `{name}()` outside of it."
+            )
+        return f"Call `{name}()` before the block opens, or after it, so that it holds nothing but its own statements."
 
     def slow(self, module: SourceModule, statements: tuple[py.Stmt, ...], depth: int) -> Iterator[tuple[Step, ...]]:
         """The ways to slow calls from some statements: the calls on the way, the slow one last."""

@@ -9,8 +9,9 @@ from stackaudit.link.queries.walk import At, Walk
 
 _OUTSIDE = (
     "aiohttp.", "asyncio.sleep", "boto3.", "botocore.", "django.core.mail.", "feedparser.parse", "ftplib.",
-    "http.client.", "httpx.", "imaplib.", "paramiko.", "pycurl.", "pysftp.", "requests.", "shutil.", "smtplib.",
-    "socket.", "stripe.", "subprocess.", "time.sleep", "urllib.request.", "urllib3.", "webdav3.", "xmlrpc.client.",
+    "http.client.", "httpx.", "imap_tools.", "imapclient.", "imaplib.", "paramiko.", "pycurl.", "pysftp.",
+    "requests.", "shutil.", "smtplib.", "socket.", "stripe.", "subprocess.", "time.sleep", "urllib.request.",
+    "urllib3.", "webdav3.", "xmlrpc.client.",
 )  # fmt: skip
 
 
