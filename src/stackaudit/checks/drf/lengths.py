@@ -19,6 +19,7 @@ _PLAIN = frozenset({
 })  # fmt: skip
 _STAMPS = frozenset({"DateField", "DateTimeField"})
 _COLUMNS = 4
+_OFF = ("disable", "no_", "without", "skip", "off")
 
 
 def length(stack: Stack, view: ApiView) -> str:
@@ -117,13 +118,18 @@ def _is_lookup(stack: Stack, model: Model) -> bool:
 
 
 def _is_switched_off(view: ApiView) -> bool:
-    """Whether `pagination_class` is None, or an attribute of another name says something of pagination."""
-    member = view.member("pagination_class")
-    if member is not None and isinstance(member.node, py.Constant) and member.node.value is None:
-        return True
+    """Whether `pagination_class` is None, or an attribute that the project's own code reads says no to pagination."""
     return any(
-        "paginat" in name and name != "pagination_class" and isinstance(found[-1].node, py.Constant)
+        _says_no(name, found[-1].node)
         for cls in view.cls.mro
         if isinstance(cls, SourceClass)
         for name, found in cls.members.items()
+        if "paginat" in name
     )
+
+
+def _says_no(name: str, node: py.Node | None) -> bool:
+    """`pagination_class = None`, `paginate = False`, `pagination_disabled = True`."""
+    if not isinstance(node, py.Constant):
+        return False
+    return node.value is None or node.value is False or (node.value is True and any(word in name for word in _OFF))
