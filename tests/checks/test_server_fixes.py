@@ -108,7 +108,7 @@ services:
     unit = "[Service]\nExecStart=/srv/venv/bin/uvicorn shop.asgi:app\n"
     fix = "Give it workers: `--workers 3`."
     assert sorted(workers(tmp_path, {"compose.yaml": compose, "deploy/shop.service": unit})) == [
+        ("one-process", "Give it workers: `--workers 3`, or set WEB_CONCURRENCY."),
         ("one-process", fix),
         ("one-process", f"{fix} Replicas of the container do the same."),
-        ("one-process", "Give it workers: `--workers 3`, or set WEB_CONCURRENCY."),
     ]
