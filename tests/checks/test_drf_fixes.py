@@ -130,3 +130,50 @@ class StepKeysViewSet(ListView):
         f'Give the view of Ingredient a queryset of its own with `.select_related("food")`: {held}',
         f'Give the view of Step a queryset of its own with `.prefetch_related("ingredients")`: {held}',
     ]
+
+
+def test_every_return_lacks_what_a_branch_alone_would_not_bring(tmp_path: Path) -> None:
+    api = """
+class IngredientViewSet(viewsets.ModelViewSet):
+    queryset = Ingredient.objects
+    serializer_class = IngredientSerializer
+
+    def get_queryset(self):
+        if self.request.query_params.get("unit"):
+            self.queryset = self.queryset.filter(unit=self.request.query_params["unit"])
+        if self.request.user.is_staff:
+            return self.queryset.all()
+        return self.queryset.exclude(food=None)
+"""
+    assert fixes(tmp_path, api) == [
+        'Add `.select_related("food", "unit")` to `self.queryset.all()` and `self.queryset.exclude(food=None)` in '
+        "shop.api.IngredientViewSet.get_queryset."
+    ]
+
+
+def test_what_a_method_field_asks_of_prefetched_rows_is_told_where_it_stands(tmp_path: Path) -> None:
+    api = """
+class PickedSerializer(serializers.ModelSerializer):
+    dishes = serializers.SerializerMethodField()
+    recipes = serializers.SerializerMethodField()
+
+    class Meta:
+        model = Step
+        fields = ["dishes", "recipes"]
+
+    def get_dishes(self, step):
+        return [row.pk for row in step.ingredients.filter(unit=None)]
+
+    def get_recipes(self, step):
+        return Recipe.objects.filter(steps=step).count()
+
+class StepViewSet(viewsets.ModelViewSet):
+    queryset = Step.objects.prefetch_related("ingredients")
+    serializer_class = PickedSerializer
+"""
+    assert fixes(tmp_path, api) == [
+        "In `shop.api.PickedSerializer.get_dishes` filter `step.ingredients.all()` in Python: `filter()` asks the "
+        "database even where `ingredients` is prefetched.",
+        "`Recipe.objects.filter(steps=step).count()` in `shop.api.PickedSerializer.get_recipes` runs for each row: let "
+        "the rows bring the number, `annotate(…=Subquery(…))` over Recipe, or count once for all of them.",
+    ]

@@ -221,7 +221,11 @@ def _assigned_again(walk: Walk, before: Value, value: Value) -> Value:
     if surely and isinstance(before, (Rows, Manager)) and type(value) is Other and not value.name:
         held = calls.base_rows(walk, before)
         return replace(held, load=replace(held.load, unknown=held.load.unknown or _CHANGED))
-    return join(value, before)
+    made = join(value, before)
+    is_partial = isinstance(before, Rows) and before.origin is not None and before.origin.partial
+    if surely and (isinstance(before, Manager) or is_partial) and isinstance(value, Rows) and isinstance(made, Rows):
+        return replace(made, origin=value.origin)
+    return made
 
 
 def _is_entry(walk: Walk, node: py.Expr) -> bool:

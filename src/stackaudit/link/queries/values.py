@@ -47,7 +47,8 @@ class Origin(Struct, frozen=True, eq=False):
     made of (`books` in `books.filter(...)`); `bare` says that its rows come with a `select_related()` that names no
     relation; `beside` are querysets that other branches take instead. Where it is the related manager of a row that a
     loop hands out, and uses what was prefetched, `outer` is the queryset of that loop and `way` leads from its rows to
-    these; where the row comes from a caller, `way` alone says which relation it is.
+    these; where the row comes from a caller, `way` alone says which relation it is. `partial` marks one that only a
+    branch makes: others leave the manager as it was.
     """
 
     place: Place
@@ -61,6 +62,7 @@ class Origin(Struct, frozen=True, eq=False):
     lists: frozenset[str] = frozenset()
     bare: bool = False
     beside: tuple[Origin, ...] = ()
+    partial: bool = False
 
     @property
     def is_raw(self) -> bool:
@@ -91,7 +93,7 @@ class Origin(Struct, frozen=True, eq=False):
         mine: list[Place] = []
         one: Origin | None = self
         while one is not None:
-            mine.append(one.place)
+            mine += [] if one.partial else [one.place]
             one = one.refined
         while other is not None and other.place not in mine:
             other = other.refined
@@ -416,6 +418,8 @@ def join(one: Value, other: Value) -> Value:
     if isinstance(one, Rows) and isinstance(other, Manager):
         one, other = other, one
     if isinstance(one, Manager) and isinstance(other, Rows) and one.model is other.model:
+        if other.origin is not None:
+            other = replace(other, origin=replace(other.origin, partial=True))
         return varying(one if other.bounded else other, loops)
     if isinstance(one, Seq) and isinstance(other, Seq):
         element = join(one.element, other.element)
