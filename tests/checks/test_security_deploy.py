@@ -60,7 +60,7 @@ PACKAGES = {
     "only_the_middleware": f"MIDDLEWARE = [{SESSION}]\nSESSION_COOKIE_HTTPONLY = False\n",
     "only_the_app": "MIDDLEWARE = []\nINSTALLED_APPS = ['django.contrib.sessions']\nSESSION_COOKIE_HTTPONLY = False\n",
     "csrf_in_sessions": f"MIDDLEWARE = [{CSRF}]\nCSRF_USE_SESSIONS = True\n",
-    "frames": ALL + "X_FRAME_OPTIONS = 'SAMEORIGIN'\n",
+    "frames": ALL + "X_FRAME_OPTIONS = 'ALLOWALL'\n",
     "referrer_none": ALL + "SECURE_REFERRER_POLICY = None\n",
     "referrer_odd": ALL + "SECURE_REFERRER_POLICY = 'same-origin, never'\n",
     "referrer_list": ALL + "SECURE_REFERRER_POLICY = ['origin', 'same-origin']\n",

@@ -16,6 +16,7 @@ from stackaudit.link.nginx.backends import pages
 from stackaudit.link.nginx.headers import added
 from stackaudit.link.settings import Settings
 from stackaudit.link.settings.lists import items
+from stackaudit.link.settings.readers import Readers
 from stackaudit.link.settings.servers import servers
 from stackaudit.link.stack import Stack
 from stackaudit.model.values import AnyValue, Known, Unknown, Value, plain
@@ -31,6 +32,9 @@ POLICIES = frozenset(
     {"no-referrer", "no-referrer-when-downgrade", "origin", "origin-when-cross-origin", "same-origin", "strict-origin"}
     | {"strict-origin-when-cross-origin", "unsafe-url"}
 )
+FRAMES = frozenset({"DENY", "SAMEORIGIN"})
+"""What keeps other sites out; Django's own W019 asks for DENY, and a page of the same site is no stranger."""
+COOKIES = frozenset({"W012", "W016"})
 OPENERS = frozenset({"same-origin", "same-origin-allow-popups", "unsafe-none", None})
 _OTHER_PROXY = re.compile(r"(.*/)?(traefik|caddy|caddy-docker-proxy|nginx-proxy|swag|haproxy|envoy)")
 _OWN_WORDS = frozenset({"E023", "E024", "W025"})
@@ -108,7 +112,9 @@ QUESTIONS: tuple[Question, ...] = (
         (CSRF, "CSRF_USE_SESSIONS", "CSRF_COOKIE_SECURE"),
         lambda on, sessions, value: bool(sessions) or not on or value is True,
     ),
-    Question("W019", "X_FRAME_OPTIONS", (XFRAME, "X_FRAME_OPTIONS"), lambda on, value: not on or value == "DENY"),
+    Question(
+        "W019", "X_FRAME_OPTIONS", (XFRAME, "X_FRAME_OPTIONS"), lambda on, value: not on or str(value).upper() in FRAMES
+    ),
     Question(
         "W022",
         "SECURE_REFERRER_POLICY",
@@ -143,8 +149,10 @@ def deploy_check(stack: Stack) -> Iterator[Verdict]:
     if not settings.is_set("MIDDLEWARE") and not settings.is_set("ROOT_URLCONF"):
         return  # what settings are these? no site is served with them
     doors = _Doors(stack)
+    silenced = items(settings, "SILENCED_SYSTEM_CHECKS")
     for question in QUESTIONS:
-        yield from _answered(settings, doors, question)
+        if silenced.find(f"security.{question.id}") is None:
+            yield from _answered(settings, doors, question)
 
 
 def _answered(settings: Settings, doors: _Doors, question: Question) -> Iterator[Verdict]:
@@ -159,7 +167,7 @@ def _answered(settings: Settings, doors: _Doors, question: Question) -> Iterator
         if question.test(*held):
             yield Pass(site)
             return
-        known: Verdict = Fail(site, {"value": repr(held[-1])}, cause=_cause(question.id, held))
+        known = _failed(settings, doors, question, site, held, values[-1])
     else:
         known = Unsure(site, unknown.why)
     in_front = doors.answer(question)
@@ -169,6 +177,52 @@ def _answered(settings: Settings, doors: _Doors, question: Question) -> Iterator
         yield Unsure(site, in_front.why)
     else:
         yield Pass(site) if in_front == Known(True) else known
+
+
+def _failed(
+    settings: Settings, doors: _Doors, question: Question, site: Site, held: list[Any], value: AnyValue
+) -> Verdict:
+    values = {"value": repr(held[-1]), "unless": ""}
+    if settings.overlay:
+        values["unless"] = f"Unless {settings.overlay}_{question.setting} or a file of dynaconf says otherwise, "
+    fix = ""
+    if question.id in COOKIES and not doors.speaks_https(settings):
+        if isinstance(value, Known) and "default of env" in value.note and not settings.overlay:
+            return Unsure(site, f"each installation decides it ({value.note}), and may speak plain HTTP")
+        fix = _by_installation(doors.stack, settings, question.setting)
+    elif question.id in COOKIES:
+        fix = f"`{question.setting} = True` in {settings.path}."
+    elif question.id == "W001" and _redirects(settings):
+        place = settings.place("SECURE_SSL_REDIRECT")
+        fix = (
+            f'`"{SECURITY}"` as the first entry of MIDDLEWARE. It wakes `SECURE_SSL_REDIRECT = True` ({place.path}, '
+            f"line {place.region.line}) as well: whatever asks by plain HTTP, health checks too, gets a 301 then, and "
+            "a proxy that ends TLS has to be named in SECURE_PROXY_SSL_HEADER first."
+        )
+    return Fail(site, values, cause=_cause(question.id, held), fix=fix)
+
+
+def _redirects(settings: Settings) -> bool:
+    value = settings.get("SECURE_SSL_REDIRECT")
+    return isinstance(value, Known) and value.value is True
+
+
+def _by_installation(stack: Stack, settings: Settings, name: str) -> str:
+    """How a cookie is made secure in settings that serve installations with https and without it."""
+    plain_http = "over plain HTTP browsers do not send a secure cookie back, and nobody could log in"
+    if settings.overlay:
+        return f"Set `{settings.overlay}_{name}=true` where the site is reached by https alone: {plain_http}."
+    readers = Readers(stack, settings)
+    if readers.site:
+        line = f'{name} = {readers.site}.startswith("https://")'
+        return f"`{line}` in {settings.path}, below {readers.site}: {plain_http}."
+    expression = readers.boolean(name)
+    if expression:
+        return (
+            f"Read it as the other settings of {settings.path} are read, `{name} = {expression}`, and switch it on "
+            f"where the site is reached by https alone: {plain_http}."
+        )
+    return f"`{name} = True` in {settings.path}, once every visitor comes by https: {plain_http}."
 
 
 def _value(settings: Settings, name: str) -> AnyValue:
@@ -216,6 +270,10 @@ class _Doors:
             headers = ("X-Content-Type-Options", "Referrer-Policy")
             return Known(all(self._sent(header) == Known(True) for header in headers))
         return Known(False)
+
+    def speaks_https(self, settings: Settings) -> bool:
+        """Whether the repository shows that visitors come by https."""
+        return bool(self.tls) or self._redirects() or self._elsewhere() is None or _redirects(settings)
 
     def _sent(self, header: str) -> Value[bool]:
         """Whether nginx adds a header to Django's pages, on TLS where it speaks it."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from stackaudit.link.fold import World, exported
@@ -19,6 +21,9 @@ from stackaudit.model.values import AnyValue, Known, Unknown, plain
 
 if TYPE_CHECKING:
     from stackaudit.link.stack import Stack
+
+
+_OVERLAY = re.compile(r"default of env (\w+) or a file of dynaconf$")
 
 
 class _Nothing:
@@ -63,6 +68,15 @@ class Settings:
                 return value.item
             return Unknown(value.why, value.places)
         return value
+
+    @cached_property
+    def overlay(self) -> str:
+        """The prefix of the variables by which dynaconf replaces every setting, "" where it is not used."""
+        for name, value in self.names.items():
+            found = _OVERLAY.match(value.note) if isinstance(value, Known) else None
+            if found is not None and found[1].endswith(f"_{name}"):
+                return found[1].removesuffix(f"_{name}")
+        return ""
 
     @property
     def certain(self) -> Settings:
