@@ -24,13 +24,18 @@ if TYPE_CHECKING:
 def count_as_existence(stack: Stack) -> Iterator[Verdict]:
     """One site for each comparison of a count with nothing."""
     known = repeated(stack)
-    for group in grouped((event for event in own(stack) if event.kind == "existence"), lambda event: event.query):
-        if not any(_holds(group[0].query, place) for place in known):
+    events = list(own(stack))
+    turned = [event.query for event in events if event.kind in ("query", "reverse") and event.outcome == "fail"]
+    for group in grouped((event for event in events if event.kind == "existence"), lambda event: event.query):
+        first = group[0]
+        few = first.outcome == "fail" and bool(first.why)
+        told = few and any(_holds(first.query, place) for place in turned)  # what repeats it matters more
+        if not told and not any(_holds(first.query, place) for place in known):
             yield verdict(group, partial(_existence, stack))
 
 
 def _holds(outer: Place, inner: Place) -> bool:
-    """Whether a count that was made before stands in the comparison: making it once mends both."""
+    """Whether what is asked elsewhere too stands in the comparison: mending that mends both."""
     one, other = outer.region, inner.region
     return outer.path == inner.path and (one.line, one.column) <= (other.line, other.column) <= (
         one.end_line,
