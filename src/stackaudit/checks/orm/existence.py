@@ -25,7 +25,8 @@ def count_as_existence(stack: Stack) -> Iterator[Verdict]:
     """One site for each comparison of a count with nothing."""
     known = repeated(stack)
     events = list(own(stack))
-    turned = [event.query for event in events if event.kind in ("query", "reverse") and event.outcome == "fail"]
+    asked = (event for event in events if event.kind in ("query", "reverse") and event.outcome == "fail")
+    turned = [event.query for event in asked if not event.below]
     for group in grouped((event for event in events if event.kind == "existence"), lambda event: event.query):
         first = group[0]
         few = first.outcome == "fail" and bool(first.why)
