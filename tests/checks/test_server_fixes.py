@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from stackaudit.checks import cache, nginx, server
+from stackaudit.checks import cache, capacity, nginx, server
 from stackaudit.config import Config
 from stackaudit.discover import discover
 from stackaudit.link.stack import Stack
@@ -112,3 +112,59 @@ services:
         ("one-process", fix),
         ("one-process", f"{fix} Replicas of the container do the same."),
     ]
+
+
+def redis(root: Path, compose: str, settings: str, more: dict[str, str] | None = None) -> list[str]:
+    manage = "import os\nos.environ.setdefault('DJANGO_SETTINGS_MODULE', 'shop.settings')\n"
+    told = f"SECRET_KEY = 'x'\nROOT_URLCONF = 'shop.urls'\n{settings}"
+    files = {"manage.py": manage, "shop/__init__.py": "", "shop/settings.py": told, "compose.prod.yaml": compose}
+    return [item.fix for item in failed(root, capacity.redis_maxmemory, files | (more or {}))]
+
+
+WEB = "services:\n  web:\n    image: shop\n    command: gunicorn shop.wsgi\n"
+CACHE = "CACHES = {'default': {'BACKEND': 'django.core.cache.backends.redis.RedisCache', 'LOCATION': '%s'}}\n"
+CELERY = {
+    "shop/celery.py": "from celery import Celery\n\napp = Celery('shop')\n"
+    "app.config_from_object('django.conf:settings', namespace='CELERY')\n"
+}
+
+
+def test_a_redis_that_holds_the_cache_alone(tmp_path: Path) -> None:
+    compose = f"{WEB}  redis:\n    image: valkey/valkey:8\n    mem_limit: 512m\n"
+    assert redis(tmp_path, compose, CACHE % "redis://redis/0") == [
+        "Give it half of the container's limit: `command: valkey-server --maxmemory 256mb --maxmemory-policy"
+        " allkeys-lru`. It holds nothing but the cache."
+    ]
+
+
+def test_one_redis_for_the_cache_and_the_queue(tmp_path: Path) -> None:
+    compose = f"{WEB}  redis:\n    image: redis:7\n    command: redis-server --appendonly yes\n"
+    settings = CACHE % "redis://localhost/1" + "CELERY_BROKER_URL = 'redis://redis/0'\n"
+    assert redis(tmp_path, compose, settings, CELERY) == [
+        "Give it at most half of what is to spare: `--maxmemory 256mb --maxmemory-policy volatile-lru` among the"
+        " arguments of redis-server in its command. Beside the cache it holds the queue of Celery: allkeys-lru would"
+        " throw that away, noeviction would refuse the cache's writes. What has no expiry stays with volatile-lru; a"
+        " Redis of its own for the cache is safer."
+    ]
+
+
+def test_one_redis_for_each(tmp_path: Path) -> None:
+    compose = f"{WEB}  queue:\n    image: redis:7\n  cache:\n    image: redis:7\n"
+    session = "SESSION_ENGINE = 'django.contrib.sessions.backends.cache'\n"
+    settings = CACHE % "redis://localhost/1" + "CELERY_BROKER_URL = 'redis://queue/0'\n" + session
+    queue, store = redis(tmp_path, compose, settings, CELERY)
+    assert queue == (
+        "Give it at most half of what is to spare: `command: redis-server --maxmemory 256mb --maxmemory-policy"
+        " noeviction`. It holds the queue of Celery: nothing of that may be thrown away, so writes fail when it is"
+        " full."
+    )
+    assert "Beside the cache it holds the sessions" in store and "--maxmemory-policy volatile-lru" in store
+
+
+def test_which_of_two_redis_holds_the_cache_is_not_told(tmp_path: Path) -> None:
+    compose = f"{WEB}  one:\n    image: redis:7\n  other:\n    image: redis:7\n"
+    assert redis(tmp_path, compose, CACHE % "redis://localhost/1")[0] == (
+        "Give it at most half of what is to spare: `command: redis-server --maxmemory 256mb` with a"
+        " `--maxmemory-policy`. The policy: `allkeys-lru` where it holds nothing but a cache, `volatile-lru` where a"
+        " queue or keys without an expiry lie beside one, `noeviction` where nothing may be lost."
+    )

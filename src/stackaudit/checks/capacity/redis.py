@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
+from stackaudit.checks.capacity.eviction import advice
 from stackaudit.checks.capacity.neighbours import neighbours
 from stackaudit.link.host import human
 from stackaudit.link.services import Instance
@@ -73,7 +74,10 @@ def _judged(stack: Stack, instance: Instance, shared: Value[str]) -> Verdict:
         own = limit.value if isinstance(limit, Known) else None
         told = {"beside": shared.value, "memory": human(own) if own is not None else ""}
         usual = "" if instance.audience == "production" else "small"
-        return Fail(site, {**values, **told}, cause="limited" if own is not None else usual)
+        size = f"{max(1, int(own * HALF) // 1024**2)}mb" if own is not None else "256mb"
+        share = "half of the container's limit" if own is not None else "at most half of what is to spare"
+        fix = f"Give it {share}: {advice(stack, instance, size)}"
+        return Fail(site, {**values, **told}, cause="limited" if own is not None else usual, fix=fix)
     room: AnyValue = limit if isinstance(limit, Unknown) or limit.value is not None else ram
     if isinstance(room, Unknown):
         if memory.value <= MODEST:

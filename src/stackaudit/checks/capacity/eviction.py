@@ -1,0 +1,132 @@
+"""What a Redis holds, and so what it may throw away when its memory is full."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Literal, TypeAlias
+
+from stackaudit.link.caching.receivers import CLIENTS
+from stackaudit.link.mentions import meaning
+from stackaudit.link.services import Instance
+from stackaudit.link.services.clients import Role, redis_clients
+from stackaudit.link.stack import Stack
+from stackaudit.model.values import Known, Unknown
+
+Held: TypeAlias = Role | Literal["keys"]
+
+KEPT: dict[Held, str] = {
+    "broker": "the queue of Celery",
+    "results": "the results of its tasks",
+    "channels": "the messages of Channels",
+    "keys": "keys that the code writes itself",
+}
+"""What is no copy and may lie there without an expiry."""
+_LOCAL = frozenset({"", "localhost", "127.0.0.1", "::1"})
+_OTHER_BROKERS = re.compile(r"(^|/)(rabbitmq|lavinmq)", re.IGNORECASE)
+_ANY = (
+    "`allkeys-lru` where it holds nothing but a cache, `volatile-lru` where a queue or keys without an expiry lie"
+    " beside one, `noeviction` where nothing may be lost"
+)
+
+
+def advice(stack: Stack, instance: Instance, size: str) -> str:
+    """How to give an instance a limit of `size` ("256mb") and the policy that fits what it holds, where it is set."""
+    policy, why = _policy(held(stack, instance))
+    return f"{_where(instance, size, policy)} {why}"
+
+
+def _policy(roles: frozenset[Held] | None) -> tuple[str, str]:
+    """The policy ("" where it hangs on what nobody tells) and a sentence on it."""
+    if roles is None:
+        return "", f"The policy: {_ANY}."
+    kept = _and([name for role, name in KEPT.items() if role in roles])
+    if "sessions" in roles:
+        beside = f" and {kept}" if kept else ""
+        told = f"Beside the cache it holds the sessions{beside}: with allkeys-lru a full cache throws them out too"
+        return "volatile-lru", (
+            f"{told}, and with volatile-lru still the sessions, for they expire. A Redis of its own for the cache"
+            " (allkeys-lru) leaves this one to noeviction."
+        )
+    if "cache" in roles and kept:
+        return "volatile-lru", (
+            f"Beside the cache it holds {kept}: allkeys-lru would throw that away, noeviction would refuse the cache's"
+            " writes. What has no expiry stays with volatile-lru; a Redis of its own for the cache is safer."
+        )
+    if "cache" in roles:
+        return "allkeys-lru", "It holds nothing but the cache."
+    return "noeviction", f"It holds {kept}: nothing of that may be thrown away, so writes fail when it is full."
+
+
+def _where(instance: Instance, size: str, policy: str) -> str:
+    """The limit as it is written for the way this instance is started."""
+    if instance.configs or instance.origin == "file":
+        path = instance.configs[0] if instance.configs else instance.path
+        told = f" and `maxmemory-policy {policy}`" if policy else " and a `maxmemory-policy`"
+        return f"`maxmemory {size}`{told} in {path}."
+    options = f"--maxmemory {size}" + (f" --maxmemory-policy {policy}" if policy else "")
+    more = "" if policy else " and a `--maxmemory-policy`"
+    program = "valkey-server" if "valkey" in instance.image else "redis-server"
+    if instance.service is not None and instance.service.command is None:
+        return f"`command: {program} {options}`{more and ' with a `--maxmemory-policy`'}."
+    return f"`{options}`{more} among the arguments of {program} in its command."
+
+
+def held(stack: Stack, instance: Instance) -> frozenset[Held] | None:
+    """What Django, Celery and the code keep in an instance; None where that is not known."""
+    beside = [other for other in stack.services.of("redis") if other.path == instance.path]
+    placed: dict[str, set[Held]] = {other.name: set() for other in beside}
+    loose: set[Held] = set()
+    for role, host in _uses(stack):
+        if role is None:
+            return None
+        found = [other for other in beside if host is not None and host in other.hosts]
+        if not found and host is not None and instance.origin != "compose" and host in _LOCAL:
+            found = beside
+        for other in found:
+            placed[other.name].add(role)
+        if not found:
+            loose.add(role)
+    free = [other for other in beside if not placed[other.name]] if len(beside) > 1 else beside
+    if loose and len(free) != 1:
+        return None
+    for other in free:
+        placed[other.name] |= loose
+    return frozenset(placed[instance.name]) or None
+
+
+def _uses(stack: Stack) -> Iterator[tuple[Held | None, str | None]]:
+    """What is kept in some Redis, and the host where it is told; None for something that is not known to be in one."""
+    shown = set()
+    for client in redis_clients(stack):
+        shown.add(client.setting)
+        yield client.role, client.host
+    broker = stack.celery.setting("broker_url") if stack.celery.app is not None else Known(None)
+    if isinstance(broker, Unknown) and not any(map(_OTHER_BROKERS.search, stack.processes.services.values())):
+        yield "broker", None
+    for found in stack.mentions.named("Redis", "StrictRedis", "from_url", "RedisCluster"):
+        symbol = meaning(stack, found, found.call.func)
+        if symbol is not None and symbol.name in CLIENTS:
+            yield "keys", None
+            break
+    settings = stack.settings
+    if settings is None or settings.broken:
+        yield None, None
+        return
+    caches = settings.get("CACHES")
+    if isinstance(caches, Unknown) or not isinstance(caches.value, dict):
+        yield None, None
+        return
+    engine = settings.get("SESSION_ENGINE")
+    for alias in caches.value:
+        backend = settings.at("CACHES", alias, "BACKEND", default="")
+        if isinstance(backend, Unknown):
+            yield None, None
+        elif "redis" in str(backend.value).lower() and f"CACHES[{alias}]" not in shown:
+            yield "cache", None
+            if isinstance(engine, Known) and str(engine.value).endswith("backends.cache"):
+                yield "sessions", None
+
+
+def _and(names: list[str]) -> str:
+    return " and ".join((", ".join(names[:-1]), names[-1])) if len(names) > 1 else "".join(names)
