@@ -187,3 +187,49 @@ def test_fixes_of_labelled_sites_help(labelled: tuple[str, frozenset[str], dict[
     after = {name: oracle.ask(program, name, oracle.SIZES[1]) for name in fixes}
     assert {name: answer["error"] for name, answer in after.items() if "error" in answer} == {}
     assert {name for name in changed if after[name]["count"] >= before[name]["count"]} == set()
+
+
+TOLD = {
+    "writes_what_others_read": (
+        """
+    for book in Book.objects.all():
+        book.price += 1
+        book.save()
+        print(sum(other.price for other in book.publisher.book_set.all()))
+""",
+        [
+            'Append `.prefetch_related("publisher__book_set")` to `Book.objects.all()`. Leave out '
+            "`publisher__book_set` if a turn has to see what others write: the loop writes `Book`, too."
+        ],
+    ),
+    "writes_what_it_owns": (
+        """
+    for author in Author.objects.all():
+        for book in author.books.all():
+            book.price += 1
+            book.save()
+""",
+        ['Append `.prefetch_related("books")` to `Author.objects.all()`.'],
+    ),
+    "asks_rows_made_elsewhere": (
+        """
+    for book in dear():
+        print(book.author.name, book.price)
+""",
+        [
+            'Add "author", "price" to the only() of `Book.objects.only("title")` in shop.views.dear and append '
+            '`.select_related("author")` to `books.filter(price__gt=1)` in shop.views.dear.'
+        ],
+    ),
+}
+DEAR = """
+
+def dear():
+    books = Book.objects.only("title")
+    return books.filter(price__gt=1)
+"""
+
+
+def test_what_is_told_beside_the_calls(tmp_path: Path) -> None:
+    program = oracle.HEAD + DEAR + "".join(f"\n\ndef {name}():{body}" for name, (body, _) in TOLD.items())
+    assert fixed(program, tmp_path)[2] == {name: told for name, (_, told) in TOLD.items()}

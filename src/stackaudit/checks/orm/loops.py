@@ -12,7 +12,7 @@ from stackaudit.checks.orm.callers import BACKGROUND, Callers
 from stackaudit.checks.orm.causes import grouped, own, source, verdict
 from stackaudit.checks.orm.keys import only_keys
 from stackaudit.checks.orm.turns import Turns
-from stackaudit.link.queries.advice import gathered, leads, of_many, of_one, of_prefetched, outermost, rows_of
+from stackaudit.link.queries.advice import leads, of_many, of_one, of_prefetched, outermost, rows_of, shared
 from stackaudit.link.queries.events import OWNED, Event
 from stackaudit.link.queries.values import Origin
 from stackaudit.model.source import Place
@@ -176,11 +176,11 @@ class Loops:
         """What to mind where the turns write rows that are to be loaded before; "" where they write others."""
         loops = {loop.place for event in events for loop in (event.loop, event.around) if loop is not None}
         changed = set().union(*(self.changed.get(place, ()) for place in loops))
-        found = [item for event in events for item in gathered(event) if item[1].label in changed]
+        found = [item for event in events for item in shared(event) if item[1].label in changed]
         if not found:
             return ""
-        paths = ", ".join(dict.fromkeys(f"`{'__'.join(path)}`" for path, _ in found))
-        names = ", ".join(dict.fromkeys(model.name for _, model in found))
+        paths = _some(list(dict.fromkeys("__".join(path) for path, _ in found)))
+        names = _some(list(dict.fromkeys(model.name for _, model in found)))
         return f" Leave out {paths} if a turn has to see what others write: the loop writes {names}, too."
 
     def in_background(self, site: Site, event: Event) -> bool:

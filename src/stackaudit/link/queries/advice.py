@@ -28,6 +28,8 @@ Path = tuple[str, ...]
 SHARED = "shared"
 """`Origin.by` of a queryset that serves several models: the view of a base class, a function that is given a model."""
 _JOINED = frozenset({"fk", "o2o", "reverse_o2o"})
+_OWNED = frozenset({"o2o", "reverse_o2o", "reverse_fk", "generic"})
+"""Relations to rows that belong to one row alone."""
 _NAMED = 6
 """So many columns are named one by one."""
 FETCHES_ONE = frozenset({"get", "aget", "first", "afirst", "last", "alast", "earliest", "latest"})
@@ -87,15 +89,17 @@ def rows_of(event: Event) -> Model | None:
     return found or event.model
 
 
-def gathered(event: Event) -> Iterator[tuple[Path, Model]]:
-    """The paths that an event goes to reach many rows, with their models."""
+def shared(event: Event) -> Iterator[tuple[Path, Model]]:
+    """The paths to many rows that an event goes and that several rows of its queryset may have, with their models."""
     model = event.origin.model if event.origin is not None else None
+    is_shared = False
     for index, name in enumerate(event.path):
         relation = model.relation(name) if model is not None else None
         if relation is None and index == len(event.path) - 1:
             relation = event.relation
         model = relation.target if relation is not None else None
-        if relation is not None and relation.many and model is not None:
+        is_shared = is_shared or (relation is not None and relation.relation not in _OWNED)
+        if relation is not None and relation.many and model is not None and is_shared:
             yield event.path[: index + 1], model
 
 
