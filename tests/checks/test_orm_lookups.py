@@ -290,8 +290,8 @@ def test_what_is_proposed(tmp_path: Path) -> None:
         "latest_of_each": same + " with `author__name__in=…` in place of `author__name=…`, and with "
         '`annotate(key=F("author__name"))`. Leave out `latest()` and go through the rows ordered by the same field: '
         "`found[row.key] = row` leaves the last row of each key; look them up in the loop.",
-        "days_of_each": "Let one query before the loop answer for all turns, grouped by what they differ in, and look "
-        "it up in the loop.",
+        "days_of_each": "Let one query before the loop answer for all turns, grouped by `author`, and look it up in "
+        "the loop.",
         "missing_and_several": lower + '"name")).filter(lower__in=…)` and lower-case values. Sort the rows into a '
         "dictionary of lists by `lower` and look them up in the loop. Keys without a row or with several take the way "
         "of `except Shelf.DoesNotExist` and `except Shelf.MultipleObjectsReturned`.",

@@ -74,7 +74,7 @@ class _Judge:
     def of(self, site: Site, events: list[Event]) -> Fail | Pass:
         """What is to say of the queries of one loop: nothing where asking at once would gain next to nothing."""
         first = events[0]
-        turn = self._turns.of(events) or Turn()
+        turn = self._turns.of([event for event in events if event.below == 0] or events) or Turn()
         is_working = first.loop is not None and first.loop.place in self._working
         if turn.outside or is_working or self._turns.is_sample(first):
             return Pass(site)
@@ -111,6 +111,9 @@ class _Judge:
             reasons.append("beside")
         if self._turns.is_conditional(event):
             reasons.append("conditional")
+            around = self._events.get(event.loop.place, []) if event.loop is not None else []
+            if len({other.query for other in around} - {event.query}) >= _FULL:
+                reasons.append("beside")
         return _Asked(event, wanted, tuple(reasons))
 
     def _work(self, turn: Turn, event: Event) -> Iterator[str]:
@@ -124,7 +127,7 @@ class _Judge:
         if event.below == 0:
             is_busy = len(texts) >= _BUSY or max(len(writes), len(turn.writes)) + len(kinds) >= _BUSY
             if is_writing and is_busy:
-                yield from ["beside"] * (2 if len(texts) >= _FULL else 1)
+                yield from ["beside"] * (2 if max(len(texts), len(kinds)) >= _FULL else 1)
             return
         rewrites = (other for other in around if other.kind == "write" and other.place == event.place)
         found = ["beside"] * min(max(is_writing, len(turn.writes)), _BUSY)
@@ -193,7 +196,7 @@ class _Judge:
     def _is_long(self, event: Event) -> bool:
         """Whether a loop goes through the rows of a table, a list of a request or what a declaration hands out."""
         return event.place in self._declared or (
-            self._turns.goes_through_rows(event) and not self._turns.is_cut(event, ROWS)
+            self._turns.goes_through_rows(event) and event.owner is None and not self._turns.is_cut(event, ROWS)
         )
 
     def _words(self, turn: Turn, asked: _Asked) -> dict[str, str]:

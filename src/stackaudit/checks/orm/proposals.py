@@ -74,15 +74,16 @@ def proposal(event: Event, asked: Condition, around: Around) -> str:
     if asked.relation and not around.helper:
         return _related(method, asked, around) or _in_words(method, f"{model.name} rows", around)
     if event.below > 1 or not asked.field or not asked.ends <= _KEEPING | _VALUES:
-        return _in_words(method, f"{model.name} rows", around)
+        field = asked.field if event.below <= 1 and not asked.others and "?" not in asked.ends else ""
+        return _in_words(method, f"{model.name} rows", around, field)
     return _Recipe(method, model, asked, around).text()
 
 
-def _in_words(method: str, what: str, around: Around) -> str:
-    """What to load, where no recipe surely holds."""
+def _in_words(method: str, what: str, around: Around, field: str = "") -> str:
+    """What to load, where no recipe surely holds; `field` is the one by which the turns differ, where that is known."""
     if method in (*_COUNTING, *_CHECKING, *_AGGREGATING):
-        used = around.used("it", "what its turn needs")
-        return f"Let one query before the loop answer for all turns, grouped by what they differ in, and {used}."
+        used, by = around.used("it", "what its turn needs"), f"`{field}`" if field else "what they differ in"
+        return f"Let one query before the loop answer for all turns, grouped by {by}, and {used}."
     used = around.used("them", "those of each turn") if around.helper else "pick from them in the loop"
     return f"Ask once before the loop for the {what} that all turns need, and {used}."
 
@@ -225,7 +226,7 @@ class _Recipe:
         if self.asked.alone:
             return f"with `{self.model.name}.objects.filter({given}){f'.annotate({brought})' if brought else ''}`"
         before = ", ".join(f"{field}=…" for field in self.fields)
-        as_filter = ", as `filter()`," if self.method in ("get", "aget", *_SHORTCUTS) else ""
+        as_filter = ", as `filter()`," if self.method in ("get", "aget") else ""
         named = f", and with `annotate({brought})`" if brought else ""
         return f"by the same query{as_filter} with `{given}` in place of `{before}`{named}"
 
@@ -290,17 +291,18 @@ class _Recipe:
 
     def _is_single(self) -> bool:
         """Whether there is one row for each key."""
-        is_one = self.method in ("get", "aget", *_SHORTCUTS)
+        is_one = self.method in ("get", "aget")
         several = any("MultipleObjectsReturned" in name for name in self.around.handled)
         return (is_one and not several) or self._is_unique()
 
     def missing(self) -> str:
         """What becomes of a row that is not there."""
-        if self.method in ("get", "aget", *_SHORTCUTS) and self.around.handled:
+        if self.method in ("get", "aget") and self.around.handled:
             handled = " and ".join(f"`except {name}`" for name in self.around.handled)
             several = " or with several" if "MultipleObjectsReturned" in handled else ""
             return f" Keys without a row{several} take the way of {handled}."
-        return " Raise `Http404` for a key that is missing there." if self.method in _SHORTCUTS else ""
+        is_shortcut = bool(self.asked.ends & frozenset(_SHORTCUTS))
+        return " Raise `Http404` for a key that is missing there." if is_shortcut else ""
 
     def types(self) -> str:
         """That a dictionary tells 1 from "1", where the values come from outside."""

@@ -47,7 +47,7 @@ def _write(loops: Loops, turns: Turns, site: Site, events: list[Event]) -> Fail 
         causes.append("rescue")
     if not causes and (loops.in_background(site, events[0]) or site.place.path.endswith("admin.py")):
         causes.append("background")
-    if not causes and not turns.goes_through_rows(events[0]):
+    if not causes and (events[0].owner is not None or not turns.goes_through_rows(events[0])):
         causes.append("given")
     cause = causes[0] if causes else ""
     said = {**words(events[0]), "loop": loop_text(events[0]), "other": turn.asks[0] if turn.asks else ""}
