@@ -77,12 +77,12 @@ def fill(size):
         authors.append(models.Author.objects.create(name=f"author {number}", country=country, mentor=other))
         models.Profile.objects.create(author=authors[-1], text="x")
         publisher = models.Publisher.objects.create(name=f"publisher {number}")
-        for part in range(size // 4 + 1):
+        for part in range(size // 7 + 1):
             book = models.Book.objects.create(
                 title=f"book {number}.{part}", author=authors[-1], publisher=publisher, editor=other or authors[0]
             )
             book.tags.add(*tags)
-            for chapter in range(size // 4):
+            for chapter in range(size // 6):
                 models.Chapter.objects.create(book=book, title=f"chapter {chapter}")
             models.Note.objects.create(about=book, text="x")
 
