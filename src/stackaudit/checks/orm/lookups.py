@@ -125,9 +125,8 @@ class _Judge:
         kinds = {other.query for other in others if event.below == 0 or other.place == event.place}
         texts = [text for text in turn.asks if not _CACHED.search(text)]
         if event.below == 0:
-            is_busy = len(texts) >= _BUSY or max(len(writes), len(turn.writes)) + len(kinds) >= _BUSY
-            if is_writing and is_busy:
-                yield from ["beside"] * (2 if max(len(texts), len(kinds)) >= _FULL else 1)
+            works = max(len(texts), max(len(writes), len(turn.writes)) + len(kinds)) if is_writing else 0
+            yield from ["beside"] * (2 if works >= _FULL else 1 if works >= _BUSY else 0)
             return
         rewrites = (other for other in around if other.kind == "write" and other.place == event.place)
         found = ["beside"] * min(max(is_writing, len(turn.writes)), _BUSY)
