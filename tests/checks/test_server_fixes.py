@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from stackaudit.checks import cache, capacity, nginx, server
+from stackaudit.checks import cache, capacity, nginx, observability, server
 from stackaudit.config import Config
 from stackaudit.discover import discover
 from stackaudit.link.stack import Stack
@@ -167,4 +167,35 @@ def test_which_of_two_redis_holds_the_cache_is_not_told(tmp_path: Path) -> None:
         "Give it at most half of what is to spare: `command: redis-server --maxmemory 256mb` with a"
         " `--maxmemory-policy`. The policy: `allkeys-lru` where it holds nothing but a cache, `volatile-lru` where a"
         " queue or keys without an expiry lie beside one, `noeviction` where nothing may be lost."
+    )
+
+
+def latency(root: Path, command: str, more: dict[str, str] | None = None) -> list[tuple[str, object, str]]:
+    unit = f"[Service]\nExecStart=/srv/venv/bin/{command}\n"
+    found = failed(root, observability.no_latency_in_access_log, {"deploy/shop.service": unit} | (more or {}))
+    return [(item.cause, item.values["beside"], item.fix) for item in found]
+
+
+def test_the_options_of_the_server_that_runs(tmp_path: Path) -> None:
+    assert latency(tmp_path / "granian", "granian --interface asgi shop.asgi:app") == [
+        (
+            "disabled",
+            "and the server writes none",
+            "`--access-log` (or GRANIAN_LOG_ACCESS_ENABLED=true): the line ends with the milliseconds.",
+        )
+    ]
+    assert latency(tmp_path / "gunicorn", "gunicorn shop.wsgi --access-logfile -") == [
+        (
+            "",
+            "and no proxy of this repository writes it",
+            "`--access-logformat '%(h)s \"%(r)s\" %(s)s %(b)s %(M)s'` on its command line: `%(M)s` are the"
+            " milliseconds. There each `%` is written twice.",
+        )
+    ]
+    assert latency(tmp_path / "uvicorn", "uvicorn shop.asgi:app")[0][2].startswith(
+        "The access log of uvicorn has no field for it"
+    )
+    conf = {"gunicorn.conf.py": "bind = '127.0.0.1:8000'\n"}
+    assert latency(tmp_path / "file", "gunicorn shop.wsgi -c gunicorn.conf.py", conf)[0][2] == (
+        '`accesslog = "-"` and `%(M)s` (milliseconds) in `access_log_format`, in gunicorn.conf.py.'
     )

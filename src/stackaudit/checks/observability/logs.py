@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from stackaudit.checks.observability.latency import latency_fix
 from stackaudit.checks.observability.tools import TRACERS, launched, package
 from stackaudit.link.nginx import Nginx
 from stackaudit.link.nginx.servers import Server
@@ -80,9 +81,11 @@ def no_latency_in_access_log(stack: Stack) -> Iterator[Verdict]:
     if package(stack, TRACERS) or package(stack, ("django-prometheus",)) or launched(stack):
         yield Pass(site)
         return
-    told = [_served(process) for process in together(running)] + [
-        _proxied(stack.nginx, each) for each in _fronts(stack)
-    ]
+    own, proxies = (
+        [_served(each) for each in together(running)],
+        [_proxied(stack.nginx, each) for each in _fronts(stack)],
+    )
+    told = [*own, *proxies]
     if any(isinstance(each, Known) and each.value == "duration" for each in told):
         yield Pass(site)
         return
@@ -92,9 +95,21 @@ def no_latency_in_access_log(stack: Stack) -> Iterator[Verdict]:
         return
     written = [each for each in told if isinstance(each, Known) and each.value == "plain"]
     related = tuple(Step(each.places[0], "a log without the time of the request") for each in written if each.places)
-    values = {"server": server.kind, "proxy": "nginx" if _fronts(stack) else ""}
+    writes = any(each in written for each in own)
+    values = {
+        "server": server.kind,
+        "log": server.kind if writes else "nginx",
+        "beside": _beside(writes, bool(proxies)),
+    }
     cause = "" if written else "disabled"
-    yield Fail(site, values, cause=cause, related=related[:3])
+    yield Fail(site, values, cause=cause, related=related[:3], fix=latency_fix(server, writes, bool(proxies)))
+
+
+def _beside(writes: bool, proxied: bool) -> str:
+    """What the message says of the other layer."""
+    if not writes:
+        return "and the server writes none"
+    return "and neither has that of nginx" if proxied else "and no proxy of this repository writes it"
 
 
 def _served(process: Process) -> AnyValue:
