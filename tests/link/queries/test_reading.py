@@ -24,6 +24,20 @@ CASES = {
         print([book.title for book in author.books.all() if book.price > 0])
 """,
     ),
+    "filtered_by_their_relation": (
+        """
+    for author in Author.objects.all():
+        print([book.title for book in author.books.filter(tags__name="red", publisher__name="")])
+""",
+        'Append `.prefetch_related("books")` to `Author.objects.all()`. In `shop.views.filtered_by_their_relation` '
+        f"filter `author.books.all()` in Python: `filter()` {ASKED} `books` is prefetched. That looks at `books__tags` "
+        "and `books__publisher`: prefetch that, too.",
+        """
+    for author in Author.objects.all().prefetch_related("books__tags", "books__publisher"):
+        books = [book for book in author.books.all() if book.publisher.name == ""]
+        print([book.title for book in books if any(tag.name == "red" for tag in book.tags.all())])
+""",
+    ),
     "values": (
         """
     for author in Author.objects.all():

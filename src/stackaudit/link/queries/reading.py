@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 
 from stackaudit.link.models.model import Model
 from stackaudit.link.queries.events import Event
@@ -24,6 +24,7 @@ _VALUES = frozenset({"values", "values_list"})
 _LOADS = frozenset({"select_related", "prefetch_related", "only", "defer", "using"})
 _HEAD = re.compile(r"([\w.\[\]\"]*)\.\w+\(")
 _FLAT = re.compile(r'\.values_list\("([a-z]\w*?)", flat=True\)$')
+_KEYWORD = re.compile(r"[(,]\s*(\w+)=(?!=)")
 _FIRST = re.compile(r"\.first(?=$|[.|])")
 _SAID = 3
 """So many places are told one by one."""
@@ -71,11 +72,28 @@ def readings(events: Iterable[Event], text_of: TextOf = no_text) -> list[str]:
         methods = list(dict.fromkeys(called(event) for event in found))
         names = list(dict.fromkeys(f"`{'__'.join(event.path)}`" for event in found))
         ask = "asks" if len(methods) == 1 else "ask"
+        more = list(dict.fromkeys(f"`{'__'.join(path)}`" for event in found for path in _looked_at(event)))
         told.append(
             f"{place} {_row_of(instead, ', and ')}: {_row_of(methods, ' and ')} {ask} the database even where "
             f"{_row_of(names, ' and ')} {'is' if len(names) == 1 else 'are'} prefetched."
+            + (f" That looks at {_row_of(more, ' and ')}: prefetch that, too." if more else "")
         )
     return told[:_SAID]
+
+
+def _looked_at(event: Event) -> Iterator[Path]:
+    """The relations of the wanted rows that the filters name, as far as the expression tells."""
+    target = event.relation.target if event.relation is not None else None
+    if target is None or event.asking is None:
+        return
+    for found in _KEYWORD.finditer(event.asking.text):
+        first, _, rest = found[1].partition("__")
+        relation = target.by_query_name(first)
+        other = relation.target if relation is not None else None
+        name = rest.partition("__")[0]
+        is_column = other is not None and (other.column(name) is not None or other.by_query_name(name) is not None)
+        if relation is not None and (relation.many or (is_column and other is not None and name != other.pk)):
+            yield (*event.path, relation.name)
 
 
 def _row_of(names: list[str], last: str) -> str:
@@ -121,7 +139,9 @@ def _instead(event: Event, text_of: TextOf) -> str:
         return f"pick from {rows} in Python, or let the rows bring it by `annotate(…=Subquery(…))` where each has many"
     if methods and methods <= _SORTS:
         return f"sort {rows} in Python"
-    return f"filter {rows} in Python"
+    if methods <= _FILTERS | _SORTS | _LOADS | {"distinct"}:
+        return f"filter {rows} in Python" if methods & _FILTERS else f"read {rows}, each once"
+    return f"work it out from {rows} in Python"
 
 
 def _rows(event: Event) -> str:
