@@ -199,3 +199,21 @@ def test_the_options_of_the_server_that_runs(tmp_path: Path) -> None:
     assert latency(tmp_path / "file", "gunicorn shop.wsgi -c gunicorn.conf.py", conf)[0][2] == (
         '`accesslog = "-"` and `%(M)s` (milliseconds) in `access_log_format`, in gunicorn.conf.py.'
     )
+
+
+def test_a_cookie_in_the_cache_matters_more_where_vary_is_ignored(tmp_path: Path) -> None:
+    conf = """
+events {}
+http {
+    proxy_cache_path /var/cache/nginx keys_zone=pages:10m;
+    proxy_cache pages;
+    proxy_cache_bypass $cookie_sessionid $http_authorization;
+    proxy_no_cache $cookie_sessionid $http_authorization;
+    server {
+        location / { proxy_ignore_headers Set-Cookie; proxy_pass http://127.0.0.1:8000; }
+        location /shop/ { proxy_ignore_headers Set-Cookie Vary; proxy_pass http://127.0.0.1:8000; }
+    }
+}
+"""
+    found = failed(tmp_path, nginx.cache_leaks_private, {"nginx.conf": conf, "manage.py": "import django\n"})
+    assert [item.cause for item in found] == ["cookie-of-strangers", "cookie-replayed"]

@@ -134,8 +134,13 @@ def _leaks(stack: Stack, proxied: Proxied, site: Site, is_django: bool | None) -
     values = {"headers": ", ".join(risky), "cookie": plain_cookie(cookie)}
     tokens = Known(False) if "authorization" in both else reads_authorization(stack)
     if "cookie" in both and tokens == Known(False):
-        replays = "set-cookie" in {name.lower() for name in risky} and not _keeps_cookies_out(proxied.level, family)
-        yield Fail(site, values, cause="cookie-replayed", related=related) if replays else Pass(site)
+        told = {name.lower() for name in risky}
+        if "set-cookie" not in told or _keeps_cookies_out(proxied.level, family):
+            yield Pass(site)
+        else:
+            # Django says `Vary: Cookie` where it sets a cookie for a session or a form
+            cause = "cookie-replayed" if "vary" in told else "cookie-of-strangers"
+            yield Fail(site, values, cause=cause, related=related)
     elif is_django is None:
         yield Unsure(site, f"nothing tells whether {proxied.target.address} is the Django application")
     elif "other-cookie" in both:
