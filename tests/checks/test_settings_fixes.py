@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from stackaudit.checks import security
+from stackaudit.checks import deps, security
+from stackaudit.checks import settings as rules
 from stackaudit.config import Config
 from stackaudit.discover import discover
 from stackaudit.link.stack import Stack
@@ -103,3 +104,110 @@ def test_a_redirect_that_slept_is_told(tmp_path: Path) -> None:
             "checks too, gets a 301 then, and a proxy that ends TLS has to be named in SECURE_PROXY_SSL_HEADER first.",
         )
     ]
+
+
+@pytest.mark.parametrize(
+    ("settings", "found"),
+    [
+        ("ALLOWED_HOSTS = ['*']\n", [("", "")]),
+        (
+            "import os\nDOMAIN = os.environ['DOMAIN']\nALLOWED_HOSTS = ['*']\n",
+            [
+                (
+                    "",
+                    "Each installation has names of its own, and DOMAIN knows it: `ALLOWED_HOSTS = [DOMAIN, "
+                    '"localhost"]` in shop/settings.py, below DOMAIN. What other services ask for by name belongs to '
+                    "the list too. localhost is what a health check of the repository asks for.",
+                )
+            ],
+        ),
+        (
+            "import os\nTOKEN = os.environ['TOKEN']\nALLOWED_HOSTS = ['*']\n",
+            [
+                (
+                    "",
+                    "Read the names of each installation as the other settings of shop/settings.py are read: "
+                    '`ALLOWED_HOSTS = os.environ.get("ALLOWED_HOSTS", "").split(",") + ["localhost"]`. Installations '
+                    "have to set the variable first; until then Django answers 400. localhost is what a health check "
+                    "of the repository asks for.",
+                )
+            ],
+        ),
+        (
+            "import environ\nenv = environ.Env()\nSITE_URL = env('SITE_URL', default='http://localhost')\n"
+            "ALLOWED_HOSTS = env.list('HOSTS', default=['*'])\n",
+            [
+                (
+                    "by-default",
+                    'Make the default of HOSTS `[urlsplit(SITE_URL).hostname, "localhost"]` (`from urllib.parse import '
+                    "urlsplit`) instead of every name: installations that set the variable stay as they are. localhost "
+                    "is what a health check of the repository asks for.",
+                )
+            ],
+        ),
+    ],
+)
+def test_names_of_hosts_come_from_where_the_site_knows_them(
+    settings: str, found: list[tuple[str, str]], tmp_path: Path
+) -> None:
+    image = "FROM python:3.13\nHEALTHCHECK CMD curl -f http://localhost:8000/up\nCMD gunicorn shop.wsgi\n"
+    assert told(tmp_path, rules.allowed_hosts, settings, {"Dockerfile": image}) == found
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("DEBUG = flag('DEBUG', 'True')", ("DEBUG", '"True"', '"False"')),
+        ("DEBUG = os.getenv('DEBUG', 'YES') == 'YES'", ("DEBUG", '"YES"', '"NO"')),
+        ("DEBUG = bool(int(os.getenv('SHOP_DEBUG', 1)))", ("SHOP_DEBUG", "1", "0")),
+        ("DEBUG = bool(os.getenv('DEBUG', 'True'))", None),  # "False" would be true as well
+    ],
+)
+def test_debug_keeps_the_vocabulary_of_its_reader(
+    line: str, words: tuple[str, str, str] | None, tmp_path: Path
+) -> None:
+    flag = "def flag(name, default):\n    return os.getenv(name, default) == 'True'\n"
+    text = f"import os\n\n{flag}\n{line}\n"
+    fix = ""
+    if words is not None:
+        fix = (
+            f"Change the default in the call that reads {words[0]} from `{words[1]}` to `{words[2]}` "
+            "(shop/settings.py) and leave the rest: who develops sets the variable, and an installation that forgets "
+            "it is safe."
+        )
+    assert told(tmp_path, rules.debug_true, text) == [("", fix)]
+
+
+@pytest.mark.parametrize(
+    ("line", "cause"),
+    [
+        ("import os\nSECRET_KEY = os.environ.get('SECRET_KEY', 'known')", "by-default-quiet"),
+        ("from decouple import config\nSECRET_KEY = config('SECRET_KEY', default='known')", "by-default"),
+        ("import environ\nenv = environ.Env()\nSECRET_KEY = env('SECRET_KEY', default='known')", "by-default"),
+        ("from shop.reading import loud\nSECRET_KEY = loud('SECRET_KEY', 'known')", "by-default"),
+        ("from shop.reading import quiet\nSECRET_KEY = quiet('SECRET_KEY', 'known')", "by-default-quiet"),
+    ],
+)
+def test_a_reader_that_does_not_fail_is_told_to(line: str, cause: str, tmp_path: Path) -> None:
+    reading = (
+        "import os\n\ndef quiet(name, default=None):\n    return os.environ.get(name, default)\n\n"
+        "def loud(name, default=None):\n    found = os.environ.get(name, default)\n"
+        "    if found is None:\n        raise KeyError(name)\n    return found\n"
+    )
+    more = {"shop/reading.py": reading, ".env.example": "SECRET_KEY=known\n"}
+    assert told(tmp_path, rules.secret_key_exposed, line + "\n", more) == [(cause, "")]
+
+
+@pytest.mark.parametrize(
+    ("release", "advice"),
+    [
+        ("3.2", "Move to Django 5.2, which is mended until April 2028, one series at a time, with warnings turned on."),
+        ("5.1", "Move to Django 5.2, which is mended until April 2028, with warnings turned on."),
+        ("6.0", "Move to Django 6.1, which is mended until December 2027, with warnings turned on."),
+    ],
+)
+def test_the_next_django_lies_above(release: str, advice: str, tmp_path: Path) -> None:
+    (tmp_path / "requirements.txt").write_text(f"Django=={release}.1\n")
+    inputs = discover(tmp_path)
+    stack = Stack(pool.lower_all(inputs.files, inputs.read, jobs=1, cache=None), Config())
+    assert [item.values["advice"] for item in deps.eol_runtime(stack) if isinstance(item, Fail)] == [advice]

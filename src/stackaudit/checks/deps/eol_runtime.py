@@ -27,7 +27,6 @@ _NUMBER = re.compile(r"(\d+(?:\.\d+)*)")
 _POSTGRES = re.compile(r"(?:^|[-_.])pg(\d+)")
 _DIGITS = {"Django": 2, "Python": 2, "PostgreSQL": 1, "nginx": 2}
 _ADVICE = {
-    "Django": "Move to a supported release (5.2 is the long-term one) one series at a time, with warnings turned on.",
     "Python": "Build on a newer image and run the tests on it first.",
     "PostgreSQL": "Dump and restore, or pg_upgrade, into a supported release.",
     "nginx": "Take the image of the stable branch; configuration carries over, `nginx -t` tells where not.",
@@ -86,13 +85,25 @@ def _judge(item: Runtime, django: tuple[int, ...] | None) -> Verdict:
         "series": name,
         "month": f"{ends:%B %Y}",
         "as_of": AS_OF.isoformat(),
-        "advice": _ADVICE[item.product],
+        "advice": _django_advice(series) if item.product == "Django" else _ADVICE[item.product],
     }
     if ends < AS_OF:
         return Fail(item.site, values)
     if _days(ends) <= SOON:
         return Fail(item.site, values, cause="ending")
     return Pass(item.site)
+
+
+def _django_advice(series: tuple[int, ...]) -> str:
+    """The nearest long-term series above, or the newest one; never a series below."""
+    above = {other: day for other, day in ENDS["Django"].items() if other > series and day > AS_OF}
+    if not above:
+        return "Move to the next series when it is out."
+    longer = [other for other in above if other[1] == 2]
+    target = min(longer) if longer else max(above)
+    name = ".".join(map(str, target))
+    steps = "one series at a time, " if target[0] > series[0] else ""
+    return f"Move to Django {name}, which is mended until {above[target]:%B %Y}, {steps}with warnings turned on."
 
 
 def _days(ends: date) -> int:

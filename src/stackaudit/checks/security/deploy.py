@@ -212,7 +212,7 @@ def _by_installation(stack: Stack, settings: Settings, name: str) -> str:
     plain_http = "over plain HTTP browsers do not send a secure cookie back, and nobody could log in"
     if settings.overlay:
         return f"Set `{settings.overlay}_{name}=true` where the site is reached by https alone: {plain_http}."
-    readers = Readers(stack, settings)
+    readers = Readers(stack, settings.path)
     if readers.site:
         line = f'{name} = {readers.site}.startswith("https://")'
         return f"`{line}` in {settings.path}, below {readers.site}: {plain_http}."

@@ -6,6 +6,8 @@ import re
 from collections.abc import Iterator
 
 from stackaudit.link.folding.objects import Unset
+from stackaudit.link.settings import Settings
+from stackaudit.link.settings.readers import Readers
 from stackaudit.link.settings.servers import told
 from stackaudit.link.stack import Stack
 from stackaudit.model.values import Unknown
@@ -46,9 +48,24 @@ def debug_true(stack: Stack) -> Iterator[Verdict]:
         yield Unsure(site, value.why)
     elif not value.value:
         yield Pass(site)
-    elif _documented_off(stack, value.note):
-        yield Fail(site, {"value": told(value), "module": settings.module}, cause="documented-off")
     elif isinstance(value.value, str):
-        yield Fail(site, {"value": told(value), "module": settings.module}, cause="text")
+        yield Fail(site, {"value": told(value), "module": settings.module, "path": site.place.path}, cause="text")
     else:
-        yield Fail(site, {"value": told(value), "module": settings.module})
+        cause = "documented-off" if _documented_off(stack, value.note) else ""
+        values = {"value": told(value), "module": settings.module, "path": settings.path}
+        yield Fail(site, values, cause=cause, fix=_turned(stack, settings, value.note))
+
+
+def _turned(stack: Stack, settings: Settings, note: str) -> str:
+    """The default to change, in the vocabulary of the call that reads the variable."""
+    found = _DEFAULT.search(note)
+    if found is not None and settings.overlay:
+        return f"`DEBUG = False` in {settings.path}; who develops sets {found[1]}."
+    path = settings.place("DEBUG").path
+    words = Readers(stack, path).turned_off("DEBUG", found[1]) if found is not None else None
+    if found is None or words is None:
+        return ""
+    return (
+        f"Change the default in the call that reads {found[1]} from `{words[0]}` to `{words[1]}` ({path}) and leave "
+        "the rest: who develops sets the variable, and an installation that forgets it is safe."
+    )

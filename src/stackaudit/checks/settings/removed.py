@@ -57,6 +57,21 @@ OBSOLETE = frozenset({"SECURE_BROWSER_XSS_FILTER"})
 """What no browser of today would take notice of."""
 
 
+FORMATS = (
+    "DATE_FORMAT", "DATETIME_FORMAT", "TIME_FORMAT", "YEAR_MONTH_FORMAT", "MONTH_DAY_FORMAT", "SHORT_DATE_FORMAT",
+    "SHORT_DATETIME_FORMAT", "DATE_INPUT_FORMATS", "TIME_INPUT_FORMATS", "DATETIME_INPUT_FORMATS", "DECIMAL_SEPARATOR",
+    "THOUSAND_SEPARATOR", "NUMBER_GROUPING", "FIRST_DAY_OF_WEEK",
+)  # fmt: skip
+"""What the formats of a language replace, with USE_I18N and without it (measured on 5.2)."""
+
+
+def _formats(settings: Settings) -> str:
+    """The formats that count no more since USE_L10N is not read, "" where there are none or FORMAT_MODULE_PATH gives others."""
+    if settings.is_set("FORMAT_MODULE_PATH"):
+        return ""
+    return ", ".join(name for name in FORMATS if settings.is_set(name))
+
+
 def removed_setting_ignored(stack: Stack) -> Iterator[Verdict]:
     """No setting counts on being read that the project's Django ignores."""
     settings = stack.settings
@@ -84,6 +99,8 @@ def _judged(settings: Settings, name: str, removed: Removed) -> Verdict:
     }
     if isinstance(value, Known) and plain(value) in removed.same:
         return Fail(site, values, cause="leftover")
+    if name == "USE_L10N" and (dead := _formats(settings)):
+        return Fail(site, {**values, "formats": dead}, cause="formats")
     if name in OBSOLETE:
         return Fail(site, values, cause="obsolete")
     if removed.now and settings.is_set(removed.now):

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from stackaudit.link.settings import Settings
+from stackaudit.link.settings.readers import Readers
 from stackaudit.link.settings.servers import process_count
 from stackaudit.link.stack import Stack
 from stackaudit.model.values import Unknown
@@ -36,7 +38,8 @@ def secret_key_exposed(stack: Stack) -> Iterator[Verdict]:
         return
     default = _DEFAULT.search(value.note)
     if default:
-        yield Fail(site, {"variable": default[1], "where": ""}, cause="by-default")
+        values = {"variable": default[1], "where": "", "copies": _copies(stack, default[1], value.value)}
+        yield Fail(site, values, cause=_reader(stack, settings, default[1]))
     else:
         place = value.places[-1] if value.places else site.place
         yield Fail(site, {"variable": "", "where": f"{place.path}, line {place.region.line}"})
@@ -50,3 +53,25 @@ def _anew(stack: Stack, site: Site, maker: str, why: str) -> Verdict:
     when = f"Where the environment variable {default[1]} is missing, " if default else ""
     values = {"maker": maker, "count": count.value, "variable": "", "where": "", "when": when}
     return Fail(site, values, cause="each-process" if count.value > 1 else "each-start")
+
+
+def _reader(stack: Stack, settings: Settings, variable: str) -> str:
+    """Whether the call fails without its default, or would leave Django without a key until the first login."""
+    readers = Readers(stack, settings.place("SECRET_KEY").path)
+    reading = readers.reading("SECRET_KEY", variable)
+    return "by-default" if reading is not None and readers.raises(reading) else "by-default-quiet"
+
+
+def _copies(stack: Stack, variable: str, key: str) -> str:
+    """A sentence about the .env files that hand the same key on."""
+    paths = [
+        item.path
+        for item in stack.of_kind("dotenv")
+        for entry in item.facts.entries
+        if entry.name == variable and entry.value == key
+    ]
+    return (
+        f" {' and '.join(paths)} holds the same key: empty it there, for whoever copies the file keeps it."
+        if paths
+        else ""
+    )

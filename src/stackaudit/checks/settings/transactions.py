@@ -25,7 +25,7 @@ def atomic_requests(stack: Stack) -> Iterator[Verdict]:
     if settings is None or settings.broken:
         return
     if settings.is_set("ATOMIC_REQUESTS"):
-        yield _outside(settings)
+        yield _outside(stack, settings)
     wrapped: list[str] = []
     for alias in aliases(settings):
         value = settings.at("DATABASES", alias, "ATOMIC_REQUESTS", default=False)
@@ -39,7 +39,7 @@ def atomic_requests(stack: Stack) -> Iterator[Verdict]:
             yield _judged(stack, settings, site, alias, wrapped)
 
 
-def _outside(settings: Settings) -> Verdict:
+def _outside(stack: Stack, settings: Settings) -> Verdict:
     """ATOMIC_REQUESTS as a setting of its own, which Django does not have."""
     site = Site(settings.place("ATOMIC_REQUESTS"), "ATOMIC_REQUESTS")
     value = settings.get("ATOMIC_REQUESTS")
@@ -50,7 +50,17 @@ def _outside(settings: Settings) -> Verdict:
         return Pass(site)
     if isinstance(inside, Unknown):
         return Unsure(site, inside.why)
-    return Fail(site, {"alias": "default", "others": "", "view": ""}, cause="ignored")
+    sends = any(not sent.late for sent in stack.celery.sent)
+    values = {
+        "alias": "default",
+        "others": "",
+        "view": "",
+        "file": settings.place("DATABASES").path,
+        "tasks": " Tasks that views send would run before the commit then; send them by `delay_on_commit`."
+        if sends
+        else "",
+    }
+    return Fail(site, values, cause="ignored")
 
 
 def _judged(stack: Stack, settings: Settings, site: Site, alias: str, wrapped: list[str]) -> Verdict:

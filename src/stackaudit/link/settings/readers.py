@@ -14,7 +14,6 @@ from stackaudit.link.modules import dotted
 from stackaudit.link.nodes import nodes
 
 if TYPE_CHECKING:
-    from stackaudit.link.settings import Settings
     from stackaudit.link.stack import Stack
 
 _VARIABLE = re.compile(r"[A-Z][A-Z0-9_]*")
@@ -22,6 +21,7 @@ _OS = re.compile(r"os\.(environ\.get|getenv|environ)")
 _ENV_CLASSES = frozenset({"Env", "FileAwareEnv"})
 """Classes of django-environ and environs: both have `bool` and `list` with `default=`."""
 _FALSE = frozenset({"", "0", "false", "no", "off", "n", "f"})
+_OFF = {"true": "false", "1": "0", "yes": "no", "on": "off", "y": "n", "t": "f"}
 _SITE = re.compile(
     r"(?:[A-Z0-9]+_)?(?:SITE|BASE|PUBLIC|EXTERNAL|INSTANCE|WEB|SERVER|APP|ROOT)_?(?:URL|ROOT|URI|ORIGIN|BASE_URL)"
 )
@@ -40,11 +40,11 @@ class Reading:
 
 
 class Readers:
-    """What the module of `settings` reads; every answer is "" where it reads nothing in a way that is known."""
+    """What the module at `path` reads; every answer is "" where it reads nothing in a way that is known."""
 
-    def __init__(self, stack: Stack, settings: Settings) -> None:
+    def __init__(self, stack: Stack, path: str) -> None:
         self.stack = stack
-        self.module = stack.modules.by_path.get(settings.path)
+        self.module = stack.modules.by_path.get(path)
 
     @cached_property
     def settings(self) -> dict[str, tuple[py.Expr, list[Reading]]]:
@@ -168,6 +168,38 @@ class Readers:
             return ""
         named = f"{call.keywords[0].name}=" if call.keywords else ""
         return f'{path}("{variable}", {named}{_quoted(default)})'
+
+    def reading(self, setting: str, variable: str) -> Reading | None:
+        """How `setting` is filled from `variable`."""
+        _, readings = self.settings.get(setting, (None, []))
+        return next((item for item in readings if item.variable == variable), None)
+
+    def raises(self, reading: Reading) -> bool:
+        """Whether a reader without a default fails where its variable is not set."""
+        if reading.by != "own":
+            return reading.by != "os" or isinstance(reading.node, py.Subscript)
+        assert self.module is not None
+        symbol = self.stack.modules.resolve(self.module, reading.path)
+        node = symbol.node if symbol is not None else None
+        return isinstance(node, py.FunctionDef) and any(isinstance(each, py.Raise) for each in nodes(node.body))
+
+    def turned_off(self, setting: str, variable: str) -> tuple[str, str] | None:
+        """The default of a boolean that is on by default, and the word that turns it off in the same vocabulary."""
+        expr, _ = self.settings.get(setting, (None, []))
+        reading = self.reading(setting, variable)
+        if reading is None or expr is None or isinstance(reading.node, py.Subscript):
+            return None
+        direct = expr is reading.node and reading.by != "os"
+        compared = isinstance(expr, py.Compare) and expr.left is reading.node
+        counted = isinstance(expr, py.Call) and isinstance(expr.args[0], py.Call) and dotted(expr.args[0].func) == "int"
+        default = _default(reading.node)
+        if default is None or not (direct or compared or counted):
+            return None
+        if isinstance(default.value, str):
+            off = _OFF.get(default.value.lower(), "")
+            word = off.upper() if default.value.isupper() else off.title() if default.value.istitle() else off
+            return (_quoted(default), f'"{word}"') if word else None
+        return (_quoted(default), "False" if default.value is True else "0") if default.value in (True, 1) else None
 
     @cached_property
     def site(self) -> str:
