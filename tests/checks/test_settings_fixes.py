@@ -185,6 +185,7 @@ def test_debug_keeps_the_vocabulary_of_its_reader(
         ("from decouple import config\nSECRET_KEY = config('SECRET_KEY', default='known')", "by-default"),
         ("import environ\nenv = environ.Env()\nSECRET_KEY = env('SECRET_KEY', default='known')", "by-default"),
         ("from shop.reading import loud\nSECRET_KEY = loud('SECRET_KEY', 'known')", "by-default"),
+        ("from shop.reading import odd\nSECRET_KEY = odd('SECRET_KEY', 'known')", "by-default-quiet"),
         ("from shop.reading import quiet\nSECRET_KEY = quiet('SECRET_KEY', 'known')", "by-default-quiet"),
     ],
 )
@@ -194,6 +195,8 @@ def test_a_reader_that_does_not_fail_is_told_to(line: str, cause: str, tmp_path:
         "def loud(name, default=None):\n    found = os.environ.get(name, default)\n"
         "    if found is None:\n        raise KeyError(name)\n    return found\n"
     )
+    reading += "\ndef odd(name, default=None):\n    if os.getenv(name + '_FILE'):\n        raise KeyError(name)\n"
+    reading += "    return os.getenv(name, default)\n"
     more = {"shop/reading.py": reading, ".env.example": "SECRET_KEY=known\n"}
     assert told(tmp_path, rules.secret_key_exposed, line + "\n", more) == [(cause, "")]
 

@@ -66,7 +66,7 @@ FORMATS = (
 
 
 def _formats(settings: Settings) -> str:
-    """The formats that count no more since USE_L10N is not read, "" where there are none or FORMAT_MODULE_PATH gives others."""
+    """The formats that count no more since USE_L10N is not read, "" where FORMAT_MODULE_PATH gives others."""
     if settings.is_set("FORMAT_MODULE_PATH"):
         return ""
     return ", ".join(name for name in FORMATS if settings.is_set(name))

@@ -181,7 +181,7 @@ class Readers:
         assert self.module is not None
         symbol = self.stack.modules.resolve(self.module, reading.path)
         node = symbol.node if symbol is not None else None
-        return isinstance(node, py.FunctionDef) and any(isinstance(each, py.Raise) for each in nodes(node.body))
+        return isinstance(node, py.FunctionDef) and _insists(node)
 
     def turned_off(self, setting: str, variable: str) -> tuple[str, str] | None:
         """The default of a boolean that is on by default, and the word that turns it off in the same vocabulary."""
@@ -218,6 +218,18 @@ class Readers:
             if _DOMAIN.fullmatch(name) and not _OTHERS.search(name) and readings[0].node is expr:
                 return name
         return ""
+
+
+def _insists(function: py.FunctionDef) -> bool:
+    """Whether a reader raises, and never gives back what it got for a variable that may be missing."""
+    inner = list(nodes(function.body))
+    gives = any(
+        isinstance(each, py.Return)
+        and isinstance(each.value, py.Call)
+        and dotted(each.value.func).endswith(("getenv", "environ.get"))
+        for each in inner
+    )
+    return not gives and any(isinstance(each, py.Raise) for each in inner)
 
 
 def _word(node: py.Name | py.Attribute) -> str:
