@@ -103,7 +103,9 @@ class _Judge:
         reasons = [*self._work(turn, event)]
         if wanted.computed:
             reasons.append("computed")
-        if is_short(self._loops, self._turns, event) or _HANDFUL.search(self._turns.source(event)):
+        if is_short(self._loops.listed, self._loops.callers, self._turns, event) or _HANDFUL.search(
+            self._turns.source(event)
+        ):
             reasons.append("few")
         if self._turns.is_fetched(event) or self._turns.is_within_work(event):
             reasons.append("beside")

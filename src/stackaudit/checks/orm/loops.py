@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING
 from stackaudit.checks.orm.callers import BACKGROUND, Callers
 from stackaudit.checks.orm.causes import grouped, own, source, verdict
 from stackaudit.checks.orm.keys import only_keys
+from stackaudit.checks.orm.short import FEW, is_of_pieces
 from stackaudit.checks.orm.turns import Turns
 from stackaudit.link.queries.advice import leads, of_many, of_one, of_prefetched, outermost, rows_of, shared
 from stackaudit.link.queries.events import OWNED, Event
@@ -26,8 +26,6 @@ _BUSY = 3
 """A turn that asks so often is not slow because of one query."""
 _WRITES = 2
 """A turn that writes at so many places is busy with them."""
-FEW = re.compile(r"\b(?:admin(?:istrator)?s?|moderators?|superusers?|roles?|cleaned_data)\b")
-"""Loops over what is a handful on any site: those who run it, roles, what somebody has picked in a form."""
 
 
 def n_plus_one_forward(stack: Stack) -> Iterator[Verdict]:
@@ -212,6 +210,8 @@ def _of_one_origin(events: list[Event]) -> list[Event]:
 def _cause(loops: Loops, turns: Turns, site: Site, events: list[Event], otherwise: str = "") -> str:
     """The way of failing; a turn that writes, or asks for much else, gains less by one query less."""
     cause = loops.cause(site, events, otherwise)
+    if cause not in ("beside", "few") and all(is_of_pieces(loops.callers, turns, event) for event in events):
+        return "few"
     turn = turns.of(events) if cause in ("", "background", "conditional", "detail") else None
     if turn is None or not (turn.outside or turn.writes or len(turn.asks) >= _BUSY):
         return cause

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 
-from stackaudit.checks.orm.loops import FEW, Loops
+from stackaudit.checks.orm.callers import Callers
 from stackaudit.checks.orm.turns import Turns
 from stackaudit.facts import python as py
 from stackaudit.link.modules import dotted, target_names
@@ -13,6 +13,8 @@ from stackaudit.link.queries.events import Event
 from stackaudit.link.sources import Sources, below
 from stackaudit.model.source import Place
 
+FEW = re.compile(r"\b(?:admin(?:istrator)?s?|moderators?|superusers?|roles?|cleaned_data)\b")
+"""Loops over what is a handful on any site: those who run it, roles, what somebody has picked in a form."""
 _CLEANED = re.compile(r"\b(?:cleaned|validated)_data\b")
 _FINDING = frozenset({"findall", "find_all", "finditer", "split"})
 _FORM = re.compile(r"(?:^|\.)request\.(?:POST|GET)$")
@@ -22,28 +24,35 @@ _FEW_KEYS = 3
 _DEEPEST = 3
 
 
-def is_short(loops: Loops, turns: Turns, event: Event) -> bool:
-    """Whether a loop goes through what is a handful: a list in one column, what a form brought, words of one text."""
+def is_short(listed: Container[Place], callers: Callers, turns: Turns, event: Event) -> bool:
+    """Whether a loop goes through what is a handful: a list in one column, what a form brought, words of one text.
+
+    `listed` are the loops that go through what one column holds.
+    """
     if event.loop is None:
         return False
-    if (
-        event.loop.place in loops.listed
+    return (
+        event.loop.place in listed
         or turns.is_cut(event)
         or FEW.search(event.loop.text) is not None
         or _CLEANED.search(turns.source(event)) is not None
-    ):
-        return True
-    loop = turns.sources.loop(event.loop.place)
-    if loop is None:
+        or is_of_pieces(callers, turns, event)
+    )
+
+
+def is_of_pieces(callers: Callers, turns: Turns, event: Event) -> bool:
+    """Whether a loop goes through pieces of one text or form, or through what a key or two find."""
+    loop = turns.sources.loop(event.loop.place) if event.loop is not None else None
+    if event.loop is None or loop is None:
         return False
-    return _Pieces(loops, turns).are_few(event.loop.place, loop.iter, 0)
+    return _Pieces(callers, turns).are_few(event.loop.place, loop.iter, 0)
 
 
 class _Pieces:
     """Tells what is a piece of one text, of one form, or one key that callers give."""
 
-    def __init__(self, loops: Loops, turns: Turns) -> None:
-        self.loops, self.turns = loops, turns
+    def __init__(self, callers: Callers, turns: Turns) -> None:
+        self.callers, self.turns = callers, turns
 
     def are_few(self, place: Place, node: py.Node, depth: int) -> bool:
         """Whether an expression at a place holds few things."""
@@ -51,10 +60,14 @@ class _Pieces:
             return False
         if isinstance(node, py.Name):
             bound = list(_bound(self.turns.sources, place.path, node))
-            if bound:
+            wraps = bool(bound) and all(_wraps(value, node.id) for value in bound)
+            if bound and not wraps:
                 return all(self.are_few(place, value, depth + 1) for value in bound)
-            given = self.loops.callers.given(place, node.id)
-            return bool(given) and all(_is_written(item) or self.are_few(at, item, depth + 1) for at, item in given)
+            given = self.callers.given(place, node.id)
+            return bool(given) and all(
+                _is_written(item) or (wraps and _is_key(item)) or self.are_few(at, item, depth + 1)
+                for at, item in given
+            )
         if isinstance(node, py.Comp):
             return self.are_few(place, node.generators[0].iter, depth + 1)
         if not isinstance(node, py.Call):
@@ -79,6 +92,15 @@ class _Pieces:
         parts = below(function) if function is not None else ()
         sources = (item.iter for item in parts if isinstance(item, (py.For, py.Comprehension)))
         return any(isinstance(part, py.Call) and _finds(part) for item in sources for part in (item, *below(item)))
+
+
+def _wraps(node: py.Expr, name: str) -> bool:
+    """Whether one value becomes a list of its own: `keys = [keys]`."""
+    return isinstance(node, py.List) and len(node.elts) == 1 and dotted(node.elts[0]) == name
+
+
+def _is_key(node: py.Expr) -> bool:
+    return isinstance(node, py.Attribute) and (node.attr in ("id", "pk") or node.attr.endswith("_id"))
 
 
 def _is_written(node: py.Expr) -> bool:

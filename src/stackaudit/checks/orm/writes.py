@@ -37,7 +37,7 @@ def _write(loops: Loops, turns: Turns, site: Site, events: list[Event]) -> Fail 
         causes.append("needed")
     elif turn.asks:
         causes.append("beside")
-    if all(is_short(loops, turns, event) for event in events):
+    if all(is_short(loops.listed, loops.callers, turns, event) for event in events):
         causes.append("few")
     if all(turns.is_conditional(event) for event in events):
         causes.append("conditional")
