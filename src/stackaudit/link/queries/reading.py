@@ -141,6 +141,8 @@ def _instead(event: Event, text_of: TextOf) -> str:
         return f"sort {rows} in Python"
     if methods <= _FILTERS | _SORTS | _LOADS | {"distinct"}:
         return f"filter {rows} in Python" if methods & _FILTERS else f"read {rows}, each once"
+    if methods & _FILTERS and methods <= _FILTERS | _SORTS | _LOADS | _VALUES | {"distinct"}:
+        return f"filter {rows} in Python and take the values from those"
     return f"work it out from {rows} in Python"
 
 
@@ -260,8 +262,9 @@ def used(events: list[Event], text_of: TextOf = no_text) -> str:
             shows.setdefault(f"`{asking.where}`", []).append(text)
         else:
             lets[f"`{asking.where}`"] = None
-    told = [f"and use that in place of {_row_of(here, ' and ')}"] if here else []
-    told += [f"and show that in place of {_row_of(texts, ' and ')} in {place}" for place, texts in shows.items()]
+    told = [f"and use that in place of {_row_of(list(dict.fromkeys(here)), ' and ')}"] if here else []
+    for place, texts in shows.items():
+        told.append(f"and show that in place of {_row_of(list(dict.fromkeys(texts)), ' and ')} in {place}")
     return " ".join([*told, *([f"and let {_row_of([*lets], ' and ')} use that where the row has it"] if lets else [])])
 
 
