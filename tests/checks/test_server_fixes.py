@@ -217,3 +217,20 @@ http {
 """
     found = failed(tmp_path, nginx.cache_leaks_private, {"nginx.conf": conf, "manage.py": "import django\n"})
     assert [item.cause for item in found] == ["cookie-of-strangers", "cookie-replayed"]
+
+
+def shared(root: Path, code: str) -> list[tuple[str, dict[str, object]]]:
+    settings = "SECRET_KEY = 'x'\nROOT_URLCONF = 'shop.urls'\n" + CACHE % "redis://redis/0"
+    settings += "CELERY_BROKER_URL = 'redis://redis'\nCELERY_RESULT_BACKEND = 'redis://redis/1'\n"
+    settings += "RQ_QUEUES = {'default': {'HOST': 'redis'}}\n"
+    files = {"shop/__init__.py": "", "shop/settings.py": settings, "shop/cleaning.py": code}
+    manage = "import os\nos.environ.setdefault('DJANGO_SETTINGS_MODULE', 'shop.settings')\n"
+    found = failed(root, cache.shared_redis_db, {"manage.py": manage} | files)
+    return [(item.cause, dict(item.values)) for item in found]
+
+
+def test_who_shares_a_database_and_which_is_free(tmp_path: Path) -> None:
+    values = {"alias": "default", "what": "Celery's queue and RQ's queue", "free": "2", "instead": " instead of `/0`"}
+    assert shared(tmp_path / "quiet", "") == [("uncleared", values)]
+    code = "from django.core.cache import cache\n\ndef published():\n    cache.clear()\n"
+    assert shared(tmp_path / "cleared", code) == [("", values)]

@@ -61,22 +61,36 @@ def _judged(stack: Stack, settings: Settings, site: Site, alias: str, users: lis
     option = settings.at("CACHES", alias, "OPTIONS", "db", default=None)
     number = option.value if isinstance(option, Known) else None
     doubt = ""
+    sharing: list[_User] = []
     for user in users:
-        for value in user.values:
-            same = _same(location, value, number)
-            if isinstance(same, str):
-                doubt = doubt or same
-            elif same:
-                return _failed(stack, site, alias, user)
+        answers = [_same(location, value, number) for value in user.values]
+        if any(same is True for same in answers):
+            sharing.append(user)
+        doubt = doubt or next((same for same in answers if isinstance(same, str)), "")
+    if sharing:
+        return _failed(stack, site, alias, sharing, _numbers(location, number, users))
     return Unsure(site, doubt) if doubt else Pass(site)
 
 
-def _failed(stack: Stack, site: Site, alias: str, user: _User) -> Verdict:
-    related = [Step(user.place, f"{user.what} lives in the same database")]
+def _numbers(location: AnyValue, number: Any, users: list[_User]) -> tuple[str, str]:
+    """The number of the database of a cache, "" where it is not known, and one that nothing uses."""
+    own = database(location.value, number) if isinstance(location, Known) else None
+    places = [database(value.value) for user in users for value in user.values if isinstance(value, Known)]
+    taken = {place.number for place in places if place is not None} | {own.number if own is not None else "0"}
+    return own.number if own is not None else "", next(str(free) for free in range(1, 99) if str(free) not in taken)
+
+
+def _failed(stack: Stack, site: Site, alias: str, users: list[_User], numbers: tuple[str, str]) -> Verdict:
+    """A finding that weighs less where no code of the project empties a cache (its tests are not read)."""
+    related = [Step(user.place, f"in the same database: {user.what}") for user in users]
     cleared = next((call for call in cache_calls(stack, "clear", "aclear") if call.alias == alias), None)
     if cleared is not None:
         related.append(Step(cleared.found.module.place(cleared.call), "this empties the whole database"))
-    return Fail(site, {"alias": alias, "what": user.what}, related=tuple(related))
+    what = list(dict.fromkeys(user.what for user in users))
+    told = " and ".join((", ".join(what[:-1]), what[-1])) if len(what) > 1 else what[0]
+    instead = f" instead of `/{numbers[0]}`" if numbers[0] else ""
+    values = {"alias": alias, "what": told, "free": numbers[1], "instead": instead}
+    return Fail(site, values, cause="" if cleared is not None else "uncleared", related=tuple(related))
 
 
 def _same(one: AnyValue, other: AnyValue, number: Any) -> bool | str:
