@@ -8,7 +8,8 @@ from stackaudit.facts import python as py
 from stackaudit.link.celery import Sent
 from stackaudit.link.celery.reading import reads
 from stackaudit.link.celery.sends import SIGNATURES, WAYS
-from stackaudit.link.celery.touching import may_touch, py_name
+from stackaudit.link.celery.touching import loads, may_touch, py_name
+from stackaudit.link.models import Model
 from stackaudit.link.modules import dotted
 from stackaudit.link.nodes import nodes
 from stackaudit.link.settings.servers import databases
@@ -63,31 +64,72 @@ def _judged(stack: Stack, sent: Sent, requests: Known[bool] | Unknown) -> Verdic
         read = True
     if read is None:
         return Unsure(site, f"whether {sent.send.name} looks at the database is not known")
-    if not read or (held is not None and held.kind == "signal" and _about_others(stack, sent)):
+    signal = held is not None and held.kind == "signal"
+    if not read or (signal and _about_others(stack, sent)):
         return Pass(site)
+    cause = ("deleted" if _loads_what_is_deleted(stack, sent) else "signal") if signal else ""
     values = {
+        "beside": _beside(stack, sent) if cause == "signal" else "",
         "task": sent.send.name,
         "held": held.how if held is not None else "the transaction of the request (ATOMIC_REQUESTS)",
         "commit": f"{sent.send.name}.delay_on_commit(...)" if sent.send.way == "delay" else "transaction.on_commit",
     }
-    return Fail(site, values, cause="signal" if held is not None and held.kind == "signal" else "", flow=flow)
+    return Fail(site, values, cause=cause, flow=flow)
 
 
 def _about_others(stack: Stack, sent: Sent) -> bool:
     """Whether a receiver sends a task that has nothing to do with the model of its signal."""
     if sent.send.task is None:
         return False
-    senders = [
-        py_name(keyword.value)
+    senders = _senders(sent)
+    if not senders or len(senders) < len(sent.body.node.decorators):
+        return False
+    task, call = sent.send.task[1], sent.send.call
+    found = [_models(stack, name) for name in senders]
+    return all(models and not any(may_touch(stack, task, model, call) for model in models) for models in found)
+
+
+def _senders(sent: Sent) -> list[str]:
+    """The models, as they are written, whose signals the function that sends a task receives."""
+    return [
+        py_name(keyword.value).rpartition(".")[2]
         for decorator in sent.body.node.decorators
         if isinstance(decorator, py.Call)
         for keyword in decorator.keywords
         if keyword.name == "sender"
     ]
-    if not senders or len(senders) < len(sent.body.node.decorators):
+
+
+def _models(stack: Stack, name: str) -> list[Model]:
+    return [model for model in stack.models if model.name == name]
+
+
+def _loads_what_is_deleted(stack: Stack, sent: Sent) -> bool:
+    """Whether a receiver of a deletion sends the key of the deleted row to a task that asks for rows of its model."""
+    held = sent.held
+    if sent.send.task is None or held is None or "_delete" not in held.how:
         return False
-    found = [[model for model in stack.models if model.name == name.rpartition(".")[2]] for name in senders]
-    return all(models and not any(may_touch(stack, sent.send.task[1], model) for model in models) for models in found)
+    own = any(
+        isinstance(each, py.Attribute) and each.attr in ("pk", "id") and py_name(each.value) == "instance"
+        for each in sent.send.arguments
+    )
+    return own and any(
+        loads(stack, sent.send.task[1], model) for name in _senders(sent) for model in _models(stack, name)
+    )
+
+
+def _beside(stack: Stack, sent: Sent) -> str:
+    """A sentence about the tasks that other receivers send for the same model at once: they keep their order."""
+    senders = set(_senders(sent))
+    names = {
+        other.send.name
+        for other in stack.celery.sent
+        if not other.late and other.send.name != sent.send.name and senders & set(_senders(other))
+    }
+    if not names:
+        return ""
+    told = ", ".join(f"`{name}`" for name in sorted(names))
+    return f" Let {told} wait for the commit as well: other receivers send it for the same model, and the order counts."
 
 
 def _writes(stack: Stack, sent: Sent) -> bool:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from stackaudit.facts import python as py
 from stackaudit.link.models import Model
+from stackaudit.link.modules import target_names
 from stackaudit.link.nodes import nodes
 
 if TYPE_CHECKING:
@@ -19,14 +20,16 @@ _DYNAMIC = frozenset({"getattr", "eval", "exec", "import_string", "call_command"
 _MANAGERS = frozenset({"objects", "_default_manager", "_base_manager"})
 
 
-def may_touch(stack: Stack, task: py.FunctionDef, model: Model) -> bool:
+def may_touch(stack: Stack, task: py.FunctionDef, model: Model, call: py.Call | None = None) -> bool:
     """Whether anything that a task may reach names `model`, a model of its inheritance, or a relation to one of them.
 
-    What a task reaches is over-estimated: any function of the repository with a name that is mentioned, except those
-    that take a request. False is therefore certain as far as the repository's own code goes.
+    What a task reaches is over-estimated: any function of the repository with a name that is read there, except those
+    that take a request. False is therefore certain as far as the repository's own code goes. With the `call` of
+    `delay` what stands behind `if flag:` counts only where the call may turn the flag on.
     """
     words = names_of(stack, model)
     functions = _by_name(stack)
+    off = _left_off(task, call) if call is not None else frozenset()
     seen: set[py.FunctionDef] = set()
     waiting = [task]
     while waiting:
@@ -36,11 +39,46 @@ def may_touch(stack: Stack, task: py.FunctionDef, model: Model) -> bool:
         seen.add(function)
         if len(seen) > MOST:
             return True
-        for name in _mentioned(function):
+        body = tuple(_taken(function.body, off)) if function is task else function.body
+        for name, called in _mentioned(function, body):
             if name in words or name in _DYNAMIC:
                 return True
-            waiting.extend(functions.get(name, ()))
+            if called:
+                waiting.extend(functions.get(name, ()))
     return False
+
+
+def loads(stack: Stack, task: py.FunctionDef, model: Model) -> bool:
+    """Whether a task itself asks for rows of a model, or of a model that it inherits from."""
+    names = {member.name for member in model.family()}
+    return any(
+        isinstance(node, py.Attribute) and node.attr in _MANAGERS and py_name(node.value) in names
+        for node in nodes(task.body)
+    )
+
+
+def _left_off(task: py.FunctionDef, call: py.Call) -> frozenset[str]:
+    """The parameters of a task that are false by default and that a call of `delay` does not give."""
+    if not isinstance(call.func, py.Attribute) or not call.func.attr.startswith("delay"):
+        return frozenset()
+    if any(isinstance(arg, py.Starred) for arg in call.args) or any(each.name is None for each in call.keywords):
+        return frozenset()
+    params = [param for param in task.params if param.name != "self"]
+    given = {param.name for param in params[: len(call.args)]} | {each.name for each in call.keywords}
+    return frozenset(
+        param.name
+        for param in params
+        if param.name not in given and isinstance(param.default, py.Constant) and not param.default.value
+    )
+
+
+def _taken(body: tuple[py.Stmt, ...], off: frozenset[str]) -> Iterator[py.Stmt]:
+    """The statements of a body without what stands behind `if flag:` of a flag that is off."""
+    for stmt in body:
+        if isinstance(stmt, py.If) and isinstance(stmt.test, py.Name) and stmt.test.id in off:
+            yield from _taken(stmt.orelse, off)
+        else:
+            yield stmt
 
 
 def names_of(stack: Stack, model: Model) -> frozenset[str]:
@@ -71,19 +109,27 @@ def py_name(expr: py.Expr) -> str:
     return expr.id if isinstance(expr, py.Name) else expr.attr if isinstance(expr, py.Attribute) else ""
 
 
-def _mentioned(function: py.FunctionDef) -> Iterator[str]:
-    for item in nodes(function.body):
+def _mentioned(function: py.FunctionDef, body: tuple[py.Stmt, ...]) -> Iterator[tuple[str, bool]]:
+    """The words of a function, each with whether it may lead to a function: keywords and texts only name columns.
+
+    What a function calls its own variables says nothing of rows.
+    """
+    own = {param.name for param in function.params}
+    for item in nodes(body):
+        if isinstance(item, py.Assign):
+            own |= {name for target in item.targets for name in target_names(target)}
+    for item in nodes(body):
         if isinstance(item, py.Name):
-            yield item.id
+            if item.id not in own:
+                yield item.id, True
         elif isinstance(item, py.Attribute):
             if item.attr in _MANAGERS or not isinstance(item.value, py.Attribute) or item.value.attr not in _MANAGERS:
-                yield item.attr  # `objects.get` is Django's own, whatever else is called `get`
+                yield item.attr, True  # `objects.get` is Django's own, whatever else is called `get`
         elif isinstance(item, py.Call):
             for keyword in item.keywords:
-                yield from (keyword.name or "").split("__")
+                yield from ((part, False) for part in (keyword.name or "").split("__"))
         elif isinstance(item, py.Constant) and isinstance(item.value, str) and len(item.value) < 80:
-            for part in item.value.split("."):
-                yield from part.split("__")
+            yield from ((part, False) for word in item.value.split(".") for part in word.split("__"))
 
 
 def _by_name(stack: Stack) -> Mapping[str, list[py.FunctionDef]]:
