@@ -88,6 +88,17 @@ QUESTIONS = {
     for name in names:
         print(Author.objects.get(Q(name=name) | Q(book__title=name)))
 """,
+    "until_one_is_found": """
+    for name in names:
+        shelf = Shelf.objects.filter(name=name).first()
+        if shelf:
+            return shelf
+""",
+    "looked_up_to_be_deleted": """
+    for name in names:
+        shelf = Shelf.objects.get(name=name)
+        shelf.delete()
+""",
     "in_a_task": """
     for name in names:
         print(Shelf.objects.get(name=name))
@@ -238,6 +249,7 @@ def test_queries_in_a_request(tmp_path: Path) -> None:
         "the_first_of_each": ["computed"],
         "beside_one_write": ["given"],
         "beside_two": ["beside"],
+        "until_one_is_found": ["rare"],
         "through_a_lookup": ["given"],
         "through_one_that_writes": ["beside"],
         "in_a_comprehension_that_is_handling": ["given"],
@@ -252,6 +264,7 @@ def test_queries_in_commands(tmp_path: Path) -> None:
         "of_a_slice": ["background"],
         "where": ["rare"],
         "where_of_a_list": ["rare"],
+        "until_one_is_found": ["rare"],
         "through_a_lookup": ["background"],
         "in_a_comprehension_that_is_handling": ["background"],
     }
@@ -285,7 +298,8 @@ def test_what_is_proposed(tmp_path: Path) -> None:
         '`set(….values_list("title", flat=True))` of it and look it up in the loop.',
         "through_a_lookup": shelves + "Leave out `first()` and go through the rows in the same order: "
         "`found.setdefault(row.name, row)` keeps the first row of each key; hand those of each turn to `shelf_of()`.",
-        "first_of_each": books + "Leave out `first()` and go through the rows in the same order: "
+        "first_of_each": same
+        + " with `title__in=…` in place of `title=…`. Leave out `first()` and go through the rows in the same order: "
         "`found.setdefault(row.title, row)` keeps the first row of each key; look them up in the loop.",
         "latest_of_each": same + " with `author__name__in=…` in place of `author__name=…`, and with "
         '`annotate(key=F("author__name"))`. Leave out `latest()` and go through the rows ordered by the same field: '

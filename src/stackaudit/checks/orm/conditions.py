@@ -36,6 +36,11 @@ _OF_SETS = frozenset({
     "values_list",
 })  # fmt: skip
 _WRITING = frozenset({"adelete", "aupdate", "delete", "update"})
+_ENDING = frozenset({
+    "aaggregate", "acount", "aexists", "afirst", "aggregate", "aiterator", "alast", "all", "count", "exists", "first",
+    "iterator", "last",
+})  # fmt: skip
+"""Methods that change nothing of what a queryset asks for."""
 _OWN_CONDITIONS = "with conditions that the turn puts together"
 _ANOTHER = "with another"
 _DEEPEST = 8
@@ -288,7 +293,7 @@ def _is_alone(parts: list[py.Node]) -> bool:
             if name in _FILTERS:
                 model = 1 if name.endswith("_404") else 0
                 narrowed += len(part.keywords) + len(part.args) - model + (name == "exclude")
-            elif name not in _OF_SETS and name not in _WRAPPERS and name not in _WRITING:
+            elif name not in _ENDING and name not in _WRAPPERS and name not in _WRITING:
                 return False
         elif not isinstance(part, (py.Name, py.Attribute, py.Subscript)):
             return False

@@ -111,7 +111,7 @@ class _Judge:
             reasons.append("beside")
         if wanted.computed and turn.writes:
             reasons.append("beside")
-        if self._turns.is_conditional(event):
+        if self._turns.is_conditional(event) or self._is_search(event):
             reasons.append("conditional")
             around = self._events.get(event.loop.place, []) if event.loop is not None else []
             if len({other.query for other in around} - {event.query}) >= _FULL:
@@ -145,7 +145,7 @@ class _Judge:
         called = node.func if event.below and isinstance(node, py.Call) else None
         if isinstance(called, py.Attribute) and called.attr in _SAVING:
             return True
-        if event.below and self._is_deleted(event):
+        if self._is_deleted(event):
             return True
         around = self._events.get(event.loop.place, ()) if event.loop is not None else ()
         return any(
@@ -156,18 +156,34 @@ class _Judge:
 
     def _is_deleted(self, event: Event) -> bool:
         """Whether the function that asks for a row deletes it."""
-        node, tree = self._turns.sources.at(event.query), self._turns.sources.tree(event.query.path)
-        holder = tree.get(node) if node is not None else None
-        names = (
-            {name for target in holder.targets for name in target_names(target)}
-            if isinstance(holder, py.Assign)
-            else ()
-        )
-        return node is not None and any(
+        node, names = self._named(event)
+        calls = below(enclosing(self._turns.sources.tree(event.query.path), node)) if node is not None and names else ()
+        return any(
             isinstance(call, py.Call) and isinstance(call.func, py.Attribute) and call.func.attr == "delete"
             and dotted(call.func.value) in names
-            for call in below(enclosing(tree, node))
+            for call in calls
         )  # fmt: skip
+
+    def _is_search(self, event: Event) -> bool:
+        """Whether the first turn whose query finds something ends the loop."""
+        node, names = self._named(event)
+        if node is None or not names or event.below:
+            return False
+        loop = enclosing(self._turns.sources.tree(event.query.path), node)
+        return isinstance(loop, py.For) and any(
+            isinstance(stmt, py.If) and _ends(stmt.body) and names & {part.id for part in (stmt.test, *below(stmt.test))
+                                                                     if isinstance(part, py.Name)}
+            for stmt in below(loop)
+        )  # fmt: skip
+
+    def _named(self, event: Event) -> tuple[py.Node | None, set[str]]:
+        """The expression that asks, and the names that it is bound to."""
+        node = self._turns.sources.at(event.query)
+        holder = self._turns.sources.tree(event.query.path).get(node) if node is not None else None
+        if isinstance(holder, py.NamedExpr):
+            return node, set(target_names(holder.target))
+        targets = holder.targets if isinstance(holder, py.Assign) else ()
+        return node, {name for target in targets for name in target_names(target)}
 
     def _cause(self, site: Site, turn: Turn, asked: _Asked) -> str:
         reason = asked.reasons[0] if asked.reasons else ""
@@ -211,7 +227,7 @@ class _Judge:
             **words(event),
             "loop": loop_text(event),
             "asks": asks,
-            "turns": "some turns" if self._turns.is_conditional(event) else "each turn",
+            "turns": "some turns" if "conditional" in asked.reasons else "each turn",
             "beside": f"`{other}`" if other else "other work",
             "computed": asked.condition.computed,
         }
@@ -221,3 +237,9 @@ def _is_before(first: Place, second: Place) -> bool:
     """Whether a place stands above another one of the same module."""
     one, other = first.region, second.region
     return first.path == second.path and (one.line, one.column) < (other.line, other.column)
+
+
+def _ends(body: tuple[py.Stmt, ...]) -> bool:
+    """Whether some statements end the loop that they stand in."""
+    last = body[-1] if body else None
+    return isinstance(last, py.Return) or (isinstance(last, py.Jump) and last.kind == "break")

@@ -149,11 +149,13 @@ class _Recipe:
         if outer and self.method in _CHECKING:
             return f"Ask in the queryset of the loop{handed}: {self.subquery('found', 'Exists', outer)}."
         if outer and self.method in _ORDERED and outer == "pk":
-            return (
-                f"Annotate what is needed of the row in the queryset of the loop{handed}: "
-                f"`Subquery({self.narrowed(outer)}.order_by(…).values(…)[:1])`"
-                f"{'' if self.asked.alone else ', with the other conditions of the query'}."
-            )
+            asks = f"`Subquery({self.narrowed(outer)}.order_by(…).values(…)[:1])`"
+            if not self.asked.alone:
+                asks = (
+                    f'`Subquery(…)` of the same query with `{self.asked.field}=OuterRef("{outer}")`, and with '
+                    f"`.order_by(…).values(…)[:1]` in place of `{self.method}()`"
+                )
+            return f"Annotate what is needed of the row in the queryset of the loop{handed}: {asks}."
         counted = self.counted(outer) if self.method in _COUNTING else ""
         if counted:
             return f"Count in the queryset of the loop{handed}: `annotate(number={counted})`."
