@@ -249,3 +249,19 @@ def test_what_a_condition_decides_on_is_told_apart(tmp_path: Path) -> None:
     assert [item.values["relation"] for item in failures(tmp_path, template)] == [
         "author (and, where a condition holds, tags)"
     ]
+
+
+def test_what_several_views_show_is_not_taken_from_one(tmp_path: Path) -> None:
+    more = '\n\ndef other(request):\n    return render(request, "shelf.html", {"books": Book.objects.order_by("pk")})\n'
+    template = "{% for book in books %}{{ book.tags.count }}{% endfor %}"
+    number = (
+        " and show that in place of `book.tags.count` in `shop/templates/shelf.html`, where every view then has to "
+        "bring it."
+    )
+    assert fixes(tmp_path, template, VIEWS + more) == [
+        'Add `.annotate(…=Count("tags", distinct=True))` to `Book.objects.all()` in shop.views.shelf' + number,
+        'Add `.annotate(…=Count("tags", distinct=True))` to `Book.objects.order_by("pk")` in shop.views.other' + number,
+    ]
+    assert fixes(tmp_path, template, VIEWS + more.replace('order_by("pk")', 'prefetch_related("tags")')) == [
+        'Add `.prefetch_related("tags")` to `Book.objects.all()` in shop.views.shelf.'
+    ]

@@ -16,8 +16,15 @@ from stackaudit.model.verdict import Fail, Pass, Site, Unsure, Verdict
 def n_plus_one(stack: Stack) -> Iterator[Verdict]:
     """What loops of templates read of each row, against what the view's queryset loads."""
     pages = stack.pages
+    querysets: dict[str, set[Place]] = {}
+    for event in pages.events:
+        if event.origin is not None:
+            querysets.setdefault(event.query.path, set()).add(event.origin.place)
+    several = frozenset(path for path, found in querysets.items() if len(found) > 1)
+    loaded = {event.query for event in pages.events if event.kind == "reverse" and event.outcome == "pass"}
     for repeat in grouped(pages.events, lambda event: True):
-        yield _verdict(repeat, pages.text, pages.templates)
+        shown = frozenset(event.path[0] for event in repeat.failing if len(event.path) == 1 and event.query in loaded)
+        yield _verdict(Repeat(repeat.events, shown, several), pages.text, pages.templates)
 
 
 def _verdict(repeat: Repeat, text_of: Callable[[Place], str], templates: Templates) -> Verdict:
@@ -58,7 +65,7 @@ def _advice(repeat: Repeat, text_of: Callable[[Place], str], templates: Template
     """What to load, and of which relations the key is enough."""
     only = _only_tested(repeat, templates)
     paths = {event.path for event in only}
-    rest = Repeat([event for event in repeat.events if event.path not in paths], repeat.shown)
+    rest = Repeat([event for event in repeat.events if event.path not in paths], repeat.shown, repeat.several)
     told = [rest.advice(text_of)] if rest.failing else []
     places = {f"`{text}_id` for `{text}` in {event.place.path}" for event in only if (text := text_of(event.place))}
     told += [f"Write {place}: the key is a column of the row." for place in sorted(places)]

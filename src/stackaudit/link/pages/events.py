@@ -54,11 +54,13 @@ _SHORTCUT = re.compile(r"(?:[\w.]+\.)?(a?get_(?:object|list)_or_404)\(\s*([\w.]+
 class Repeat:
     """The accesses that one queryset's rows get: `events` in the order of the walk.
 
-    `shown` are relations of which somebody else needs the rows themselves.
+    `shown` are relations of which somebody else needs the rows themselves, `several` the templates that show rows of
+    several querysets.
     """
 
     events: list[Event] = field(default_factory=list)
     shown: frozenset[str] = frozenset()
+    several: frozenset[str] = frozenset()
 
     @property
     def failing(self) -> list[Event]:
@@ -124,7 +126,7 @@ class Repeat:
         if deferred and origin is not None:
             told.append(of_one(origin, origin.text, deferred))
         if origin is not None and self.owned:
-            told.append(addition(origin, self.annotates(), used(self.owned, text_of)))
+            told.append(addition(origin, self.annotates(), used(self.owned, text_of, self.several)))
         told += self.otherwise(text_of)
         return " ".join(sentence for sentence in told if sentence)
 

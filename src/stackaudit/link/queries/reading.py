@@ -247,8 +247,11 @@ def annotated(events: list[Event]) -> str:
     return f".annotate({', '.join(made[:_SAID])}{more})"
 
 
-def used(events: list[Event], text_of: TextOf = no_text) -> str:
-    """Where the annotated numbers are to be read, as it follows the annotation."""
+def used(events: list[Event], text_of: TextOf = no_text, several: frozenset[str] = frozenset()) -> str:
+    """Where the annotated numbers are to be read, as it follows the annotation.
+
+    `several` are the templates that show rows of several querysets.
+    """
     here: list[str] = []
     shows: dict[str, list[str]] = {}
     lets: dict[str, None] = {}
@@ -264,7 +267,8 @@ def used(events: list[Event], text_of: TextOf = no_text) -> str:
             lets[f"`{asking.where}`"] = None
     told = [f"and use that in place of {_row_of(list(dict.fromkeys(here)), ' and ')}"] if here else []
     for place, texts in shows.items():
-        told.append(f"and show that in place of {_row_of(list(dict.fromkeys(texts)), ' and ')} in {place}")
+        more = ", where every view then has to bring it" if place.strip("`") in several else ""
+        told.append(f"and show that in place of {_row_of(list(dict.fromkeys(texts)), ' and ')} in {place}{more}")
     return " ".join([*told, *([f"and let {_row_of([*lets], ' and ')} use that where the row has it"] if lets else [])])
 
 

@@ -246,8 +246,10 @@ class Walk:
     def asking(self, at: At) -> Asking:
         """The expression at a place as its caller knows it, where it is one on the rows that the caller gave."""
         for frame in reversed(self.frames):
+            if isinstance(at, Place):
+                return Asking(at, "", at.path)
             if frame.called is None or not (isinstance(frame.bound, _SETS) or _is_given(frame, at)):
-                return Asking(place_of(at), text_of(at[1]) if not isinstance(at, Place) else "", frame.where)
+                return Asking(place_of(at), text_of(at[1]), frame.where)
             at = frame.called
         return Asking(place_of(at), "", self.where)
 
