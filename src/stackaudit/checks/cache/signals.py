@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from stackaudit.checks.cache.dependence import changed, key_words, stale
 from stackaudit.facts import python as py
 from stackaudit.link.caching.receivers import cache_alias
 from stackaudit.link.mentions import Found
@@ -14,13 +15,17 @@ from stackaudit.link.nodes import nodes
 from stackaudit.link.queries.events import Event
 from stackaudit.link.stack import Stack
 from stackaudit.model.source import Place
-from stackaudit.model.verdict import Fail, Pass, Site, Step, Verdict
+from stackaudit.model.verdict import Fail, Pass, Site, Step, Unsure, Verdict
 
 _FORGETS = frozenset({"delete", "delete_many", "clear", "incr_version", "delete_pattern", "adelete", "adelete_many"})
 _SILENT = frozenset({"update", "bulk_update", "bulk_create", "aupdate", "abulk_update", "abulk_create"})
 """Writes that send neither post_save nor pre_save."""
 _CREATES = frozenset({"bulk_create", "abulk_create"})
 
+_STARTS = frozenset({"delay", "apply_async", "delay_on_commit", "apply_async_on_commit", "enqueue", "send", "s", "si"})
+"""Methods that start a task."""
+DEPTH = 3
+"""How many calls are followed from a silent write."""
 SHORT = 2
 """How many statements a receiver may have that leaves the forgetting to another function."""
 
@@ -30,6 +35,7 @@ class _Receiver:
     """A function that post_save of `model` calls and that forgets cached values.
 
     `of_row`: the keys that it forgets name the row, so that new rows do not matter; `of_new`: it acts on new rows only.
+    `keys` are words of the keys.
     """
 
     module: SourceModule
@@ -38,6 +44,7 @@ class _Receiver:
     place: Place
     of_row: bool
     of_new: bool
+    keys: frozenset[str]
 
 
 def signal_invalidation_misses_bulk(stack: Stack) -> Iterator[Verdict]:
@@ -49,8 +56,20 @@ def signal_invalidation_misses_bulk(stack: Stack) -> Iterator[Verdict]:
         if not missed:
             yield Pass(site)
             continue
-        related = tuple(Step(event.place, f"{event.method}() sends no signal") for event in missed[:8])
-        values = {"model": receiver.model.name, "method": missed[0].method, "count": len(missed)}
+        told = {event.place: changed(stack, event) for event in missed}
+        certain = [
+            event
+            for event in missed
+            if not told[event.place] or stale(stack, receiver.model, told[event.place], receiver.keys)
+        ]
+        if not certain:
+            columns = ", ".join(sorted({column for event in missed for column in told[event.place]}))
+            yield Unsure(
+                site, f"nothing tells whether what is cached hangs on {columns}, which change without a signal"
+            )
+            continue
+        related = tuple(Step(event.place, f"{event.method}() sends no signal") for event in certain[:8])
+        values = {"model": receiver.model.name, "method": certain[0].method, "count": len(certain)}
         yield Fail(site, values, related=related)
 
 
@@ -89,6 +108,7 @@ def _receivers(stack: Stack) -> Iterator[_Receiver]:
                     module.place(call),
                     any(isinstance(node, py.Name) and node.id == "instance" for node in nodes(_arguments(forgets))),
                     _asks_created(function, forgets),
+                    _keys(stack, module, function, forgets),
                 )
 
 
@@ -128,6 +148,16 @@ def _by_helper(stack: Stack, module: SourceModule, function: py.FunctionDef) -> 
     return None
 
 
+def _keys(stack: Stack, module: SourceModule, function: py.FunctionDef, forgets: py.Call) -> frozenset[str]:
+    """The words of the keys that a call forgets, itself or in the function that it calls."""
+    symbol = stack.modules.resolve(module, dotted(forgets.func)) if dotted(forgets.func) else None
+    if symbol is not None and symbol.module is not None and isinstance(symbol.node, py.FunctionDef):
+        inner = _forgetting(stack, symbol.module, symbol.node)
+        if inner is not None:
+            return key_words(inner, symbol.node.body)
+    return key_words(forgets, function.body)
+
+
 def _does_little(function: py.FunctionDef) -> bool:
     """Whether forgetting is all that a function is for: what moves files or sends mails forgets by the way."""
     said = [
@@ -165,7 +195,25 @@ def _forgets_beside(stack: Stack, event: Event) -> bool:
                 around.append(node)
     if not around:
         return False
-    words = {node.attr for node in nodes(around[-1].body) if isinstance(node, py.Attribute)}
-    if words & {"send", "send_robust"} or _forgetting(stack, module, around[-1]) is not None:
+    return _sends_or_forgets(stack, module, around[-1], 0)
+
+
+def _sends_or_forgets(stack: Stack, module: SourceModule, function: py.FunctionDef, depth: int) -> bool:
+    """Whether a function, or one that it calls or starts as a task, sends the signal or forgets cached values."""
+    if _forgetting(stack, module, function) is not None:
         return True
-    return _by_helper(stack, module, around[-1]) is not None
+    for node in nodes(function.body):
+        if isinstance(node, py.Attribute) and node.attr in ("send", "send_robust"):
+            return True
+        if not isinstance(node, py.Call) or depth >= DEPTH:
+            continue
+        func = node.func
+        started = isinstance(func, py.Attribute) and func.attr in _STARTS
+        symbol = stack.modules.resolve(
+            module, dotted(func.value if started and isinstance(func, py.Attribute) else func)
+        )
+        if symbol is None or symbol.module is None or not isinstance(symbol.node, py.FunctionDef):
+            continue
+        if symbol.node is not function and _sends_or_forgets(stack, symbol.module, symbol.node, depth + 1):
+            return True
+    return False
