@@ -60,11 +60,12 @@ base.SQLiteCursorWrapper.fetchone = Fetched.fetchone
 base.SQLiteCursorWrapper.fetchmany = Fetched.fetchmany
 
 
-def mentor_of(number, roots, authors):
-    """The first have none, and pupils each; of the others every second has one who has a mentor too."""
-    if number < roots:
+def mentor_of(number, authors):
+    """The last have none, and pupils each; of the others every second has one who has a mentor too."""
+    roots = isqrt(len(authors))
+    if number >= len(authors) - roots:
         return None
-    return authors[number - 1] if number > roots and number % 2 else authors[number // 2 % roots]
+    return authors[number - 1] if number % 2 else authors[-1 - number // 2 % roots]
 
 
 def fill(size):
@@ -73,14 +74,16 @@ def fill(size):
     authors = []
     for number in range(size):
         country = models.Country.objects.create(name=f"country {number}")
-        other = mentor_of(number, isqrt(size), authors)
-        authors.append(models.Author.objects.create(name=f"author {number}", country=country, mentor=other))
-        models.Profile.objects.create(author=authors[-1], text="x")
+        authors.append(models.Author.objects.create(name=f"author {number}", country=country))
+    for number, author in enumerate(authors):
+        author.mentor = mentor_of(number, authors)
+        author.save()
+        models.Profile.objects.create(author=author, text="x")
         publisher = models.Publisher.objects.create(name=f"publisher {number}")
         for part in range(size // 7 + 1):
-            book = models.Book.objects.create(
-                title=f"book {number}.{part}", author=authors[-1], publisher=publisher, editor=other or authors[0]
-            )
+            editor = author.mentor or authors[0]
+            title = f"book {number}.{part}"
+            book = models.Book.objects.create(title=title, author=author, publisher=publisher, editor=editor)
             book.tags.add(*tags)
             for chapter in range(size // 6):
                 models.Chapter.objects.create(book=book, title=f"chapter {chapter}")
