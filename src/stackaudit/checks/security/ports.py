@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 
 from stackaudit.link.containers import Container
+from stackaudit.link.nginx import Proxied
 from stackaudit.link.nginx.backends import is_django
 from stackaudit.link.processes.model import DEVELOPMENT_SERVERS, Process
 from stackaudit.link.stack import Stack
@@ -96,13 +97,40 @@ def _on_the_machine(stack: Stack, server: Process) -> Iterator[Verdict]:
     if not opened:
         yield Pass(site)
         return
-    before = [proxied for proxied in stack.nginx.proxied if is_django(stack, proxied.target)]
+    before = [
+        proxied
+        for proxied in stack.nginx.proxied
+        if is_django(stack, proxied.target) and not _in_containers(stack, proxied)
+    ]
     if not before:
         yield Unsure(site, "no nginx of the repository stands before it: this may be the door of the site")
         return
     step = Step(before[0].target.line.place, "nginx is the door that visitors are meant to use")
-    values = {"port": opened[0], "server": server.kind, "service": server.origin.service}
+    number = _PORT.search(opened[0])
+    values = {
+        "port": opened[0],
+        "server": server.kind,
+        "own": f"127.0.0.1:{number[1]}" if number else "127.0.0.1",
+        "nginx": before[0].target.line.place.path,
+        "socket": _socket(server),
+    }
     yield Fail(site, values, cause="bind", related=(step,))
+
+
+def _in_containers(stack: Stack, proxied: Proxied) -> bool:
+    """Whether nginx reaches the application by the name of a compose service, so that it stands before no unit."""
+    names = {service.name for item in stack.of_kind("compose") for service in item.facts.services}
+    hosts = {address.partition(":")[0] for address in stack.nginx.addresses(proxied.target)} | {proxied.target.host}
+    return bool(names & hosts)
+
+
+def _socket(server: Process) -> str:
+    """Where the unit may put a socket that nginx sees, as half a sentence; "" where nothing makes it a folder."""
+    folder, hidden = (server.origin.option(f"Service.{name}") for name in ("RuntimeDirectory", "TemporaryFileSystem"))
+    if not isinstance(folder, Known) or not folder.value or hidden is not None:
+        return ""
+    name = folder.value.split()[0]
+    return f", or to `unix:/run/{name}/{server.kind}.sock`,"
 
 
 def _bind(server: Process) -> AnyValue | None:

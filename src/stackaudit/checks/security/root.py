@@ -20,7 +20,7 @@ def runs_as_root(stack: Stack) -> Iterator[Verdict]:
             continue
         if login.by == "image" and process.conditions and _drops_otherwise(stack, process):
             continue  # `if [ not root ]; then exec gunicorn; else exec gosu app gunicorn; fi`
-        yield _of_supervisor(stack, process, login) if login.by == "supervisor" else _judged(process, login)
+        yield _of_supervisor(stack, process, login) if login.by == "supervisor" else _judged(stack, process, login)
 
 
 def _drops_otherwise(stack: Stack, process: Process) -> bool:
@@ -34,7 +34,7 @@ def _drops_otherwise(stack: Stack, process: Process) -> bool:
     )
 
 
-def _judged(process: Process, login: Login) -> Verdict:
+def _judged(stack: Stack, process: Process, login: Login) -> Verdict:
     site = Site(login.place, f"{login.place.path} {'USER' if login.by == 'image' else process.name}")
     root = login.is_root
     if isinstance(root, Unknown):
@@ -44,7 +44,46 @@ def _judged(process: Process, login: Login) -> Verdict:
     step = Step(process.place, f"{process.kind} starts here")
     related = (step,) if process.place != login.place else ()
     values = {"program": process.kind, "file": login.place.path, "service": process.origin.service}
-    return Fail(site, values, cause="" if login.by == "image" else login.by, related=related)
+    if login.by == "image":
+        return Fail(site, {**values, **_image(stack, login.place.path)}, related=related)
+    return Fail(site, values, cause=login.by, related=related)
+
+
+def _image(stack: Stack, path: str) -> dict[str, str]:
+    """The commands that the base image of a Dockerfile has, and what to do for the volumes that containers mount."""
+    stages: dict[str, str] = {}
+    base = ""
+    for item in stack.of_kind("dockerfile"):
+        for stage in item.facts.stages if item.path == path else ():
+            base = stages[stage.name] = stages.get(stage.image.text, stage.image.text)
+    alpine = "alpine" in base
+    services = {
+        (process.origin.path, process.origin.service)
+        for process in stack.processes.all
+        if process.login is not None and process.login.place.path == path
+    }
+    targets = sorted(
+        {
+            mount.target
+            for item in stack.of_kind("compose")
+            for service in item.facts.services
+            for mount in service.mounts
+            if (item.path, service.name) in services and not mount.source.text.startswith((".", "/", "~", "$"))
+        }
+    )
+    folders = " ".join(targets)
+    volumes = (
+        f" Before a VOLUME `RUN mkdir -p {folders} && chown app {folders}`: new volumes take its owner. "
+        f"Volumes that root filled need `chown -R app {folders}` once, as root, before the first start as `app`."
+    )
+    return {
+        "add": "addgroup -S app && adduser -S -D -H -G app app" if alpine else "useradd --system --no-create-home app",
+        "drop": "su-exec" if alpine else "gosu",
+        "install": "apk add su-exec" if alpine else "apt-get install gosu",
+        "volumes": volumes
+        if targets
+        else " Volumes that root filled need `chown -R app` once, before the first such start.",
+    }
 
 
 def _of_supervisor(stack: Stack, process: Process, login: Login) -> Verdict:

@@ -1,0 +1,73 @@
+"""Commands that the rules of security propose exist in the image, and reach what the process may write."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from stackaudit.checks import security
+from stackaudit.config import Config
+from stackaudit.discover import discover
+from stackaudit.link.stack import Stack
+from stackaudit.lower import pool
+from stackaudit.model.verdict import Fail, Verdict
+
+MORE = "  db:\n    build: ./db\n    volumes:\n      - rows:/var/lib/postgresql/data\nvolumes:\n  uploads:\n  rows:\n"
+
+
+def values(root: Path, rule: Callable[[Stack], Iterator[Verdict]], files: dict[str, str]) -> list[dict[str, Any]]:
+    """What fills the texts of a rule's findings in a project of these files."""
+    for name, text in files.items():
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    inputs = discover(root)
+    stack = Stack(pool.lower_all(inputs.files, inputs.read, jobs=1, cache=None), Config())
+    return [dict(item.values) for item in rule(stack) if isinstance(item, Fail)]
+
+
+@pytest.mark.parametrize(
+    ("image", "add", "drop", "install"),
+    [
+        ("FROM python:3.13-slim\n", "useradd --system --no-create-home app", "gosu", "apt-get install gosu"),
+        ("FROM python:3.13-alpine AS base\nFROM base\n", "addgroup -S app && adduser -S -D -H -G app app", "su-exec",
+         "apk add su-exec"),
+    ],
+)  # fmt: skip
+def test_users_are_made_with_what_the_image_has(image: str, add: str, drop: str, install: str, tmp_path: Path) -> None:
+    compose = "services:\n  web:\n    build: .\n    volumes:\n      - uploads:/app/media\n      - ./conf:/app/conf\n"
+    (found,) = values(
+        tmp_path,
+        security.runs_as_root,
+        {
+            "Dockerfile": f'{image}CMD ["gunicorn", "shop.wsgi"]\n',
+            "docker-compose.yml": f"{compose}volumes:\n  uploads:\n",
+        },
+    )
+    volumes = (
+        " Before a VOLUME `RUN mkdir -p /app/media && chown app /app/media`: new volumes take its owner. "
+        "Volumes that root filled need `chown -R app /app/media` once, as root, before the first start as `app`."
+    )
+    told = {"add": add, "drop": drop, "install": install, "volumes": volumes}
+    assert {name: found[name] for name in told} == told
+
+
+@pytest.mark.parametrize(
+    ("options", "socket"),
+    [
+        ("", ""),
+        ("RuntimeDirectory=shop\n", ", or to `unix:/run/shop/gunicorn.sock`,"),
+        ("RuntimeDirectory=shop\nTemporaryFileSystem=/run /var\n", ""),
+    ],
+)
+def test_a_socket_only_where_nginx_would_see_it(options: str, socket: str, tmp_path: Path) -> None:
+    unit = f"[Service]\nUser=shop\n{options}ExecStart=/srv/venv/bin/gunicorn shop.wsgi --bind 0.0.0.0:8000\n"
+    nginx = "server {\n    listen 443 ssl;\n    location / {\n        proxy_pass http://127.0.0.1:8000;\n    }\n}\n"
+    found = values(tmp_path, security.app_port_exposed, {"deploy/shop.service": unit, "deploy/nginx.conf": nginx})
+    assert found == [
+        {"port": "0.0.0.0:8000", "server": "gunicorn", "own": "127.0.0.1:8000", "nginx": "deploy/nginx.conf",
+         "socket": socket}
+    ]  # fmt: skip
