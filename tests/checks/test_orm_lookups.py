@@ -219,6 +219,14 @@ FIXES = {
     for pk in names:
         self.take([Book.objects.get(pk=pk)])
 """,
+    "handed_to_a_relation": """
+    books = [Book.objects.get(pk=pk) for pk in names]
+    Shelf.objects.get(name="").books.set(books)
+""",
+    "handed_to_rows_that_hold_the_key": """
+    books = [Book.objects.get(pk=pk) for pk in names]
+    Author.objects.get(name="").book_set.set(books)
+""",
     "typed": """
     for word in names:
         print(Shelf.objects.filter(name__icontains=word).count())
@@ -320,6 +328,9 @@ def test_what_is_proposed(tmp_path: Path) -> None:
         '`prefetch_related_objects(authors, "book_set")`, and take `len(….all())`.',
         "handed_over_as_a_list": "`self.take()` takes a list: hand it all rows at once, "
         "`Book.objects.filter(pk__in=…)`, in place of the loop.",
+        "handed_to_a_relation": '`Shelf.objects.get(name="").books.set()` takes keys as well as rows: hand it the '
+        "keys, and no row has to be asked for (one that does not exist is then refused by the database).",
+        "handed_to_rows_that_hold_the_key": keys + types,
         "typed": "Count for all turns in one query: `aggregate()` of the Shelf rows with one "
         '`Count("pk", filter=Q(…))` for each turn.',
         "the_first_three": "Number the rows of each group in the database, "

@@ -29,6 +29,7 @@ class Reviewer(models.Model):
 
 class Shelf(models.Model):
     name = models.CharField(max_length=80)
+    books = models.ManyToManyField(Book)
 
 class ReviewRole(models.Model):
     name = models.CharField(max_length=80)

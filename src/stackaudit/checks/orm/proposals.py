@@ -43,7 +43,8 @@ class Around:
     - `handled` are the exceptions for missing and for several rows that are caught, as they are written;
     - `helper` is the function that asks, as it is called ("shelf_of()"), the attribute ("shelf.size") where it is a
       property, "" for the loop itself;
-    - `taker` is what gets the one row that is asked for, as a list ("shelf.add()").
+    - `taker` is what gets the one row that is asked for, as a list ("shelf.add()");
+    - `setter` is the method of a relation that gets all rows, and does nothing else with them ("book.tags.set()").
     """
 
     rows: str = ""
@@ -53,6 +54,7 @@ class Around:
     handled: tuple[str, ...] = ()
     helper: str = ""
     taker: str = ""
+    setter: str = ""
 
     def used(self, what: str, handed: str = "") -> str:
         """What becomes of what was asked for before the loop."""
@@ -169,6 +171,11 @@ class _Recipe:
     def by_key(self) -> str:
         """The fix for one row by its key."""
         used = self.around.used("the rows", "each turn's row")
+        if self.around.setter:
+            return (
+                f"`{self.around.setter}` takes keys as well as rows: hand it the keys, and no row has to be asked for "
+                "(one that does not exist is then refused by the database)."
+            )
         if self.around.taker:
             return (
                 f"`{self.around.taker}` takes a list: hand it all rows at once, `{self.model.name}.objects.filter("

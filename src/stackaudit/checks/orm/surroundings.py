@@ -36,8 +36,8 @@ def around(turns: Turns, event: Event) -> Around:
     handled = [*_handled(sources, event.query)]
     if event.below:
         handled += [name for name in _handled(sources, event.place) if name not in handled]
-    taker = _taker(loop, sources, event)
-    return Around(text, model, _list_of(loop.iter), turns.source(event), tuple(handled), helper, taker)
+    taker, setter = _taker(loop, sources, event), _setter(turns, event)
+    return Around(text, model, _list_of(loop.iter), turns.source(event), tuple(handled), helper, taker, setter)
 
 
 def _is_handed_on(loop: py.For | py.Comprehension, node: py.Node | None) -> bool:
@@ -101,3 +101,34 @@ def _taker(loop: py.For | py.Comprehension, sources: Sources, event: Event) -> s
         return ""
     stmt = loop.body[0]
     return f"{text_of(call.func, 60)}()" if isinstance(stmt, py.ExprStmt) and stmt.value is call else ""
+
+
+def _setter(turns: Turns, event: Event) -> str:
+    """The relation that takes all rows of a list, where nothing else is done with them."""
+    sources = turns.sources
+    node = sources.at(event.query) if event.below == 0 else None
+    tree = sources.tree(event.query.path)
+    comp = tree.get(node) if node is not None else None
+    if not isinstance(comp, py.Comp) or comp.kind == "dict":
+        return ""
+    holder = tree.get(comp)
+    if isinstance(holder, py.Call):
+        return _of_many(turns, holder, comp)
+    target = holder.targets[0] if isinstance(holder, py.Assign) and len(holder.targets) == 1 else None
+    function = _function(sources, event.query)
+    if not isinstance(target, py.Name) or function is None:
+        return ""
+    named = [part for part in below(function) if isinstance(part, py.Name) and part.id == target.id]
+    calls = [tree.get(part) for part in named if part is not target]
+    calls = [tree.get(part) if isinstance(part, py.Starred) else part for part in calls]
+    taking = {_of_many(turns, part, None) if isinstance(part, py.Call) else "" for part in calls}
+    return taking.pop() if len(taking) == 1 else ""
+
+
+def _of_many(turns: Turns, call: py.Call, given: py.Node | None) -> str:
+    """The method of a many-to-many relation that a call is: that takes keys in place of rows."""
+    func = call.func
+    if not isinstance(func, py.Attribute) or func.attr not in ("set", "add") or (given and given not in call.args):
+        return ""
+    manager = func.value
+    return f"{text_of(func, 60)}()" if isinstance(manager, py.Attribute) and manager.attr in turns.linked else ""

@@ -87,7 +87,8 @@ _IDLE = _Work()
 class Turns:
     """The turns of the loops of one stack.
 
-    `many` are the names of relations to many rows; `sources` is what its modules look like.
+    `many` are the names of relations to many rows, `linked` those that go through a table between both and nothing
+    else; `sources` is what its modules look like.
     """
 
     def __init__(self, stack: Stack) -> None:
@@ -97,7 +98,10 @@ class Turns:
         self._kept = stack.queries.walk.kept
         self._asked = {event.query for event in stack.queries.events if event.kind in ("query", "write")}
         self.sources = stack.sources
-        self.many = {name for model in stack.models for name, item in model.relations.items() if item.many}
+        many = [(name, item) for model in stack.models for name, item in model.relations.items() if item.many]
+        self.many = {name for name, _ in many}
+        self.linked = {name for name, item in many if item.relation in ("m2m", "reverse_m2m")}
+        self.linked -= {name for name, item in many if item.relation not in ("m2m", "reverse_m2m")}
         self._functions: dict[py.FunctionDef, _Work] = {}
 
     def of(self, events: list[Event]) -> Turn | None:
