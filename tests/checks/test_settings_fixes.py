@@ -214,3 +214,37 @@ def test_the_next_django_lies_above(release: str, advice: str, tmp_path: Path) -
     inputs = discover(tmp_path)
     stack = Stack(pool.lower_all(inputs.files, inputs.read, jobs=1, cache=None), Config())
     assert [item.values["advice"] for item in deps.eol_runtime(stack) if isinstance(item, Fail)] == [advice]
+
+
+NH3 = (
+    "Its `tags` and `attributes` are sets where bleach takes lists (a list is a TypeError), `rel` among the attributes "
+    "needs `link_rel=None`, callables go into `attribute_filter`, and tags that are not allowed are dropped instead of "
+    "escaped."
+)
+
+
+@pytest.mark.parametrize(
+    ("package", "files", "fix"),
+    [
+        ("bleach", {"shop/text.py": "import bleach\nprint(bleach.clean('x'))\n"}, f"Use nh3 instead of bleach. {NH3}"),
+        (
+            "bleach",
+            {"shop/text.py": "from bleach import clean, linkify\nprint(linkify(clean('x')))\n"},
+            "nh3 takes the place of `bleach.clean` alone: it has nothing for links in plain text (shop/text.py, line "
+            "1). Make these with another package (linkify-it-py) or with `django.utils.html.urlize`, and clean what "
+            f"comes out with nh3. {NH3}",
+        ),
+        ("uwsgi", {"uwsgi.ini": "[uwsgi]\nmodule = shop.wsgi\n"}, ""),
+        (
+            "uwsgi",
+            {"uwsgi.ini": "[uwsgi]\nmodule = shop.wsgi\nattach-daemon = ./manage.py mails\nhook-pre-app = exec:./up\n"},
+            "gunicorn, uvicorn or granian take over the requests alone. uwsgi.ini starts more with `attach-daemon`, "
+            "`hook-pre-app`: programs of their own need a supervisor, a unit or a container each, what runs before the "
+            "start belongs to the entry point, static files to WhiteNoise or nginx. Without that the move loses them.",
+        ),
+    ],
+)
+def test_a_successor_is_told_with_what_it_does_not_cover(
+    package: str, files: dict[str, str], fix: str, tmp_path: Path
+) -> None:
+    assert told(tmp_path, deps.superseded, "", {"requirements.txt": f"{package}\n", **files}) == [("works", fix)]

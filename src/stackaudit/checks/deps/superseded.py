@@ -9,7 +9,9 @@ from typing import Literal
 
 from packaging.version import Version
 
+from stackaudit.facts import python as ir
 from stackaudit.facts.services import Dockerfile
+from stackaudit.link.modules import dotted
 from stackaudit.link.packages.installs import DEVELOPMENT, reached
 from stackaudit.link.stack import Stack
 from stackaudit.model.source import Place
@@ -68,6 +70,18 @@ SUPERSEDED: Mapping[str, Successor] = {
     ),
 }
 
+_NH3 = (
+    "Its `tags` and `attributes` are sets where bleach takes lists (a list is a TypeError), `rel` among the attributes "
+    "needs `link_rel=None`, callables go into `attribute_filter`, and tags that are not allowed are dropped instead of "
+    "escaped."
+)
+"""Measured with nh3 0.3."""
+_LINKS = frozenset({"linkify", "linkifier", "Linker", "LinkifyFilter"})
+_BESIDE = (
+    "attach-daemon", "smart-attach-daemon", "mule", "cron", "unique-cron", "spooler", "hook-", "exec-", "check-static",
+    "static-map",
+)  # fmt: skip
+"""Options of uWSGI with which it is more than a web server."""
 _IMAGE = re.compile(r"(?:.*/)?tiangolo/(uvicorn-gunicorn(?:-[a-z]+)?|meinheld-gunicorn(?:-[a-z]+)?)(?::.*)?")
 
 
@@ -85,7 +99,7 @@ def superseded(stack: Stack) -> Iterator[Verdict]:
             yield Unsure(site, f"that needs Django {successor.since}, and {django.why}")
         else:
             values = {"package": item.fact.name, "what": successor.what, "instead": successor.instead}
-            yield Fail(site, values, cause=successor.cause)
+            yield Fail(site, values, cause=successor.cause, fix=_fix(stack, item.fact.key))
     for file in stack.of_kind("dockerfile"):
         if not isinstance(file.facts, Dockerfile) or DEVELOPMENT.search(file.path):
             continue
@@ -97,6 +111,55 @@ def superseded(stack: Stack) -> Iterator[Verdict]:
                     "instead": "python:3.x-slim and a gunicorn or uvicorn of your own",
                 }
                 yield Fail(Site(Place(file.path, stage.image.region), f"image {match[1]}"), values)
+
+
+def _fix(stack: Stack, package: str) -> str:
+    """What the successor does not cover of what the project uses; "" where the rule's own words are enough."""
+    if package == "uwsgi":
+        return _beside_requests(stack)
+    if package != "bleach":
+        return ""
+    used = _linkifying(stack)
+    if used is None:
+        return f"Use nh3 instead of bleach. {_NH3}"
+    return (
+        f"nh3 takes the place of `bleach.clean` alone: it has nothing for links in plain text ({used.path}, line "
+        f"{used.region.line}). Make these with another package (linkify-it-py) or with `django.utils.html.urlize`, and "
+        f"clean what comes out with nh3. {_NH3}"
+    )
+
+
+def _linkifying(stack: Stack) -> Place | None:
+    """Where the project lets bleach turn addresses into links."""
+    if not stack.modules.imports("bleach"):
+        return None
+    for each in stack.mentions.imports:
+        names = {alias.name for alias in each.node.names}
+        home = each.node.module if isinstance(each.node, ir.ImportFrom) else ""
+        if home == "bleach.linkifier" or "bleach.linkifier" in names or (home == "bleach" and names & _LINKS):
+            return each.module.place(each.node)
+    for found in stack.mentions.named("linkify"):
+        if isinstance(found.node, ir.Call) and dotted(found.node.func) == "bleach.linkify":
+            return found.module.place(found.node)
+    return None
+
+
+def _beside_requests(stack: Stack) -> str:
+    """What uWSGI does besides answering requests, and what takes that over."""
+    keys = {
+        option.key: item.path
+        for item in stack.of_kind("uwsgi")
+        for option in item.facts.options
+        if option.key.startswith(_BESIDE)
+    }
+    if not keys:
+        return ""
+    told = ", ".join(f"`{key}`" for key in keys)
+    return (
+        f"gunicorn, uvicorn or granian take over the requests alone. {next(iter(keys.values()))} starts more with "
+        f"{told}: programs of their own need a supervisor, a unit or a container each, what runs before the start "
+        "belongs to the entry point, static files to WhiteNoise or nginx. Without that the move loses them."
+    )
 
 
 def _new(django: Version, successor: Successor) -> bool:

@@ -82,7 +82,7 @@ def _image(stack: Stack, path: str) -> dict[str, str]:
         "install": "apk add su-exec" if alpine else "apt-get install gosu",
         "volumes": volumes
         if targets
-        else " Volumes that root filled need `chown -R app` once, before the first such start.",
+        else " Volumes that root filled need `chown -R app` once, before the first start.",
     }
 
 
