@@ -153,7 +153,8 @@ def test_static_without_expires(live: Any, port: int, tmp_path: Path, files: Pat
 def test_static_access_log(live: Any, port: int, tmp_path: Path, files: Path) -> None:
     own = f"access_log {tmp_path}/log probe;"
     inner = (("", ""), ("", "access_log off;"), ("access_log off;", own), (own, "access_log off;"), (own, ""))
-    cases = [f"{server} location /static/ {{ alias {files}/static/; {text} }}" for server, text in inner]
+    pages = "location / { proxy_pass http://127.0.0.1:9; }"
+    cases = [f"{server} location /static/ {{ alias {files}/static/; {text} }} {pages}" for server, text in inner]
     http = servers(port, cases, f"log_format probe $host; {own}")
     live.start(http, port)
     for number in range(len(cases)):

@@ -30,7 +30,7 @@ def _judge(location: Location, stack: Stack) -> Iterator[Verdict]:
         if location.hole and location.pattern.endswith(location.hole):
             yield Unsure(site, f"the template fills in {location.hole}, and whether that ends with / decides")
         elif location.is_regex:
-            yield _of_regex(location, alias, site, related)
+            yield _of_regex(stack, location, alias, site, related)
         elif location.pattern.endswith("/"):
             yield Pass(site)
         elif line.words[0].hole and alias.endswith(line.words[0].hole):
@@ -43,7 +43,20 @@ def _judge(location: Location, stack: Stack) -> Iterator[Verdict]:
         elif alias.rpartition("/")[0] in _served(location.server):
             yield Pass(site)  # the folders beside it are served anyway
         else:
-            yield Fail(site, {"path": location.pattern, "alias": alias}, cause="siblings", related=related)
+            yield _beside(stack, location, alias, site, related)
+
+
+def _beside(stack: Stack, location: Location, alias: str, site: Site, related: tuple[Step, ...]) -> Verdict:
+    """Without both slashes: it matters where a folder with the same beginning is known to lie beside."""
+    values = {"path": location.pattern, "alias": alias, "other": ""}
+    for other in stack.nginx.locations:
+        for name in ("alias", "root"):
+            for line in other.level.lines.get(name, []):
+                path = line.words[0].text if line.words else ""
+                if path.startswith(alias) and path[len(alias) :][:1] not in ("", "/", "$"):
+                    step = Step(line.place, "a folder that begins alike")
+                    return Fail(site, {**values, "other": path}, cause="siblings", related=(*related, step))
+    return Fail(site, values, cause="open-end", related=related)
 
 
 def _served(server: Server) -> set[str]:
@@ -52,7 +65,7 @@ def _served(server: Server) -> set[str]:
     return {line.words[0].text.rstrip("/") for line in lines if line.words}
 
 
-def _of_regex(location: Location, alias: str, site: Site, related: tuple[Step, ...]) -> Verdict:
+def _of_regex(stack: Stack, location: Location, alias: str, site: Site, related: tuple[Step, ...]) -> Verdict:
     """`^/media(.*)$` with `alias /srv/media/$1` climbs; with a slash before the group it cannot.
 
     nginx normalises `/../` before it matches, so what a group holds can climb only by beginning with dots itself.
@@ -63,5 +76,5 @@ def _of_regex(location: Location, alias: str, site: Site, related: tuple[Step, .
     if climbs and into_folder:
         return Fail(site, {"path": location.pattern, "alias": alias}, cause="regex", related=related)
     if climbs and re.search(r"[^/]\$(\d|\{?[a-z_])", alias):
-        return Fail(site, {"path": location.pattern, "alias": alias}, cause="siblings", related=related)
+        return Fail(site, {"path": location.pattern, "alias": alias}, cause="group", related=related)
     return Pass(site)

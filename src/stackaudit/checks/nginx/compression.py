@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from stackaudit.checks.nginx.cdn import cdn_sign
+from stackaudit.checks.nginx.cdn import cdn_in_front, cdn_sign
 from stackaudit.link.nginx.answers import answer
 from stackaudit.link.nginx.backends import django_locations, pages
 from stackaudit.link.nginx.level import Level
@@ -53,7 +53,10 @@ def _compressed(stack: Stack, text: Text) -> tuple[Place, Verdict]:
         return place, Pass(site)
     if text.is_pages and (by_django := _middleware_has(stack, _GZIP_MIDDLEWARE)) is not False:
         return place, Pass(site) if by_django else Unsure(site, "MIDDLEWARE may hold GZipMiddleware")
-    return place, Unsure(site, on.why) if isinstance(on, Unknown) else Fail(site)
+    if isinstance(on, Unknown):
+        return place, Unsure(site, on.why)
+    sign = cdn_in_front(stack, text.level)
+    return place, Unsure(site, f"a CDN stands in front ({sign}) and may compress") if sign is not None else Fail(site)
 
 
 def compression_gaps(stack: Stack) -> Iterator[Verdict]:
@@ -135,6 +138,11 @@ def _types(stack: Stack, text: Text) -> Verdict:
     if next(django_locations(stack, text.server), None) is not None:
         wanted["JSON"] = {"application/json"}
     missing = [name for name, names in wanted.items() if not names & listed]
+    sign = cdn_in_front(stack, text.level) if missing else None
+    if sign is not None:
+        return Unsure(
+            site, f"a CDN stands in front ({sign}) and may compress {_and(missing)}, which gzip_types leaves out"
+        )
     if missing:
         return Fail(site, {"missing": _and(missing)})
     minor = {"SVG": {"image/svg+xml"}, "XML": {"text/xml", "application/xml", "application/rss+xml"}}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from stackaudit.checks.nginx.cdn import cdn_in_front
 from stackaudit.checks.nginx.served import Served, block_of, static_and_media_files, static_files
 from stackaudit.checks.nginx.shared_levels import once_for_each_place, one_doubt_for_each_file, one_for_each_cause
 from stackaudit.link.nginx.level import Level
@@ -86,10 +87,10 @@ def _named(block: Level, ending: str) -> list[Known[str]]:
 
 def static_access_log(stack: Stack) -> Iterator[Verdict]:
     """One site for each location of static files: the line that is in force, or the location."""
-    yield from once_for_each_place(_logged(served) for served in static_files(stack))
+    yield from once_for_each_place(_logged(stack, served) for served in static_files(stack))
 
 
-def _logged(served: Served) -> Verdict:
+def _logged(stack: Stack, served: Served) -> Verdict:
     found = served.level.in_force("access_log")
     site = served.site("access_log")
     if isinstance(found, Unknown):
@@ -99,6 +100,11 @@ def _logged(served: Served) -> Verdict:
         return Pass(Site(lines[-1].place, site.name))
     if any(word.text.startswith("if=") for line in lines for word in line.words):
         return Pass(Site(lines[-1].place, site.name))
+    if not any(proxied.location.server is served.server for proxied in stack.nginx.proxied):
+        return Pass(site)  # no page is in this log, and none is drowned
+    sign = cdn_in_front(stack, served.level)
+    if sign is not None:
+        return Unsure(site, f"a CDN stands in front ({sign}), and few requests for files may come this far")
     return Fail(site, {"path": served.path})
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from stackaudit.checks.nginx.cdn import cdn_sign
+from stackaudit.checks.nginx.cdn import cdn_in_front
 from stackaudit.checks.nginx.shared_levels import once_for_each_place, one_for_each_cause
 from stackaudit.link.nginx.backends import pages
 from stackaudit.link.nginx.headers import added
@@ -42,7 +42,7 @@ def _judge(stack: Stack, server: Server) -> Iterator[Verdict]:
         yield Unsure(site, header.why)
     elif isinstance(by_django, Unknown):
         yield Unsure(site, by_django.why)
-    elif (sign := cdn_sign(proxied.level)) is not None:
+    elif (sign := cdn_in_front(stack, proxied.level)) is not None:
         yield Unsure(site, f"a CDN stands in front ({sign}) and may send it")
     else:
         yield Fail(site, {"name": server.names[0] if server.names else "every name", "again": _again(server)})

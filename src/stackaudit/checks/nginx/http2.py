@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from stackaudit.checks.nginx.cdn import cdn_sign
+from stackaudit.checks.nginx.cdn import cdn_in_front
 from stackaudit.checks.nginx.config_errors import HTTP2_DIRECTIVE
 from stackaudit.checks.nginx.shared_levels import once_for_each_place, one_for_each_cause
 from stackaudit.link.nginx.answers import answer
@@ -36,7 +36,7 @@ def _off(stack: Stack, server: Server, listen: Listen) -> Verdict:
     on = _is_on(stack, server)
     if isinstance(on, Known) and on.value:
         return Pass(site)
-    sign = cdn_sign(server.level)
+    sign = cdn_in_front(stack, server.level)
     if sign is not None:
         return Unsure(site, f"a CDN stands in front ({sign}) and speaks to browsers in its own way")
     return Unsure(site, on.why) if isinstance(on, Unknown) else Fail(site)

@@ -63,10 +63,16 @@ def _judge(stack: Stack, proxied: Proxied, keeps: Value[bool]) -> Verdict:
     modern = at_least(stack.nginx.version, BY_DEFAULT)
     upstream = stack.nginx.upstreams.get(proxied.target.address)
     values = {"upstream": proxied.target.address}
+    near = _is_near(stack, proxied)
+    usual = "near" if near else ""
     if upstream is None and any(word.hole for word in proxied.target.line.words[:1]):
         return Unsure(site, f"the template fills in {proxied.target.line.words[0].hole}")
     if upstream is None:
-        return Unsure(site, keeps.why) if isinstance(keeps, Unknown) else Fail(site, values, cause="no-upstream")
+        return (
+            Unsure(site, keeps.why)
+            if isinstance(keeps, Unknown)
+            else Fail(site, values, cause="no-upstream-near" if near else "no-upstream")
+        )
     lines = upstream.level.lines.get("keepalive", [])
     related = (Step(upstream.level.place, f"upstream {upstream.name}"),)
     if not lines:
@@ -74,10 +80,18 @@ def _judge(stack: Stack, proxied: Proxied, keeps: Value[bool]) -> Verdict:
             return _headers(stack, proxied, site, modern, related)
         if modern is None:
             return Unsure(site, "nginx 1.29.7 and later keep connections by default, and the version is not known")
-        return Unsure(site, keeps.why) if isinstance(keeps, Unknown) else Fail(site, values, related=related)
+        return Unsure(site, keeps.why) if isinstance(keeps, Unknown) else Fail(site, values, usual, related=related)
     if lines[-1].words and lines[-1].words[0].text == "0":
-        return Fail(site, values, related=related)
+        return Fail(site, values, usual, related=related)
     return _headers(stack, proxied, site, modern, related)
+
+
+def _is_near(stack: Stack, proxied: Proxied) -> bool:
+    """Whether the application runs on nginx's own machine: on a loopback address, or in the same compose file."""
+    services = {key.rpartition(" ")[2] for key in stack.processes.services}
+    hosts = {address.rpartition(":")[0] or address for address in stack.nginx.addresses(proxied.target)}
+    return bool(hosts) and all(host in ("localhost", "[::1]") or host.startswith("127.") or host in services
+                               for host in hosts)  # fmt: skip
 
 
 def _headers(stack: Stack, proxied: Proxied, site: Site, modern: bool | None, related: tuple[Step, ...]) -> Verdict:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from stackaudit.checks.nginx.cdn import cdn_sign
+from stackaudit.checks.nginx.cdn import cdn_in_front
 from stackaudit.checks.nginx.expires import hashed_names, static_storage
 from stackaudit.checks.nginx.served import Served, static_files
 from stackaudit.checks.nginx.shared_levels import once_for_each_place
@@ -21,10 +21,10 @@ def static_without_expires(stack: Stack) -> Iterator[Verdict]:
     hashed = hashed_names(stack)
     if isinstance(hashed, Known) and not hashed.value:
         return
-    yield from once_for_each_place(_kept(served, hashed) for served in static_files(stack))
+    yield from once_for_each_place(_kept(stack, served, hashed) for served in static_files(stack))
 
 
-def _kept(served: Served, hashed: Value[bool]) -> Verdict:
+def _kept(stack: Stack, served: Served, hashed: Value[bool]) -> Verdict:
     site = served.site("lifetime")
     told = _lifetime(served.level)
     if isinstance(told, Unknown):
@@ -33,7 +33,7 @@ def _kept(served: Served, hashed: Value[bool]) -> Verdict:
         return Pass(site)
     if isinstance(hashed, Unknown):
         return Unsure(site, hashed.why)
-    sign = cdn_sign(served.level)
+    sign = cdn_in_front(stack, served.level)
     if sign is not None:
         return Unsure(site, f"a CDN stands in front ({sign}) and may tell browsers how long to keep files")
     return Fail(site, {"path": served.path, "storage": hashed.note})
