@@ -234,3 +234,28 @@ def test_who_shares_a_database_and_which_is_free(tmp_path: Path) -> None:
     assert shared(tmp_path / "quiet", "") == [("uncleared", values)]
     code = "from django.core.cache import cache\n\ndef published():\n    cache.clear()\n"
     assert shared(tmp_path / "cleared", code) == [("", values)]
+
+
+def shared_caches(root: Path, requirements: str) -> list[object]:
+    """Django 3.2.25 answered InvalidCacheBackendError to its own name of the Redis backend, which came with 4.0."""
+    code = (
+        "from django.core.cache import cache\n\ndef prices(request):\n    return cache.get_or_set('prices', list, 60)\n"
+    )
+    settings = "SECRET_KEY = 'x'\nROOT_URLCONF = 'shop.urls'\n"
+    manage = "import os\nos.environ.setdefault('DJANGO_SETTINGS_MODULE', 'shop.settings')\n"
+    files = {"manage.py": manage, "shop/__init__.py": "", "shop/settings.py": settings, "shop/views.py": code}
+    files |= {"Procfile": "web: gunicorn shop.wsgi --workers 4\n", "requirements.txt": requirements}
+    return [item.values["shared"] for item in failed(root, cache.local_memory_multiprocess, files)]
+
+
+def test_the_caches_that_this_release_of_django_has(tmp_path: Path) -> None:
+    memcached = "`django.core.cache.backends.memcached.PyMemcacheCache` (with the package pymemcache)"
+    database = "or `django.core.cache.backends.db.DatabaseCache` where there is nothing but the database"
+    old = "`django_redis.cache.RedisCache` (of the package django-redis: Django has its own since 4.0)"
+    assert shared_caches(tmp_path / "old", "Django==3.2.25\n") == [f"{old}, {memcached}, {database}"]
+    assert shared_caches(tmp_path / "older", "Django==2.2.28\ndjango-redis==4.12\n") == [
+        f"`django_redis.cache.RedisCache`, {database}"
+    ]
+    assert shared_caches(tmp_path / "new", "Django==5.2.19\nredis==5.0.1\n") == [
+        f"`django.core.cache.backends.redis.RedisCache`, {memcached}, {database}"
+    ]
