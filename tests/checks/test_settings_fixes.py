@@ -248,3 +248,47 @@ def test_a_successor_is_told_with_what_it_does_not_cover(
     package: str, files: dict[str, str], fix: str, tmp_path: Path
 ) -> None:
     assert told(tmp_path, deps.superseded, "", {"requirements.txt": f"{package}\n", **files}) == [("works", fix)]
+
+
+@pytest.mark.parametrize(
+    ("view", "cause"),
+    [
+        ("", "admin-alone"),
+        ("from django.contrib.auth import login\n", "never-cleared"),
+        (
+            "from django.contrib import auth\n\ndef enter(request):\n    auth.login(request, request.user)\n",
+            "never-cleared",
+        ),
+        ("def cart(request):\n    return request.session['cart']\n", "never-cleared"),
+        ("from django.contrib.auth.views import LoginView\n", "never-cleared"),
+    ],
+)
+def test_sessions_of_the_admin_alone(view: str, cause: str, tmp_path: Path) -> None:
+    late = "from shop.settings import *\nINSTALLED_APPS = ['django.contrib.admin', 'django.contrib.sessions']\n"
+    manage = "import os\nos.environ.setdefault('DJANGO_SETTINGS_MODULE', 'shop.late')\n"
+    more = {"shop/late.py": late, "manage.py": manage, "shop/views.py": view}
+    assert told(tmp_path, rules.session_backend, "", more) == [(cause, "")]
+
+
+@pytest.mark.parametrize(
+    ("command", "harm"),
+    [
+        ("gunicorn shop.wsgi --workers 3", "holds the worker until gunicorn kills it"),
+        ("gunicorn shop.wsgi --threads 4", "holds a thread of gunicorn for ever, for nothing kills a thread"),
+        (
+            "uvicorn shop.asgi:application",
+            "holds the request for good (only gunicorn's sync workers are killed for it)",
+        ),
+    ],
+)
+def test_what_a_mail_server_holds_depends_on_the_worker(command: str, harm: str, tmp_path: Path) -> None:
+    view = (
+        "from django.core.mail import send_mail\n\ndef contact(request):\n    send_mail('a', 'b', None, ['c@d.org'])\n"
+    )
+    settings = SERVED + "EMAIL_HOST = 'smtp.example.org'\n"
+    for name, text in {"Procfile": f"web: {command}\n", "shop/settings.py": settings, "shop/views.py": view}.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text)
+    inputs = discover(tmp_path)
+    stack = Stack(pool.lower_all(inputs.files, inputs.read, jobs=1, cache=None), Config())
+    assert [item.values["harm"] for item in rules.email_blocking(stack) if isinstance(item, Fail)] == [harm]

@@ -50,6 +50,8 @@ def hashed_static_missing(stack: Stack) -> Iterator[Verdict]:
         yield Unsure(site, f"{bundler} may put a hash into the names of its files")
     elif str(storage.value) not in PLAIN:
         yield Unsure(site, f"whether {storage.value} puts a hash into the names is not known")
+    elif kept.value[0] < DAY and not _has_pages(stack):
+        return  # the pages of packages, which few people open, are not worth a manifest
     else:
         age, server = kept.value
         name = str(storage.value).rpartition(".")[2]
@@ -108,6 +110,11 @@ def _age(level: Level) -> Known[tuple[int, str]] | None:
             if told is not None:
                 return Known((int(told[1]), "nginx"), (line.place,))
     return None
+
+
+def _has_pages(stack: Stack) -> bool:
+    """Whether a template of the project names a static file."""
+    return any("static" in repr(item.facts) for item in stack.of_kind("template"))
 
 
 def _told(age: int) -> str:

@@ -9,6 +9,7 @@ from stackaudit.link.modules import SourceModule, dotted
 from stackaudit.link.nodes import nodes
 from stackaudit.link.settings import Settings
 from stackaudit.link.settings.lists import items
+from stackaudit.link.settings.servers import servers
 from stackaudit.link.stack import Stack
 from stackaudit.model.source import Place
 from stackaudit.model.values import AnyValue, Known, Unknown
@@ -54,7 +55,18 @@ def email_blocking(stack: Stack) -> Iterator[Verdict]:
     elif timeout.value:
         yield Pass(site)
     else:
-        yield Fail(site, {"setting": _named(path)}, related=(sender,))
+        yield Fail(site, {"setting": _named(path), "harm": _harm(stack)}, related=(sender,))
+
+
+def _harm(stack: Stack) -> str:
+    """What a mail server that does not answer holds, by the worker class of production's servers."""
+    found = {str(server.worker_class.value) for server in servers(stack) if isinstance(server.worker_class, Known)}
+    kinds = {server.kind for server in servers(stack)}
+    if kinds == {"gunicorn"} and found == {"sync"}:
+        return "holds the worker until gunicorn kills it"
+    if kinds == {"gunicorn"} and found == {"gthread"}:
+        return "holds a thread of gunicorn for ever, for nothing kills a thread"
+    return "holds the request for good (only gunicorn's sync workers are killed for it)"
 
 
 def _mailer(settings: Settings) -> tuple[AnyValue, AnyValue, AnyValue, tuple[str, ...]]:

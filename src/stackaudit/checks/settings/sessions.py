@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from stackaudit.facts import python as ir
+from stackaudit.link.modules import dotted
+from stackaudit.link.nodes import nodes
 from stackaudit.link.settings import Settings
 from stackaudit.link.settings.lists import items
 from stackaudit.link.stack import Stack
@@ -15,6 +17,13 @@ MIDDLEWARE = "django.contrib.sessions.middleware.SessionMiddleware"
 BACKENDS = "django.contrib.sessions.backends."
 STORED = ("db", "cached_db")
 SHARED = ("RedisCache", "MemcacheCache", "MemcachedCache", "PyLibMCCache")
+ADMIN = ("django.contrib.admin", "django.contrib.admin.apps.AdminConfig", "django.contrib.admin.apps.SimpleAdminConfig")
+LOGINS = (
+    "allauth", "social_django", "mozilla_django_oidc", "django_cas_ng", "djangosaml2", "two_factor", "registration",
+    "django_registration", "dj_rest_auth", "rest_framework", "wagtail", "cms", "oscar", "account", "userena",
+    "oauth2_provider", "django_auth_adfs", "lazysignup", "sesame", "drfpasswordless", "knox",
+)  # fmt: skip
+"""Applications that log visitors in, or bring pages that do."""
 CLEAN = "clearsessions"
 STARTERS = ("shell", "procfile", "compose", "systemd", "dockerfile", "supervisor", "pyproject")
 
@@ -40,11 +49,37 @@ def session_backend(stack: Stack) -> Iterator[Verdict]:
         else:
             yield Unsure(site, f"where {engine.value} keeps sessions is not known")
     elif not _cleared(stack):
-        yield Fail(site, {"engine": kind, "cache": ""}, cause="never-cleared")
+        cause = "admin-alone" if _admin_alone(stack, settings) else "never-cleared"
+        yield Fail(site, {"engine": kind, "cache": ""}, cause=cause)
     elif kind == "db" and (cache := _shared_cache(settings)):
         yield Fail(site, {"engine": kind, "cache": cache}, cause="cache-at-hand")
     else:
         yield Pass(site)
+
+
+def _admin_alone(stack: Stack, settings: Settings) -> bool:
+    """Whether nothing but the admin makes sessions: no app and no view of the project logs anybody in."""
+    apps = items(settings, "INSTALLED_APPS")
+    if apps.hole or apps.find(*ADMIN) is None or any(apps.within(name) is not None for name in LOGINS):
+        return False
+    for each in stack.mentions.imports:
+        names = {alias.name for alias in each.node.names}
+        home = each.node.module if isinstance(each.node, ir.ImportFrom) else ""
+        if home.startswith("django.contrib.auth.views") or "django.contrib.auth.views" in names:
+            return False
+        if home == "django.contrib.auth" and names & {"login", "alogin", "views", "*"}:
+            return False
+        if "django.contrib.auth" in names and any(stack.mentions.named("login", "alogin")):
+            return False
+    if any(
+        stack.mentions.written(lambda text: text.startswith(("django.contrib.auth.urls", "django.contrib.auth.views")))
+    ):
+        return False
+    return not any(
+        isinstance(node, ir.Attribute) and node.attr == "session" and dotted(node.value).endswith("request")
+        for module in stack.modules
+        for node in nodes(module.facts.body)
+    )
 
 
 def _written(settings: Settings, kind: str) -> Iterator[Verdict]:
