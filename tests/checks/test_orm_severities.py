@@ -31,6 +31,10 @@ class Shelf(models.Model):
     name = models.CharField(max_length=80)
     books = models.ManyToManyField(Book)
 
+class Code(models.Model):
+    code = models.CharField(max_length=20, unique=True)
+    name = models.CharField(max_length=80)
+
 class ReviewRole(models.Model):
     name = models.CharField(max_length=80)
 """

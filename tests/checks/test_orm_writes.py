@@ -47,11 +47,20 @@ WRITES = {
     for name in names:
         Shelf.objects.create(name=name)
 """,
+    "made_or_changed": """
+    for code, name in names:
+        Code.objects.update_or_create(code=code, defaults={"name": name})
+""",
+    "a_list_in_a_column": """
+    for book in Book.objects.all():
+        book.shelves.append("new")
+        book.save()
+""",
 }
 
 
 def test_one_statement_for_all_turns(tmp_path: Path) -> None:
-    found = failures(tmp_path, "shop/views.py", "", WRITES, (orm.write_in_loop,))
+    found = failures(tmp_path, "shop/views.py", "\nfrom shop.models import Code\n", WRITES, (orm.write_in_loop,))
     assert {name: fail.fix for name, (fail,) in found.items()} == {
         "the_same_for_all": 'Write `Book.objects.filter(title="").update(title="none")` in place of the loop.',
         "another_for_each": "Change the objects in the loop and write them after it with "
@@ -67,6 +76,10 @@ def test_one_statement_for_all_turns(tmp_path: Path) -> None:
         '`Shelf.objects.filter(name__in=…).update(name="")`.',
         "changed_to_another": "Load the rows of all turns with `Shelf.objects.filter(pk__in=…)`, set the values in the "
         'loop and write them after it with `bulk_update(rows, ["name"])`.',
+        "made_or_changed": "Use `Code.objects.bulk_create(objects, update_conflicts=True, "
+        'update_fields=["name"], unique_fields=["code"])`.',
+        "a_list_in_a_column": "Change the objects in the loop and write them after it with "
+        '`Book.objects.bulk_update(objects, ["shelves"])`.',
         "created": "Collect the objects in a list and pass it to `Shelf.objects.bulk_create()` after the loop.",
     }
 

@@ -23,7 +23,8 @@ _FIXES = {
     "add": "Collect the objects and pass them all at once: `.add(*objects)`.",
     "remove": "Collect the objects and pass them all at once: `.remove(*objects)`.",
     "get_or_create": "Read what exists with one `{objects}filter(…__in=…)`, then `bulk_create()` the rest.",
-    "update_or_create": "Use `{objects}bulk_create(objects, update_conflicts=True, update_fields=…, unique_fields=…)`.",
+    "update_or_create": "Use `{objects}bulk_create(objects, update_conflicts=True, update_fields={changed}, "
+    "unique_fields={unique})`.",
 }
 _FIXES_OF_NEEDED = {
     "create": "Make all objects first and write them with one `{objects}bulk_create()`; go on with the list that it "
@@ -166,6 +167,10 @@ class _Writing:
         return code_of(self.loop.iter, 80) if isinstance(rows, (Rows, Manager)) and not _wraps(self.loop.iter) else ""
 
 
+_CHANGING = frozenset(
+    {"add", "append", "clear", "discard", "extend", "insert", "pop", "remove", "setdefault", "update"}
+)
+"""Methods that change the list, set or dictionary in a column."""
 _PLAIN = frozenset({"", "filter", "update", "delete"})
 
 
@@ -192,10 +197,13 @@ def _fields(loop: py.For, call: py.Node | None) -> Sequence[str]:
     for node in below(loop):
         if isinstance(node, py.Call) and node is not call and _touches(node, receiver):
             return []  # what a call changes in the row is not seen
-        if isinstance(node, py.Assign):
-            for target in node.targets:
-                if isinstance(target, py.Attribute) and dotted(target.value) == receiver:
-                    found[target.attr] = None
+        targets: tuple[py.Expr, ...] = node.targets if isinstance(node, py.Assign) else ()
+        if isinstance(node, py.Call) and isinstance(node.func, py.Attribute) and node.func.attr in _CHANGING:
+            targets = (node.func.value,)
+        for target in targets:
+            item = target.value if isinstance(target, py.Subscript) else target
+            if isinstance(item, py.Attribute) and dotted(item.value) == receiver:
+                found[item.attr] = None
     return list(found)
 
 
