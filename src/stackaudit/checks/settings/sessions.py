@@ -24,6 +24,7 @@ LOGINS = (
     "oauth2_provider", "django_auth_adfs", "lazysignup", "sesame", "drfpasswordless", "knox",
 )  # fmt: skip
 """Applications that log visitors in, or bring pages that do."""
+VIEWS = ("django.contrib.auth.urls", "django.contrib.auth.views")
 CLEAN = "clearsessions"
 STARTERS = ("shell", "procfile", "compose", "systemd", "dockerfile", "supervisor", "pyproject")
 
@@ -69,11 +70,10 @@ def _admin_alone(stack: Stack, settings: Settings) -> bool:
             return False
         if home == "django.contrib.auth" and names & {"login", "alogin", "views", "*"}:
             return False
-        if "django.contrib.auth" in names and any(stack.mentions.named("login", "alogin")):
+        whole = "django.contrib.auth" in names or (home == "django.contrib" and "auth" in names)
+        if whole and any(stack.mentions.named("login", "alogin")):
             return False
-    if any(
-        stack.mentions.written(lambda text: text.startswith(("django.contrib.auth.urls", "django.contrib.auth.views")))
-    ):
+    if any(stack.mentions.written(lambda text: text.startswith(VIEWS))):
         return False
     return not any(
         isinstance(node, ir.Attribute) and node.attr == "session" and dotted(node.value).endswith("request")
