@@ -292,3 +292,29 @@ def test_what_a_mail_server_holds_depends_on_the_worker(command: str, harm: str,
     inputs = discover(tmp_path)
     stack = Stack(pool.lower_all(inputs.files, inputs.read, jobs=1, cache=None), Config())
     assert [item.values["harm"] for item in rules.email_blocking(stack) if isinstance(item, Fail)] == [harm]
+
+
+@pytest.mark.parametrize(
+    ("settings", "fix"),
+    [
+        ("", ""),
+        (
+            "import os\nTOKEN = os.environ['TOKEN']\n",
+            '`"NUM_PROXIES": int(os.environ.get("NUM_PROXIES", "1"))` in REST_FRAMEWORK: the number of all proxies '
+            "before Django, which each installation knows. With too small a number everybody behind the outer proxy "
+            "shares one limit.",
+        ),
+        (
+            "import os\nALLAUTH_TRUSTED_PROXY_COUNT = int(os.getenv('PROXIES', '0'))\n",
+            '`"NUM_PROXIES": max(1, ALLAUTH_TRUSTED_PROXY_COUNT)` in REST_FRAMEWORK, below ALLAUTH_TRUSTED_PROXY_COUNT '
+            "(shop/settings.py, line 2): it is the same number, of all proxies before Django, and the nginx of the "
+            "repository is one.",
+        ),
+    ],
+)
+def test_the_number_of_proxies_belongs_to_the_installation(settings: str, fix: str, tmp_path: Path) -> None:
+    limits = "REST_FRAMEWORK = {'DEFAULT_THROTTLE_CLASSES': ['rest_framework.throttling.AnonRateThrottle']}\n"
+    passed_on = "proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;"
+    nginx = f"server {{ listen 80; location / {{ {passed_on} proxy_pass http://127.0.0.1:8000; }} }}\n"
+    found = told(tmp_path, security.client_ip_trust, settings + limits, {"nginx.conf": nginx})
+    assert found == [("throttles", fix)]

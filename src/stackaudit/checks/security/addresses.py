@@ -12,6 +12,7 @@ from stackaudit.link.modules import target_names
 from stackaudit.link.nginx.backends import django_locations
 from stackaudit.link.nodes import nodes
 from stackaudit.link.settings import Settings
+from stackaudit.link.settings.readers import Readers
 from stackaudit.link.stack import Stack
 from stackaudit.model.source import Place
 from stackaudit.model.values import Known, Unknown, Value
@@ -19,6 +20,8 @@ from stackaudit.model.verdict import Fail, Pass, Site, Step, Unsure, Verdict
 
 FORWARDED_FOR = "x-forwarded-for"
 _WRITTEN = frozenset({"HTTP_X_FORWARDED_FOR", "X-Forwarded-For", "x-forwarded-for", "X-FORWARDED-FOR"})
+_NUMBERS = ("ALLAUTH_TRUSTED_PROXY_COUNT", "AXES_IPWARE_PROXY_COUNT", "AXES_PROXY_COUNT", "IPWARE_PROXY_COUNT")
+"""Settings of other packages that hold how many proxies stand before Django."""
 _OWN = ("$remote_addr", "$realip_remote_addr", "$proxy_protocol_addr")
 _BY_ADDRESS = ("rest_framework.throttling.AnonRateThrottle", "rest_framework.throttling.ScopedRateThrottle")
 _NOBODY = "what stands before Django, and who writes X-Forwarded-For there, is not in the repository"
@@ -93,14 +96,14 @@ def _end(index: py.Expr) -> str:
     return "last" if isinstance(index, py.UnaryOp) and index.op == "-" else ""
 
 
-def _judged(stack: Stack, site: Site, cause: str, related: tuple[Step, ...] = ()) -> Verdict:
+def _judged(stack: Stack, site: Site, cause: str, related: tuple[Step, ...] = (), fix: str = "") -> Verdict:
     line = _written_by_client(stack)
     if isinstance(line, Unknown):
         return Unsure(site, line.why)
     if line.value is None:
         return Pass(site)
     step = Step(line.value, "nginx keeps what the visitor sent in X-Forwarded-For")
-    return Fail(site, {}, cause=cause, related=(*related, step))
+    return Fail(site, {}, cause=cause, related=(*related, step), fix=fix)
 
 
 def _written_by_client(stack: Stack) -> Value[Place | None]:
@@ -136,7 +139,26 @@ def _throttles(stack: Stack) -> Iterator[Verdict]:
     elif number.value is not None:
         yield Pass(site)
     else:
-        yield _judged(stack, site, "throttles", (use,))
+        yield _judged(stack, site, "throttles", (use,), _number(stack, settings))
+
+
+def _number(stack: Stack, settings: Settings) -> str:
+    """Where the number of proxies comes from, in settings that installations fill; "" where they are one site's."""
+    told = next((name for name in _NUMBERS if settings.is_set(name)), "")
+    if told:
+        place = settings.place(told)
+        return (
+            f'`"NUM_PROXIES": max(1, {told})` in REST_FRAMEWORK, below {told} ({place.path}, line {place.region.line}): '
+            "it is the same number, of all proxies before Django, and the nginx of the repository is one."
+        )
+    readers = Readers(stack, settings.path)
+    number = readers.number("NUM_PROXIES", 1)
+    if not number:
+        return ""
+    return (
+        f'`"NUM_PROXIES": {number}` in REST_FRAMEWORK: the number of all proxies before Django, which each '
+        "installation knows. With too small a number everybody behind the outer proxy shares one limit."
+    )
 
 
 def _use(stack: Stack, settings: Settings) -> Step | None:

@@ -123,6 +123,15 @@ class Readers:
             return f'{self._first["decouple"].path}("{variable}", default=False, cast=bool)'
         return f'{self._os}("{variable}", "") == "1"' if self._os else ""
 
+    def number(self, setting: str, default: int) -> str:
+        """An expression that is a number, `default` unless the variable for `setting` says otherwise."""
+        variable = self.variable(setting)
+        if "env" in self._first:
+            return f'{self._first["env"].path.partition(".")[0]}.int("{variable}", default={default})'
+        if "decouple" in self._first:
+            return f'{self._first["decouple"].path}("{variable}", default={default}, cast=int)'
+        return f'int({self._os}("{variable}", "{default}"))' if self._os else ""
+
     def listing(self, setting: str) -> str:
         """An expression that is a list of names, split at commas, without any where the variable is not set."""
         variable = self.variable(setting)
