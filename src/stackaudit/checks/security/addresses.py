@@ -149,7 +149,8 @@ def _number(stack: Stack, settings: Settings) -> str:
         place = settings.place(told)
         return (
             f'`"NUM_PROXIES": max(1, {told})` in REST_FRAMEWORK, below {told} ({place.path}, line '
-            f"{place.region.line}): it is the same number, of all proxies before Django, and the nginx of the repository is one."
+            f"{place.region.line}): it is the same number, of all proxies before Django, and the nginx "
+            "of the repository is one."
         )
     readers = Readers(stack, settings.path)
     number = readers.number("NUM_PROXIES", 1)
