@@ -144,7 +144,7 @@ def test_one_redis_for_the_cache_and_the_queue(tmp_path: Path) -> None:
         "Give it at most half of what is to spare: `--maxmemory 256mb --maxmemory-policy volatile-lru` among the"
         " arguments of redis-server in its command. Beside the cache it holds the queue of Celery: allkeys-lru would"
         " throw that away, noeviction would refuse the cache's writes. What has no expiry stays with volatile-lru; a"
-        " Redis of its own for the cache is safer."
+        " Redis of its own for the cache is safer. Choose the limit well above `used_memory_peak` of `INFO memory`."
     ]
 
 
@@ -156,7 +156,7 @@ def test_one_redis_for_each(tmp_path: Path) -> None:
     assert queue == (
         "Give it at most half of what is to spare: `command: redis-server --maxmemory 256mb --maxmemory-policy"
         " noeviction`. It holds the queue of Celery: nothing of that may be thrown away, so writes fail when it is"
-        " full."
+        " full. Choose the limit well above `used_memory_peak` of `INFO memory`."
     )
     assert "Beside the cache it holds the sessions" in store and "--maxmemory-policy volatile-lru" in store
 
@@ -188,8 +188,8 @@ def test_the_options_of_the_server_that_runs(tmp_path: Path) -> None:
         (
             "",
             "and no proxy of this repository writes it",
-            "`--access-logformat '%(h)s \"%(r)s\" %(s)s %(b)s %(M)s'` on its command line: `%(M)s` are the"
-            " milliseconds. There each `%` is written twice.",
+            '`--access-logformat \'%(h)s %(l)s %(u)s %(t)s "%(r)s" %(s)s %(b)s "%(f)s" "%(a)s" %(M)s\'` on its command'
+            " line: `%(M)s` are the milliseconds. There each `%` is written twice.",
         )
     ]
     assert latency(tmp_path / "uvicorn", "uvicorn shop.asgi:app")[0][2].startswith(

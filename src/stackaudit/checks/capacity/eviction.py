@@ -24,6 +24,7 @@ KEPT: dict[Held, str] = {
 """What is no copy and may lie there without an expiry."""
 _LOCAL = frozenset({"", "localhost", "127.0.0.1", "::1"})
 _OTHER_BROKERS = re.compile(r"(^|/)(rabbitmq|lavinmq)", re.IGNORECASE)
+_PEAK = "Choose the limit well above `used_memory_peak` of `INFO memory`."
 _ANY = (
     "`allkeys-lru` where it holds nothing but a cache, `volatile-lru` where a queue or keys without an expiry lie"
     " beside one, `noeviction` where nothing may be lost"
@@ -33,7 +34,8 @@ _ANY = (
 def advice(stack: Stack, instance: Instance, size: str) -> str:
     """How to give an instance a limit of `size` ("256mb") and the policy that fits what it holds, where it is set."""
     policy, why = _policy(held(stack, instance))
-    return f"{_where(instance, size, policy)} {why}"
+    peak = f" {_PEAK}" if policy in ("noeviction", "volatile-lru") else ""
+    return f"{_where(instance, size, policy)} {why}{peak}"
 
 
 def _policy(roles: frozenset[Held] | None) -> tuple[str, str]:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from stackaudit.link.processes.model import Process
 
 _NGINX = (
-    "In nginx: `log_format timed '$remote_addr \"$request\" $status $request_time $upstream_response_time';` in the"
-    " http block, and `access_log /var/log/nginx/access.log timed;`."
+    'In nginx: `log_format timed \'$remote_addr [$time_local] "$request" $status $body_bytes_sent $request_time'
+    " $upstream_response_time';` in the http block, and `access_log /var/log/nginx/access.log timed;`."
 )
-_FORMAT = '%(h)s "%(r)s" %(s)s %(b)s %(M)s'
-"""gunicorn 27.0.1 wrote `127.0.0.1 "GET /a HTTP/1.1" 200 1 1`, the last number in milliseconds."""
+_FORMAT = '%(h)s %(l)s %(u)s %(t)s "%(r)s" %(s)s %(b)s "%(f)s" "%(a)s" %(M)s'
+"""gunicorn's default format with the milliseconds behind it (written so by 27.0.1)."""
 
 _ESCAPED = frozenset({"systemd", "supervisor"})
 """Files in which a percent sign begins a specifier (systemd.unit(5); supervisor's `command`)."""
