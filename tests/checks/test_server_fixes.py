@@ -44,6 +44,20 @@ def views(request, shard):
     ]
 
 
+def test_a_client_of_asyncio_belongs_to_its_loop(tmp_path: Path) -> None:
+    views = """\
+from redis import asyncio as redis
+
+async def likes(request):
+    return await redis.from_url("redis://redis/3").incr("likes")
+"""
+    (found,) = failed(tmp_path, cache.redis_client, {"shop/__init__.py": "", "shop/views.py": views})
+    assert found.fix == (
+        "One client for each event loop: keep it where the loop is kept (an ASGI server has one for each process)."
+        " Where there is no such place, close it at least: `async with` around the client."
+    )
+
+
 def test_a_header_is_repeated_in_the_location_that_drops_it(tmp_path: Path) -> None:
     """On nginx 1.22.1 a nested location with an add_header of its own sent none of those around its parent."""
     conf = r"""

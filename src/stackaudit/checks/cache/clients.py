@@ -51,7 +51,9 @@ def _judged(stack: Stack, found: Found, patient: list[Found]) -> Iterator[Verdic
         if not _is_called(stack, found):
             yield Unsure(site, "nothing tells how often it is called")
         else:
-            yield Fail(site, {"where": found.where}, cause="seldom" if _for_staff(found) else "", fix=_once(found))
+            yield Fail(
+                site, {"where": found.where}, cause="seldom" if _for_staff(found) else "", fix=_once(stack, found)
+            )
     elif None in named or named.keys() & _TIMEOUTS or _in_url(found.call) or _by_hand(found):
         yield Pass(site)
     else:
@@ -124,10 +126,19 @@ def _per_call(found: Found) -> bool:
     return True
 
 
-def _once(found: Found) -> str:
-    """How to keep this client: its own call in a function that is cached, which is given what only its place knows."""
+def _once(stack: Stack, found: Found) -> str:
+    """How to keep this client: its own call in a function that is cached, which is given what only its place knows.
+
+    A client of `redis.asyncio` belongs to the event loop that it was first used in: another one cannot read from it.
+    """
     function, call = found.function, found.call
     assert function is not None
+    symbol = meaning(stack, found, call.func)
+    if symbol is not None and ".asyncio." in symbol.name:
+        return (
+            "One client for each event loop: keep it where the loop is kept (an ASGI server has one for each process)."
+            " Where there is no such place, close it at least: `async with` around the client."
+        )
     local = {param.name for param in function.params} | {
         name
         for node in nodes(function.body)
