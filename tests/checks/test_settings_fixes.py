@@ -145,6 +145,16 @@ def test_a_redirect_that_slept_is_told(tmp_path: Path) -> None:
                 )
             ],
         ),
+        (
+            "import os\nDOMAIN = os.environ['DOMAIN']\nALLOWED_HOSTS = os.getenv('HOSTS', '*').split(',')\n",
+            [
+                (
+                    "by-default",
+                    'Make the default of HOSTS `f"{DOMAIN},localhost"` instead of every name: installations that set '
+                    "the variable stay as they are. localhost is what a health check of the repository asks for.",
+                )
+            ],
+        ),
     ],
 )
 def test_names_of_hosts_come_from_where_the_site_knows_them(
@@ -318,3 +328,17 @@ def test_the_number_of_proxies_belongs_to_the_installation(settings: str, fix: s
     nginx = f"server {{ listen 80; location / {{ {passed_on} proxy_pass http://127.0.0.1:8000; }} }}\n"
     found = told(tmp_path, security.client_ip_trust, settings + limits, {"nginx.conf": nginx})
     assert found == [("throttles", fix)]
+
+
+def test_a_key_that_dynaconf_replaces_is_no_default_of_a_call(tmp_path: Path) -> None:
+    (tmp_path / "shop").mkdir()
+    (tmp_path / "shop/settings.py").write_text(
+        f"from dynaconf import DjangoDynaconf\n{SERVED}SECRET_KEY = 'known'\n"
+        "settings = DjangoDynaconf(__name__, ENVVAR_PREFIX_FOR_DYNACONF='SHOP')\n"
+    )
+    inputs = discover(tmp_path)
+    stack = Stack(pool.lower_all(inputs.files, inputs.read, jobs=1, cache=None), Config())
+    assert [item.fix for item in rules.secret_key_exposed(stack) if isinstance(item, Fail)] == [
+        "Take the key out of shop/settings.py: an installation gives its own by SHOP_SECRET_KEY or in its settings file, "
+        "and none runs with a key that everybody knows. Those that ran with it need a new one."
+    ]

@@ -114,8 +114,14 @@ def _by_installation(stack: Stack, settings: Settings, default: str) -> str:
     if default:
         if not named:
             return ""
+        reading = Readers(stack, settings.place("ALLOWED_HOSTS").path).reading("ALLOWED_HOSTS", default)
+        if reading is not None and reading.is_text:
+            parts = ",".join([f"{{{named}}}", *inside])
+            held = f'f"{parts}"' if inside else named
+        else:
+            held = f"[{held}]"
         return (
-            f"Make the default of {default} `[{held}]`{imported} instead of every name: installations that set the "
+            f"Make the default of {default} `{held}`{imported} instead of every name: installations that set the "
             f"variable stay as they are.{told}"
         )
     if named:

@@ -39,7 +39,13 @@ def secret_key_exposed(stack: Stack) -> Iterator[Verdict]:
     default = _DEFAULT.search(value.note)
     if default:
         values = {"variable": default[1], "where": "", "copies": _copies(stack, default[1], value.value)}
-        yield Fail(site, values, cause=_reader(stack, settings, default[1]))
+        fix = ""
+        if settings.overlay:
+            fix = (
+                f"Take the key out of {site.place.path}: an installation gives its own by {default[1]} or in its "
+                "settings file, and none runs with a key that everybody knows. Those that ran with it need a new one."
+            )
+        yield Fail(site, values, cause=_reader(stack, settings, default[1]), fix=fix)
     else:
         place = value.places[-1] if value.places else site.place
         yield Fail(site, {"variable": "", "where": f"{place.path}, line {place.region.line}"})

@@ -38,6 +38,12 @@ class Reading:
     by: str
     node: py.Call | py.Subscript
 
+    @property
+    def is_text(self) -> bool:
+        """Whether its default is a text, which the code around it may split."""
+        default = _default(self.node) if isinstance(self.node, py.Call) else None
+        return default is not None and isinstance(default.value, str)
+
 
 class Readers:
     """What the module at `path` reads; every answer is "" where it reads nothing in a way that is known."""
