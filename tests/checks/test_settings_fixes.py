@@ -339,6 +339,6 @@ def test_a_key_that_dynaconf_replaces_is_no_default_of_a_call(tmp_path: Path) ->
     inputs = discover(tmp_path)
     stack = Stack(pool.lower_all(inputs.files, inputs.read, jobs=1, cache=None), Config())
     assert [item.fix for item in rules.secret_key_exposed(stack) if isinstance(item, Fail)] == [
-        "Take the key out of shop/settings.py: an installation gives its own by SHOP_SECRET_KEY or in its settings file, "
-        "and none runs with a key that everybody knows. Those that ran with it need a new one."
+        "Take the key out of shop/settings.py: an installation gives its own by SHOP_SECRET_KEY or in its settings "
+        "file, and none runs with a key that everybody knows. Those that ran with it need a new one."
     ]
