@@ -10,8 +10,8 @@ from msgspec.structs import replace
 from stackaudit.facts import python as py
 from stackaudit.link.queries.advice import apart, outermost
 from stackaudit.link.queries.events import Event
+from stackaudit.link.queries.origins import GIVEN
 from stackaudit.link.queries.rows import PRESUMED
-from stackaudit.link.queries.values import GIVEN
 from stackaudit.model.source import Place
 from stackaudit.model.verdict import Fail, Pass, Site, Unsure, Verdict
 

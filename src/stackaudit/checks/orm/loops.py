@@ -14,7 +14,7 @@ from stackaudit.checks.orm.short import FEW, is_of_pieces
 from stackaudit.checks.orm.turns import Turns
 from stackaudit.link.queries.advice import leads, of_many, of_one, of_prefetched, outermost, rows_of, shared
 from stackaudit.link.queries.events import OWNED, Event
-from stackaudit.link.queries.values import Origin
+from stackaudit.link.queries.origins import Origin
 from stackaudit.model.source import Place
 from stackaudit.model.verdict import Cost, Fail, Site, Step, Verdict
 

@@ -23,17 +23,7 @@ from stackaudit.link.nodes import is_false, nodes
 from stackaudit.link.pages.views import kind_of
 from stackaudit.link.queries import calls
 from stackaudit.link.queries.entries import functions
-from stackaudit.link.queries.values import (
-    UNKNOWN,
-    ClassRef,
-    Const,
-    Function,
-    Instance,
-    Manager,
-    Mapping,
-    Rows,
-    Value,
-)
+from stackaudit.link.queries.values import UNKNOWN, ClassRef, Const, Function, Instance, Manager, Mapping, Rows, Value
 from stackaudit.model.source import Place
 
 _FORMS = ("django.forms",)

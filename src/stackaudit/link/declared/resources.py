@@ -32,7 +32,8 @@ from stackaudit.link.models.model import Model, keyword
 from stackaudit.link.modules import SourceModule
 from stackaudit.link.packages import Packages
 from stackaudit.link.queries import calls
-from stackaudit.link.queries.values import HOOKS, UNKNOWN, ClassRef, Const, Instance, Row, Rows, Seq, Value
+from stackaudit.link.queries.origins import HOOKS
+from stackaudit.link.queries.values import UNKNOWN, ClassRef, Const, Instance, Row, Rows, Seq, Value
 from stackaudit.link.queries.walk import At
 from stackaudit.model.source import Place
 from stackaudit.model.values import Known

@@ -15,7 +15,8 @@ from stackaudit.link.declared.lists import LISTED, Kind, Lists, class_place, der
 from stackaudit.link.models.model import Model, keyword
 from stackaudit.link.modules import SourceModule
 from stackaudit.link.nodes import is_true
-from stackaudit.link.queries.values import HOOKS, UNKNOWN, ClassRef, Instance, Mapping, Related, Row, Rows, Value
+from stackaudit.link.queries.origins import HOOKS
+from stackaudit.link.queries.values import UNKNOWN, ClassRef, Instance, Mapping, Related, Row, Rows, Value
 from stackaudit.link.queries.walk import At
 from stackaudit.model.source import Place
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from stackaudit.facts import template as t
 from stackaudit.link.pages.expressions import Scope
 from stackaudit.link.queries.comparisons import lacks
-from stackaudit.link.queries.values import Const, Row, decided
+from stackaudit.link.queries.joining import decided
+from stackaudit.link.queries.values import Const, Row
 from stackaudit.link.queries.walk import Walk
 
 

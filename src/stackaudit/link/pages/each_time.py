@@ -10,7 +10,8 @@ from stackaudit.link.modules import dotted
 from stackaudit.link.nodes import nodes
 from stackaudit.link.queries import calls
 from stackaudit.link.queries.events import Event, EventKind, Outcome
-from stackaudit.link.queries.values import Function, Loop, Value
+from stackaudit.link.queries.origins import Loop
+from stackaudit.link.queries.values import Function, Value
 from stackaudit.link.queries.walk import At, Walk
 from stackaudit.model.source import Place
 

@@ -24,6 +24,7 @@ from stackaudit.link.queries.advice import (
     with_branches,
 )
 from stackaudit.link.queries.events import OWNED, Event
+from stackaudit.link.queries.origins import Origin
 from stackaudit.link.queries.reading import (
     TextOf,
     annotated,
@@ -35,7 +36,6 @@ from stackaudit.link.queries.reading import (
     unnumbered,
     used,
 )
-from stackaudit.link.queries.values import Origin
 from stackaudit.model.source import Place
 from stackaudit.model.verdict import Cost, Step
 

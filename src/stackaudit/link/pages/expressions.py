@@ -14,19 +14,8 @@ from stackaudit.link.pages import walk as q
 from stackaudit.link.pages.files import TemplateFile, Templates
 from stackaudit.link.pages.repeated import ASKING, Repeats, builds_anew
 from stackaudit.link.pages.turns import Turns
-from stackaudit.link.queries.values import (
-    UNKNOWN,
-    Const,
-    Function,
-    Mapping,
-    Method,
-    Other,
-    Row,
-    Rows,
-    Seq,
-    Value,
-    join,
-)
+from stackaudit.link.queries.joining import join
+from stackaudit.link.queries.values import UNKNOWN, Const, Function, Mapping, Method, Other, Row, Rows, Seq, Value
 from stackaudit.link.queries.walk import Walk
 from stackaudit.model.source import Place, Region
 

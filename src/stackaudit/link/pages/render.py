@@ -18,17 +18,7 @@ from stackaudit.link.pages.expressions import Expressions, Scope
 from stackaudit.link.pages.files import Library, TemplateFile, Templates
 from stackaudit.link.pages.repeated import Repeats
 from stackaudit.link.pages.turns import Turns
-from stackaudit.link.queries.values import (
-    UNKNOWN,
-    Const,
-    Function,
-    Mapping,
-    Other,
-    Row,
-    Rows,
-    Seq,
-    Value,
-)
+from stackaudit.link.queries.values import UNKNOWN, Const, Function, Mapping, Other, Row, Rows, Seq, Value
 from stackaudit.link.queries.walk import At, Walk
 from stackaudit.model.source import Place, Region
 

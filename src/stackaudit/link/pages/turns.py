@@ -17,23 +17,11 @@ from stackaudit.facts import python as py
 from stackaudit.facts import template as t
 from stackaudit.link.pages.each_time import queries
 from stackaudit.link.queries import calls
+from stackaudit.link.queries.joining import matters
 from stackaudit.link.queries.loading import NEW, NOTHING, REQUEST_USER
+from stackaudit.link.queries.origins import NO_LOOPS, Loop
 from stackaudit.link.queries.table import uses_prefetch
-from stackaudit.link.queries.values import (
-    NO_LOOPS,
-    Const,
-    Function,
-    Loop,
-    Manager,
-    Mapping,
-    Other,
-    Related,
-    Row,
-    Rows,
-    Seq,
-    Value,
-    matters,
-)
+from stackaudit.link.queries.values import Const, Function, Manager, Mapping, Other, Related, Row, Rows, Seq, Value
 from stackaudit.link.queries.walk import Walk, place_of
 from stackaudit.model.source import Place
 from stackaudit.model.verdict import Step

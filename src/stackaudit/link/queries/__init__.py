@@ -1,11 +1,12 @@
 """Every place where the code asks the database, and how often: an abstract walk over function bodies.
 
-Rooms: `table` (what each queryset method costs), `loading` (what rows bring with them), `values` (what an expression
-stands for), `walk` (frames, loops, recording), `access` (attributes of rows, evaluation), `rows`, `writes` (methods
-of querysets), `signals` (who waits for writes), `calls`, `expressions`, `displays` (lists, dictionaries and
-comprehensions), `statements`, `memos` (dictionaries that remember answers), `comparisons` (what is certain of
-conditions), `loops`, `known` (builtins, Django's helpers), `events` (what is found), `advice` (what to append to a
-queryset), `entries` (where the walk begins).
+Rooms: `table` (what each queryset method costs), `loading` (what rows bring with them), `origins` (loops, and the
+expressions that make and ask querysets), `values` (what an expression stands for), `joining` (two values become one),
+`walk` (frames, loops, recording), `access` (attributes of rows, evaluation), `rows`, `writes` (methods of querysets),
+`signals` (who waits for writes), `calls`, `expressions`, `displays` (lists, dictionaries and comprehensions),
+`statements`, `memos` (dictionaries that remember answers), `comparisons` (what is certain of conditions), `loops`,
+`known` (builtins, Django's helpers), `events` (what is found), `advice` (what to append to a queryset), `reading` (how
+to read what is loaded then), `entries` (where the walk begins).
 
 Entry interface for whoever brings rows from elsewhere (templates, serializers, admin):
 

@@ -8,6 +8,7 @@ from stackaudit.facts import python as py
 from stackaudit.link.classes import SourceClass
 from stackaudit.link.models.model import Model, Relation
 from stackaudit.link.queries import calls, loops
+from stackaudit.link.queries.joining import matters
 from stackaudit.link.queries.loading import NOTHING, PARENT, STORED, UNSAVED, Load
 from stackaudit.link.queries.table import ROW_METHODS
 from stackaudit.link.queries.values import (
@@ -28,7 +29,6 @@ from stackaudit.link.queries.values import (
     Seq,
     Super,
     Value,
-    matters,
 )
 from stackaudit.link.queries.walk import At, Walk
 

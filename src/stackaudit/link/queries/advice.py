@@ -8,6 +8,7 @@ from msgspec.structs import replace
 
 from stackaudit.link.models.model import Model
 from stackaudit.link.queries.events import Event
+from stackaudit.link.queries.origins import HOOKS, Origin
 from stackaudit.link.queries.reading import (
     TextOf,
     annotated,
@@ -20,7 +21,6 @@ from stackaudit.link.queries.reading import (
     unnumbered,
     used,
 )
-from stackaudit.link.queries.values import HOOKS, Origin
 from stackaudit.model.source import Place
 from stackaudit.model.verdict import Step
 

@@ -14,7 +14,8 @@ from msgspec.structs import replace
 from stackaudit.facts import python as py
 from stackaudit.link.queries import expressions, loops, rows
 from stackaudit.link.queries.loading import NOTHING, Load
-from stackaudit.link.queries.values import Const, Instance, Mapping, Origin, PrefetchRef, Row, Rows, Seq, Value
+from stackaudit.link.queries.origins import Origin
+from stackaudit.link.queries.values import Const, Instance, Mapping, PrefetchRef, Row, Rows, Seq, Value
 from stackaudit.link.queries.walk import Walk
 
 _DEEPEST = 4

@@ -28,17 +28,17 @@ from stackaudit.link.queries.attributes import (
     member,
     of_symbol,
 )
+from stackaudit.link.queries.joining import all_loops, join, matters, varying
 from stackaudit.link.queries.loading import NEW, NOTHING, SOMEWHERE, Load
+from stackaudit.link.queries.origins import NO_LOOPS, Loop
 from stackaudit.link.queries.values import (
     ELEMENT,
-    NO_LOOPS,
     SMALL,
     UNKNOWN,
     ClassRef,
     Const,
     Function,
     Instance,
-    Loop,
     Manager,
     Mapping,
     Method,
@@ -49,11 +49,8 @@ from stackaudit.link.queries.values import (
     Seq,
     Super,
     Value,
-    join,
-    matters,
-    varying,
 )
-from stackaudit.link.queries.walk import BUDGET, FAR, MAX_DEPTH, QUIET_DEPTH, At, Frame, Walk, all_loops, place_of
+from stackaudit.link.queries.walk import BUDGET, FAR, MAX_DEPTH, QUIET_DEPTH, At, Frame, Walk, place_of
 
 
 def base_rows(walk: Walk, value: Value) -> Rows:

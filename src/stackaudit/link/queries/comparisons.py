@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from stackaudit.facts import python as py
 from stackaudit.link.modules import bindings
+from stackaudit.link.queries.joining import decided
 from stackaudit.link.queries.table import ROW_METHODS
-from stackaudit.link.queries.values import Const, Other, Row, Seq, Value, decided
+from stackaudit.link.queries.values import Const, Other, Row, Seq, Value
 from stackaudit.link.queries.walk import Walk
 
 _EQUAL = {"is": True, "==": True, "is not": False, "!=": False}

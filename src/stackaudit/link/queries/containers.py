@@ -6,17 +6,8 @@ from msgspec.structs import replace
 
 from stackaudit.facts import python as py
 from stackaudit.link.queries import access, calls, known, loops
-from stackaudit.link.queries.values import (
-    UNKNOWN,
-    Const,
-    Mapping,
-    Other,
-    Related,
-    Rows,
-    Seq,
-    Value,
-    join,
-)
+from stackaudit.link.queries.joining import any_of, join
+from stackaudit.link.queries.values import UNKNOWN, Const, Mapping, Other, Related, Rows, Seq, Value
 from stackaudit.link.queries.walk import At, Walk
 
 
@@ -47,7 +38,7 @@ def of_container(
             return Seq(receiver.key, None, receiver.loops)
         if name in ("get", "pop", "setdefault") and args:
             found = receiver.get(args[0].value) if isinstance(args[0], Const) else None
-            value = found if found is not None else loops.picked(walk, receiver.any(), args[0])
+            value = found if found is not None else loops.picked(walk, any_of(receiver), args[0])
             return join(value, args[1]) if len(args) > 1 else value
         return receiver if name == "copy" else Other(receiver.loops)
     if isinstance(receiver, Seq):

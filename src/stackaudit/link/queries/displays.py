@@ -6,20 +6,10 @@ from typing import Any
 
 from stackaudit.facts import python as py
 from stackaudit.link.queries import expressions, known, loops
+from stackaudit.link.queries.joining import join, matters
+from stackaudit.link.queries.origins import NO_LOOPS, Loop
 from stackaudit.link.queries.source import text_of
-from stackaudit.link.queries.values import (
-    ELEMENT,
-    NO_LOOPS,
-    UNKNOWN,
-    Const,
-    Loop,
-    Mapping,
-    Other,
-    Seq,
-    Value,
-    join,
-    matters,
-)
+from stackaudit.link.queries.values import ELEMENT, UNKNOWN, Const, Mapping, Other, Seq, Value
 from stackaudit.link.queries.walk import Walk
 
 

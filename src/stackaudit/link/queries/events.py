@@ -12,7 +12,8 @@ from msgspec.structs import replace
 from stackaudit.facts import python as py
 from stackaudit.link.models.model import Model, Relation
 from stackaudit.link.modules import SourceModule
-from stackaudit.link.queries.values import Asking, Loop, Origin, Rows
+from stackaudit.link.queries.origins import Asking, Loop, Origin
+from stackaudit.link.queries.values import Rows
 from stackaudit.model.source import Place
 from stackaudit.model.verdict import Step
 

@@ -26,6 +26,7 @@ from stackaudit.link.queries import (
     rows,
     subscripts,
 )
+from stackaudit.link.queries.joining import decided, join, varying
 from stackaudit.link.queries.values import (
     UNKNOWN,
     ClassRef,
@@ -42,9 +43,6 @@ from stackaudit.link.queries.values import (
     Seq,
     Super,
     Value,
-    decided,
-    join,
-    varying,
 )
 from stackaudit.link.queries.walk import At, Frame, Walk
 

@@ -8,6 +8,7 @@ from stackaudit.facts import python as py
 from stackaudit.link.modules import SourceModule, dotted
 from stackaudit.link.queries import access, attached, calls, effects, expressions, loops, rows
 from stackaudit.link.queries.comparisons import lacks
+from stackaudit.link.queries.joining import decided, join
 from stackaudit.link.queries.loading import Load
 from stackaudit.link.queries.values import (
     ELEMENT,
@@ -27,8 +28,6 @@ from stackaudit.link.queries.values import (
     Rows,
     Seq,
     Value,
-    decided,
-    join,
 )
 from stackaudit.link.queries.walk import At, Walk, place_of
 

@@ -7,17 +7,17 @@ from msgspec.structs import replace
 from stackaudit.facts import python as py
 from stackaudit.link.models.model import Model
 from stackaudit.link.queries import access, attached, calls
+from stackaudit.link.queries.joining import join, turned
 from stackaudit.link.queries.loading import NOTHING, STORED, UNSAVED
+from stackaudit.link.queries.origins import Behind, Loop
 from stackaudit.link.queries.values import (
     ELEMENT,
     FORMS,
     LISTED,
     UNKNOWN,
-    Behind,
     ClassRef,
     Const,
     Instance,
-    Loop,
     Manager,
     Mapping,
     Other,
@@ -26,9 +26,8 @@ from stackaudit.link.queries.values import (
     Rows,
     Seq,
     Value,
-    join,
 )
-from stackaudit.link.queries.walk import At, Walk, place_of, turned
+from stackaudit.link.queries.walk import At, Walk, place_of
 from stackaudit.model.source import Place, Region
 
 FEW = 25

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable, Iterator
 
 from stackaudit.link.models.model import Model
 from stackaudit.link.queries.events import Event
+from stackaudit.link.queries.origins import Asking, Origin
 from stackaudit.link.queries.table import ASYNC
-from stackaudit.link.queries.values import Asking, Origin
 from stackaudit.model.source import Place
 
 Path = tuple[str, ...]

@@ -7,15 +7,13 @@ from msgspec.structs import replace
 from stackaudit.facts import python as py
 from stackaudit.link.models.model import Model
 from stackaudit.link.queries import access, calls
+from stackaudit.link.queries.joining import EMPTY
 from stackaudit.link.queries.loading import NEW, NOTHING, STORED, Load, joined, prefetched
 from stackaudit.link.queries.loops import IDLE
+from stackaudit.link.queries.origins import COMBINED, RAW, Asking
 from stackaudit.link.queries.table import METHODS, ROW_METHODS, method, uses_prefetch
 from stackaudit.link.queries.values import (
-    COMBINED,
     ELEMENT,
-    EMPTY,
-    RAW,
-    Asking,
     Const,
     Manager,
     Mapping,

@@ -8,7 +8,9 @@ from typing import Any
 from stackaudit.facts import python as py
 from stackaudit.link.modules import Symbol, dotted
 from stackaudit.link.queries import access, calls, expressions, loops, memos
+from stackaudit.link.queries.joining import decided, join
 from stackaudit.link.queries.loading import Load
+from stackaudit.link.queries.origins import Loop
 from stackaudit.link.queries.source import text_of
 from stackaudit.link.queries.values import (
     UNKNOWN,
@@ -16,7 +18,6 @@ from stackaudit.link.queries.values import (
     Const,
     Function,
     Instance,
-    Loop,
     ModuleRef,
     Other,
     Related,
@@ -24,8 +25,6 @@ from stackaudit.link.queries.values import (
     Rows,
     Seq,
     Value,
-    decided,
-    join,
 )
 from stackaudit.link.queries.walk import Walk
 

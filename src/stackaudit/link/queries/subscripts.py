@@ -6,6 +6,7 @@ from msgspec.structs import replace
 
 from stackaudit.facts import python as py
 from stackaudit.link.queries import access, calls, expressions, loops, rows
+from stackaudit.link.queries.joining import any_of
 from stackaudit.link.queries.values import UNKNOWN, Const, Mapping, Related, Rows, Seq, Value
 from stackaudit.link.queries.walk import Walk
 
@@ -46,7 +47,7 @@ def subscript(walk: Walk, node: py.Subscript) -> Value:
             found = value.get(index.value)
             if found is not None:
                 return found
-        return loops.picked(walk, value.any(), index)
+        return loops.picked(walk, any_of(value), index)
     if isinstance(value, Seq):
         if isinstance(index, Const) and isinstance(index.value, int) and value.items is not None:
             if -len(value.items) <= index.value < len(value.items):

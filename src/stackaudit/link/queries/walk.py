@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Iterator
+from collections.abc import Container, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeAlias
@@ -15,25 +15,11 @@ from stackaudit.link.models import Models
 from stackaudit.link.models.model import Model, Relation
 from stackaudit.link.modules import SourceModule
 from stackaudit.link.queries.events import Event, EventKind, Outcome, Record
+from stackaudit.link.queries.joining import all_loops, either
+from stackaudit.link.queries.origins import GIVEN, Asking, Loop, Origin
 from stackaudit.link.queries.signals import Signalled
 from stackaudit.link.queries.source import text_of
-from stackaudit.link.queries.values import (
-    GIVEN,
-    NO_LOOPS,
-    UNKNOWN,
-    Asking,
-    Instance,
-    Loop,
-    Manager,
-    Mapping,
-    Origin,
-    Other,
-    Related,
-    Row,
-    Rows,
-    Seq,
-    Value,
-)
+from stackaudit.link.queries.values import UNKNOWN, Instance, Manager, Other, Related, Row, Rows, Value
 from stackaudit.model.source import Place
 from stackaudit.model.verdict import Step
 
@@ -344,15 +330,6 @@ class Walk:
         return Other(loops) if loops else UNKNOWN
 
 
-def all_loops(values: Iterable[Value]) -> frozenset[Loop]:
-    """The loops with which any of `values` changes."""
-    found = NO_LOOPS
-    for value in values:
-        if value.loops:
-            found |= value.loops
-    return found
-
-
 def _is_given(frame: Frame, at: At) -> bool:
     """Whether an expression begins with rows that are an argument of the function that it stands in."""
     node = None if isinstance(at, Place) else at[1]
@@ -371,54 +348,3 @@ def _way(frames: list[Frame]) -> Iterator[Step]:
         if frame.called is not None:
             text = f"`{shown(frame.called, frame.node, frame.text)}`"
             yield Step(place_of(frame.called), text if index else f"{text} is asked for each row")
-
-
-def turned(value: Value, loop: Loop, running: frozenset[Loop] = NO_LOOPS) -> Value:
-    """`value` as another one on each turn of `loop`: rows that came from a loop come from this one now.
-
-    Rows that come from one of the `running` loops stay the same on each turn.
-    """
-    if isinstance(value, Instance):
-        return value
-    loops = value.loops | {loop}
-    if isinstance(value, Other):
-        return Other(loops, value.name)
-    if isinstance(value, Row):
-        if value.loop is None or value.loop in running:
-            return value if value.loop is not None else replace(value, loops=loops)
-        return replace(value, loop=loop, loops=loops)
-    if isinstance(value, Rows):
-        via = value.via
-        if via is not None and via.row.loop is not None and via.row.loop not in running:
-            via = replace(via, row=replace(via.row, loop=loop, loops=via.row.loops | {loop}))
-        own = value.loop if value.loop is None or value.loop in running else loop
-        return replace(value, loops=loops, via=via, loop=own)
-    if isinstance(value, Seq):
-        items = tuple(turned(item, loop, running) for item in value.items) if value.items is not None else None
-        return replace(value, element=turned(value.element, loop, running), items=items, loops=loops)
-    if isinstance(value, Mapping):
-        held = tuple((key, turned(item, loop, running)) for key, item in value.items)
-        element, key = turned(value.element, loop, running), turned(value.key, loop, running)
-        return replace(value, element=element, items=held, key=key, loops=loops)
-    return replace(value, loops=loops)
-
-
-def either(one: Value, other: Value) -> Value:
-    """An expression that stood for `one` and now stands for `other`; UNKNOWN where they are of two models."""
-    if type(one) is not type(other) or getattr(one, "model", None) is not getattr(other, "model", None):
-        return UNKNOWN
-    if isinstance(one, Row) and isinstance(other, Row):
-        return one if one.load == other.load else replace(one, load=one.load.merge(other.load))
-    if isinstance(one, Related) and isinstance(other, Related):
-        return one if one.row.load.unknown else other
-    if isinstance(one, Rows) and isinstance(other, Rows):
-        if other.via is not None and (one.via is None or not one.via.row.load.unknown):
-            one, other = other, one
-        load = one.load if one.load == other.load else one.load.merge(other.load)
-        return replace(
-            one, load=load, evaluated=one.evaluated or other.evaluated, cached=one.cached or other.cached,
-            bounded=one.bounded if other.bounded else "", kind=one.kind if one.kind == other.kind else "either",
-            narrowed=one.narrowed | other.narrowed, limited=one.limited or other.limited,
-            owner=one.owner if other.owner is not None else None,
-        )  # fmt: skip
-    return one

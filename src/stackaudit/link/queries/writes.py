@@ -7,7 +7,8 @@ from stackaudit.link.indexes import indexes_of
 from stackaudit.link.models.model import Model
 from stackaudit.link.nodes import is_true
 from stackaudit.link.queries.loading import STORED
-from stackaudit.link.queries.values import Loop, Related, Row, Rows, Value
+from stackaudit.link.queries.origins import Loop
+from stackaudit.link.queries.values import Related, Row, Rows, Value
 from stackaudit.link.queries.walk import At, Walk
 
 _BULK = frozenset({"bulk_create", "bulk_update"})

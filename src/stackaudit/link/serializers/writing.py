@@ -12,11 +12,11 @@ from stackaudit.link.classes import Member, SourceClass
 from stackaudit.link.nodes import nodes
 from stackaudit.link.pages import walk as q
 from stackaudit.link.queries import calls
+from stackaudit.link.queries.origins import Loop
 from stackaudit.link.queries.values import (
     UNKNOWN,
     Function,
     Instance,
-    Loop,
     Mapping,
     Method,
     Other,

@@ -61,11 +61,9 @@ base.SQLiteCursorWrapper.fetchmany = Fetched.fetchmany
 
 
 def mentor_of(number, authors):
-    """The last have none, and pupils each; of the others every second has one who has a mentor too."""
-    roots = isqrt(len(authors))
-    if number >= len(authors) - roots:
-        return None
-    return authors[number - 1] if number % 2 else authors[-1 - number // 2 % roots]
+    """The last have none; those that loops meet first have several pupils each, and mentors who have a mentor."""
+    last = len(authors) - isqrt(len(authors))
+    return authors[number // (len(authors) // 3)] if number < last else None
 
 
 def fill(size):

@@ -1,0 +1,204 @@
+"""Two values of one expression become one; what is certain of a value, and with which loops it changes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from msgspec.structs import replace
+
+from stackaudit.link.queries.origins import NO_LOOPS, Asking, Loop, Origin
+from stackaudit.link.queries.values import (
+    KEY,
+    NO_KEY,
+    ORM,
+    UNKNOWN,
+    Const,
+    Instance,
+    Manager,
+    Mapping,
+    Other,
+    Related,
+    Row,
+    Rows,
+    Seq,
+    Value,
+)
+
+
+def all_loops(values: Iterable[Value]) -> frozenset[Loop]:
+    """The loops with which any of `values` changes."""
+    found = NO_LOOPS
+    for value in values:
+        if value.loops:
+            found |= value.loops
+    return found
+
+
+def decided(value: Value) -> bool | None:
+    """Whether a value is true; None where that depends."""
+    if isinstance(value, Const):
+        return bool(value.value)
+    if isinstance(value, Other) and value.name in (KEY, NO_KEY):
+        return value.name == KEY
+    return None
+
+
+def varying(value: Value, loops: frozenset[Loop]) -> Value:
+    """`value`, changing with `loops` too."""
+    if not loops or loops <= value.loops:
+        return value
+    if isinstance(value, Instance):
+        return value
+    if isinstance(value, Other):
+        return Other(value.loops | loops, value.name)
+    return replace(value, loops=value.loops | loops)
+
+
+def matters(value: Value) -> bool:
+    """Whether a value holds rows in some form."""
+    kind = type(value)
+    if kind is Other or kind is Const:
+        return False
+    if isinstance(value, ORM):
+        return True
+    if isinstance(value, Seq):
+        return matters(value.element) or any(matters(item) for item in value.items or ())
+    if isinstance(value, Mapping):
+        return matters(value.element) or any(matters(item) for _, item in value.items)
+    return isinstance(value, Instance) and bool(value.attributes)
+
+
+def _either(chosen: Rows, other: Rows) -> Origin | None:
+    """The origin of rows that are one or the other: what both were made of, or the chosen one beside the other."""
+    first, second = chosen.origin, other.origin
+    if first is None or second is None or chosen.path or other.path:
+        return first
+    shared = first.among(second)
+    if shared is not None or other.bounded == EMPTY:
+        return shared or first
+    known = (first, *first.beside)
+    more = tuple(item for item in (second, *second.beside) if item.place not in {one.place for one in known})
+    return replace(first, beside=(*first.beside, *more)[:_BRANCHES])
+
+
+def _asking(one: Asking | None, other: Asking | None) -> Asking | None:
+    """What asks for rows that are one or the other: by the methods of both."""
+    return replace(one, methods=one.methods | other.methods) if one is not None and other is not None else one or other
+
+
+EMPTY = "none() holds no rows"
+_BRANCHES = 3
+_PLAIN = frozenset({Other, Const})
+
+
+def join(one: Value, other: Value) -> Value:
+    """What either of two branches may leave; rows win over what is not known."""
+    if one is other or one == other:
+        return one
+    loops = one.loops | other.loops
+    if type(one) in _PLAIN and type(other) in _PLAIN:
+        return Other(loops) if loops else UNKNOWN
+    if isinstance(one, Rows) and isinstance(other, Rows) and one.model is other.model and one.kind == other.kind:
+        chosen = other if one.bounded and not other.bounded else one
+        return replace(
+            chosen,
+            origin=_either(chosen, other if chosen is one else one),
+            load=one.load.merge(other.load),
+            loops=loops,
+            evaluated=one.evaluated or other.evaluated,
+            narrowed=one.narrowed | other.narrowed,
+            limited=one.limited or other.limited,
+            owner=one.owner if other.owner is not None else None,
+            page=max(one.page, other.page) if one.page and other.page else 0,
+            bounded=one.bounded if other.bounded else "",
+            asking=_asking(chosen.asking, other.asking if chosen is one else one.asking),
+            asked=chosen.asked or (one.asked or other.asked if one.via is not None and other.via is not None else ""),
+        )
+    if isinstance(one, Row) and isinstance(other, Row) and one.model is other.model:
+        return replace(one, load=one.load.merge(other.load), loops=loops)
+    if isinstance(one, Rows) and isinstance(other, Manager):
+        one, other = other, one
+    if isinstance(one, Manager) and isinstance(other, Rows) and one.model is other.model:
+        if other.origin is not None:
+            other = replace(other, origin=replace(other.origin, partial=True))
+        return varying(one if other.bounded else other, loops)
+    if isinstance(one, Seq) and isinstance(other, Seq):
+        element = join(one.element, other.element)
+        for item in (*(one.items or ()), *(other.items or ())):
+            element = join(element, item)
+        return Seq(element, None, loops)
+    if isinstance(one, Mapping) and isinstance(other, Mapping):
+        items = dict(one.items)
+        for key, value in other.items:
+            items[key] = join(items[key], value) if key in items else value
+        return Mapping(join(one.element, other.element), tuple(items.items()), join(one.key, other.key), loops)
+    if isinstance(one, Instance) or isinstance(other, Instance):
+        return one if isinstance(one, Instance) else other
+    rank = (matters(one), not isinstance(one, (Other, Const))), (matters(other), not isinstance(other, (Other, Const)))
+    if rank[0] == rank[1] == (False, False):
+        return Other(loops)
+    return varying(one if rank[0] >= rank[1] else other, loops)
+
+
+def turned(value: Value, loop: Loop, running: frozenset[Loop] = NO_LOOPS) -> Value:
+    """`value` as another one on each turn of `loop`: rows that came from a loop come from this one now.
+
+    Rows that come from one of the `running` loops stay the same on each turn.
+    """
+    if isinstance(value, Instance):
+        return value
+    loops = value.loops | {loop}
+    if isinstance(value, Other):
+        return Other(loops, value.name)
+    if isinstance(value, Row):
+        if value.loop is None or value.loop in running:
+            return value if value.loop is not None else replace(value, loops=loops)
+        return replace(value, loop=loop, loops=loops)
+    if isinstance(value, Rows):
+        via = value.via
+        if via is not None and via.row.loop is not None and via.row.loop not in running:
+            via = replace(via, row=replace(via.row, loop=loop, loops=via.row.loops | {loop}))
+        own = value.loop if value.loop is None or value.loop in running else loop
+        return replace(value, loops=loops, via=via, loop=own)
+    if isinstance(value, Seq):
+        items = tuple(turned(item, loop, running) for item in value.items) if value.items is not None else None
+        return replace(value, element=turned(value.element, loop, running), items=items, loops=loops)
+    if isinstance(value, Mapping):
+        held = tuple((key, turned(item, loop, running)) for key, item in value.items)
+        element, key = turned(value.element, loop, running), turned(value.key, loop, running)
+        return replace(value, element=element, items=held, key=key, loops=loops)
+    return replace(value, loops=loops)
+
+
+def either(one: Value, other: Value) -> Value:
+    """An expression that stood for `one` and now stands for `other`; UNKNOWN where they are of two models."""
+    if type(one) is not type(other) or getattr(one, "model", None) is not getattr(other, "model", None):
+        return UNKNOWN
+    if isinstance(one, Row) and isinstance(other, Row):
+        return one if one.load == other.load else replace(one, load=one.load.merge(other.load))
+    if isinstance(one, Related) and isinstance(other, Related):
+        return one if one.row.load.unknown else other
+    if isinstance(one, Rows) and isinstance(other, Rows):
+        if other.via is not None and (one.via is None or not one.via.row.load.unknown):
+            one, other = other, one
+        load = one.load if one.load == other.load else one.load.merge(other.load)
+        return replace(
+            one, load=load, evaluated=one.evaluated or other.evaluated, cached=one.cached or other.cached,
+            bounded=one.bounded if other.bounded else "", kind=one.kind if one.kind == other.kind else "either",
+            narrowed=one.narrowed | other.narrowed, limited=one.limited or other.limited,
+            owner=one.owner if other.owner is not None else None,
+        )  # fmt: skip
+    return one
+
+
+def any_of(held: Mapping) -> Value:
+    """What stands under a key that is not known: one of what is held, where all that is of one kind."""
+    if held.element != UNKNOWN or not held.items:
+        return held.element
+    found = held.items[0][1]
+    for _, value in held.items:
+        if type(value) is not type(found) or getattr(value, "model", None) is not getattr(found, "model", None):
+            return held.element
+    for _, value in held.items[1:]:
+        found = join(found, value)
+    return found

@@ -1,0 +1,124 @@
+"""Where rows come from: the loops that hand them out, the expressions that make querysets and those that ask them."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+from stackaudit.link.models.model import Model
+from stackaudit.model.source import Place
+
+NO_LOOPS: frozenset[Loop] = frozenset()
+GIVEN = "given"
+"""`Origin.by` of rows behind one row that another function asked for: other callers may hand over other rows."""
+COMBINED = "combined"
+"""`Origin.by` of what union(), intersection() and difference() make: nothing can be loaded with it."""
+HOOKS = ("index_queryset", "get_queryset")
+"""`Origin.by` of rows that a library takes where a class does not define the method; `where` is the class."""
+RAW = "raw"
+"""`Origin.by` of rows that `raw()` asks for."""
+
+
+class Loop(Struct, eq=False):
+    """A loop during its walk.
+
+    `depth` counts the frames below it; `bounded` says why its turns do not count, "" where they do; `page` how many
+    turns it takes where a page shows so many rows, 0 where that is open. `behind` says whose relation it goes through,
+    `owner` is the model of the one row whose relation that is, None where there are several rows, or it is no relation.
+    """
+
+    place: Place
+    depth: int
+    bounded: str = ""
+    text: str = ""
+    guard: int = 0
+    steps: tuple[tuple[Place, str], ...] = ()
+    page: int = 0
+    behind: Behind | None = None
+    owner: Model | None = None
+
+
+class Origin(Struct, frozen=True, eq=False):
+    """The expression that makes a queryset: what a fix changes. `text` is the expression, shortened.
+
+    `model` is the model of its rows, `lists` what they bring by `to_attr`. `refined` is the queryset that it was
+    made of (`books` in `books.filter(...)`); `bare` says that its rows come with a `select_related()` that names no
+    relation; `beside` are querysets that other branches take instead. Where it is the related manager of a row that a
+    loop hands out, and uses what was prefetched, `outer` is the queryset of that loop and `way` leads from its rows to
+    these; where the row comes from a caller, `way` alone says which relation it is. `partial` marks one that only a
+    branch makes: others leave the manager as it was.
+    """
+
+    place: Place
+    text: str
+    where: str
+    by: str = ""
+    model: Model | None = None
+    refined: Origin | None = None
+    outer: Origin | None = None
+    way: tuple[str, ...] = ()
+    lists: frozenset[str] = frozenset()
+    bare: bool = False
+    beside: tuple[Origin, ...] = ()
+    partial: bool = False
+
+    @property
+    def is_raw(self) -> bool:
+        """Whether its rows come from SQL, to which nothing can be joined."""
+        return self.by == RAW or (self.refined is not None and self.refined.is_raw)
+
+    @property
+    def is_combined(self) -> bool:
+        """Whether its rows are put together from several querysets: Django lets nothing be loaded with them."""
+        return self.by == COMBINED or (self.refined is not None and self.refined.is_combined)
+
+    def __eq__(self, other: object) -> bool:
+        """Whether both are the same expression of one function; what is known of its rows does not count."""
+        if self is other:
+            return True
+        return type(other) is Origin and (self.place, self.text, self.where, self.by) == (
+            other.place,
+            other.text,
+            other.where,
+            other.by,
+        )
+
+    def __hash__(self) -> int:
+        return hash((self.place, self.text))
+
+    def among(self, other: Origin | None) -> Origin | None:
+        """The nearest queryset that both were made of: this one, the other one, or an earlier one; None for none."""
+        mine: list[Place] = []
+        one: Origin | None = self
+        while one is not None:
+            mine += [] if one.partial else [one.place]
+            one = one.refined
+        while other is not None and other.place not in mine:
+            other = other.refined
+        return other
+
+
+class Asking(Struct, frozen=True, cache_hash=True):
+    """The expression that asks for the rows behind a relation, in the code that has the row: what a fix rewrites.
+
+    `methods` are those between the relation and the rows, but for `all()`; `last` is the one that ends them ("count",
+    "first"), "" where the rows are gone through.
+    """
+
+    place: Place
+    text: str
+    where: str
+    methods: frozenset[str] = frozenset()
+    last: str = ""
+
+
+class Behind(Struct, frozen=True, cache_hash=True):
+    """Rows that a relation of other rows leads to and that nobody loaded, as a prefetch of those would name them.
+
+    `own` is their own origin (`book.tags.all()`); `origin` the outermost queryset that is known, and `path` the
+    relations from its rows. Where none is known `origin` is None, and `path` begins at a row of `model`.
+    """
+
+    own: Origin | None
+    origin: Origin | None
+    path: tuple[str, ...]
+    model: Model
