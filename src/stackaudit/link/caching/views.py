@@ -54,6 +54,8 @@ PLAIN = frozenset(
 PUBLIC = ("django.contrib.sitemaps.", "django.contrib.syndication.", "django.views.i18n.")
 """Views of Django that show the same to everybody."""
 DEPTH = 4
+CANDIDATES = 4
+"""How many templates of one name are read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,6 +219,7 @@ class _Reader:
         self.doubt = ""
         self.seen: set[str] = set()
         self.given: set[str] = set()
+        self.chosen = False
 
     def unsure(self, why: str) -> None:
         """Notes what could not be followed."""
@@ -306,9 +309,11 @@ class _Reader:
     def _one_of(self, name: str, found: list[TemplateFile]) -> None:
         """Several applications have a template of that name: what the first holds counts where all hold something."""
         readers = []
-        for item in found:
+        for item in found[:CANDIDATES]:
             reader = _Reader(self.stack)
-            reader.seen, reader.given = set(self.seen), self.given
+            # only the first choice is read apart: choices within choices would multiply
+            reader.seen, reader.given = self.seen if self.chosen else set(self.seen), self.given
+            reader.chosen = True
             reader.nodes(item.path, item.tree.nodes)
             readers.append(reader)
         if all(reader.leaks for reader in readers):
