@@ -124,7 +124,11 @@ def _beside(stack: Stack, sent: Sent) -> str:
     names = {
         other.send.name
         for other in stack.celery.sent
-        if not other.late and other.send.name != sent.send.name and senders & set(_senders(other))
+        if not other.late
+        and other.body is not sent.body
+        and other.send.name != sent.send.name
+        and senders & set(_senders(other))
+        and not _loads_what_is_deleted(stack, other)
     }
     if not names:
         return ""

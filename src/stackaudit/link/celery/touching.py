@@ -110,9 +110,9 @@ def py_name(expr: py.Expr) -> str:
 
 
 def _mentioned(function: py.FunctionDef, body: tuple[py.Stmt, ...]) -> Iterator[tuple[str, bool]]:
-    """The words of a function, each with whether it may lead to a function: keywords and texts only name columns.
+    """The words of a function, each with whether it may lead to a function.
 
-    What a function calls its own variables says nothing of rows.
+    Keywords, and texts without a dot, only name columns; what a function calls its own variables says nothing of rows.
     """
     own = {param.name for param in function.params}
     for item in nodes(body):
@@ -129,7 +129,8 @@ def _mentioned(function: py.FunctionDef, body: tuple[py.Stmt, ...]) -> Iterator[
             for keyword in item.keywords:
                 yield from ((part, False) for part in (keyword.name or "").split("__"))
         elif isinstance(item, py.Constant) and isinstance(item.value, str) and len(item.value) < 80:
-            yield from ((part, False) for word in item.value.split(".") for part in word.split("__"))
+            named = "." in item.value  # `send_task("shop.tasks.count")`
+            yield from ((part, named) for word in item.value.split(".") for part in word.split("__"))
 
 
 def _by_name(stack: Stack) -> Mapping[str, list[py.FunctionDef]]:
