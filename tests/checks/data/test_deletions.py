@@ -82,6 +82,7 @@ def test_the_deleted_row_is_read_before_and_opposite_tasks_wait_together(tmp_pat
         (
             "recount",
             "signal",
-            " Let `shelve` wait for the commit as well: other receivers send it for the same model, and the order counts.",
+            " Other receivers of the same model send `shelve`: where one undoes what the other does, let these wait "
+            "for the commit as well, or their order changes.",
         ),
     ]

@@ -133,7 +133,10 @@ def _beside(stack: Stack, sent: Sent) -> str:
     if not names:
         return ""
     told = ", ".join(f"`{name}`" for name in sorted(names))
-    return f" Let {told} wait for the commit as well: other receivers send it for the same model, and the order counts."
+    return (
+        f" Other receivers of the same model send {told}: where one undoes what the other does, let these wait for the "
+        "commit as well, or their order changes."
+    )
 
 
 def _writes(stack: Stack, sent: Sent) -> bool:
