@@ -26,6 +26,8 @@ _STARTS = frozenset({"delay", "apply_async", "delay_on_commit", "apply_async_on_
 """Methods that start a task."""
 DEPTH = 3
 """How many calls are followed from a silent write."""
+NEAR = 1
+"""How deep whatever is forgotten is taken to be what the write changed."""
 SHORT = 2
 """How many statements a receiver may have that leaves the forgetting to another function."""
 
@@ -52,7 +54,7 @@ def signal_invalidation_misses_bulk(stack: Stack) -> Iterator[Verdict]:
     for receiver in _receivers(stack):
         site = Site(receiver.place, f"{receiver.module.name}.{receiver.function.name}: {receiver.model.name}")
         silent = [event for event in _writes(stack, receiver.model) if _matters(receiver, event)]
-        missed = [event for event in silent if not _forgets_beside(stack, event)]
+        missed = [event for event in silent if not _forgets_beside(stack, receiver, event)]
         if not missed:
             yield Pass(site)
             continue
@@ -181,7 +183,7 @@ def _asks_created(function: py.FunctionDef, call: py.Call) -> bool:
     )
 
 
-def _forgets_beside(stack: Stack, event: Event) -> bool:
+def _forgets_beside(stack: Stack, receiver: _Receiver, event: Event) -> bool:
     """Whether the function of a silent write forgets cached values itself, or sends the signal."""
     module = stack.modules.by_path.get(event.place.path)
     if module is None:
@@ -195,15 +197,32 @@ def _forgets_beside(stack: Stack, event: Event) -> bool:
                 around.append(node)
     if not around:
         return False
-    return _sends_or_forgets(stack, module, around[-1], 0)
+    return _sends_or_forgets(stack, receiver, module, around[-1], set(), 0)
 
 
-def _sends_or_forgets(stack: Stack, module: SourceModule, function: py.FunctionDef, depth: int) -> bool:
-    """Whether a function, or one that it calls or starts as a task, sends the signal or forgets cached values."""
-    if _forgetting(stack, module, function) is not None:
+def _sends_or_forgets(
+    stack: Stack,
+    receiver: _Receiver,
+    module: SourceModule,
+    function: py.FunctionDef,
+    seen: set[tuple[str, int]],
+    depth: int,
+) -> bool:
+    """Whether a function, or one that it calls or starts as a task, sends the signal or forgets cached values.
+
+    What is sent or forgotten deeper down counts where it is post_save, or a key that the receiver forgets as well.
+    """
+    if (module.path, function.start) in seen:
+        return False
+    seen.add((module.path, function.start))
+    forgets = _forgetting(stack, module, function)
+    if forgets is not None and (
+        depth <= NEAR or not receiver.keys or key_words(forgets, function.body) & receiver.keys
+    ):
         return True
     for node in nodes(function.body):
-        if isinstance(node, py.Attribute) and node.attr in ("send", "send_robust"):
+        sent = dotted(node) if isinstance(node, py.Attribute) and node.attr in ("send", "send_robust") else None
+        if sent is not None and (not depth or "post_save" in sent.split(".")):
             return True
         if not isinstance(node, py.Call) or depth >= DEPTH:
             continue
@@ -214,6 +233,6 @@ def _sends_or_forgets(stack: Stack, module: SourceModule, function: py.FunctionD
         )
         if symbol is None or symbol.module is None or not isinstance(symbol.node, py.FunctionDef):
             continue
-        if symbol.node is not function and _sends_or_forgets(stack, symbol.module, symbol.node, depth + 1):
+        if _sends_or_forgets(stack, receiver, symbol.module, symbol.node, seen, depth + 1):
             return True
     return False
