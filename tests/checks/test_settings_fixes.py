@@ -330,7 +330,7 @@ def test_the_number_of_proxies_belongs_to_the_installation(settings: str, fix: s
     assert found == [("throttles", fix)]
 
 
-def test_a_key_that_dynaconf_replaces_is_no_default_of_a_call(tmp_path: Path) -> None:
+def test_what_dynaconf_may_replace_is_told_so(tmp_path: Path) -> None:
     (tmp_path / "shop").mkdir()
     (tmp_path / "shop/settings.py").write_text(
         f"from dynaconf import DjangoDynaconf\n{SERVED}SECRET_KEY = 'known'\n"
@@ -341,4 +341,7 @@ def test_a_key_that_dynaconf_replaces_is_no_default_of_a_call(tmp_path: Path) ->
     assert [item.fix for item in rules.secret_key_exposed(stack) if isinstance(item, Fail)] == [
         "Take the key out of shop/settings.py: an installation gives its own by SHOP_SECRET_KEY or in its settings "
         "file, and none runs with a key that everybody knows. Those that ran with it need a new one."
+    ]
+    assert [item.values["sessions"] for item in rules.session_backend(stack) if isinstance(item, Fail)] == [
+        "Unless SHOP_SESSION_ENGINE or a file of dynaconf says otherwise, sessions"
     ]

@@ -184,9 +184,7 @@ def _answered(settings: Settings, doors: _Doors, question: Question) -> Iterator
 def _failed(
     settings: Settings, doors: _Doors, question: Question, site: Site, held: list[Any], value: AnyValue
 ) -> Verdict:
-    values = {"value": repr(held[-1]), "unless": ""}
-    if settings.overlay:
-        values["unless"] = f"Unless {settings.overlay}_{question.setting} or a file of dynaconf says otherwise, "
+    values = {"value": repr(held[-1]), "unless": settings.unless(question.setting)}
     fix = ""
     if question.id in COOKIES and not doors.speaks_https(settings):
         if isinstance(value, Known) and "default of env" in value.note and not settings.overlay:

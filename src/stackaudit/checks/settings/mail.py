@@ -55,7 +55,9 @@ def email_blocking(stack: Stack) -> Iterator[Verdict]:
     elif timeout.value:
         yield Pass(site)
     else:
-        yield Fail(site, {"setting": _named(path), "harm": _harm(stack)}, related=(sender,))
+        unless = settings.unless(path[0] if len(path) > 1 else "EMAIL_TIMEOUT")
+        values = {"setting": _named(path), "harm": _harm(stack), "mail": f"{unless}mail" if unless else "Mail"}
+        yield Fail(site, values, related=(sender,))
 
 
 def _harm(stack: Stack) -> str:

@@ -51,7 +51,9 @@ def session_backend(stack: Stack) -> Iterator[Verdict]:
             yield Unsure(site, f"where {engine.value} keeps sessions is not known")
     elif not _cleared(stack):
         cause = "admin-alone" if _admin_alone(stack, settings) else "never-cleared"
-        yield Fail(site, {"engine": kind, "cache": ""}, cause=cause)
+        unless = settings.unless("SESSION_ENGINE")
+        values = {"engine": kind, "cache": "", "sessions": f"{unless}sessions" if unless else "Sessions"}
+        yield Fail(site, values, cause=cause)
     elif kind == "db" and (cache := _shared_cache(settings)):
         yield Fail(site, {"engine": kind, "cache": cache}, cause="cache-at-hand")
     else:

@@ -78,6 +78,10 @@ class Settings:
                 return found[1].removesuffix(f"_{name}")
         return ""
 
+    def unless(self, name: str) -> str:
+        """The beginning of a sentence about a setting that dynaconf may replace, "" where it is not used."""
+        return f"Unless {self.overlay}_{name} or a file of dynaconf says otherwise, " if self.overlay else ""
+
     @property
     def certain(self) -> Settings:
         """The same settings; where something speaks against their being production's, every value is unknown."""
