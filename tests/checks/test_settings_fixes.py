@@ -227,9 +227,9 @@ def test_the_next_django_lies_above(release: str, advice: str, tmp_path: Path) -
 
 
 NH3 = (
-    "Its `tags` and `attributes` are sets where bleach takes lists (a list is a TypeError), `rel` among the attributes "
-    "needs `link_rel=None`, callables go into `attribute_filter`, and tags that are not allowed are dropped instead of "
-    "escaped."
+    "Its `tags` are a set and its `attributes` a dict of sets, where bleach takes lists (a list is a TypeError), `rel` "
+    "among the attributes needs `link_rel=None`, callables go into `attribute_filter`, and tags that are not allowed "
+    "are dropped instead of escaped."
 )
 
 

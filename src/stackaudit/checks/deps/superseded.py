@@ -71,9 +71,9 @@ SUPERSEDED: Mapping[str, Successor] = {
 }
 
 _NH3 = (
-    "Its `tags` and `attributes` are sets where bleach takes lists (a list is a TypeError), `rel` among the attributes "
-    "needs `link_rel=None`, callables go into `attribute_filter`, and tags that are not allowed are dropped instead of "
-    "escaped."
+    "Its `tags` are a set and its `attributes` a dict of sets, where bleach takes lists (a list is a TypeError), `rel` "
+    "among the attributes needs `link_rel=None`, callables go into `attribute_filter`, and tags that are not allowed "
+    "are dropped instead of escaped."
 )
 """Measured with nh3 0.3."""
 _LINKS = frozenset({"linkify", "linkifier", "Linker", "LinkifyFilter"})

@@ -56,7 +56,7 @@ def _outside(stack: Stack, settings: Settings) -> Verdict:
         "others": "",
         "view": "",
         "file": settings.place("DATABASES").path,
-        "tasks": " Tasks that views send would run before the commit then; send them by `delay_on_commit`."
+        "tasks": " Tasks that views send would run before the commit then; send them by `transaction.on_commit`."
         if sends
         else "",
     }
