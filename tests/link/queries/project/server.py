@@ -79,7 +79,7 @@ def fill(size):
         models.Profile.objects.create(author=author, text="x")
         publisher = models.Publisher.objects.create(name=f"publisher {number}")
         for part in range(size // 7 + 1):
-            editor = author.mentor or authors[0]
+            editor = authors[number - part - 1]  # another one for each book
             title = f"book {number}.{part}"
             book = models.Book.objects.create(title=title, author=author, publisher=publisher, editor=editor)
             book.tags.add(*tags)
