@@ -26,6 +26,9 @@ class Book(models.Model):
 
     def red(self):
         return self.tags.filter(name="red")
+
+    def rivals(self):
+        return Book.objects.exclude(pk=self.pk)
 """
 VIEWS = """\
 from django.shortcuts import render
@@ -67,7 +70,8 @@ def test_what_asks_again_is_not_helped_by_a_plain_prefetch(tmp_path: Path) -> No
     template = "{% for book in books %}{{ book.author.name }}{% for t in book.red %}{{ t }}{% endfor %}{% endfor %}"
     assert fixes(tmp_path, template) == [
         'Add `.select_related("author").prefetch_related("tags")` to `Book.objects.all()` in shop.views.shelf. '
-        "In `shop.models.Book.red` filter `self.tags.all()` in Python: `filter()` asks the database even where `tags` "
+        "In `shop.models.Book.red` filter `self.tags.all()` in Python (where each row has few of them): "
+        "`filter()` asks the database even where `tags` "
         "is prefetched."
     ]
 
@@ -265,3 +269,15 @@ def test_what_several_views_show_is_not_taken_from_one(tmp_path: Path) -> None:
     assert fixes(tmp_path, template, VIEWS + more.replace('order_by("pk")', 'prefetch_related("tags")')) == [
         'Add `.prefetch_related("tags")` to `Book.objects.all()` in shop.views.shelf.'
     ]
+
+
+def test_a_query_behind_a_condition_is_told_as_one(tmp_path: Path) -> None:
+    shown = "{% for book in books %}{{ book.rivals.count }}{% endfor %}"
+    where = "{% for book in books %}{% if book.author_id %}{{ book.rivals.count }}{% endif %}{% endfor %}"
+    single = "{% for book in author.book_set.all %}{{ book.rivals.count }}{% endfor %}"
+    views = VIEWS.replace("import Book", "import Author").replace(
+        '{"books": Book.objects.all()}', '{"author": Author.objects.get(pk=1)}'
+    )
+    assert [fail.cause for fail in failures(tmp_path / "a", shown)] == ["query"]
+    assert [fail.cause for fail in failures(tmp_path / "b", where)] == ["guarded-query"]
+    assert [fail.cause for fail in failures(tmp_path / "c", single, views)] == ["query-detail"]

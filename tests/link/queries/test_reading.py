@@ -18,7 +18,7 @@ CASES = {
         print([book.title for book in author.books.filter(price__gt=0)])
 """,
         'Append `.prefetch_related("books")` to `Author.objects.all()`. In `shop.views.filtered` filter '
-        f"`author.books.all()` in Python: `filter()` {ASKED} `books` is prefetched.",
+        f"`author.books.all()` in Python (where each row has few of them): `filter()` {ASKED} `books` is prefetched.",
         """
     for author in Author.objects.all().prefetch_related("books"):
         print([book.title for book in author.books.all() if book.price > 0])
@@ -30,8 +30,8 @@ CASES = {
         print([book.title for book in author.books.filter(tags__name="red", publisher__name="")])
 """,
         'Append `.prefetch_related("books")` to `Author.objects.all()`. In `shop.views.filtered_by_their_relation` '
-        f"filter `author.books.all()` in Python: `filter()` {ASKED} `books` is prefetched. That looks at `books__tags` "
-        "and `books__publisher`: prefetch that, too.",
+        f"filter `author.books.all()` in Python (where each row has few of them): `filter()` {ASKED} `books` is "
+        "prefetched. That looks at `books__tags` and `books__publisher`: prefetch that, too.",
         """
     for author in Author.objects.all().prefetch_related("books__tags", "books__publisher"):
         books = [book for book in author.books.all() if book.publisher.name == ""]
@@ -95,12 +95,12 @@ CASES = {
     for book in Book.objects.annotate(labels=Count("tags")):
         print(book.labels, book.chapter_set.count())
 """,
-        'Append `.annotate(…=Subquery(Chapter.objects.filter(book=OuterRef("pk")).values("book").annotate(n=Count("pk"'
-        ')).values("n")))` to `Book.objects.annotate(labels=Count("tags"))` and use that in place of '
+        'Append `.annotate(…=Coalesce(Subquery(Chapter.objects.filter(book=OuterRef("pk")).values("book").annotate(n='
+        'Count("pk")).values("n")), 0))` to `Book.objects.annotate(labels=Count("tags"))` and use that in place of '
         "`book.chapter_set.count()`.",
         """
     count = Chapter.objects.filter(book=OuterRef("pk")).values("book").annotate(n=Count("pk")).values("n")
-    for book in Book.objects.annotate(labels=Count("tags")).annotate(number=Subquery(count)):
+    for book in Book.objects.annotate(labels=Count("tags")).annotate(number=Coalesce(Subquery(count), 0)):
         print(book.labels, book.number)
 """,
     ),
@@ -158,6 +158,7 @@ CASES = {
     ),
 }
 NAMES = """from django.db.models import Exists, OuterRef, Q, Subquery
+from django.db.models.functions import Coalesce
 
 
 def labels_of(book):

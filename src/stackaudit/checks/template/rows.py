@@ -38,10 +38,11 @@ def _verdict(repeat: Repeat, text_of: Callable[[Place], str], templates: Templat
     if event.outcome == "unknown":
         return Unsure(site, event.why)
     cause = "bypassed" if all(item.kind == "bypassed" for item in repeat.failing) else ""
-    cause = cause or ("query" if all(item.kind == "query" for item in repeat.failing) else "")
-    cause = cause or ("guarded" if all(item.guarded for item in repeat.failing) else "")
-    if repeat.is_short and cause in ("", "guarded"):
-        cause = f"{cause}-detail".removeprefix("-")
+    if not cause:
+        parts = ["guarded"] if all(item.guarded for item in repeat.failing) else []
+        parts += ["query"] if all(item.kind == "query" for item in repeat.failing) else []
+        parts += ["detail"] if repeat.is_short else []
+        cause = "-".join(parts)
     origin = repeat.origin.text if repeat.origin is not None else ""
     return Fail(
         site,

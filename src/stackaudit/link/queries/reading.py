@@ -25,7 +25,10 @@ _LOADS = frozenset({"select_related", "prefetch_related", "only", "defer", "usin
 _HEAD = re.compile(r"([\w.\[\]\"]*)\.\w+\(")
 _FLAT = re.compile(r'\.values_list\("([a-z]\w*?)", flat=True\)$')
 _KEYWORD = re.compile(r"[(,]\s*(\w+)=(?!=)")
+_COLUMN = re.compile(r"\.(?:values|values_list|order_by)\(([^()]*)\)")
+_PATH = re.compile(r'"-?(\w+__\w+)"')
 _FIRST = re.compile(r"\.first(?=$|[.|])")
+_FEW = " (where each row has few of them)"
 _SAID = 3
 """So many places are told one by one."""
 
@@ -86,8 +89,10 @@ def _looked_at(event: Event) -> Iterator[Path]:
     target = event.relation.target if event.relation is not None else None
     if target is None or event.asking is None:
         return
-    for found in _KEYWORD.finditer(event.asking.text):
-        first, _, rest = found[1].partition("__")
+    text = event.asking.text
+    named = [path for found in _COLUMN.finditer(text) for path in _PATH.findall(found[1])]
+    for written in (*_KEYWORD.findall(text), *named):
+        first, _, rest = written.partition("__")
         relation = target.by_query_name(first)
         other = relation.target if relation is not None else None
         name = rest.partition("__")[0]
@@ -132,7 +137,7 @@ def _instead(event: Event, text_of: TextOf) -> str:
     if methods and methods <= _LOADS and not last:
         return f"read {rows} and have the prefetch load what the rows need in turn, here and for other callers"
     if last == "exists":
-        return f"look for one in {rows} in Python"
+        return f"look for one in {rows} in Python{_FEW}"
     if last in ("count", "aggregate"):
         return f"count over {rows} in Python"
     if last in _PICKS:
@@ -140,9 +145,9 @@ def _instead(event: Event, text_of: TextOf) -> str:
     if methods and methods <= _SORTS:
         return f"sort {rows} in Python"
     if methods <= _FILTERS | _SORTS | _LOADS | {"distinct"}:
-        return f"filter {rows} in Python" if methods & _FILTERS else f"read {rows}, each once"
+        return f"filter {rows} in Python{_FEW}" if methods & _FILTERS else f"read {rows}, each once"
     if methods & _FILTERS and methods <= _FILTERS | _SORTS | _LOADS | _VALUES | {"distinct"}:
-        return f"filter {rows} in Python and take the values from those"
+        return f"filter {rows} in Python{_FEW} and take the values from those"
     return f"work it out from {rows} in Python"
 
 
@@ -222,8 +227,9 @@ def annotation(event: Event) -> str:
     rows = f'{manager(target)}.filter({back}=OuterRef("pk"){", …" if is_narrowed else ""})'
     if last == "exists":
         return f"Exists({rows})"
-    value = f'"{back}").annotate(n=Count("pk")).values("n")' if is_count else "…)"
-    return f"Subquery({rows}.values({value})"
+    if is_count:  # a Subquery that finds no group gives None
+        return f'Coalesce(Subquery({rows}.values("{back}").annotate(n=Count("pk")).values("n")), 0)'
+    return f"Subquery({rows}.values(…))"
 
 
 def _aggregates(origin: Origin | None) -> bool:
