@@ -172,8 +172,8 @@ class StepViewSet(viewsets.ModelViewSet):
     serializer_class = PickedSerializer
 """
     assert fixes(tmp_path, api) == [
-        "In `shop.api.PickedSerializer.get_dishes` filter `step.ingredients.all()` in Python (where each row has few of "
-        "them): `filter()` asks the database even where `ingredients` is prefetched.",
+        "In `shop.api.PickedSerializer.get_dishes` filter `step.ingredients.all()` in Python (where each row has few "
+        "of them): `filter()` asks the database even where `ingredients` is prefetched.",
         "`Recipe.objects.filter(steps=step).count()` in `shop.api.PickedSerializer.get_recipes` runs for each row: let "
         "the rows bring the number, `annotate(…=Subquery(…))` over Recipe, or count once for all of them.",
     ]
