@@ -18,6 +18,7 @@ from stackaudit.link.modules import SourceModule
 from stackaudit.link.nodes import nodes
 from stackaudit.link.pages.events import certain
 from stackaudit.link.pages.files import Templates
+from stackaudit.link.pages.flags import Lacking
 from stackaudit.link.pages.render import Renderer
 from stackaudit.link.pages.repeated import Path
 from stackaudit.link.pages.turns import Asked
@@ -113,8 +114,11 @@ class PageHooks:
     def page(self, view: Instance, context: Value, at: At) -> None:
         """Render the template of a view."""
         kind = kind_of(view.cls)
-        if kind is not None:
-            self.render(tuple(self.views.names(view, kind, at)), context, at)
+        if kind is None:
+            return
+        before, self.renderer.lacking = self.renderer.lacking, Lacking(self.walk.models, view.cls)
+        self.render(tuple(self.views.names(view, kind, at)), context, at)
+        self.renderer.lacking = before
 
     def render(self, names: tuple[str, ...], context: Value, at: At) -> None:
         """Render the first of the templates that exists."""

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from stackaudit.facts import template as t
-from stackaudit.link.pages.expressions import Scope
 from stackaudit.link.queries.comparisons import lacks
 from stackaudit.link.queries.joining import decided
 from stackaudit.link.queries.values import Const, Row
 from stackaudit.link.queries.walk import Walk
+
+if TYPE_CHECKING:
+    from stackaudit.link.pages.expressions import Scope
 
 
 def outcome(walk: Walk, scope: Scope, test: t.Expr | None) -> bool | None:
@@ -18,10 +22,12 @@ def outcome(walk: Walk, scope: Scope, test: t.Expr | None) -> bool | None:
     match test:
         case t.Path(parts=()):
             value = scope.get(test.name)
-            return decided(value) if value is not None else None
+            return decided(value) if value is not None else _of_missing(scope, test)
         case t.Path(parts=(name,)):
             row = scope.get(test.name)
-            return False if isinstance(row, Row) and lacks(walk, row, name) else None
+            return False if isinstance(row, Row) and lacks(walk, row, name) else _of_missing(scope, test)
+        case t.Path():
+            return _of_missing(scope, test)
         case t.Literal():
             return bool(test.value)
         case t.Operation(op="not", operands=(operand,)):
@@ -37,6 +43,10 @@ def outcome(walk: Walk, scope: Scope, test: t.Expr | None) -> bool | None:
             one, other = _constant(scope, left), _constant(scope, right)
             return None if one is None or other is None else (one.value == other.value) is (test.op == "==")
     return None
+
+
+def _of_missing(scope: Scope, path: t.Path) -> bool | None:
+    return False if scope.get(path.name) is None and path.name in scope.lacking else None
 
 
 def _constant(scope: Scope, expr: t.Expr) -> Const | None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
 
 from msgspec.structs import replace
 
 from stackaudit.facts import template as t
+from stackaudit.link.pages import conditions
 from stackaudit.link.pages import walk as q
 from stackaudit.link.pages.files import TemplateFile, Templates
 from stackaudit.link.pages.repeated import ASKING, Repeats, builds_anew
@@ -30,10 +31,14 @@ _COUNTS = frozenset({"length", "length_is", "count"})
 
 @dataclass
 class Scope:
-    """The context: the innermost dictionary last. `macros` are those that the template defines or imports."""
+    """The context: the innermost dictionary last.
+
+    `macros` are those that the template defines or imports, `lacking` the names that are certain not to be there.
+    """
 
     layers: list[dict[str, Value]]
     macros: dict[str, tuple[TemplateFile, t.Macro]] = field(default_factory=dict)
+    lacking: Container[str] = ()
 
     def get(self, name: str) -> Value | None:
         """The value of a name, None where the context has none."""
@@ -198,6 +203,8 @@ class Expressions(ABC):
                 value = self.value(operand)
                 if isinstance(value, Rows) and not value.evaluated:
                     self.run(operand, value, self.at(operand.region))
+            if conditions.outcome(self.walk, self.scope, operand) is (expr.op == "or"):
+                break
         return value
 
     def where(self, test: t.Expr) -> AbstractContextManager[None]:

@@ -6,6 +6,7 @@ what its body reads meet in one walk, through includes, blocks and tags.
 
 from __future__ import annotations
 
+from collections.abc import Container
 from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass
 
@@ -50,6 +51,8 @@ class Renderer:
         self.texts: dict[Place, str] = {}
         self.repeats = Repeats(walk)
         self.turns = Turns(walk)
+        self.lacking: Container[str] = ()
+        """Names that are certain not to be in the context of the page that is being rendered."""
 
     def render(self, name: str, context: dict[str, Value], at: At, text: str = "", included: bool = False) -> bool:
         """Render the template `name`, called (or `included`) at `at`; False where no file has that name."""
@@ -64,7 +67,7 @@ class Renderer:
         self.open.append(file.path)
         try:
             with self.walk.step(at, text or f'render "{name}"', file.path, included):
-                _File(self, self.chain(file), Scope([{}, context])).root()
+                _File(self, self.chain(file), Scope([{}, context], lacking=self.lacking)).root()
         finally:
             self.open.pop()
             self.depth -= 1
@@ -304,7 +307,9 @@ class _File(Expressions):
     def inclusion(self, library: Library, outcome: Value, region: Region) -> None:
         if library.template and isinstance(outcome, Mapping):
             context = {str(name): value for name, value in outcome.items}
+            before, self.renderer.lacking = self.renderer.lacking, ()  # the context is the tag's, not the view's
             self.renderer.render(library.template, context, self.at(region), f"{{% {library.name} %}}")
+            self.renderer.lacking = before
 
     def imported(self, node: t.Import) -> None:
         if not (isinstance(node.template, t.Literal) and isinstance(node.template.value, str)):
