@@ -281,3 +281,17 @@ def test_a_query_behind_a_condition_is_told_as_one(tmp_path: Path) -> None:
     assert [fail.cause for fail in failures(tmp_path / "a", shown)] == ["query"]
     assert [fail.cause for fail in failures(tmp_path / "b", where)] == ["guarded-query"]
     assert [fail.cause for fail in failures(tmp_path / "c", single, views)] == ["query-detail"]
+
+
+def test_a_few_rows_of_each_row_are_told_at_their_own_loop(tmp_path: Path) -> None:
+    views = """\
+from django.shortcuts import render
+from .models import Author
+
+def shelf(request):
+    held = [{"books": author.book_set.order_by("pk")[:3]} for author in Author.objects.all()]
+    return render(request, "shelf.html", {"held": held})
+"""
+    inner = "{% for tag in book.tags.all %}{{ tag.name }}{% endfor %}"
+    template = "{% for item in held %}{% for book in item.books %}" + inner + "{% endfor %}{% endfor %}"
+    assert [fail.values["loop"] for fail in failures(tmp_path, template, views)] == ["{% for book in item.books %}"]

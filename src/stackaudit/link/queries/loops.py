@@ -108,10 +108,9 @@ def enter(walk: Walk, value: Value, at: At, text: str = "the loop", bounded: str
     running = frozenset(walk.loops)
     walk.loops.append(loop)
     element = turned(element_of(value), loop, running)
-    if loop.bounded and isinstance(element, Row) and isinstance(value, Rows):
-        around = walk.repeating(value.loops)
-        if around is not None:  # a few rows for each turn of a longer loop are many
-            element = replace(element, loop=around)
+    is_of_rows = isinstance(element, Row) and isinstance(value, Rows)
+    if loop.bounded and is_of_rows and walk.repeating(value.loops) is not None:
+        loop.bounded, loop.page = "", 0  # a few rows for each turn of a longer loop are many
     if isinstance(value, Other) and value.name == LISTED:
         walk.record.listed.add(loop.place)
     if isinstance(value, Other) and isinstance(element, Other) and not element.name:
