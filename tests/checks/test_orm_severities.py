@@ -54,6 +54,11 @@ BODIES = {
     for book in author.book_set.all():
         print([review.name for review in book.reviewer_set.all()])
 """,
+    "of_the_words_of_a_text": """
+    words = filter(str.isdigit, re.findall(r"#(\\w+)", names))
+    for book in Book.objects.filter(Q(pk__in=words) | Q(title__in=words)):
+        print(book.author.name)
+""",
     "of_a_short_page": """
     for book in Book.objects.order_by("title")[:10]:
         print(book.author.name)
@@ -239,6 +244,7 @@ def test_in_a_request(tmp_path: Path) -> None:
         "guarded": ["conditional"],
         "of_one_row": ["detail"],
         "of_one_key": ["detail"],
+        "of_the_words_of_a_text": ["few"],
         "of_a_short_page": ["detail"],
         "of_one_row_where": ["conditional-detail"],
         "after_an_early_turn": ["conditional"],
@@ -267,6 +273,7 @@ def test_in_commands_and_tasks(tmp_path: Path) -> None:
         "guarded": ["conditional"],
         "of_one_row": ["background"],
         "of_one_key": ["background"],
+        "of_the_words_of_a_text": ["few"],
         "of_a_short_page": ["background"],
         "of_one_row_where": ["conditional-detail"],
         "after_an_early_turn": ["conditional"],
@@ -289,3 +296,17 @@ def test_in_commands_and_tasks(tmp_path: Path) -> None:
     }
     assert causes(tmp_path / "commands", "shop/management/commands/load.py") == expected
     assert causes(tmp_path / "tasks", "shop/mails.py", "@shared_task(bind=True)") == expected
+
+
+def test_how_often_is_said_as_it_is(tmp_path: Path) -> None:
+    bodies = {name: BODIES[name] for name in ("plain", "guarded")}
+    bodies["behind_the_rows"] = """
+    for author in Author.objects.all():
+        print([[reviewer.name for reviewer in book.reviewer_set.all()] for book in author.book_set.all()])
+"""
+    found = failures(tmp_path, "shop/views.py", "", bodies, (orm.n_plus_one_forward, orm.n_plus_one_reverse))
+    assert {name: [fail.values["each"] for fail in fails] for name, fails in found.items()} == {
+        "plain": ["once for each Book"],
+        "guarded": ["for each Book that a condition in the loop lets through"],
+        "behind_the_rows": ["once for each Author, or for each row behind it"],
+    }

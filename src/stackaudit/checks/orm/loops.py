@@ -218,6 +218,29 @@ def _cause(loops: Loops, turns: Turns, site: Site, events: list[Event], otherwis
     return "beside" if cause and (turn.outside or turn.writes) else cause or "background"
 
 
+def _said(events: list[Event]) -> dict[str, str]:
+    said = words(events[0])
+    return {**said, "paths": _shown(events), "each": _each(said["model"], events)}
+
+
+def _each(model: str, events: list[Event]) -> str:
+    """Of how many rows the relations are asked, as it follows "asks the database"."""
+    if all(event.guarded for event in events):
+        return f"for each {model} that a condition in the loop lets through"
+    return f"once for each {model}{', or for each row behind it' if any(map(_is_nested, events)) else ''}"
+
+
+def _is_nested(event: Event) -> bool:
+    """Whether a path goes through a relation to many rows before its last step."""
+    model = event.origin.model if event.origin is not None else None
+    for name in event.path[:-1]:
+        relation = model.relation(name) if model is not None else None
+        if relation is None or relation.many:
+            return relation is not None
+        model = relation.target
+    return False
+
+
 def _told(loops: Loops, of: Callable[[Origin | None, str, list[Event]], str], source: str, events: list[Event]) -> str:
     """The fix, with what to mind; "" where the queryset is not known."""
     text = of(events[0].origin, source, events) if events[0].origin is not None else ""
@@ -226,10 +249,10 @@ def _told(loops: Loops, of: Callable[[Origin | None, str, list[Event]], str], so
 
 def _forward(loops: Loops, turns: Turns, site: Site, events: list[Event]) -> Fail:
     wanted = _of_one_origin(events) or events
-    said = words(wanted[0])
+    said = _said(wanted)
     deferred = all(event.kind == "deferred" for event in wanted)
     return Fail(
-        site, {**said, "paths": _shown(wanted)}, _cause(loops, turns, site, wanted, "deferred" if deferred else ""),
+        site, said, _cause(loops, turns, site, wanted, "deferred" if deferred else ""),
         _related(wanted, "leaves the column out" if deferred else "the queryset"), wanted[0].flow,
         _told(loops, of_one, said["source"], wanted),
         cost(len({event.path for event in wanted}), wanted),
@@ -238,9 +261,9 @@ def _forward(loops: Loops, turns: Turns, site: Site, events: list[Event]) -> Fai
 
 def _reverse(loops: Loops, turns: Turns, site: Site, events: list[Event]) -> Fail:
     wanted = _of_one_origin(events) or events
-    said = words(wanted[0])
+    said = _said(wanted)
     return Fail(
-        site, {**said, "paths": _shown(wanted)}, _cause(loops, turns, site, wanted), _related(wanted, "the queryset"),
+        site, said, _cause(loops, turns, site, wanted), _related(wanted, "the queryset"),
         wanted[0].flow,
         _told(loops, of_many, said["source"], wanted),
         cost(len({event.path for event in wanted}), wanted),

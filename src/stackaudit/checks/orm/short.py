@@ -21,7 +21,7 @@ _FORM = re.compile(r"(?:^|\.)request\.(?:POST|GET)$")
 _OF_DICTS = frozenset({"items", "keys", "lists", "values"})
 _HANDING = frozenset({"dict", "enumerate", "frozenset", "iter", "list", "reversed", "set", "sorted", "tuple", "zip"})
 _FEW_KEYS = 3
-_DEEPEST = 3
+_DEEPEST = 8
 
 
 def is_short(listed: Container[Place], callers: Callers, turns: Turns, event: Event) -> bool:
@@ -76,14 +76,19 @@ class _Pieces:
         if isinstance(func, py.Name):
             if func.id in _HANDING and node.args:
                 return self.are_few(place, node.args[0], depth + 1)
+            if func.id in ("filter", "map") and len(node.args) > 1:
+                return self.are_few(place, node.args[1], depth + 1)
             return self._is_searching(node)
         if not isinstance(func, py.Attribute):
             return False
         if func.attr in _OF_DICTS and (_FORM.search(dotted(func.value)) or self.are_few(place, func.value, depth + 1)):
             return True
         if func.attr == "filter":
-            keys = [item.value for item in node.keywords if item.name and item.name.endswith("__in")]
-            return any(self.are_few(place, key, depth + 1) for key in keys)
+            if any(self.are_few(place, key, depth + 1) for key in _keys(node)):
+                return True
+            asked = [part for arg in node.args for part in (arg, *below(arg)) if isinstance(part, py.Call)]
+            keys = [key for call in asked if dotted(call.func).rpartition(".")[2] == "Q" for key in _keys(call)]
+            return bool(keys) and all(self.are_few(place, key, depth + 1) for key in keys)
         return _finds(node) or self._is_searching(node)
 
     def _is_searching(self, call: py.Call) -> bool:
@@ -92,6 +97,11 @@ class _Pieces:
         parts = below(function) if function is not None else ()
         sources = (item.iter for item in parts if isinstance(item, (py.For, py.Comprehension)))
         return any(isinstance(part, py.Call) and _finds(part) for item in sources for part in (item, *below(item)))
+
+
+def _keys(call: py.Call) -> list[py.Expr]:
+    """What the rows of a filter have to be among."""
+    return [item.value for item in call.keywords if item.name and item.name.endswith("__in")]
 
 
 def _wraps(node: py.Expr, name: str) -> bool:
