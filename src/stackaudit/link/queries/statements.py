@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from stackaudit.facts import python as py
-from stackaudit.link.modules import Symbol, dotted
+from stackaudit.link.modules import Symbol, dotted, target_names
+from stackaudit.link.nodes import nodes
 from stackaudit.link.queries import access, calls, expressions, loops, memos
 from stackaudit.link.queries.joining import decided, join
 from stackaudit.link.queries.loading import Load
@@ -27,6 +28,8 @@ from stackaudit.link.queries.values import (
     Value,
 )
 from stackaudit.link.queries.walk import Walk
+
+_CACHE = "_prefetched_objects_cache"
 
 
 def block(walk: Walk, body: Iterable[py.Stmt]) -> bool:
@@ -179,10 +182,37 @@ def _branch(walk: Walk, body: tuple[py.Stmt, ...]) -> bool:
 
 
 def _asks_cache(walk: Walk, stmt: py.If) -> bool:
-    """Whether a condition looks into `_prefetched_objects_cache`, the idiom that guards a query."""
+    """Whether a condition looks into `_prefetched_objects_cache`, or what it held: the idiom that guards a query."""
     if stmt not in walk.guards:
-        walk.guards[stmt] = "_prefetched_objects_cache" in text_of(stmt.test, 400)
+        named = _named(stmt.test)
+        function = walk.frame.node
+        held = _held_by_cache(walk, function) if isinstance(function, py.FunctionDef) else {_CACHE}
+        walk.guards[stmt] = not held.isdisjoint(named)
     return walk.guards[stmt]
+
+
+def _held_by_cache(walk: Walk, function: py.FunctionDef) -> frozenset[str]:
+    """The names of a function that stand for what `_prefetched_objects_cache` held."""
+    if function not in walk.cached:
+        held = {_CACHE}
+        for node in nodes(function.body):
+            if type(node) is py.Assign and not held.isdisjoint(_named(node.value)):
+                held.update(name for target in node.targets for name in target_names(target))
+        walk.cached[function] = frozenset(held)
+    return walk.cached[function]
+
+
+def _named(test: py.Expr) -> set[str]:
+    """The names, attributes and texts in an expression."""
+    found: set[str] = set()
+    for node in nodes((test,)):
+        if isinstance(node, py.Name):
+            found.add(node.id)
+        elif isinstance(node, py.Attribute):
+            found.add(node.attr)
+        elif isinstance(node, py.Constant) and isinstance(node.value, str):
+            found.add(node.value)
+    return found
 
 
 def _narrow(walk: Walk, test: py.Expr, value: Value, holds: bool) -> None:
