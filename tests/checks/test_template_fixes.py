@@ -296,3 +296,11 @@ def shelf(request):
     template = "{% for item in held %}{% for book in item.books %}" + inner + "{% endfor %}{% endfor %}"
     found = [fail.values["loop"] for fail in failures(tmp_path, template, views)]
     assert found == ["{% for item in held %}", "{% for book in item.books %}"]
+
+
+def test_a_method_that_returns_rows_is_not_told_to_count_them(tmp_path: Path) -> None:
+    template = "{% for book in books %}{{ book.red.count }}{% endfor %}"
+    assert [fail.fix for fail in failures(tmp_path, template)] == [
+        'Add `.annotate(…=Count("tags", distinct=True, filter=Q(…)))` to `Book.objects.all()` in shop.views.shelf and '
+        "show that in place of `book.red.count` in `shop/templates/shelf.html`."
+    ]

@@ -57,6 +57,14 @@ def is_number(event: Event) -> bool:
     return last in ("count", "aggregate") or (last == "exists" and (is_of_row(event) or is_answered(event)))
 
 
+def hands_on(event: Event) -> bool:
+    """Whether a function returns a queryset of which a caller elsewhere wants a number: others may want the rows."""
+    asking = event.asking
+    if asking is None or not asking.text or plain(asking.last) not in (*NUMBERS, "aggregate"):
+        return False
+    return event.query.path != asking.place.path
+
+
 def plain(method: str) -> str:
     """The synchronous name of a method."""
     return ASYNC.get(method, method)
@@ -66,7 +74,7 @@ def readings(events: Iterable[Event], text_of: TextOf = no_text) -> list[str]:
     """Where relations are read in ways that prefetched rows do not answer, and how to read them instead."""
     places: dict[str, list[Event]] = {}
     for event in events:
-        if event.asking is not None and event.path and not is_answered(event):
+        if event.asking is not None and event.path and not (is_answered(event) or hands_on(event)):
             preposition = "In" if event.asking.text or plain(event.asking.last) == "first" else "For"
             places.setdefault(f"{preposition} {_home(event.asking.where)}", []).append(event)
     told = []
@@ -267,6 +275,9 @@ def used(events: list[Event], text_of: TextOf = no_text, several: frozenset[str]
         text = f"`{shown(asking, text_of) or event.method}`"
         if event.origin is not None and asking.where == event.origin.where:
             here.append(text)
+        elif hands_on(event):
+            caller = text_of(event.place) or event.text or f"{event.method}()"
+            shows.setdefault(f"`{event.query.path}`", []).append(f"`{caller}`")
         elif not asking.text:
             shows.setdefault(f"`{asking.where}`", []).append(text)
         else:
