@@ -5,15 +5,14 @@ A write is worth gathering where it is what the turn spends its time on, and whe
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
 from typing import TYPE_CHECKING
 
 from stackaudit.checks.orm.results import needed
+from stackaudit.checks.orm.work import Works
 from stackaudit.facts import python as py
-from stackaudit.link.modules import SourceModule, dotted, target_names
-from stackaudit.link.queries.effects import is_request
+from stackaudit.link.modules import dotted, target_names
 from stackaudit.link.queries.events import Event
 from stackaudit.link.queries.loops import FEW
 from stackaudit.link.queries.source import text_of
@@ -24,34 +23,12 @@ from stackaudit.model.source import Place
 if TYPE_CHECKING:
     from stackaudit.link.stack import Stack
 
-_DEEPEST = 6
-_MANAGERS = frozenset({"objects", "_default_manager", "_base_manager"})
-_OF_ROWS = frozenset({
-    "get_or_create", "update_or_create", "bulk_create", "bulk_update", "refresh_from_db", "aget_or_create",
-    "aupdate_or_create", "abulk_create", "abulk_update", "arefresh_from_db", "select_for_update", "executemany",
-})  # fmt: skip
-_OF_ONE = frozenset({"save", "asave", "delete", "adelete"})
-_WRITING = frozenset({
-    "acreate", "add", "adelete", "aget_or_create", "asave", "aupdate", "aupdate_or_create", "bulk_create",
-    "bulk_update", "clear", "create", "delete", "executemany", "get_or_create", "remove", "save", "set", "update",
-    "update_or_create",
-})  # fmt: skip
-_OF_SETS = frozenset({"all", "annotate", "distinct", "exclude", "filter", "order_by", "select_related", "values_list"})
-_OF_MANY = frozenset({"add", "remove", "set", "clear"})
-_TASKS = frozenset({"apply_async", "delay", "delay_on_commit", "send_task", "async_task"})
-_MAILS = frozenset({"send_mail", "send_mass_mail", "mail_admins", "mail_managers", "email_user", "send_messages"})
-_STORES = frozenset({"cache", "caches", "session", "file", "image"})
-_STORAGES = frozenset({"default_storage", "storage"})
-_STORING = frozenset({"delete", "exists", "get_modified_time", "listdir", "open", "save", "size"})
-_COMMON = frozenset(
-    name for kind in (str, list, dict, set, bytes, int) for name in dir(kind) if not name.startswith("__")
-) | {"open", "read", "write", "close", "filter", "all", "first", "last", "exclude", "is_valid", "log", "info", "debug"}
 _SAMPLES = frozenset({
     "faker", "factory", "mimesis", "model_bakery", "model_mommy", "mixer", "sampledatahelper", "lorem", "lorem_text",
     "loremipsum", "django_seed", "autofixture",
 })  # fmt: skip
+_LINKED = ("m2m", "reverse_m2m")
 _HANDING = frozenset({"enumerate", "iter", "list", "reversed", "sorted", "tqdm", "tuple"})
-_LEAVING = (py.Return, py.Raise, py.Jump)
 _BUSY = 2
 """A turn that writes at so many places is busy with them."""
 
@@ -72,18 +49,6 @@ class Turn:
     places: tuple[tuple[Place, str], ...] = ()
 
 
-@dataclass(frozen=True)
-class _Work:
-    outside: str = ""
-    asks: tuple[tuple[Place, str, bool], ...] = ()
-
-    def with_(self, other: _Work) -> _Work:
-        return _Work(self.outside or other.outside, (*self.asks, *other.asks))
-
-
-_IDLE = _Work()
-
-
 class Turns:
     """The turns of the loops of one stack.
 
@@ -92,17 +57,13 @@ class Turns:
     """
 
     def __init__(self, stack: Stack) -> None:
-        record = stack.queries.walk.record
-        self._called = record.called
-        self._outside = record.outside
+        self._works = Works.known(stack)
         self._kept = stack.queries.walk.kept
-        self._asked = {event.query for event in stack.queries.events if event.kind in ("query", "write")}
         self.sources = stack.sources
-        many = [(name, item) for model in stack.models for name, item in model.relations.items() if item.many]
-        self.many = {name for name, _ in many}
-        self.linked = {name for name, item in many if item.relation in ("m2m", "reverse_m2m")}
-        self.linked -= {name for name, item in many if item.relation not in ("m2m", "reverse_m2m")}
-        self._functions: dict[py.FunctionDef, _Work] = {}
+        self.many = self._works.many
+        many = [(name, item.relation) for model in stack.models for name, item in model.relations.items() if item.many]
+        others = {name for name, kind in many if kind not in _LINKED}
+        self.linked = {name for name, kind in many if kind in _LINKED} - others
 
     def of(self, events: list[Event]) -> Turn | None:
         """The turn of the loop in which `events` write; None where its source is not seen."""
@@ -112,9 +73,9 @@ class Turns:
             return None
         own = {event.query for event in events}
         module, source = self.sources.modules[loop.place.path], self.sources.loop(loop.place)
-        work = self._work(module, body, frozenset(own))
-        if isinstance(source, py.For) and self._is_generated(source.iter):
-            work = work.with_(self._work(module, (source.iter,)))
+        work = self._works.of(module, body, frozenset(own))
+        if isinstance(source, py.For) and self._works.is_generated(source.iter):
+            work = work.with_(self._works.of(module, (source.iter,)))
         asks = {place: text for place, text, _ in work.asks if place not in own}
         writes = {place: text for place, text, writing in work.asks if place not in own and writing}
         needs = any(needed(self.sources, event) for event in events)
@@ -128,7 +89,7 @@ class Turns:
         module = self.sources.modules[event.loop.place.path]
         made = (node for node in self._made(event) if isinstance(node, py.Comp))
         parts = [loop.iter] if isinstance(loop, py.For) else []
-        return any(self._work(module, (part,)).outside for part in (*parts, *made))
+        return any(self._works.of(module, (part,)).outside for part in (*parts, *made))
 
     def is_within_work(self, event: Event) -> bool:
         """Whether a loop around the one that repeats a query waits for others on its turns, or writes much."""
@@ -140,9 +101,9 @@ class Turns:
         while node is not None and not isinstance(node, py.FunctionDef):
             if isinstance(node, (py.For, py.While)):
                 head = node.iter if isinstance(node, py.For) else node.test
-                work = self._work(module, (head, *node.body))
+                work = self._works.of(module, (head, *node.body))
                 writes = {place for place, _, is_writing in work.asks if is_writing}
-                generated = isinstance(node, py.For) and self._is_generated(node.iter)
+                generated = isinstance(node, py.For) and self._works.is_generated(node.iter)
                 if work.outside or generated or len(writes) >= _BUSY:
                     return True
             node = tree.get(node)
@@ -150,19 +111,19 @@ class Turns:
 
     def callee(self, call: py.Call) -> py.FunctionDef | None:
         """The function of the repository that a call leads to."""
-        return self._called[call][1] if call in self._called else None
+        return self._works.called[call][1] if call in self._works.called else None
 
     def called(self, event: Event) -> py.FunctionDef | None:
         """The function of the repository that a loop calls where an event stands."""
         node = self.sources.at(event.place)
-        return self._called[node][1] if node in self._called else None
+        return self._works.called[node][1] if node in self._works.called else None
 
     def lines(self, event: Event) -> int:
         """How many lines the function has that a loop calls where an event stands."""
         node = self.sources.at(event.place)
-        if node not in self._called:
+        if node not in self._works.called:
             return 0
-        module, function = self._called[node]
+        module, function = self._works.called[node]
         region = module.facts.region(function)
         return region.end_line - region.line + 1
 
@@ -268,134 +229,6 @@ class Turns:
         }
         return bool(imported & _SAMPLES) or ("random" in imported and "management/commands/" in module.path)
 
-    def _is_generated(self, node: py.Expr) -> bool:
-        """Whether a generator hands out what a loop goes through, so that each turn does a piece of its work."""
-        if not isinstance(node, py.Call):
-            return False
-        name = node.func.attr if isinstance(node.func, py.Attribute) else ""
-        called = [self._called[node]] if node in self._called else self._methods.get(name, []) if name else []
-        if called and _is_abstract(called[0][1]):
-            called = self._methods.get(name, [])
-        return any(isinstance(item, py.Yield) for _, function in called for item in below(function))
-
-    def _work(
-        self, module: SourceModule, body: Sequence[py.Node], own: frozenset[Place] = frozenset(), depth: int = 0
-    ) -> _Work:
-        """What some source does; arms that leave the turn count only where they hold one of the writes `own`."""
-        work = _IDLE
-        waiting: list[py.Node] = list(reversed(body))
-        while waiting:
-            node = waiting.pop()
-            if isinstance(node, (py.FunctionDef, py.Lambda, py.ClassDef)):
-                continue
-            if isinstance(node, py.If):
-                waiting.append(node.test)
-                for arm in (node.body, node.orelse):
-                    leaving = py.Raise if depth else _LEAVING
-                    if arm and (not isinstance(arm[-1], leaving) or self._holds(module, arm, own)):
-                        waiting += reversed(arm)
-                continue
-            if isinstance(node, py.Handler) and not self._holds(module, node.body, own):
-                continue
-            if isinstance(node, py.Call):
-                found, inner = self._call(module, node, depth)
-                work = work.with_(found)
-                waiting += inner
-                continue
-            waiting += reversed(list(held(node)))
-        return work
-
-    def _holds(self, module: SourceModule, body: Sequence[py.Node], own: frozenset[Place]) -> bool:
-        """Whether one of the writes stands in some statements."""
-        if not own or not body:
-            return False
-        whole = module.facts.span(body[0].start, body[-1].end)
-        return any(
-            place.path == module.path and (whole.line, whole.column) <= (place.region.line, place.region.column)
-            and place.region.end_line <= whole.end_line
-            for place in own
-        )  # fmt: skip
-
-    def _call(self, module: SourceModule, node: py.Call, depth: int) -> tuple[_Work, list[py.Node]]:
-        """What a call does, and which expressions in it are still to be looked at."""
-        given: list[py.Node] = [*node.args, *(item.value for item in node.keywords)]
-        place = module.place(node)
-        outside = self._leads_out(node)
-        if outside:
-            return _Work(outside), given
-        work, near = _IDLE, None
-        if node in self._called:
-            near = self._called[node][0]
-            work = self._function(*self._called[node], depth)
-        elif self._asks(node, place):
-            held = (item for arg in given for item in (arg, *below(arg)) if isinstance(item, py.Call))
-            if not isinstance(node.func, py.Name) or not any(self._asks(item, module.place(item)) for item in held):
-                writing = isinstance(node.func, py.Attribute) and node.func.attr in _WRITING
-                return _Work("", ((place, text_of(node, 60), writing),)), given
-        name = node.func.attr if isinstance(node.func, py.Attribute) else ""
-        if name and name not in _COMMON and not name.startswith("_") and not work.outside:
-            # Which class it is remains open: what one of them does outside the database, this one may do.
-            others = [item for item in self._methods.get(name, ()) if near is None or work == _IDLE or item[0] is near]
-            found = [self._function(owner, method, depth) for owner, method in others]
-            if near is None and len(found) == 1:
-                work = work.with_(found[0])
-            work = work.with_(_Work(next(filter(None, (item.outside for item in found)), "")))
-        return work, [node.func, *given]
-
-    def _leads_out(self, node: py.Call) -> str:
-        if node in self._outside:
-            return self._outside[node]
-        path = dotted(node.func)
-        last = node.func.attr if isinstance(node.func, py.Attribute) else path
-        if last in _TASKS or (last in _MAILS and node not in self._called):
-            return path or last
-        if last == "send" and node not in self._called and "mail" in _receiver(node).lower():
-            return path or "send"
-        holder = path.rpartition(".")[0].rpartition(".")[2]
-        if (
-            path == "input"
-            or (holder in _STORAGES and last in _STORING)
-            or (is_request(path) and node not in self._called)
-        ):
-            return path
-        return ""
-
-    def _asks(self, node: py.Call, place: Place) -> bool:
-        if place in self._asked:
-            return True
-        func = node.func
-        if not isinstance(func, py.Attribute):
-            return False
-        names = set(_chain(func))
-        if func.attr in _OF_ROWS or names & _MANAGERS or (names & _OF_SETS and func.attr not in _OF_SETS):
-            return True
-        if func.attr in _OF_ONE:  # a file or an image is saved under a name, a cache forgets a key
-            return not node.args and not names & _STORES
-        if func.attr == "exists" and not dotted(func).startswith("os."):
-            return bool(node.args or node.keywords)  # of a session, a cache or a storage
-        return (
-            func.attr in (*_OF_MANY, "create") and isinstance(func.value, py.Attribute) and func.value.attr in self.many
-        )
-
-    def _function(self, module: SourceModule, node: py.FunctionDef, depth: int) -> _Work:
-        if depth >= _DEEPEST:
-            return _IDLE
-        if node not in self._functions:
-            self._functions[node] = _IDLE
-            self._functions[node] = self._work(module, node.body, depth=depth + 1)
-        return self._functions[node]
-
-    @cached_property
-    def _methods(self) -> dict[str, list[tuple[SourceModule, py.FunctionDef]]]:
-        """The methods of the repository's classes, by name."""
-        found: dict[str, list[tuple[SourceModule, py.FunctionDef]]] = {}
-        for module in self.sources.modules.values():
-            for stmt in module.facts.body:
-                for item in stmt.body if isinstance(stmt, py.ClassDef) else ():
-                    if isinstance(item, py.FunctionDef):
-                        found.setdefault(item.name, []).append((module, item))
-        return found
-
 
 def _leaves(stmt: py.If, names: set[str]) -> bool:
     """Whether a condition that one of `names` decides ends some turns early; a missing value is an exception."""
@@ -414,30 +247,3 @@ def _bound(node: py.Node) -> Iterator[str]:
     for target in targets:
         if target is not None:
             yield from target_names(target)
-
-
-def _is_abstract(function: py.FunctionDef) -> bool:
-    """Whether others have to say what a method does."""
-    body = [
-        stmt
-        for stmt in function.body
-        if not (isinstance(stmt, py.ExprStmt) and isinstance(stmt.value, (py.Constant, py.Opaque)))
-    ]
-    return all(isinstance(stmt, (py.Raise, py.Jump)) for stmt in body)
-
-
-def _receiver(node: py.Call) -> str:
-    held = node.func.value if isinstance(node.func, py.Attribute) else None
-    return dotted(held.func if isinstance(held, py.Call) else held)
-
-
-def _chain(node: py.Expr) -> Iterator[str]:
-    """The names of a chain of attributes and calls: `Book.objects.filter().first` from the last one on."""
-    while True:
-        if isinstance(node, py.Attribute):
-            yield node.attr
-            node = node.value
-        elif isinstance(node, py.Call):
-            node = node.func
-        else:
-            return
