@@ -30,6 +30,7 @@ from stackaudit.link.queries.values import (
 from stackaudit.link.queries.walk import Walk
 
 _CACHE = "_prefetched_objects_cache"
+_CONTEXT = "context"
 
 
 def block(walk: Walk, body: Iterable[py.Stmt]) -> bool:
@@ -139,7 +140,7 @@ def _if(walk: Walk, stmt: py.If) -> bool:
     other_ended = _branch(walk, stmt.orelse)
     walk.guard -= 1
     walk.shielded -= shield
-    if (shield and ended != other_ended) or (ended and memos.answers(stmt)):
+    if (shield and ended != other_ended) or (ended and (memos.answers(stmt) or _answers_from_context(walk, stmt))):
         frame.shields += 1  # what follows is the other branch of the guard
         walk.shielded += 1
     if ended and not other_ended:
@@ -184,22 +185,34 @@ def _branch(walk: Walk, body: tuple[py.Stmt, ...]) -> bool:
 def _asks_cache(walk: Walk, stmt: py.If) -> bool:
     """Whether a condition looks into `_prefetched_objects_cache`, or what it held: the idiom that guards a query."""
     if stmt not in walk.guards:
-        named = _named(stmt.test)
-        function = walk.frame.node
-        held = _held_by_cache(walk, function) if isinstance(function, py.FunctionDef) else {_CACHE}
-        walk.guards[stmt] = not held.isdisjoint(named)
+        walk.guards[stmt] = not _held_by(walk, _CACHE).isdisjoint(_named(stmt.test))
     return walk.guards[stmt]
 
 
-def _held_by_cache(walk: Walk, function: py.FunctionDef) -> frozenset[str]:
-    """The names of a function that stand for what `_prefetched_objects_cache` held."""
-    if function not in walk.cached:
-        held = {_CACHE}
+def _answers_from_context(walk: Walk, stmt: py.If) -> bool:
+    """`if known: return known` after `known = self.context.get(...)`: what follows is for callers that give none."""
+    last = stmt.body[-1]
+    if not isinstance(last, py.Return) or last.value is None:
+        return False
+    held = _held_by(walk, _CONTEXT) - {_CONTEXT}
+    tested, given = (
+        {node.id for node in nodes((part,)) if isinstance(node, py.Name)} for part in (stmt.test, last.value)
+    )
+    return not held.isdisjoint(tested & given)
+
+
+def _held_by(walk: Walk, source: str) -> frozenset[str]:
+    """The names of the running function that stand for what `source` held, with that itself."""
+    function = walk.frame.node
+    if not isinstance(function, py.FunctionDef):
+        return frozenset({source})
+    if (function, source) not in walk.held:
+        held = {source}
         for node in nodes(function.body):
             if type(node) is py.Assign and not held.isdisjoint(_named(node.value)):
                 held.update(name for target in node.targets for name in target_names(target))
-        walk.cached[function] = frozenset(held)
-    return walk.cached[function]
+        walk.held[function, source] = frozenset(held)
+    return walk.held[function, source]
 
 
 def _named(test: py.Expr) -> set[str]:

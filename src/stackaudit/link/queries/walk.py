@@ -121,8 +121,8 @@ class Walk:
         """The generator that is gone through until one turn decides, while it is walked."""
         self.spent = 0
         self.guards: dict[py.If, bool] = {}
-        self.cached: dict[py.FunctionDef, frozenset[str]] = {}
-        """The names of functions that hold what `_prefetched_objects_cache` held."""
+        self.held: dict[tuple[py.FunctionDef, str], frozenset[str]] = {}
+        """The names of functions that stand for what something held."""
         self.fills: dict[py.If, bool] = {}
         self.batches: dict[py.FunctionDef, bool] = {}
         self.rebound: dict[py.FunctionDef, frozenset[str]] = {}
