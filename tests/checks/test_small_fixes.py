@@ -124,6 +124,31 @@ class Author(models.Model):
     ]
 
 
+def test_an_index_of_a_column_that_others_inherit_too(tmp_path: Path) -> None:
+    models = """\
+from django.db import models
+
+class Numbered(models.Model):
+    number = models.IntegerField(db_index=True)
+
+    class Meta:
+        abstract = True
+
+class Author(Numbered):
+    name = models.CharField(max_length=9)
+
+    class Meta:
+        indexes = [models.Index(fields=["number", "name"])]
+"""
+    assert told(tmp_path, orm.duplicate_index, models=models) == [
+        (
+            "field",
+            "Declare `number` in Author once more, with `db_index=False`, and make a migration: other models take the "
+            "field from Numbered, too, and may need its index. Here the one on (number, name) serves.",
+        ),
+    ]
+
+
 WSGI = """\
 import os
 from django.core.wsgi import get_wsgi_application

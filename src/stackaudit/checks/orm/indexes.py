@@ -60,6 +60,12 @@ def _without(model: Model, index: Index, other: str) -> str:
     """How to be rid of an index."""
     columns = ", ".join(index.columns)
     field = model.columns.get(columns)
+    found = model.cls.find(columns) if model.cls is not None else None
+    if found is not None and found.owner is not model.cls and index.asked in ("foreign key", "field"):
+        return (
+            f"Declare `{columns}` in {model.name} once more, with `db_index=False`, and make a migration: other models "
+            f"take the field from {found.owner.label}, too, and may need its index. Here {other} serves."
+        )
     if index.asked == "foreign key":
         return f"Write `db_index=False` on `{columns}` of {model.name} and make a migration; {other} has to stay then."
     if field is not None and index.asked == "field":
