@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from stackaudit.facts import python as py
@@ -206,13 +206,22 @@ def _held_by(walk: Walk, source: str) -> frozenset[str]:
     function = walk.frame.node
     if not isinstance(function, py.FunctionDef):
         return frozenset({source})
-    if (function, source) not in walk.held:
-        held = {source}
-        for node in nodes(function.body):
-            if type(node) is py.Assign and not held.isdisjoint(_named(node.value)):
-                held.update(name for target in node.targets for name in target_names(target))
-        walk.held[function, source] = frozenset(held)
-    return walk.held[function, source]
+    if function not in walk.bound:
+        walk.bound[function] = tuple(_assignments(function.body))
+    held = {source}
+    for named, targets in walk.bound[function]:
+        if not held.isdisjoint(named):
+            held.update(targets)
+    return frozenset(held)
+
+
+def _assignments(body: tuple[py.Stmt, ...]) -> Iterator[tuple[set[str], tuple[str, ...]]]:
+    """What assigned values mention, with the names that they are bound to, in the order of the source."""
+    for stmt in body:
+        if isinstance(stmt, py.Assign):
+            yield _named(stmt.value), tuple(name for target in stmt.targets for name in target_names(target))
+        for inner in ("body", "orelse", "handlers", "finalbody", "cases"):
+            yield from _assignments(getattr(stmt, inner, ()))
 
 
 def _named(test: py.Expr) -> set[str]:

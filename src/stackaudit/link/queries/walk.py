@@ -121,8 +121,8 @@ class Walk:
         """The generator that is gone through until one turn decides, while it is walked."""
         self.spent = 0
         self.guards: dict[py.If, bool] = {}
-        self.held: dict[tuple[py.FunctionDef, str], frozenset[str]] = {}
-        """The names of functions that stand for what something held."""
+        self.bound: dict[py.FunctionDef, tuple[tuple[set[str], tuple[str, ...]], ...]] = {}
+        """What the assignments of functions mention, with the names that they bind."""
         self.fills: dict[py.If, bool] = {}
         self.batches: dict[py.FunctionDef, bool] = {}
         self.rebound: dict[py.FunctionDef, frozenset[str]] = {}
