@@ -30,7 +30,7 @@ def _judge(location: Location, stack: Stack) -> Iterator[Verdict]:
         if location.hole and location.pattern.endswith(location.hole):
             yield Unsure(site, f"the template fills in {location.hole}, and whether that ends with / decides")
         elif location.is_regex:
-            yield _of_regex(stack, location, alias, site, related)
+            yield _of_regex(location, alias, site, related)
         elif location.pattern.endswith("/"):
             yield Pass(site)
         elif line.words[0].hole and alias.endswith(line.words[0].hole):
@@ -65,7 +65,7 @@ def _served(server: Server) -> set[str]:
     return {line.words[0].text.rstrip("/") for line in lines if line.words}
 
 
-def _of_regex(stack: Stack, location: Location, alias: str, site: Site, related: tuple[Step, ...]) -> Verdict:
+def _of_regex(location: Location, alias: str, site: Site, related: tuple[Step, ...]) -> Verdict:
     """`^/media(.*)$` with `alias /srv/media/$1` climbs; with a slash before the group it cannot.
 
     nginx normalises `/../` before it matches, so what a group holds can climb only by beginning with dots itself.

@@ -28,30 +28,22 @@ class Callers:
         self._tasks = {task.node for task in stack.celery.tasks}
         self._background: dict[py.FunctionDef, bool] = {}
 
-    def around(self, place: Place) -> py.FunctionDef | None:
-        """The function that holds a place."""
-        node = self._sources.at(place)
-        tree = self._sources.tree(place.path) if node is not None else {}
-        while node is not None and not isinstance(node, py.FunctionDef):
-            node = tree.get(node)
-        return node
-
     def is_background(self, place: Place) -> bool:
         """Whether nothing but tasks and commands leads to the function that holds a place."""
-        function = self.around(place)
+        function = self._sources.function(place)
         return function is not None and self._is_background(function, 0)
 
     def is_rescue(self, place: Place) -> bool:
         """Whether the function that holds a place is only called where something has failed."""
-        function = self.around(place)
+        function = self._sources.function(place)
         return function is not None and self._is_rescue(function, 0)
 
     def given(self, place: Place, name: str) -> list[tuple[Place, py.Expr]]:
         """What all callers of the function that holds a place give for one of its parameters, with where they stand.
 
-        None where that is open.
+        Empty where that is open.
         """
-        function = self.around(place)
+        function = self._sources.function(place)
         calls = self._calls(function) if function is not None else []
         sent = self._sent(function) if function is not None else []
         if function is None or not (calls or sent):

@@ -62,15 +62,7 @@ def _is_made_here(sources: Sources, place: Place, rows: Rows) -> bool:
     if origin is None or origin.beside or origin.is_raw or origin.is_combined or origin.place.path != place.path:
         return False
     made = sources.at(origin.place)
-    return made is not None and _function(sources, origin.place) is _function(sources, place)
-
-
-def _function(sources: Sources, place: Place) -> py.Node | None:
-    node = sources.at(place)
-    tree = sources.tree(place.path)
-    while node is not None and not isinstance(node, py.FunctionDef):
-        node = tree.get(node)
-    return node
+    return made is not None and sources.function(origin.place) is sources.function(place)
 
 
 def _list_of(node: py.Expr) -> str:
@@ -115,7 +107,7 @@ def _setter(turns: Turns, event: Event) -> str:
     if isinstance(holder, py.Call):
         return _of_many(turns, holder, comp)
     target = holder.targets[0] if isinstance(holder, py.Assign) and len(holder.targets) == 1 else None
-    function = _function(sources, event.query)
+    function = sources.function(event.query)
     if not isinstance(target, py.Name) or function is None:
         return ""
     named = [part for part in below(function) if isinstance(part, py.Name) and part.id == target.id]

@@ -32,7 +32,7 @@ from stackaudit.link.models.model import Model, keyword
 from stackaudit.link.modules import SourceModule
 from stackaudit.link.packages import Packages
 from stackaudit.link.queries import calls
-from stackaudit.link.queries.origins import HOOKS
+from stackaudit.link.queries.origins import GET_QUERYSET
 from stackaudit.link.queries.values import UNKNOWN, ClassRef, Const, Instance, Row, Rows, Seq, Value
 from stackaudit.link.queries.walk import At
 from stackaudit.model.source import Place
@@ -110,7 +110,7 @@ class Resources(Kind):
             model = self._model(instance.cls)
             if model is None:
                 return UNKNOWN
-            return self.lists.all_rows(model, class_place(instance.cls), HOOKS[1], instance.cls.label)
+            return self.lists.all_rows(model, class_place(instance.cls), GET_QUERYSET, instance.cls.label)
         if name == "export":
             given = self.lists.rows(args[0] if args else keywords.get("queryset", UNKNOWN))
             if not args and "queryset" not in keywords:

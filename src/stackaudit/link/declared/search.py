@@ -15,7 +15,7 @@ from stackaudit.link.declared.lists import LISTED, Kind, Lists, class_place, der
 from stackaudit.link.models.model import Model, keyword
 from stackaudit.link.modules import SourceModule
 from stackaudit.link.nodes import is_true
-from stackaudit.link.queries.origins import HOOKS
+from stackaudit.link.queries.origins import GET_QUERYSET, INDEX_QUERYSET
 from stackaudit.link.queries.values import UNKNOWN, ClassRef, Instance, Mapping, Related, Row, Rows, Value
 from stackaudit.link.queries.walk import At
 from stackaudit.model.source import Place
@@ -55,7 +55,7 @@ class Documents(Kind):
             model = self._model(instance)
             if model is None:
                 return UNKNOWN
-            hook = HOOKS[0] if derives(instance.cls, _HAYSTACK, _INDEX) else HOOKS[1]
+            hook = INDEX_QUERYSET if derives(instance.cls, _HAYSTACK, _INDEX) else GET_QUERYSET
             return self.lists.all_rows(model, class_place(instance.cls), hook, instance.cls.label)
         return None
 

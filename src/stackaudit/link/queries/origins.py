@@ -12,8 +12,11 @@ GIVEN = "given"
 """`Origin.by` of rows behind one row that another function asked for: other callers may hand over other rows."""
 COMBINED = "combined"
 """`Origin.by` of what union(), intersection() and difference() make: nothing can be loaded with it."""
-HOOKS = ("index_queryset", "get_queryset")
-"""`Origin.by` of rows that a library takes where a class does not define the method; `where` is the class."""
+INDEX_QUERYSET = "index_queryset"
+"""`Origin.by` of rows that a search index takes where its class does not define the method; `where` is the class."""
+GET_QUERYSET = "get_queryset"
+"""`Origin.by` of rows that an export or another library takes where its class does not define the method."""
+HOOKS = (INDEX_QUERYSET, GET_QUERYSET)
 RAW = "raw"
 """`Origin.by` of rows that `raw()` asks for."""
 
