@@ -116,9 +116,8 @@ class PageHooks:
         kind = kind_of(view.cls)
         if kind is None:
             return
-        before, self.renderer.lacking = self.renderer.lacking, Lacking(self.walk.models, view.cls)
-        self.render(tuple(self.views.names(view, kind, at)), context, at)
-        self.renderer.lacking = before
+        with self.renderer.without(Lacking(self.walk.models, view.cls)):
+            self.render(tuple(self.views.names(view, kind, at)), context, at)
 
     def render(self, names: tuple[str, ...], context: Value, at: At) -> None:
         """Render the first of the templates that exists."""

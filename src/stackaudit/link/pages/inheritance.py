@@ -1,0 +1,118 @@
+"""Templates that extend others, and the names that a template reads."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import msgspec
+
+from stackaudit.facts import template as t
+from stackaudit.link.pages.files import TemplateFile, Templates, flat
+
+_LONGEST = 12
+"""How many templates may extend each other; a longer chain is cut."""
+
+
+@dataclass
+class Chain:
+    """A template and those it extends: for each block its definitions, the most derived first."""
+
+    files: list[TemplateFile]
+    blocks: dict[str, list[tuple[TemplateFile, t.Block]]]
+
+    @property
+    def root(self) -> TemplateFile:
+        """The template that extends no other."""
+        return self.files[-1]
+
+
+def chain_of(templates: Templates, file: TemplateFile) -> Chain:
+    """Follow `extends` to the root."""
+    seen = [file]
+    while True:
+        parent = _parent(templates, seen[-1])
+        if parent is None or parent in seen or len(seen) > _LONGEST:
+            break
+        seen.append(parent)
+    blocks: dict[str, list[tuple[TemplateFile, t.Block]]] = {}
+    for item in seen:
+        for name, block in item.blocks.items():
+            blocks.setdefault(name, []).append((item, block))
+    return Chain(seen, blocks)
+
+
+def _parent(templates: Templates, file: TemplateFile) -> TemplateFile | None:
+    """The template that `file` extends, None where it extends none or one that cannot be told."""
+    for node in file.tree.nodes:
+        if isinstance(node, t.Extends):
+            names = [node.template]
+            if isinstance(node.template, t.Filtered):
+                names = [arg for item in node.template.filters for arg in item.args]
+            for name in names:
+                if isinstance(name, t.Literal) and isinstance(name.value, str):
+                    found = [item for item in templates.find(absolute(file, name.value)) if item is not file]
+                    return found[0] if found else None
+    return None
+
+
+def absolute(file: TemplateFile, name: str) -> str:
+    """The name of a template as `file` writes it: `./row.html` lies beside the file."""
+    return file.path.rpartition("/")[0] + name[1:] if name.startswith("./") else name
+
+
+class Reads:
+    """The names that templates read of their contexts, through what they extend and include."""
+
+    def __init__(self, templates: Templates) -> None:
+        self._templates = templates
+        self._known: dict[str, frozenset[str] | None] = {}
+
+    def of(self, file: TemplateFile) -> frozenset[str] | None:
+        """A set that holds every name that rendering `file` may read, None where it may read any.
+
+        Any name may be read by a tag that takes the context, a macro that is imported, and an include whose template is
+        not known.
+        """
+        found: set[str] = set()
+        waiting, seen = [file], {file.path}
+        while waiting:
+            for item in chain_of(self._templates, waiting.pop()).files:
+                own = self._own(item)
+                if own is None:
+                    return None
+                found |= own
+                more = [inner for inner in self._included(item) if inner.path not in seen]
+                seen.update(inner.path for inner in more)
+                waiting += more
+        return frozenset(found)
+
+    def _own(self, file: TemplateFile) -> frozenset[str] | None:
+        if file.path not in self._known:
+            self._known[file.path] = None if self._reads_all(file) else frozenset(_names(file.tree))
+        return self._known[file.path]
+
+    def _reads_all(self, file: TemplateFile) -> bool:
+        for node in flat(file.tree.nodes):
+            if isinstance(node, t.Import) or (isinstance(node, t.Include) and not isinstance(node.template, t.Literal)):
+                return True
+            library = self._templates.tag(node.name, file) if isinstance(node, t.Tag) else None
+            if library is not None and library.takes_context:
+                return True
+        return False
+
+    def _included(self, file: TemplateFile) -> Iterator[TemplateFile]:
+        for node in flat(file.tree.nodes):
+            if isinstance(node, t.Include) and isinstance(node.template, t.Literal):
+                yield from self._templates.find(absolute(file, str(node.template.value)))[:1]
+
+
+def _names(node: object) -> Iterator[str]:
+    if isinstance(node, t.Path):
+        yield node.name
+    elif isinstance(node, msgspec.Struct):
+        for field in node.__struct_fields__:
+            yield from _names(getattr(node, field))
+    elif isinstance(node, tuple):
+        for item in node:
+            yield from _names(item)
