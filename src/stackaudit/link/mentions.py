@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 from stackaudit.facts import python as py
 from stackaudit.link.modules import Binding, Modules, SourceModule, Symbol, bindings, dotted
 from stackaudit.link.nodes import inside
-
-if TYPE_CHECKING:
-    pass
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,13 +50,15 @@ class Mentions:
     What only type checkers read is left out.
 
     `calls` are by the last part of what is called, `texts` by their value; `assigned` are the names of attributes that
-    are set on something other than `self`.
+    are set on something other than `self`. `names` are all names and attributes in expressions, but for the bases of
+    classes and what `super()` is given: a class that is not among them is only derived from.
     """
 
     calls: dict[str, list[Found]] = field(default_factory=dict)
     texts: dict[str, list[Found]] = field(default_factory=dict)
     imports: list[Importing] = field(default_factory=list)
     assigned: frozenset[str] = frozenset()
+    names: frozenset[str] = frozenset()
 
     def named(self, *names: str) -> Iterator[Found]:
         """The calls of functions and methods with one of `names`."""
@@ -77,19 +76,25 @@ def resolve(modules: Iterable[SourceModule]) -> Mentions:
     """One walk over all modules."""
     mentions = Mentions()
     assigned: set[str] = set()
+    names: set[str] = set()
     for module in modules:
-        _walk(module, mentions, assigned)
-    mentions.assigned = frozenset(assigned)
+        _walk(module, mentions, assigned, names)
+    mentions.assigned, mentions.names = frozenset(assigned), frozenset(names)
     return mentions
 
 
-def _walk(module: SourceModule, mentions: Mentions, assigned: set[str]) -> None:
+def _walk(module: SourceModule, mentions: Mentions, assigned: set[str], names: set[str]) -> None:
     waiting: list[tuple[py.Node, py.FunctionDef | None, py.ClassDef | None]]
     waiting = [(node, None, None) for node in reversed(module.facts.body)]
     while waiting:
         node, function, owner = waiting.pop()
         kind = type(node)
-        if kind is py.Name:
+        if isinstance(node, py.Name):
+            names.add(node.id)
+            continue
+        if isinstance(node, py.Attribute):
+            names.add(node.attr)
+            waiting.append((node.value, function, owner))
             continue
         if isinstance(node, py.Constant):
             if type(node.value) is str:
@@ -100,11 +105,14 @@ def _walk(module: SourceModule, mentions: Mentions, assigned: set[str]) -> None:
             name = func.attr if type(func) is py.Attribute else func.id if type(func) is py.Name else ""
             if name:
                 mentions.calls.setdefault(name, []).append(Found(module, node, function, owner))
+            if name == "super":
+                continue
         elif isinstance(node, (py.Import, py.ImportFrom)):
             mentions.imports.append(Importing(module, node, function))
             continue
         elif isinstance(node, py.FunctionDef):
             waiting += [(item, node, owner) for item in reversed(node.body)]
+            waiting += [(param.default, function, owner) for param in node.params if param.default is not None]
             waiting += [(item, function, owner) for item in reversed(node.decorators)]
             continue
         elif kind is py.Assign:
@@ -114,8 +122,13 @@ def _walk(module: SourceModule, mentions: Mentions, assigned: set[str]) -> None:
         elif isinstance(node, py.If) and dotted(node.test).rpartition(".")[2] == "TYPE_CHECKING":
             waiting += [(item, function, owner) for item in reversed(node.orelse)]
             continue
-        elif isinstance(node, py.ClassDef) and function is None:
-            owner = node
+        elif isinstance(node, py.ClassDef):
+            owner = node if function is None else owner
+            waiting += [(item, function, owner) for item in reversed(node.body)]
+            waiting += [(item.value, function, owner) for item in reversed(node.keywords)]
+            waiting += [(item, function, owner) for item in reversed(node.bases) if not dotted(item)]
+            waiting += [(item, function, owner) for item in reversed(node.decorators)]
+            continue
         for name in inside(kind):
             value = getattr(node, name)
             if type(value) is tuple:

@@ -77,7 +77,7 @@ def _admin_alone(stack: Stack, settings: Settings) -> bool:
             return False
     if any(stack.mentions.written(lambda text: text.startswith(VIEWS))):
         return False
-    return not any(
+    return "session" not in stack.mentions.names or not any(
         isinstance(node, ir.Attribute) and node.attr == "session" and dotted(node.value).endswith("request")
         for module in stack.modules
         for node in nodes(module.facts.body)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from stackaudit.facts import python as py
+from stackaudit.link.classes import SourceClass
 from stackaudit.link.modules import bindings
 from stackaudit.link.queries.joining import decided
 from stackaudit.link.queries.table import ROW_METHODS
-from stackaudit.link.queries.values import Const, Other, Row, Seq, Value
+from stackaudit.link.queries.values import ClassRef, Const, Other, Row, Seq, Value
 from stackaudit.link.queries.walk import Walk
 
 _EQUAL = {"is": True, "==": True, "is not": False, "!=": False}
@@ -76,6 +77,24 @@ def _of_action(operator: str, action: Action, right: Value) -> bool | None:
         if action in names or len(names) == len(right.items):
             return (action in names) is (operator == "in")
     return None
+
+
+def is_instance(row: Row, kind: Value) -> bool | None:
+    """Whether a row is an instance of a class, or of one of several; None where a class may derive from its model."""
+    if isinstance(kind, Seq):
+        told = [is_instance(row, item) for item in kind.items or ()]
+        return True if True in told else None if None in told or kind.items is None else False
+    if not isinstance(kind, ClassRef):
+        return None
+    if kind.model is not None and kind.model is row.model:
+        return True
+    own, other = row.model.cls, kind.cls
+    if own is None or not isinstance(other, SourceClass):
+        return None
+    if other in own.mro:
+        return True
+    is_apart = kind.model is not None and own not in other.mro and not own.is_open and not other.is_open
+    return False if is_apart else None
 
 
 def lacks(walk: Walk, row: Row, name: str) -> bool:

@@ -90,7 +90,7 @@ def truth(walk: Walk, node: py.Expr) -> Value:
 
 def _tested(walk: Walk, node: py.Expr) -> Value:
     value = evaluate(walk, node)
-    if isinstance(value, Rows) and value.kind == "rows":
+    if isinstance(value, Rows):
         done = access.evaluate(walk, value, walk.at(node), "")
         _remember(walk, node, value, done)
     return value

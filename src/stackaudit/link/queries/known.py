@@ -7,7 +7,7 @@ from msgspec.structs import replace
 from stackaudit.facts import python as py
 from stackaudit.link.modules import SourceModule, dotted
 from stackaudit.link.queries import access, attached, calls, effects, expressions, loops, rows
-from stackaudit.link.queries.comparisons import lacks
+from stackaudit.link.queries.comparisons import is_instance, lacks
 from stackaudit.link.queries.joining import decided, join
 from stackaudit.link.queries.loading import Load
 from stackaudit.link.queries.values import (
@@ -160,7 +160,8 @@ def _builtin(
     if last == "isinstance" or last == "issubclass" or last == "type":
         if last == "type" and isinstance(first, (Row, Instance)):
             return calls.class_of(walk, first)
-        return UNKNOWN
+        told = is_instance(first, args[1]) if isinstance(first, Row) and len(args) > 1 else None
+        return Const(told, first.loops) if told is not None and last == "isinstance" else UNKNOWN
     if last == "range":
         return _range(first, unknown, args)
     if last == "enumerate":

@@ -57,13 +57,18 @@ class ApiViews:
         self.classes = serializers.classes
         found = list(self._found())
         bases = {base for view in found for base in view.cls.mro[1:]}
-        self.all = [view for view in found if view.cls not in bases or self._is_used(view)]
+        self.all = [view for view in found if view.cls not in bases or self._is_served(view)]
 
     def __iter__(self) -> Iterator[ApiView]:
         return iter(self.all)
 
-    def _is_used(self, view: ApiView) -> bool:
-        """Whether a base class of other views is one of its own: it says what it serves."""
+    def _is_served(self, view: ApiView) -> bool:
+        """Whether a base class of other views is one of its own: it says what it serves, and is not only derived from.
+
+        A router that finds its viewsets by itself registers those that nothing derives from.
+        """
+        if view.cls.node.name not in self.serializers.models.mentions.names:
+            return False
         has_rows = view.cls.find("queryset") or view.cls.find("get_queryset")
         return bool(has_rows and (view.cls.find("serializer_class") or view.cls.find("get_serializer_class")))
 
