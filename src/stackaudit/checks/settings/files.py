@@ -5,9 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from stackaudit.facts import template
 from stackaudit.link.nginx.answers import answer
 from stackaudit.link.nginx.durations import seconds
 from stackaudit.link.nginx.level import Level
+from stackaudit.link.pages.files import flat
+from stackaudit.link.pages.inheritance import names_in
 from stackaudit.link.settings import Settings
 from stackaudit.link.settings.lists import items
 from stackaudit.link.settings.storages import DEFAULT, static_storage
@@ -20,6 +23,7 @@ PLAIN = frozenset({DEFAULT, "whitenoise.storage.CompressedStaticFilesStorage"})
 """Storages that keep the names as they are."""
 HASHED = re.compile(r"Manifest|Hashed")
 BUNDLERS = ("django_vite", "vite_loader", "webpack_loader", "webpack_boilerplate", "compressor", "pipeline")
+_TAGS = frozenset({"static", "get_static_prefix"})
 DAY, YEAR = 86_400, 31_536_000
 _AGE = re.compile(r"max-age=(\d+)")
 
@@ -113,8 +117,13 @@ def _age(level: Level) -> Known[tuple[int, str]] | None:
 
 
 def _has_pages(stack: Stack) -> bool:
-    """Whether a template of the project names a static file."""
-    return any("static" in repr(item.facts) for item in stack.of_kind("template"))
+    """Whether a template of the project names a static file: by Django's tag, or by a function in Jinja2."""
+    files = stack.templates.by_path.values()
+    return any("static" in names_in(file.tree) or _has_tag(file.tree.nodes) for file in files)
+
+
+def _has_tag(nodes: tuple[template.Node, ...]) -> bool:
+    return any(isinstance(node, template.Tag) and node.name in _TAGS for node in flat(nodes))
 
 
 def _told(age: int) -> str:

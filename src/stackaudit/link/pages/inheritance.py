@@ -89,7 +89,7 @@ class Reads:
 
     def _own(self, file: TemplateFile) -> frozenset[str] | None:
         if file.path not in self._known:
-            self._known[file.path] = None if self._reads_all(file) else frozenset(_names(file.tree))
+            self._known[file.path] = None if self._reads_all(file) else frozenset(names_in(file.tree))
         return self._known[file.path]
 
     def _reads_all(self, file: TemplateFile) -> bool:
@@ -107,12 +107,13 @@ class Reads:
                 yield from self._templates.find(absolute(file, str(node.template.value)))[:1]
 
 
-def _names(node: object) -> Iterator[str]:
+def names_in(node: object) -> Iterator[str]:
+    """The names of the variables and functions that a part of a template reads, through all that is in it."""
     if isinstance(node, t.Path):
         yield node.name
     elif isinstance(node, msgspec.Struct):
         for field in node.__struct_fields__:
-            yield from _names(getattr(node, field))
+            yield from names_in(getattr(node, field))
     elif isinstance(node, tuple):
         for item in node:
-            yield from _names(item)
+            yield from names_in(item)
