@@ -128,12 +128,18 @@ class Expressions(ABC):
         if isinstance(expr, t.Path):
             return ".".join((expr.name, *expr.parts))
         if isinstance(expr, t.Filtered):
-            return self.text(expr.value) + "".join(f"|{item.name}" for item in expr.filters)
+            return self.text(expr.value) + "".join(map(self._written, expr.filters))
         if isinstance(expr, t.Literal):
             return f'"{expr.value}"' if isinstance(expr.value, str) else str(expr.value)
         if isinstance(expr, t.Call):
             return f"{self.text(expr.func)}(…)"
         return "…"
+
+    def _written(self, item: t.Filter) -> str:
+        given = [*map(self.text, item.args), *(f"{one.name}={self.text(one.value)}" for one in item.keywords)]
+        if self.is_django:
+            return f"|{':'.join((item.name, *given))}"
+        return f"|{item.name}({', '.join(given)})" if given else f"|{item.name}"
 
     def value(self, expr: t.Expr) -> Value:
         """The value of an expression; what it reads is recorded on the way."""
@@ -260,6 +266,7 @@ class Expressions(ABC):
     def filtered(self, expr: t.Filtered) -> Value:
         """A value through its filters."""
         value = self.value(expr.value)
+        self.texts[self.at(expr.region)] = self.text(expr)
         for item in expr.filters:
             value = self.filter(expr, value, item)
         return value

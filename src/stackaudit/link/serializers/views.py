@@ -79,7 +79,7 @@ class ApiViews:
                     if isinstance(binding.node, py.ClassDef) and binding.node.bases:
                         cls = self.classes.build(module, binding.node)
                         labels = {label_of(base) for base in cls.mro[1:]}
-                        if labels & VIEWS:
+                        if labels & VIEWS and _is_of_api(cls):
                             yield ApiView(cls, bool(labels & LISTS), bool(labels & RETRIEVES))
 
     def shapes(self, view: ApiView, action: str = "list") -> tuple[list[Shape], str]:
@@ -210,6 +210,13 @@ class _Chosen:
                 self.shapes.append(shape)
         else:
             self.open = self.open or "get_serializer_class returns what cannot be told"
+
+
+def _is_of_api(cls: SourceClass) -> bool:
+    """Whether a class serves an API: other frameworks have a ModelViewSet, too (Wagtail's shows admin pages)."""
+    names = ("serializer_class", "get_serializer_class", "get_serializer")
+    packaged = any("rest_framework" in base or "drf" in base for base in cls.externals)
+    return packaged or any(cls.find(name) is not None for name in names)
 
 
 def label_of(base: Base) -> str:
