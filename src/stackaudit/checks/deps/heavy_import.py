@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 
 from stackaudit.facts import python as py
-from stackaudit.link.modules import Modules, SourceModule, dotted
-from stackaudit.link.settings import Settings
+from stackaudit.link.modules import SourceModule
 from stackaudit.link.stack import Stack
+from stackaudit.link.startup import web_closure
 from stackaudit.model.source import Place
-from stackaudit.model.values import Known, plain
+from stackaudit.model.values import Known
 from stackaudit.model.verdict import Fail, Pass, Site, Step, Unsure, Verdict
 
 HEAVY: Mapping[str, int] = {
@@ -48,34 +47,12 @@ class Imported:
         return self.module.place(self.node)
 
 
-@dataclass
-class Closure:
-    """The modules that a web worker imports at its start, with the import that first led to each.
-
-    `open` says why there may be more than these; "" where the closure is whole.
-    """
-
-    reasons: dict[str, Step | None] = field(default_factory=dict)
-    parents: dict[str, str] = field(default_factory=dict)
-    open: str = ""
-
-    def way(self, path: str) -> tuple[Step, ...]:
-        """The imports from the worker's start to the module at `path`."""
-        steps: list[Step] = []
-        while path in self.reasons:
-            step = self.reasons[path]
-            if step is not None:
-                steps.append(step)
-            path = self.parents.get(path, "")
-        return tuple(reversed(steps))
-
-
 def heavy_import(stack: Stack) -> Iterator[Verdict]:
     """One verdict for each library and file: lazy or outside the web workers passes."""
     found = list(_imports(stack))
     if not found or stack.settings is None:
         return
-    closure = web_closure(stack.modules, stack.settings)
+    closure = web_closure(stack, stack.settings)
     shared = _preloads(stack)
     order = {path: number for number, path in enumerate(closure.reasons)}
     reached: dict[str, list[Imported]] = {}
@@ -115,94 +92,6 @@ def _preloads(stack: Stack) -> bool:
     servers = stack.processes.production_servers
     values = [server.setting("preload_app") for server in servers]
     return bool(values) and all(isinstance(value, Known) and value.value is True for value in values)
-
-
-def web_closure(modules: Modules, settings: Settings) -> Closure:
-    """What the settings make a web worker import: URLs, applications, middleware, context processors, and theirs."""
-    closure = Closure()
-    queue: deque[SourceModule] = deque()
-
-    def add(module: SourceModule | None, parent: str, step: Step | None) -> None:
-        if module is not None and module.path not in closure.reasons:
-            closure.reasons[module.path] = step
-            closure.parents[module.path] = parent
-            queue.append(module)
-
-    for setting in ("ROOT_URLCONF", "WSGI_APPLICATION", "INSTALLED_APPS", "MIDDLEWARE"):
-        value = settings.get(setting)
-        step = Step(settings.place(setting), f"{setting} names it")
-        if not isinstance(value, Known):
-            closure.open = f"{setting} is not known"
-            continue
-        names = plain(value)
-        for name in [names] if isinstance(names, str) else names or ():
-            if not isinstance(name, str):
-                closure.open = f"a part of {setting} is not known"
-                continue
-            for candidate in _named(setting, name):
-                add(modules.find(candidate, settings.path), "", step)
-    while queue:
-        module = queue.popleft()
-        for node, target in _targets(module, modules):
-            add(target, module.path, Step(module.place(node), f"imports {target.name}"))
-    return closure
-
-
-def _named(setting: str, name: str) -> Iterator[str]:
-    """The modules that a name in a setting makes Django import."""
-    parts = name.split(".")
-    if setting == "INSTALLED_APPS":
-        if parts[-1][:1].isupper():
-            yield ".".join(parts[:-1])
-            parts = parts[:-2]
-        package = ".".join(parts)
-        yield from (package, f"{package}.apps", f"{package}.models", f"{package}.admin")
-    else:
-        yield name
-        yield ".".join(parts[:-1])
-
-
-def _targets(module: SourceModule, modules: Modules) -> Iterator[tuple[py.Node, SourceModule]]:
-    """The repository's modules that importing `module` imports, with the statement or `include()` that does."""
-    for node in _at_import(module.facts.body):
-        if isinstance(node, py.Import):
-            for alias in node.names:
-                parts = alias.name.split(".")
-                for end in range(1, len(parts) + 1):
-                    found = modules.find(".".join(parts[:end]), module.path)
-                    if found is not None:
-                        yield node, found
-        elif isinstance(node, py.ImportFrom):
-            origin = modules.origin(module, node)
-            base = origin.name if isinstance(origin, SourceModule) else origin
-            if isinstance(origin, SourceModule):
-                yield node, origin
-            for alias in node.names:
-                found = modules.find(f"{base}.{alias.name}", module.path)
-                if found is not None:
-                    yield node, found
-        elif isinstance(node, py.Call) and dotted(node.func).rpartition(".")[2] == "include" and node.args:
-            target = node.args[0].elts[0] if isinstance(node.args[0], py.Tuple) and node.args[0].elts else node.args[0]
-            if isinstance(target, py.Constant) and isinstance(target.value, str):
-                found = modules.find(target.value, module.path)
-                if found is not None:
-                    yield node, found
-
-
-def _at_import(body: Iterable[object]) -> Iterator[py.Node]:
-    """Every node that runs when the file is imported: not the bodies of functions, not what only type checkers read."""
-    stack = list(body)
-    while stack:
-        node = stack.pop()
-        if isinstance(node, tuple):
-            stack.extend(node)
-        elif isinstance(node, py.If) and dotted(node.test).rpartition(".")[2] == "TYPE_CHECKING":
-            stack.append(node.orelse)
-        elif isinstance(node, (py.FunctionDef, py.Lambda)):
-            continue
-        elif isinstance(node, py.Node):
-            yield node
-            stack.extend(getattr(node, name) for name in node.__struct_fields__[2:])
 
 
 def _imports(stack: Stack) -> Iterator[Imported]:

@@ -7,6 +7,7 @@ from stackaudit.checks.server.gevent import gevent_unpatched
 from stackaudit.checks.server.heartbeat import heartbeat_on_disk
 from stackaudit.checks.server.interface import interface_mismatch
 from stackaudit.checks.server.limits import max_requests_jitter, timeout_does_not_bound_requests
+from stackaudit.checks.server.preload import preload_fork_hazard
 from stackaudit.checks.server.shadowed import setting_shadowed
 from stackaudit.checks.server.shutdown import graceful_shutdown_mismatch
 from stackaudit.checks.server.signals import signals_not_delivered
@@ -24,6 +25,7 @@ __all__ = [
     "interface_mismatch",
     "max_requests_jitter",
     "migrate_on_boot_race",
+    "preload_fork_hazard",
     "setting_shadowed",
     "signals_not_delivered",
     "single_worker",
