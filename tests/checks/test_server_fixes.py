@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import pytest
+
 from stackaudit.checks import cache, capacity, nginx, observability, server
 from stackaudit.config import Config
 from stackaudit.discover import discover
@@ -234,6 +236,36 @@ http {
 """
     found = failed(tmp_path, nginx.cache_leaks_private, {"nginx.conf": conf, "manage.py": "import django\n"})
     assert [item.cause for item in found] == ["cookie-of-strangers", "cookie-replayed"]
+
+
+OF_ITS_OWN = (
+    "Read LOCATION from a variable of its own, such as SHOP_CACHE_REDIS_URL, with what stands here now as its default, "
+    "and set it in each deployment to the same server with another database: `/1` in place of the number that a "
+    "`redis://` address ends with, `?db=1` for a socket. Put nothing behind the address that the environment gives: it "
+    "may name a database already, or a socket. A Redis of its own with `maxmemory-policy allkeys-lru` also keeps the "
+    "cache from filling the memory of the rest."
+)
+
+
+@pytest.mark.parametrize(
+    ("address", "fix"),
+    [
+        ("REDIS = 'redis://redis/0'\n", ""),
+        ("REDIS = os.environ.get('SHOP_REDIS_URL', 'redis://redis/0')\n", OF_ITS_OWN),
+        (
+            "def address(url):\n    if not url:\n        return 'redis://redis/0'\n    return url\n"
+            "REDIS = address(os.environ.get('SHOP_REDIS_URL'))\n",
+            OF_ITS_OWN,
+        ),
+    ],
+)
+def test_nothing_is_put_behind_an_address_of_the_environment(tmp_path: Path, address: str, fix: str) -> None:
+    settings = f"import os\nSECRET_KEY = os.environ['SHOP_SECRET_KEY']\nROOT_URLCONF = 'shop.urls'\n{address}"
+    settings += "CELERY_BROKER_URL = REDIS\n"
+    settings += (CACHE % "X").replace("'X'", "REDIS")
+    manage = "import os\nos.environ.setdefault('DJANGO_SETTINGS_MODULE', 'shop.settings')\n"
+    files = {"manage.py": manage, "shop/__init__.py": "", "shop/settings.py": settings}
+    assert [item.fix for item in failed(tmp_path, cache.shared_redis_db, files)] == [fix]
 
 
 def shared(root: Path, code: str) -> list[tuple[str, dict[str, object]]]:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+from stackaudit.facts import python as py
 from stackaudit.link.caching.receivers import cache_calls
 from stackaudit.link.folding.objects import Unset
+from stackaudit.link.nodes import nodes
 from stackaudit.link.settings import Settings
+from stackaudit.link.settings.readers import Readers
 from stackaudit.link.stack import Stack
 from stackaudit.model.source import Place
 from stackaudit.model.values import AnyValue, Known, Unknown
@@ -68,7 +71,9 @@ def _judged(stack: Stack, settings: Settings, site: Site, alias: str, users: lis
             sharing.append(user)
         doubt = doubt or next((same for same in answers if isinstance(same, str)), "")
     if sharing:
-        return _failed(stack, site, alias, sharing, _numbers(location, number, users))
+        numbers = _numbers(location, number, users)
+        fix = _of_its_own(stack, settings, numbers[1]) if _from_outside(stack, location) else ""
+        return replace(_failed(stack, site, alias, sharing, numbers), fix=fix)
     return Unsure(site, doubt) if doubt else Pass(site)
 
 
@@ -80,7 +85,36 @@ def _numbers(location: AnyValue, number: Any, users: list[_User]) -> tuple[str, 
     return own.number if own is not None else "", next(str(free) for free in range(1, 99) if str(free) not in taken)
 
 
-def _failed(stack: Stack, site: Site, alias: str, users: list[_User], numbers: tuple[str, str]) -> Verdict:
+def _from_outside(stack: Stack, location: AnyValue) -> bool:
+    """Whether the environment or a function has the last word on an address, whatever its default."""
+    while isinstance(location, Known) and not location.note and isinstance(location.value, (list, tuple)):
+        inner = location.value[0] if location.value else None
+        location = inner if isinstance(inner, (Known, Unknown)) else Known(None)
+    if isinstance(location, Unknown) or location.note:
+        return isinstance(location, (Known, Unset))
+    for written in location.places[-1:] if len(location.places) > 1 else ():
+        module = stack.modules.by_path.get(written.path)
+        for node in nodes(module.facts.body) if module is not None else ():
+            if module is not None and isinstance(node, py.FunctionDef):
+                region = module.facts.region(node)
+                if region.line <= written.region.line <= region.end_line:
+                    return True
+    return False
+
+
+def _of_its_own(stack: Stack, settings: Settings, free: str) -> str:
+    """A fix that leaves an address of the environment whole: it may name a database, a socket or options already."""
+    variable = Readers(stack, settings.path).variable("CACHE_REDIS_URL")
+    return (
+        f"Read LOCATION from a variable of its own, such as {variable}, with what stands here now as its default, and "
+        f"set it in each deployment to the same server with another database: `/{free}` in place of the number that a "
+        f"`redis://` address ends with, `?db={free}` for a socket. Put nothing behind the address that the environment "
+        "gives: it may name a database already, or a socket. A Redis of its own with `maxmemory-policy allkeys-lru` "
+        "also keeps the cache from filling the memory of the rest."
+    )
+
+
+def _failed(stack: Stack, site: Site, alias: str, users: list[_User], numbers: tuple[str, str]) -> Fail:
     """A finding that weighs less where no code of the project empties a cache (its tests are not read)."""
     related = [Step(user.place, f"in the same database: {user.what}") for user in users]
     cleared = next((call for call in cache_calls(stack, "clear", "aclear") if call.alias == alias), None)
