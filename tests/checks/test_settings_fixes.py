@@ -211,6 +211,66 @@ def test_a_reader_that_does_not_fail_is_told_to(line: str, cause: str, tmp_path:
     assert told(tmp_path, rules.secret_key_exposed, line + "\n", more) == [(cause, "")]
 
 
+KEY = "import os\nSECRET_KEY = os.environ.get('SECRET_KEY', 'x')\n"
+BY_DEFAULT = "DEBUG = os.environ.get('DEBUG', 'True') == 'True'\n"
+NEW_KEY = (
+    ' Installations that ran with the default need a new key (`python -c "from django.core.management.utils import '
+    'get_random_secret_key as key; print(key())"`): the old one is known to everybody.'
+)
+
+
+@pytest.mark.parametrize(
+    ("settings", "where", "test", "kept"),
+    [
+        (
+            KEY + "DEBUG = False\nfrom .local import *\n",
+            "At the very end of shop/settings.py, below `from .local import *` in line 4",
+            "SECRET_KEY == 'x'",
+            "",
+        ),
+        (
+            KEY + BY_DEFAULT + "try:\n    from shop.local import *\nexcept ImportError:\n    pass\n",
+            "At the very end of shop/settings.py, below `from shop.local import *` in line 5",
+            "not DEBUG and SECRET_KEY == 'x'",
+            "; development, with DEBUG on, keeps the default",
+        ),
+        (
+            KEY + BY_DEFAULT,
+            "At the end of shop/settings.py",
+            "not DEBUG and SECRET_KEY == 'x'",
+            "; development, with DEBUG on, keeps the default",
+        ),
+    ],
+)
+def test_a_key_is_refused_where_nothing_can_bring_one_any_more(
+    settings: str, where: str, test: str, kept: str, tmp_path: Path
+) -> None:
+    fix = (
+        f'{where}: `if {test}: raise ImproperlyConfigured("SECRET_KEY is not set")` (django.core.exceptions). Whatever '
+        f"brings a key before that line still counts{kept}.{NEW_KEY}"
+    )
+    found = told(tmp_path, rules.secret_key_exposed, settings, {"shop/local.py": "USE_TZ = True\n"})
+    assert [each for _, each in found] == [fix]
+
+
+MADE = "import os, secrets, warnings\nSECRET_KEY = os.environ.get('SECRET_KEY', '')\nif not SECRET_KEY:\n"
+
+
+@pytest.mark.parametrize(
+    ("branch", "cause"),
+    [
+        ("    SECRET_KEY = secrets.token_urlsafe(50)\n", "each-start"),
+        ("    SECRET_KEY = secrets.token_urlsafe(50)\n    warnings.warn('made one')\n", "warned"),
+        ("    SECRET_KEY = secrets.token_urlsafe(50)\nif not DEBUG:\n    warnings.warn('x')\n", "each-start"),
+    ],
+)
+def test_a_key_that_is_made_with_a_warning_was_decided_on(branch: str, cause: str, tmp_path: Path) -> None:
+    more = {"Procfile": "web: gunicorn shop.wsgi --workers 1\n"}
+    assert [
+        found for found, _ in told(tmp_path, rules.secret_key_exposed, "DEBUG = False\n" + MADE + branch, more)
+    ] == [cause]
+
+
 @pytest.mark.parametrize(
     ("release", "advice"),
     [

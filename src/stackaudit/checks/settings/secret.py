@@ -5,16 +5,22 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from stackaudit.facts import python as py
+from stackaudit.link.modules import dotted
+from stackaudit.link.nodes import nodes
 from stackaudit.link.settings import Settings
 from stackaudit.link.settings.readers import Readers
 from stackaudit.link.settings.servers import process_count
 from stackaudit.link.stack import Stack
-from stackaudit.model.values import Unknown
-from stackaudit.model.verdict import Fail, Pass, Site, Unsure, Verdict
+from stackaudit.model.source import Place
+from stackaudit.model.values import Known, Unknown
+from stackaudit.model.verdict import Fail, Pass, Site, Step, Unsure, Verdict
 
 _OUTSIDE = re.compile(r"^the environment variable|read from |so production sets it$|takes \w+ from elsewhere$")
 _ANEW = re.compile(r"^(\w+) makes it anew in each process")
 _DEFAULT = re.compile(r"default of env (\w+)")
+_WARNS = re.compile(r"(?i)(^|\.)(warn|warning|error|critical|print|write|secho)$")
+"""Calls by which settings tell whoever starts Django that a key is missing."""
 
 
 def secret_key_exposed(stack: Stack) -> Iterator[Verdict]:
@@ -45,10 +51,63 @@ def secret_key_exposed(stack: Stack) -> Iterator[Verdict]:
                 f"Take the key out of {site.place.path}: an installation gives its own by {default[1]} or in its "
                 "settings file, and none runs with a key that everybody knows. Those that ran with it need a new one."
             )
+        elif where := _last_word(stack, settings, site.place):
+            fix = _refused(settings, default[1], value.value, where, values["copies"])
         yield Fail(site, values, cause=_reader(stack, settings, default[1]), fix=fix)
     else:
         place = value.places[-1] if value.places else site.place
         yield Fail(site, {"variable": "", "where": f"{place.path}, line {place.region.line}"})
+
+
+def _last_word(stack: Stack, settings: Settings, place: Place) -> str:
+    """Where a missing key can be refused, in words; "" where that can be done right where it is read.
+
+    A file of the installation that is imported below may bring the key, and development lives by the default.
+    """
+    module = stack.modules.by_path.get(settings.path)
+    stars = [
+        node
+        for node in nodes(module.facts.body if module is not None else ())
+        if isinstance(node, py.ImportFrom) and any(alias.name == "*" for alias in node.names)
+    ]
+    if module is not None and place.path == settings.path and stars:
+        last = module.facts.region(stars[-1]).line
+        if last > place.region.line:
+            named = "." * stars[-1].level + stars[-1].module
+            return f"At the very end of {settings.path}, below `from {named} import *` in line {last}"
+    debug = settings.get("DEBUG")
+    if isinstance(debug, Known) and debug.value and _DEFAULT.search(debug.note):
+        return f"At the end of {settings.path}"
+    return ""
+
+
+def _refused(settings: Settings, variable: str, key: str, where: str, copies: str) -> str:
+    """How to refuse a known key where settings that come later, and development, must still have their way."""
+    debug = settings.get("DEBUG")
+    off = "" if isinstance(debug, Known) and not debug.value and not debug.note else "not DEBUG and "
+    kept = "; development, with DEBUG on, keeps the default" if off else ""
+    return (
+        f'{where}: `if {off}SECRET_KEY == {key!r}: raise ImproperlyConfigured("{variable} is not set")` '
+        f"(django.core.exceptions). Whatever brings a key before that line still counts{kept}. "
+        "Installations that ran with the default need a new key "
+        '(`python -c "from django.core.management.utils import get_random_secret_key as key; print(key())"`): '
+        f"the old one is known to everybody.{copies}"
+    )
+
+
+def _warned(stack: Stack, place: Place) -> Place | None:
+    """Where the branch that makes a key tells about it, None where none does."""
+    module = stack.modules.by_path.get(place.path)
+    if module is None:
+        return None
+    found: Place | None = None
+    for node in nodes(module.facts.body):
+        for branch in (node.body, node.orelse) if isinstance(node, py.If) else ():
+            if any(module.facts.region(each).line == place.region.line for each in branch):
+                calls = (each for each in nodes(branch) if isinstance(each, py.Call))
+                told = next((call for call in calls if _WARNS.search(dotted(call.func) or "")), None)
+                found = module.place(told) if told is not None else found
+    return found
 
 
 def _anew(stack: Stack, site: Site, maker: str, why: str) -> Verdict:
@@ -58,7 +117,12 @@ def _anew(stack: Stack, site: Site, maker: str, why: str) -> Verdict:
     default = _DEFAULT.search(why)
     when = f"Where the environment variable {default[1]} is missing, " if default else ""
     values = {"maker": maker, "count": count.value, "variable": "", "where": "", "when": when}
-    return Fail(site, values, cause="each-process" if count.value > 1 else "each-start")
+    if count.value > 1:
+        return Fail(site, values, cause="each-process")
+    warned = _warned(stack, site.place)
+    if warned is not None:
+        return Fail(site, values, cause="warned", related=(Step(warned, "the start warns of it"),))
+    return Fail(site, values, cause="each-start")
 
 
 def _reader(stack: Stack, settings: Settings, variable: str) -> str:
