@@ -106,6 +106,12 @@ def test_a_redirect_that_slept_is_told(tmp_path: Path) -> None:
     ]
 
 
+ASKED = (
+    "What health checks and other services ask for by name belongs to the list too, by ALLOWED_HOSTS: an installation "
+    "that left {} as it is, or serves more names, has to set that first."
+)
+
+
 @pytest.mark.parametrize(
     ("settings", "found"),
     [
@@ -115,9 +121,33 @@ def test_a_redirect_that_slept_is_told(tmp_path: Path) -> None:
             [
                 (
                     "",
-                    "Each installation has names of its own, and DOMAIN knows it: `ALLOWED_HOSTS = [DOMAIN, "
-                    '"localhost"]` in shop/settings.py, below DOMAIN. What other services ask for by name belongs to '
-                    "the list too. localhost is what a health check of the repository asks for.",
+                    "Each installation has names of its own, and DOMAIN knows the first: `ALLOWED_HOSTS = [DOMAIN, "
+                    '"localhost", *os.environ.get("ALLOWED_HOSTS", "").split(",")]` in shop/settings.py, below DOMAIN. '
+                    f"{ASKED.format('DOMAIN')} localhost is what a health check of the repository asks for.",
+                )
+            ],
+        ),
+        (
+            "import os\nDOMAIN = os.environ['DOMAIN']\nLINKS = f'https://{DOMAIN}/'\nALLOWED_HOSTS = ['*']\n",
+            [
+                (
+                    "",
+                    "Each installation has names of its own, and DOMAIN knows the first: `ALLOWED_HOSTS = "
+                    '[split_domain_port(DOMAIN)[0], "localhost", *os.environ.get("ALLOWED_HOSTS", "").split(",")]` '
+                    "(`from django.http.request import split_domain_port`, for it may hold a port) in "
+                    f"shop/settings.py, below DOMAIN. {ASKED.format('DOMAIN')} localhost is what a health check of the "
+                    "repository asks for.",
+                )
+            ],
+        ),
+        (
+            "import os\nDOMAIN = os.environ['DOMAIN']\nLINKS = f'https://{DOMAIN}:443/'\nALLOWED_HOSTS = ['*']\n",
+            [
+                (
+                    "",
+                    "Each installation has names of its own, and DOMAIN knows the first: `ALLOWED_HOSTS = [DOMAIN, "
+                    '"localhost", *os.environ.get("ALLOWED_HOSTS", "").split(",")]` in shop/settings.py, below DOMAIN. '
+                    f"{ASKED.format('DOMAIN')} localhost is what a health check of the repository asks for.",
                 )
             ],
         ),
@@ -162,6 +192,35 @@ def test_names_of_hosts_come_from_where_the_site_knows_them(
 ) -> None:
     image = "FROM python:3.13\nHEALTHCHECK CMD curl -f http://localhost:8000/up\nCMD gunicorn shop.wsgi\n"
     assert told(tmp_path, rules.allowed_hosts, settings, {"Dockerfile": image}) == found
+
+
+LIVED_BY = "import os\nALLOWED_HOSTS = os.getenv('HOSTS', '*').split(',')\n"
+COMPOSED = "services:\n  web:\n    image: shop\n    command: gunicorn shop.wsgi\n"
+ACCEPT = "from then on. Where that is no choice, accept this with the reason."
+GIVEN = "first, with what health checks ask for (localhost, an IP address); then give it no default, or an empty one."
+
+
+@pytest.mark.parametrize(
+    ("settings", "compose", "fix"),
+    [
+        (LIVED_BY, "", ""),
+        (
+            LIVED_BY,
+            COMPOSED,
+            f"Set HOSTS to the names of the site (compose.yaml does not set it) {GIVEN} An installation that does not "
+            f"set it answers 400 to every name {ACCEPT}",
+        ),
+        (
+            LIVED_BY + "if ALLOWED_HOSTS != ['*']:\n    ALLOWED_HOSTS.append('localhost')\n",
+            "",
+            f"Set HOSTS to the names of the site {GIVEN} An installation that does not set it answers 400 to all but "
+            f"localhost {ACCEPT}",
+        ),
+    ],
+)
+def test_a_default_that_the_shipped_deployment_lives_by(settings: str, compose: str, fix: str, tmp_path: Path) -> None:
+    more = {"compose.yaml": compose} if compose else {}
+    assert told(tmp_path, rules.allowed_hosts, settings, more) == [("by-default", fix)]
 
 
 @pytest.mark.parametrize(

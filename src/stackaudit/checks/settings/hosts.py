@@ -6,10 +6,10 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from stackaudit.checks.settings.names import by_installation
 from stackaudit.link.folding.objects import Unset
 from stackaudit.link.nginx.level import Level
 from stackaudit.link.settings import Settings
-from stackaudit.link.settings.readers import Readers
 from stackaudit.link.settings.servers import servers
 from stackaudit.link.stack import Stack
 from stackaudit.model.values import Known, Unknown
@@ -52,7 +52,7 @@ def _judged(stack: Stack, settings: Settings, site: Site, value: Known[Any]) -> 
         if any("dynaconf" in note for note in notes):
             return Fail(site, values, cause="dynaconf")
         cause = "by-default" if default else ""
-        return Fail(site, values, cause=cause, fix=_by_installation(stack, settings, default))
+        return Fail(site, values, cause=cause, fix=by_installation(stack, settings, default))
     bad = [host for host in hosts if _NEVER.search(host.strip())]
     if hole:
         return Unsure(site, hole)
@@ -101,53 +101,3 @@ def _compares_host(block: Level) -> bool:
     """Whether a block is `if ($host != "...") { return ...; }`."""
     words = [word.text for word in block.directive.args] if block.directive is not None else []
     return words[:2] in (["$host", "!="], ["$host", "!~"], ["$host", "!~*"]) and bool(block.lines.get("return"))
-
-
-def _by_installation(stack: Stack, settings: Settings, default: str) -> str:
-    """The names that each installation has, where the settings that win read the environment; "" where they do not."""
-    readers = Readers(stack, settings.path)
-    inside = _health_checks(stack)
-    named = f"urlsplit({readers.site}).hostname" if readers.site else readers.domain
-    imported = " (`from urllib.parse import urlsplit`)" if readers.site else ""
-    held = ", ".join([named, *(f'"{name}"' for name in inside)])
-    told = f" {' and '.join(inside)} is what a health check of the repository asks for." if inside else ""
-    if default:
-        if not named:
-            return ""
-        reading = Readers(stack, settings.place("ALLOWED_HOSTS").path).reading("ALLOWED_HOSTS", default)
-        if reading is not None and reading.is_text:
-            parts = ",".join([f"{{{named}}}", *inside])
-            held = f'f"{parts}"' if inside else named
-        else:
-            held = f"[{held}]"
-        return (
-            f"Make the default of {default} `{held}`{imported} instead of every name: installations that set the "
-            f"variable stay as they are.{told}"
-        )
-    if named:
-        below = readers.site or readers.domain
-        return (
-            f"Each installation has names of its own, and {below} knows it: `ALLOWED_HOSTS = [{held}]`{imported} in "
-            f"{settings.path}, below {below}. What other services ask for by name belongs to the list too.{told}"
-        )
-    listing = readers.listing("ALLOWED_HOSTS")
-    if not listing:
-        return ""
-    added = f" + [{', '.join(f'{chr(34)}{name}{chr(34)}' for name in inside)}]" if inside else ""
-    return (
-        f"Read the names of each installation as the other settings of {settings.path} are read: `ALLOWED_HOSTS = "
-        f"{listing}{added}`. Installations have to set the variable first; until then Django answers 400.{told}"
-    )
-
-
-def _health_checks(stack: Stack) -> list[str]:
-    """The names of the own machine that health checks of containers put into their requests."""
-    texts = [
-        word.text
-        for item in stack.of_kind("dockerfile", "compose")
-        for holder in (item.facts.stages if item.kind == "dockerfile" else item.facts.services)
-        if holder.healthcheck is not None
-        for step in holder.healthcheck.steps
-        for word in step.words
-    ]
-    return [name for name in ("localhost", "127.0.0.1") if any(f"//{name}" in text for text in texts)]

@@ -26,6 +26,7 @@ _SITE = re.compile(
     r"(?:[A-Z0-9]+_)?(?:SITE|BASE|PUBLIC|EXTERNAL|INSTANCE|WEB|SERVER|APP|ROOT)_?(?:URL|ROOT|URI|ORIGIN|BASE_URL)"
 )
 _DOMAIN = re.compile(r"(?:[A-Z0-9]+_)?(?:SITES?_)?DOMAIN(?:_NAME)?")
+_PORT = re.compile(r":\d+$")
 _OTHERS = re.compile(r"COOKIE|MAIL|AWS|S3|STATIC|MEDIA|CDN|API|AUTH|LDAP|SENTRY|STORAGE")
 
 
@@ -226,6 +227,20 @@ class Readers:
                 return name
         return ""
 
+    def may_hold_port(self, name: str) -> bool:
+        """Whether `name` serves as host and port of addresses: `f"{scheme}://{DOMAIN}/"`, or a default with a port."""
+        _, readings = self.settings.get(name, (None, []))
+        defaults = (_default(item.node) for item in readings if isinstance(item.node, py.Call))
+        if any(each is not None and _PORT.search(str(each.value)) for each in defaults):
+            return True
+        for node in nodes(self.module.facts.body if self.module is not None else ()):
+            parts = node.values if isinstance(node, py.JoinedStr) else ()
+            for before, part, after in zip(parts, parts[1:], (*parts, None)[2:], strict=False):
+                is_it = isinstance(part, py.FormattedValue) and dotted(part.value) == name
+                if is_it and _text(before).endswith("://") and not _text(after).startswith(":"):
+                    return True
+        return False
+
     @cached_property
     def domain(self) -> str:
         """A setting that holds the host name of the site, as the environment tells it."""
@@ -233,6 +248,10 @@ class Readers:
             if _DOMAIN.fullmatch(name) and not _OTHERS.search(name) and readings[0].node is expr:
                 return name
         return ""
+
+
+def _text(node: py.Expr | None) -> str:
+    return str(node.value) if isinstance(node, py.Constant) else ""
 
 
 def _insists(function: py.FunctionDef) -> bool:
