@@ -145,6 +145,45 @@ CELERY = {
 }
 
 
+ASKED = "from redis import Redis\n\ndef up(request):\n    with Redis.from_url('redis://redis') as client:\n        "
+
+
+@pytest.mark.parametrize(
+    ("settings", "code", "cause", "full"),
+    [
+        (CACHE % "redis://redis/0", "", "expiring", "more is written than expires"),
+        (
+            CACHE % "redis://redis/0" + "CELERY_BROKER_URL = 'redis://redis/0'\n",
+            ASKED + "client.ping()\n",
+            "expiring",
+            "no worker empties the queue",
+        ),
+        (CACHE % "redis://redis/0", ASKED + "client.incr('up')\n", "", "more is written than expires"),
+        (
+            CACHE % "redis://redis/0",
+            "from django.core.cache import cache\ncache.set('a', 1, None)\n",
+            "",
+            "more is written than expires",
+        ),
+        (
+            "CELERY_BROKER_URL = CELERY_RESULT_BACKEND = 'redis://redis/0'\nCELERY_RESULT_EXPIRES = None\n",
+            "",
+            "",
+            "no worker empties the queue",
+        ),
+    ],
+)
+def test_what_expires_does_not_grow(tmp_path: Path, settings: str, code: str, cause: str, full: str) -> None:
+    manage = "import os\nos.environ.setdefault('DJANGO_SETTINGS_MODULE', 'shop.settings')\n"
+    told = f"SECRET_KEY = 'x'\nROOT_URLCONF = 'shop.urls'\n{settings}"
+    compose = f"{WEB}  db:\n    image: mariadb:11\n  redis:\n    image: redis:7\n"
+    files = {"manage.py": manage, "shop/__init__.py": "", "shop/settings.py": told, "shop/views.py": code}
+    found = failed(tmp_path, capacity.redis_maxmemory, files | CELERY | {"compose.prod.yaml": compose})
+    assert [(item.cause, item.values["full"], item.values["beside"]) for item in found] == [
+        (cause, full, "the site, mariadb")
+    ]
+
+
 def test_a_redis_that_holds_the_cache_alone(tmp_path: Path) -> None:
     compose = f"{WEB}  redis:\n    image: valkey/valkey:8\n    mem_limit: 512m\n"
     assert redis(tmp_path, compose, CACHE % "redis://redis/0") == [

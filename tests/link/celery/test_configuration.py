@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -52,7 +53,8 @@ CHILD = """
 import importlib, json, sys
 names, cases = json.loads(sys.argv[1])
 apps = {case: importlib.import_module("shop." + case).app for case in cases}
-print(json.dumps({case: {name: getattr(app.conf, name) for name in names} for case, app in apps.items()}))
+told = {case: {name: getattr(app.conf, name) for name in names} for case, app in apps.items()}
+print(json.dumps(told, default=lambda span: span.total_seconds()))
 """
 
 
@@ -93,9 +95,13 @@ def test_the_configuration_is_that_of_a_real_celery(project: Path, real: dict[st
     assert {name: plain(celery.setting(name)) for name in NAMES} == real[case]
 
 
+def in_seconds(value: object) -> object:
+    return value.total_seconds() if isinstance(value, timedelta) else value
+
+
 def test_the_names_are_those_of_celery() -> None:
     real: dict[str, tuple[str, Any]] = {
-        name: (defaults._TO_OLD_KEY[name], defaults.DEFAULTS[name]) for name in SETTINGS
+        name: (defaults._TO_OLD_KEY[name], in_seconds(defaults.DEFAULTS[name])) for name in SETTINGS
     }
     assert real == SETTINGS
 

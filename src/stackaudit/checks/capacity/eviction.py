@@ -6,8 +6,11 @@ import re
 from collections.abc import Iterator
 from typing import Literal, TypeAlias
 
-from stackaudit.link.caching.receivers import CLIENTS
-from stackaudit.link.mentions import meaning
+from stackaudit.facts import python as py
+from stackaudit.link.caching.receivers import CLIENTS, cache_calls
+from stackaudit.link.mentions import Found, meaning
+from stackaudit.link.modules import target_names
+from stackaudit.link.nodes import nodes
 from stackaudit.link.services import Instance
 from stackaudit.link.services.clients import Role, redis_clients
 from stackaudit.link.stack import Stack
@@ -22,6 +25,10 @@ KEPT: dict[Held, str] = {
     "keys": "keys that the code writes itself",
 }
 """What is no copy and may lie there without an expiry."""
+_ASKS = frozenset({"ping", "info", "dbsize", "close", "aclose", "time", "client_list", "config_get", "memory_stats"})
+"""Methods of a client that leave nothing behind."""
+_TIMEOUT = {"set": 2, "aset": 2, "add": 2, "aadd": 2, "get_or_set": 2, "aget_or_set": 2, "set_many": 1, "aset_many": 1}
+"""The position of `timeout`, per method of Django's caches."""
 _LOCAL = frozenset({"", "localhost", "127.0.0.1", "::1"})
 _OTHER_BROKERS = re.compile(r"(^|/)(rabbitmq|lavinmq)", re.IGNORECASE)
 _PEAK = "Choose the limit well above `used_memory_peak` of `INFO memory`."
@@ -97,6 +104,54 @@ def held(stack: Stack, instance: Instance) -> frozenset[Held] | None:
     return frozenset(placed[instance.name]) or None
 
 
+def grows(stack: Stack, roles: frozenset[Held] | None) -> bool:
+    """Whether something may be written there for good: keys of the code's own, results or cache entries without an end.
+
+    A queue is emptied, messages of Channels and sessions expire; what is not known may stay.
+    """
+    if roles is None or "keys" in roles:
+        return True
+    expires = stack.celery.setting("result_expires") if "results" in roles else Known(1)
+    if isinstance(expires, Known) and not expires.value:
+        return True
+    return "cache" in roles and _has_endless_entries(stack)
+
+
+def _has_endless_entries(stack: Stack) -> bool:
+    settings = stack.settings
+    caches = settings.get("CACHES") if settings is not None else Known({})
+    for alias in caches.value if isinstance(caches, Known) and isinstance(caches.value, dict) else ():
+        timeout = settings.at("CACHES", alias, "TIMEOUT", default=300) if settings is not None else Known(300)
+        if isinstance(timeout, Known) and timeout.value is None:
+            return True
+    return any(
+        isinstance(given, py.Constant) and given.value is None
+        for call in cache_calls(stack, *_TIMEOUT)
+        for given in [call.argument(_TIMEOUT[call.method], "timeout")]
+    )
+
+
+def _only_asks(found: Found) -> bool:
+    """Whether a client is made to look whether Redis answers, and for nothing else."""
+    body = found.function.body if found.function is not None else ()
+    names: set[str] = set()
+    for node in nodes(body):
+        if isinstance(node, py.Attribute) and node.value is found.call:
+            return node.attr in _ASKS
+        if isinstance(node, py.WithItem) and node.value is found.call and node.target is not None:
+            names |= set(target_names(node.target))
+        elif isinstance(node, py.Assign) and node.value is found.call:
+            names |= {name for target in node.targets for name in target_names(target)}
+    told = {id(node.value) for node in nodes(body) if isinstance(node, py.Attribute) and node.attr in _ASKS}
+    targets = {
+        id(target)
+        for node in nodes(body)
+        for target in ((node.target,) if isinstance(node, py.WithItem) else getattr(node, "targets", ()))
+    }
+    uses = [node for node in nodes(body) if isinstance(node, py.Name) and node.id in names]
+    return bool(names) and all(id(use) in told or id(use) in targets for use in uses)
+
+
 def _uses(stack: Stack) -> Iterator[tuple[Held | None, str | None]]:
     """What is kept in some Redis, and the host where it is told; None for something that is not known to be in one."""
     shown = set()
@@ -108,7 +163,7 @@ def _uses(stack: Stack) -> Iterator[tuple[Held | None, str | None]]:
         yield "broker", None
     for found in stack.mentions.named("Redis", "StrictRedis", "from_url", "RedisCluster"):
         symbol = meaning(stack, found, found.call.func)
-        if symbol is not None and symbol.name in CLIENTS:
+        if symbol is not None and symbol.name in CLIENTS and not _only_asks(found):
             yield "keys", None
             break
     settings = stack.settings

@@ -18,6 +18,16 @@ _IMAGES = (
 _WORDS = {"postgresql": "postgres", "mariadb": "mysql", "valkey": "redis"}
 
 
+def by_name(stack: Stack, path: str) -> frozenset[str]:
+    """The same services by the names that people know them by: "mariadb", which the others count as a MySQL."""
+    found = neighbours(stack, path)
+    images = [image for key, image in stack.processes.services.items() if key.partition(" ")[0] == path]
+    told = isinstance(stack.host.services, Known)
+    if told or not any("mariadb" in image for image in images) or any("/mysql" in f"/{image}" for image in images):
+        return found
+    return frozenset("mariadb" if name == "mysql" else name for name in found)
+
+
 def neighbours(stack: Stack, path: str) -> frozenset[str]:
     """The services beside the processes that the file at `path` starts: those of `[host] services`, or, where the table
     does not tell, the images of the same compose file.

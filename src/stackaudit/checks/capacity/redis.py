@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from stackaudit.checks.capacity.eviction import advice
-from stackaudit.checks.capacity.neighbours import neighbours
+from stackaudit.checks.capacity.eviction import advice, grows, held
+from stackaudit.checks.capacity.neighbours import by_name
 from stackaudit.link.host import human
 from stackaudit.link.services import Instance
 from stackaudit.link.stack import Stack
@@ -51,7 +51,7 @@ def _shared(stack: Stack, instance: Instance) -> Value[str]:
     """What else runs on its machine, "" where nothing does."""
     told = stack.host.services
     if isinstance(told, Known) or instance.origin == "compose":
-        beside = neighbours(stack, instance.path) - {"redis"}
+        beside = by_name(stack, instance.path) - {"redis"}
         if isinstance(told, Known):
             return Known(", ".join(sorted(beside)))
     own = {process.origin.path for process in stack.processes.all}
@@ -67,13 +67,17 @@ def _judged(stack: Stack, instance: Instance, shared: Value[str]) -> Verdict:
     if isinstance(memory, Unknown):
         return Unsure(site, memory.why)
     limit, ram = instance.memory, stack.host.memory
-    values = {"name": instance.name, "beside": "", "value": human(memory.value), "memory": "", "half": ""}
+    values = {"name": instance.name, "beside": "", "value": human(memory.value), "memory": "", "half": "", "full": ""}
     if not memory.value:
         if isinstance(shared, Unknown):
             return Unsure(site, shared.why)
         own = limit.value if isinstance(limit, Known) else None
-        told = {"beside": shared.value, "memory": human(own) if own is not None else ""}
+        roles = held(stack, instance)
+        full = "no worker empties the queue" if roles and "broker" in roles else "more is written than expires"
+        told = {"beside": shared.value, "memory": human(own) if own is not None else "", "full": full}
         usual = "" if instance.audience == "production" else "small"
+        if not grows(stack, roles):
+            usual = f"expiring-{usual}".rstrip("-")
         size = f"{max(1, int(own * HALF) // 1024**2)}mb" if own is not None else "256mb"
         share = "half of the container's limit" if own is not None else "at most half of what is to spare"
         fix = f"Give it {share}: {advice(stack, instance, size)}"

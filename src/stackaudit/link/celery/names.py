@@ -11,6 +11,7 @@ SETTINGS: dict[str, tuple[str, Any]] = {
     "broker_transport_options": ("BROKER_TRANSPORT_OPTIONS", {}),
     "broker_url": ("BROKER_URL", None),
     "result_backend": ("CELERY_RESULT_BACKEND", None),
+    "result_expires": ("CELERY_TASK_RESULT_EXPIRES", 86_400),
     "task_acks_late": ("CELERY_ACKS_LATE", False),
     "task_always_eager": ("CELERY_ALWAYS_EAGER", False),
     "task_annotations": ("CELERY_ANNOTATIONS", None),
