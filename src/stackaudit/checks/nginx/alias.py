@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from stackaudit.checks.nginx.shared_levels import once_for_each_place
+from stackaudit.checks.nginx.shared_levels import once_for_each_place, one_for_each_cause
+from stackaudit.link.nginx.filled import default_of
+from stackaudit.link.nginx.level import Line
 from stackaudit.link.nginx.servers import Location, Server
 from stackaudit.link.stack import Stack
 from stackaudit.model.verdict import Fail, Pass, Site, Step, Unsure, Verdict
@@ -16,7 +18,18 @@ _GREEDY = re.compile(r"\((?:\?P?<[^>]*>)?\.[*+]\??\)")
 
 def alias_traversal(stack: Stack) -> Iterator[Verdict]:
     """One site for each alias."""
-    yield from once_for_each_place(verdict for location in stack.nginx.locations for verdict in _judge(location, stack))
+    verdicts = list(
+        once_for_each_place(verdict for location in stack.nginx.locations for verdict in _judge(location, stack))
+    )
+    # what a script fills and starts goes before a file that nobody is seen to start
+    verdicts.sort(key=lambda verdict: not (isinstance(verdict, Fail) and verdict.values.get("filled")))
+    yield from one_for_each_cause(verdicts, _same_pair)
+
+
+def _same_pair(fail: Fail) -> object:
+    """Two files that bring the same folder in the same way, one of them by the default of a template."""
+    by_itself = fail.site.place if fail.cause != "open-end" else None
+    return (fail.cause, fail.values["path"], fail.values.get("filled") or fail.values["alias"], by_itself)
 
 
 def _judge(location: Location, stack: Stack) -> Iterator[Verdict]:
@@ -34,7 +47,7 @@ def _judge(location: Location, stack: Stack) -> Iterator[Verdict]:
         elif location.pattern.endswith("/"):
             yield Pass(site)
         elif line.words[0].hole and alias.endswith(line.words[0].hole):
-            yield Unsure(site, f"the template fills in {line.words[0].hole}, and whether that ends with / decides")
+            yield _filled(stack, location, line, site, related)
         elif alias.endswith("/"):
             values = {"path": location.pattern, "alias": alias}
             yield Fail(site, values, related=related, fix=f"Write location {location.pattern}/ {{ alias {alias}; }}")
@@ -44,6 +57,17 @@ def _judge(location: Location, stack: Stack) -> Iterator[Verdict]:
             yield Pass(site)  # the folders beside it are served anyway
         else:
             yield _beside(stack, location, alias, site, related)
+
+
+def _filled(stack: Stack, location: Location, line: Line, site: Site, related: tuple[Step, ...]) -> Verdict:
+    """A path that a template ends: the default of its variable tells, where a script gives one."""
+    word = line.words[0]
+    told = default_of(stack, word.hole)
+    if told is None or told[0].endswith("/"):
+        return Unsure(site, f"the template fills in {word.hole}, and whether that ends with / decides")
+    values = {"path": location.pattern, "alias": word.text, "filled": word.text.replace(word.hole, told[0])}
+    step = Step(told[1], f"{word.hole} is {told[0]} unless the environment says otherwise")
+    return Fail(site, {**values, "other": ""}, cause="open-end", related=(*related, step))
 
 
 def _beside(stack: Stack, location: Location, alias: str, site: Site, related: tuple[Step, ...]) -> Verdict:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from stackaudit.checks.nginx.protocols import endpoints
 from stackaudit.checks.nginx.shared_levels import once_for_each_place, one_for_each_cause
 from stackaudit.link.nginx import Proxied
 from stackaudit.link.nginx.backends import django_locations
@@ -23,7 +24,7 @@ _ASGI = frozenset({"uvicorn", "daphne", "hypercorn", "granian"})
 def upstream_keepalive_off(stack: Stack) -> Iterator[Verdict]:
     """One site for each location that hands requests to Django over TCP."""
     keeps = _server_keeps(stack)
-    if keeps == Known(False):
+    if keeps == Known(False) or _on_sockets_alone(stack):
         return
     http = [
         proxied
@@ -39,6 +40,14 @@ def upstream_keepalive_off(stack: Stack) -> Iterator[Verdict]:
 def _tcp(stack: Stack, proxied: Proxied) -> bool:
     addresses = stack.nginx.addresses(proxied.target)
     return bool(addresses) and not any(address.startswith("unix:") for address in addresses)
+
+
+def _on_sockets_alone(stack: Stack) -> bool:
+    """Whether the application listens on socket files and nowhere else: what goes to a port reaches somebody else."""
+    found = [endpoints(server) for server in stack.processes.production_servers]
+    return bool(found) and all(
+        isinstance(each, Known) and each.value and all(endpoint.is_file for endpoint in each.value) for each in found
+    )
 
 
 def _server_keeps(stack: Stack) -> Value[bool]:

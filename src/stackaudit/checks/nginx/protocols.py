@@ -77,15 +77,15 @@ def _named(protocol: str) -> str:
 
 def _heard(stack: Stack, proxied: Proxied, process: Process) -> Value[str]:
     """What a process understands at the address that nginx asks; "" where it listens elsewhere."""
-    endpoints = _endpoints(process)
+    listening = endpoints(process)
     for address in stack.nginx.addresses(proxied.target):
         host, _, port = address.rpartition(":") if not address.startswith("unix:") else ("", "", "")
         is_service = process.origin.kind == "compose" and (host or address) == process.origin.service
-        if isinstance(endpoints, Unknown):
+        if isinstance(listening, Unknown):
             if is_service:
-                return endpoints
+                return listening
             continue
-        for endpoint in endpoints.value:
+        for endpoint in listening.value:
             if endpoint.is_file:
                 if address == f"unix:{endpoint.host}":
                     return Known(endpoint.protocol)
@@ -99,7 +99,8 @@ def _is_here(stack: Stack, host: str, endpoint: Endpoint, process: Process) -> b
     return not stack.nginx.units and not process.contained and host in _HERE and endpoint.host in _HERE
 
 
-def _endpoints(process: Process) -> Value[list[Endpoint]]:
+def endpoints(process: Process) -> Value[list[Endpoint]]:
+    """Where a server listens; none for a kind of server that nothing is known of."""
     named: list[tuple[str, AnyValue]] = []
     if process.kind == "uwsgi":
         wrapped = process.settings.get("protocol")
