@@ -56,6 +56,26 @@ def test_users_are_made_with_what_the_image_has(image: str, add: str, drop: str,
 
 
 @pytest.mark.parametrize(
+    ("code", "written"),
+    [
+        ("def handle(self):\n    with open('static/site.css') as file:\n        file.read()\n", ""),
+        (
+            "def handle(self):\n    with open('static/site.css', 'w') as file:\n        file.write('x')\n",
+            " `themes` (shop/management/commands/themes.py, line 2), which runs before the server, writes files: their "
+            "folders have to belong to `app` as well.",
+        ),
+    ],
+)
+def test_files_that_the_start_writes(code: str, written: str, tmp_path: Path) -> None:
+    files = {
+        "Dockerfile": 'FROM python:3.13-slim\nCOPY start.sh /start.sh\nCMD ["/start.sh"]\n',
+        "start.sh": "#!/bin/sh\npython manage.py migrate\npython manage.py themes\nexec gunicorn shop.wsgi\n",
+        "shop/management/commands/themes.py": code,
+    }
+    assert [found["written"] for found in values(tmp_path, security.runs_as_root, files)] == [written]
+
+
+@pytest.mark.parametrize(
     ("options", "socket"),
     [
         ("", ""),

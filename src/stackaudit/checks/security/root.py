@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from stackaudit.facts import python as py
 from stackaudit.facts.services import Dockerfile
+from stackaudit.link.modules import SourceModule, dotted
+from stackaudit.link.nodes import nodes
 from stackaudit.link.processes.model import DEVELOPMENT_SERVERS, Process
 from stackaudit.link.processes.users import ROOT, Login
 from stackaudit.link.stack import Stack
@@ -83,7 +86,45 @@ def _image(stack: Stack, path: str) -> dict[str, str]:
         "volumes": volumes
         if targets
         else " Volumes that root filled need `chown -R app` once, before the first start.",
+        "written": _written(stack, path),
     }
+
+
+def _written(stack: Stack, path: str) -> str:
+    """A sentence about files that commands write which the image runs before its server: as `app` they may not."""
+    chores = {
+        chore.name
+        for process in stack.processes.all
+        if process.login is not None and process.login.place.path == path
+        for chore in process.chores
+    }
+    found = []
+    for name in sorted(chores):
+        for module in stack.modules:
+            line = _writes(module) if module.path.endswith(f"management/commands/{name}.py") else 0
+            if line:
+                found.append(f"`{name}` ({module.path}, line {line})")
+    if not found:
+        return ""
+    several = len(found) > 1
+    return (
+        f" {' and '.join(found)}, which run{'' if several else 's'} before the server, "
+        f"write{'' if several else 's'} files: their folders have to belong to `app` as well."
+    )
+
+
+def _writes(module: SourceModule) -> int:
+    """The first line in which a module opens a file to write it, 0 where it opens none."""
+    for node in nodes(module.facts.body):
+        if not isinstance(node, py.Call):
+            continue
+        path = dotted(node.func)
+        named = next((each.value for each in node.keywords if each.name == "mode"), None)
+        mode = node.args[1] if path == "open" and len(node.args) > 1 else named
+        opened = path == "open" and isinstance(mode, py.Constant) and bool({*str(mode.value)} & {*"wax+"})
+        if opened or (isinstance(node.func, py.Attribute) and node.func.attr in ("write_text", "write_bytes")):
+            return module.facts.region(node).line
+    return 0
 
 
 def _of_supervisor(stack: Stack, process: Process, login: Login) -> Verdict:
