@@ -435,8 +435,9 @@ def test_what_a_mail_server_holds_depends_on_the_worker(command: str, harm: str,
         ),
         (
             "import os\nALLAUTH_TRUSTED_PROXY_COUNT = int(os.getenv('PROXIES', '0'))\n",
-            '`"NUM_PROXIES": max(1, ALLAUTH_TRUSTED_PROXY_COUNT)` in REST_FRAMEWORK, below ALLAUTH_TRUSTED_PROXY_COUNT '
-            "(shop/settings.py, line 2): it is the same number, of all proxies before Django, and the nginx of the "
+            '`REST_FRAMEWORK["NUM_PROXIES"] = max(1, ALLAUTH_TRUSTED_PROXY_COUNT)`, below REST_FRAMEWORK and below '
+            "ALLAUTH_TRUSTED_PROXY_COUNT (shop/settings.py, line 2): it is the same number, of all proxies before "
+            "Django, and the nginx of the "
             "repository is one.",
         ),
     ],

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
+from stackaudit.checks.security.keeping import is_only_kept
 from stackaudit.facts import python as py
 from stackaudit.link import schemes
 from stackaudit.link.classes import Classes, SourceClass
@@ -28,7 +30,11 @@ _NOBODY = "what stands before Django, and who writes X-Forwarded-For there, is n
 
 
 def client_ip_trust(stack: Stack) -> Iterator[Verdict]:
-    """One site for each function that takes an end of X-Forwarded-For, and one for the throttles of DRF."""
+    """One site for each function that takes an end of X-Forwarded-For, and one for the throttles of DRF.
+
+    Those that only keep the address, and decide nothing by it, are one finding.
+    """
+    kept: list[Verdict] = []
     for found in stack.mentions.written(_WRITTEN.__contains__):
         if found.function is None:
             continue
@@ -39,8 +45,15 @@ def client_ip_trust(stack: Stack) -> Iterator[Verdict]:
         site = Site(found.module.place(node), f"{found.where} X-Forwarded-For")
         if end == "last":
             yield Pass(site)
+        elif is_only_kept(stack, found, node):
+            kept.append(_judged(stack, site, "kept"))
         else:
             yield _judged(stack, site, "")
+    failed = [verdict for verdict in kept if isinstance(verdict, Fail)]
+    yield from (verdict for verdict in kept if not isinstance(verdict, Fail))
+    for first in failed[:1]:
+        also = tuple(Step(other.site.place, "the same is done here") for other in failed[1:])
+        yield replace(first, related=(*first.related, *also))
     yield from _throttles(stack)
 
 
@@ -148,8 +161,8 @@ def _number(stack: Stack, settings: Settings) -> str:
     if told:
         place = settings.place(told)
         return (
-            f'`"NUM_PROXIES": max(1, {told})` in REST_FRAMEWORK, below {told} ({place.path}, line '
-            f"{place.region.line}): it is the same number, of all proxies before Django, and the nginx "
+            f'`REST_FRAMEWORK["NUM_PROXIES"] = max(1, {told})`, below REST_FRAMEWORK and below {told} '
+            f"({place.path}, line {place.region.line}): it is the same number, of all proxies before Django, and the nginx "
             "of the repository is one."
         )
     readers = Readers(stack, settings.path)
