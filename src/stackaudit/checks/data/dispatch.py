@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from stackaudit.facts import python as py
 from stackaudit.link.celery import Sent
@@ -29,17 +30,26 @@ _EXEMPT = "django.db.transaction.non_atomic_requests"
 
 
 def celery_delay_in_atomic(stack: Stack) -> Iterator[Verdict]:
-    """Whatever a worker looks up in the database has been committed when the worker is told of it."""
+    """Whatever a worker looks up in the database has been committed when the worker is told of it.
+
+    A function that sends one task in several branches is one finding.
+    """
     celery = stack.celery
     if celery.app is not None:
         eager = celery.setting("task_always_eager")
         if isinstance(eager, Known) and eager.value and "default of" not in eager.note:
             return
     requests = _atomic_requests(stack)
+    failed: dict[object, list[Fail]] = {}
     for sent in celery.sent:
         verdict = _judged(stack, sent, requests)
-        if verdict is not None:
+        if isinstance(verdict, Fail):
+            failed.setdefault((sent.body.node, sent.send.name, verdict.cause, verdict.flow), []).append(verdict)
+        elif verdict is not None:
             yield verdict
+    for first, *others in failed.values():
+        also = tuple(Step(other.site.place, "it is sent here as well") for other in others)
+        yield replace(first, related=(*first.related, *also))
 
 
 def _judged(stack: Stack, sent: Sent, requests: Known[bool] | Unknown) -> Verdict | None:

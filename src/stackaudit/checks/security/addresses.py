@@ -162,8 +162,8 @@ def _number(stack: Stack, settings: Settings) -> str:
         place = settings.place(told)
         return (
             f'`REST_FRAMEWORK["NUM_PROXIES"] = max(1, {told})`, below REST_FRAMEWORK and below {told} '
-            f"({place.path}, line {place.region.line}): it is the same number, of all proxies before Django, and the nginx "
-            "of the repository is one."
+            f"({place.path}, line {place.region.line}): it is the same number, of all proxies before Django, and the "
+            "nginx of the repository is one."
         )
     readers = Readers(stack, settings.path)
     number = readers.number("NUM_PROXIES", 1)
