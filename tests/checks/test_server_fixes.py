@@ -93,7 +93,7 @@ def test_the_variable_that_decides_is_raised(tmp_path: Path) -> None:
     script = "#!/bin/sh\nexport GRANIAN_WORKERS=${SHOP_WORKERS:-1}\nexec granian --interface asgi shop.asgi:app\n"
     assert workers(tmp_path, {"Dockerfile": DOCKERFILE, "start.sh": script}) == [
         (
-            "one-process",
+            "by-default",
             "`SHOP_WORKERS` decides, and is 1 where nobody sets it: set it, or raise its default in start.sh."
             " `--workers` on the command line would overrule it.",
         )

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 
 from stackaudit.link.processes.model import DEVELOPMENT_SERVERS, Process, together
 from stackaudit.link.stack import Stack
 from stackaudit.model.values import Known, Unknown
-from stackaudit.model.verdict import Fail, Pass, Site, Unsure, Verdict
+from stackaudit.model.verdict import Fail, Pass, Site, Step, Unsure, Verdict
 
 CONCURRENCY = "WEB_CONCURRENCY"
 _VARIABLES = {"gunicorn": CONCURRENCY, "uvicorn": CONCURRENCY, "granian": "GRANIAN_WORKERS"}
@@ -21,7 +22,10 @@ _SWITCH = re.compile(r"the default of \$(\w+)")
 
 
 def single_worker(stack: Stack) -> Iterator[Verdict]:
-    """A web server works on more than one request at a time, on more than one core."""
+    """A web server works on more than one request at a time, on more than one core.
+
+    Servers whose number one variable decides are one finding, at the container's start where there is one.
+    """
     documented = any(
         entry.name == CONCURRENCY
         for item in stack.of_kind("dotenv")
@@ -29,8 +33,24 @@ def single_worker(stack: Stack) -> Iterator[Verdict]:
         if entry.value.strip().isdigit() and int(entry.value) > 1
     )
     servers = [item for item in stack.processes.production_servers if item.kind not in DEVELOPMENT_SERVERS]
-    for process in together(servers):
-        yield _judged(stack, process, documented)
+    switched: dict[str, list[Fail]] = {}
+    for process in sorted(together(servers), key=lambda process: not process.contained):
+        verdict = _judged(stack, process, documented)
+        switch = _switch(process)
+        if isinstance(verdict, Fail) and switch:
+            switched.setdefault(switch, []).append(verdict)
+        else:
+            yield verdict
+    for first, *others in switched.values():
+        also = tuple(Step(other.site.place, "the same variable decides here") for other in others)
+        yield replace(first, related=(*first.related, *also))
+
+
+def _switch(process: Process) -> str:
+    """The variable that decides the number of workers and has a default, "" where there is none."""
+    workers = process.setting("workers")
+    found = _SWITCH.search(workers.note) if isinstance(workers, Known) else None
+    return found[1] if found is not None else ""
 
 
 def _judged(stack: Stack, process: Process, documented: bool) -> Verdict:
@@ -53,7 +73,8 @@ def _judged(stack: Stack, process: Process, documented: bool) -> Verdict:
     if isinstance(threads, Unknown) and process.interface != "asgi":
         return Unsure(site, f"its threads are not known: {threads.why}")
     if process.interface == "asgi":
-        return Fail(site, {"kind": process.kind}, cause="one-process", fix=_more(stack, process))
+        cause = "by-default" if _switch(process) else "one-process"
+        return Fail(site, {"kind": process.kind, "switch": _switch(process)}, cause=cause, fix=_more(stack, process))
     return Fail(site, {"kind": process.kind}, fix=_more(stack, process))
 
 
@@ -78,14 +99,12 @@ def _more(stack: Stack, process: Process) -> str:
     """How this server gets more workers: by the variable that decides now, else by its own option."""
     workers = process.setting("workers")
     given = process.given.get("workers", ())
-    switch = _SWITCH.search(workers.note) if isinstance(workers, Known) else None
+    switch = _switch(process)
     own = _VARIABLES.get(process.kind, "")
     threads = " (two for each core and one more), or `--workers 2 --threads 4`" if _is_threaded(process) else ""
-    if switch is not None:
+    if switch:
         places = workers.places or (process.place,)
-        told = (
-            f"`{switch[1]}` decides, and is 1 where nobody sets it: set it, or raise its default in {places[0].path}."
-        )
+        told = f"`{switch}` decides, and is 1 where nobody sets it: set it, or raise its default in {places[0].path}."
         return f"{told} `{_OPTIONS.get(process.kind, '--workers')}` on the command line would overrule it."
     if given and given[-1].source == "GUNICORN_CMD_ARGS":
         return f"`--workers 3` in the GUNICORN_CMD_ARGS of {given[-1].place.path}."
