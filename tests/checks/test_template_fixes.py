@@ -304,3 +304,17 @@ def test_a_method_that_returns_rows_is_not_told_to_count_them(tmp_path: Path) ->
         'Add `.annotate(…=Count("tags", distinct=True, filter=Q(…)))` to `Book.objects.all()` in shop.views.shelf and '
         "show that in place of `book.red.count` in `shop/templates/shelf.html`."
     ]
+
+
+def test_a_child_is_no_relation_of_itself(tmp_path: Path) -> None:
+    models = MODELS + "\nclass Comic(Book):\n    colours = models.IntegerField()\n"
+    template = "{% for b in books %}{{ b.author.name }}{{ b.comic.colours }}{{ b.comic.author.pk }}{% endfor %}"
+    views = VIEWS.replace("Book", "Comic")
+    itself = "`comic` of a Comic is that row again, by one more query: write `b.colours` for `b.comic.colours`."
+    assert fixes(tmp_path, template, views, models) == [
+        f'Add `.select_related("author")` to `Comic.objects.all()` in shop.views.shelf. {itself} '
+        f"{itself.replace('colours', 'author.pk')}"
+    ]
+    assert fixes(tmp_path, template, VIEWS, models) == [
+        'Add `.select_related("author", "comic__author")` to `Book.objects.all()` in shop.views.shelf.'
+    ]

@@ -144,6 +144,29 @@ CASES = {
         print([tag.name for tag in book.tags.all()])
 """,
     ),
+    "streamed": (
+        """
+    for book in Book.objects.order_by("pk").iterator():
+        print([tag.name for tag in book.tags.all()])
+""",
+        'Append `.prefetch_related("tags")` to `Book.objects.order_by("pk")`. Give its `iterator()` a chunk size, '
+        "`.iterator(chunk_size=2000)`: without one it prefetches nothing (ValueError since Django 5.0).",
+        """
+    for book in Book.objects.order_by("pk").prefetch_related("tags").iterator(chunk_size=2000):
+        print([tag.name for tag in book.tags.all()])
+""",
+    ),
+    "streamed_in_chunks": (
+        """
+    for book in Book.objects.iterator(chunk_size=100):
+        print(book.author.name, [tag.name for tag in book.tags.all()])
+""",
+        'Append `.prefetch_related("tags")` to `Book.objects`.',
+        """
+    for book in Book.objects.select_related("author").prefetch_related("tags").iterator(chunk_size=100):
+        print(book.author.name, [tag.name for tag in book.tags.all()])
+""",
+    ),
     "bypassed": (
         """
     for book in Book.objects.prefetch_related("tags"):
@@ -190,3 +213,21 @@ def told() -> dict[str, str]:
 def test_what_is_told_helps(name: str) -> None:
     assert told()[name] == CASES[name][1]
     assert (oracle.grows(program(0), name), oracle.grows(program(2), name)) == (True, False)
+
+
+@pytest.mark.parametrize(
+    ("django", "method", "said"),
+    [
+        ((3, 2), "iterator()", "Take the `iterator()` off: before Django 4.1 it prefetches nothing."),
+        ((3, 2), "iterator(100)", "Take the `iterator()` off: before Django 4.1 it prefetches nothing."),
+        ((4, 1), "iterator(100)", ""),
+        ((4, 2), "aiterator()", "Take the `aiterator()` off: before Django 5.0 it prefetches nothing."),
+        ((5, 0), "aiterator()", ""),
+    ],
+)
+def test_what_streams_does_not_always_prefetch(django: tuple[int, int], method: str, said: str) -> None:
+    keyword = "async " if method.startswith("a") else ""
+    loop = f"{keyword}for book in Book.objects.all().{method}:\n        print([tag for tag in book.tags.all()])"
+    found = oracle.walked(f"{oracle.HEAD}\n{keyword}def shelf():\n    {loop}\n", django).events
+    told = [of_many(event.origin, event.origin.text, [event]) for event in found if event.origin is not None]
+    assert told == [f'Append `.prefetch_related("tags")` to `Book.objects.all()`. {said}'.rstrip()]

@@ -20,6 +20,7 @@ from stackaudit.link.queries.advice import (
     elsewhere,
     of_one,
     of_rows_between,
+    streaming,
     takes_calls,
     with_branches,
 )
@@ -32,6 +33,7 @@ from stackaudit.link.queries.reading import (
     is_of_row,
     no_text,
     numbers,
+    read_itself,
     readings,
     unnumbered,
     used,
@@ -135,13 +137,16 @@ class Repeat:
         owned = self.owned if self.origin is not None else []
         told = [of_rows_between(event, text_of) for event in self.counted if event not in owned][:_TOLD]
         asked = asked_for_each(self.failing, text_of)
-        return [*told, *readings(unnumbered(self.failing, self.counted), text_of), *([asked] if asked else [])]
+        told += [*readings(unnumbered(self.failing, self.counted), text_of), *read_itself(self.failing, text_of)]
+        return [*told, *([asked] if asked else [])]
 
     def _loading(self, origin: Origin | None, loads: str) -> str:
         """The sentence that says where what is missing is to be loaded."""
         paths = named([*self.joins, *self.prefetches])
         if origin is not None:
-            return addition(origin, loads) if takes_calls(origin) else elsewhere(origin, loads, paths)
+            if not takes_calls(origin):
+                return elsewhere(origin, loads, paths)
+            return " ".join([addition(origin, loads), *streaming(self.failing, loads)])
         loop = self.first.loop
         behind = loop.behind if loop is not None else None
         if behind is not None and behind.origin is None and _is_below(self.first.path, behind.path):
@@ -173,12 +178,14 @@ class Repeat:
     def _loadable(self) -> list[tuple[str, ...]]:
         loaded = ("deferred", "bypassed")
         missing = unnumbered(self.failing, self.counted)
-        return _longest(event.path for event in missing if event.path and event.kind not in loaded)
+        wanted = (event for event in missing if event.path and not event.is_itself)
+        return _longest(event.path for event in wanted if event.kind not in loaded)
 
     @property
     def read(self) -> list[tuple[str, ...]]:
         """Every path to one row that is read, loaded or not, without those that another one goes through."""
-        found = list(dict.fromkeys(event.path for event in self.events if event.kind == "forward" and event.path))
+        asked = (event for event in self.events if event.kind == "forward" and event.path and not event.is_itself)
+        found = list(dict.fromkeys(event.path for event in asked))
         many = self.many
         return _longest(path for path in found if not _through(path, many))
 

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from stackaudit.link.models.model import Model
 from stackaudit.link.queries.events import Event
-from stackaudit.link.queries.origins import HOOKS, Origin
+from stackaudit.link.queries.origins import HOOKS, UNCHUNKED, Origin
 from stackaudit.link.queries.reading import (
     TextOf,
     annotated,
@@ -17,6 +17,7 @@ from stackaudit.link.queries.reading import (
     manager,
     no_text,
     numbers,
+    read_itself,
     readings,
     unnumbered,
     used,
@@ -175,7 +176,7 @@ def of_one(origin: Origin | None, source: str, events: list[Event]) -> str:
     if origin is not None and origin.by == SHARED:
         return ""
     deferred = [event for event in events if event.kind == "deferred"]
-    rest = [event for event in events if event.kind != "deferred"]
+    rest = [event for event in events if event.kind != "deferred" and not event.is_itself]
     source = _placed(origin, with_branches(origin, source), events)
     parts = [*_let_in(origin, deferred, source)]
     call = loading(origin, rest)
@@ -184,8 +185,24 @@ def of_one(origin: Origin | None, source: str, events: list[Event]) -> str:
     if call:
         before = bool(parts) and parts[-1].endswith(source)
         parts.append(f"append `{call}` to {'it' if before else source}")
-    text = " and ".join(parts) + "."
-    return text[:1].upper() + text[1:]
+    text = " and ".join(parts) + "." if parts else ""
+    told = [text[:1].upper() + text[1:], *streaming(rest, call), *read_itself(events)]
+    return " ".join(filter(None, told))
+
+
+def streaming(events: Iterable[Event], calls: str) -> Iterator[str]:
+    """What else has to change where `calls` are to prefetch for rows that `iterator()` hands out."""
+    if ".prefetch_related(" not in calls:
+        return
+    for way in dict.fromkeys(event.origin.streamed for event in events if event.origin is not None):
+        if way == UNCHUNKED:
+            yield (
+                "Give its `iterator()` a chunk size, `.iterator(chunk_size=2000)`: without one it prefetches nothing "
+                "(ValueError since Django 5.0)."
+            )
+        elif way:
+            since = "4.1" if way == "iterator" else "5.0"
+            yield f"Take the `{way}()` off: before Django {since} it prefetches nothing."
 
 
 def _let_in(origin: Origin | None, deferred: list[Event], source: str) -> Iterator[str]:
@@ -221,12 +238,12 @@ def of_many(origin: Origin | None, source: str, events: list[Event]) -> str:
     source = _placed(origin, with_branches(origin, source), events)
     counted = numbers(events)
     wanted = unnumbered(events, counted)
-    call = loading(origin, wanted)
+    call = loading(origin, [event for event in wanted if not event.is_itself])
     texts = []
     if call and not takes_calls(origin):
         texts.append(elsewhere(origin, call, _paths(wanted)))
     elif call:
-        texts.append(f"Append `{call}` to {source}.")
+        texts += [f"Append `{call}` to {source}.", *streaming(wanted, call)]
     return " ".join([*texts, *_otherwise(origin, source, wanted, counted)])
 
 
@@ -239,7 +256,7 @@ def of_prefetched(origin: Origin | None, source: str, events: list[Event]) -> st
 
 def _otherwise(origin: Origin | None, source: str, wanted: list[Event], counted: list[Event]) -> Iterator[str]:
     """What to ask in another way than by the query that runs, and the numbers to bring with the rows."""
-    yield from readings(wanted)
+    yield from (*readings(wanted), *read_itself(wanted))
     owned = [event for event in counted if is_of_row(event) and takes_calls(origin)]
     if owned:
         yield f"Append `{annotated(owned)}` to {source} {used(owned)}."

@@ -61,6 +61,18 @@ class Event(Struct, frozen=True, cache_hash=True):
     asking: Asking | None = None
 
     @property
+    def is_itself(self) -> bool:
+        """Whether it asks a row of a child model for that row again, by the accessor that its parent has for it.
+
+        The parent's table leads to the child's that way, and `select_related()` of the child knows no such name.
+        """
+        relation, model = self.relation, self.model
+        if self.kind != "forward" or relation is None or model is None or relation.relation != "reverse_o2o":
+            return False
+        target = relation.target
+        return target is not None and relation.remote in target.parent_links and target in model.family()
+
+    @property
     def turns(self) -> Loop | None:
         """The loop whose rows are asked: that of the page, the list or the function."""
         return self.around or self.loop

@@ -19,6 +19,8 @@ GET_QUERYSET = "get_queryset"
 HOOKS = (INDEX_QUERYSET, GET_QUERYSET)
 RAW = "raw"
 """`Origin.by` of rows that `raw()` asks for."""
+UNCHUNKED = "unchunked"
+"""`Origin.streamed` of an `iterator()` that prefetches as soon as it is given a `chunk_size`."""
 
 
 class Loop(Struct, eq=False):
@@ -48,7 +50,8 @@ class Origin(Struct, frozen=True, eq=False):
     relation; `beside` are querysets that other branches take instead. Where it is the related manager of a row that a
     loop hands out, and uses what was prefetched, `outer` is the queryset of that loop and `way` leads from its rows to
     these; where the row comes from a caller, `way` alone says which relation it is. `partial` marks one that only a
-    branch makes: others leave the manager as it was.
+    branch makes: others leave the manager as it was. `streamed` says why going through it would
+    not prefetch: it is UNCHUNKED, or the method is named that does so in a later Django.
     """
 
     place: Place
@@ -63,6 +66,7 @@ class Origin(Struct, frozen=True, eq=False):
     bare: bool = False
     beside: tuple[Origin, ...] = ()
     partial: bool = False
+    streamed: str = ""
 
     @property
     def is_raw(self) -> bool:

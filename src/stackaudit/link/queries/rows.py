@@ -10,7 +10,7 @@ from stackaudit.link.queries import access, calls
 from stackaudit.link.queries.joining import EMPTY
 from stackaudit.link.queries.loading import NEW, NOTHING, STORED, Load, joined, prefetched
 from stackaudit.link.queries.loops import IDLE
-from stackaudit.link.queries.origins import COMBINED, RAW, Asking
+from stackaudit.link.queries.origins import COMBINED, RAW, UNCHUNKED, Asking
 from stackaudit.link.queries.table import METHODS, ROW_METHODS, method, uses_prefetch
 from stackaudit.link.queries.values import (
     ELEMENT,
@@ -89,6 +89,8 @@ def called(
     rows = replace(rows, loops=loops)
     if row.returns == "iterator":
         origin = rows.origin or walk.origin(_receiver(at), rows=rows)
+        if not rows.path:
+            origin = replace(origin, streamed=_streamed(walk.django, name, bool(args) or "chunk_size" in keywords))
         return replace(rows, streamed=True, load=replace(rows.load, peers=False), origin=origin)
     if row.returns == "scalar":
         if not (rows.evaluated and name in ("count", "exists", "contains")):
@@ -101,6 +103,17 @@ def called(
         element: Value = Row(rows.model, rows.load, origin, (), IDLE) if rows.model else Other()
         return Mapping(element, (), Other(), loops)
     return _one(rows, loops, at, walk, name)
+
+
+def _streamed(django: tuple[int, int], name: str, is_chunked: bool) -> str:
+    """`Origin.streamed` of rows that a method hands out.
+
+    `iterator()` prefetches since Django 4.1, chunk by chunk; without a `chunk_size` it raises ValueError since 5.0.
+    `aiterator()` has a default for that, and prefetches since 5.0.
+    """
+    if django < ((4, 1) if name == "iterator" else (5, 0)):
+        return name
+    return "" if is_chunked or name != "iterator" else UNCHUNKED
 
 
 def _asking(known: Asking | None, here: Asking, name: str) -> Asking:
