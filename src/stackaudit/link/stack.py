@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from stackaudit.link.pages.files import Templates
     from stackaudit.link.processes import Processes
     from stackaudit.link.queries import Queries
+    from stackaudit.link.readers import Readers
     from stackaudit.link.serializers.walk import Api
     from stackaudit.link.services import Services
     from stackaudit.link.settings import Settings
@@ -121,6 +122,13 @@ class Stack:
         from stackaudit.link.sources import Sources
 
         return Sources(self.modules)
+
+    @cached_property
+    def readers(self) -> Readers:
+        """Who runs the code that asks for related rows, beside the loops that repeat it."""
+        from stackaudit.link.readers import Readers
+
+        return Readers(self)
 
     @cached_property
     def growing(self) -> frozenset[Model]:

@@ -29,9 +29,9 @@ CASES = {
     for author in Author.objects.all():
         print([book.title for book in author.books.filter(tags__name="red", publisher__name="")])
 """,
-        'Append `.prefetch_related("books")` to `Author.objects.all()`. In `shop.views.filtered_by_their_relation` '
-        f"filter `author.books.all()` in Python (where each row has few of them): `filter()` {ASKED} `books` is "
-        "prefetched. That looks at `books__tags` and `books__publisher`: prefetch that, too.",
+        'Append `.prefetch_related("books__tags", "books__publisher")` to `Author.objects.all()`. In '
+        "`shop.views.filtered_by_their_relation` filter `author.books.all()` in Python (where each row has few of "
+        f"them): `filter()` {ASKED} `books` is prefetched.",
         """
     for author in Author.objects.all().prefetch_related("books__tags", "books__publisher"):
         books = [book for book in author.books.all() if book.publisher.name == ""]
@@ -136,11 +136,13 @@ CASES = {
     for book in Book.objects.raw("SELECT id FROM shop_book"):
         print([tag.name for tag in book.tags.all()])
 """,
-        'Fetch the rows by the keys that the SQL gives, `Book.objects.prefetch_related("tags").in_bulk([row.pk for row '
-        "in …])`, and use those: a raw queryset joins and annotates nothing.",
+        'Fetch the rows by the keys that the SQL gives, `found = Book.objects.prefetch_related("tags").in_bulk(keys)` '
+        "with `keys = [row.pk for row in …]`, and go through `[found[key] for key in keys]`, which keeps the order: a "
+        "raw queryset joins and annotates nothing.",
         """
     keys = [row.pk for row in Book.objects.raw("SELECT id FROM shop_book")]
-    for book in Book.objects.prefetch_related("tags").in_bulk(keys).values():
+    found = Book.objects.prefetch_related("tags").in_bulk(keys)
+    for book in [found[key] for key in keys]:
         print([tag.name for tag in book.tags.all()])
 """,
     ),

@@ -25,7 +25,7 @@ def list_display_n_plus_one(stack: Stack) -> Iterator[Verdict]:
         if item.why:
             yield Unsure(Site(item.admin.place, f"{item.admin.name}: changelist"), item.why)
     by_admin: dict[Admin, list[Event]] = {}
-    for event in lists.events:
+    for event in stack.readers.told(lists.events):
         by_admin.setdefault(lists.column(event).admin, []).append(event)
     for admin, events in by_admin.items():
         repeats = grouped(events, lambda event: True)
@@ -91,8 +91,7 @@ def _fix(lists: Changelists, admin: Admin, repeat: Repeat) -> str:
     if not repeat.loads() and not repeat.owned:
         return ""
     label, own = admin.cls.label, admin.overrides("get_queryset")
-    prefetch = f".prefetch_related({named(repeat.prefetches)})" if repeat.prefetches else ""
-    prefetch += repeat.annotates()
+    prefetch = repeat.fetches() + repeat.annotates()
     if lists.joins_itself(admin):
         join = f".select_related({named(repeat.read)})" if repeat.joins else ""
         return f"Add `{join}{prefetch}` to what get_queryset() of {label} returns{_shown(repeat)}."

@@ -27,7 +27,8 @@ def own(stack: Stack) -> Iterator[Event]:
     What classes declare (columns, exports, feeds, types) stands among them, at the lines that declare it.
     """
     walked = (*stack.queries.events, *stack.declared.events)
-    events = apart(event for event in walked if event.area == "orm" and event.place.path.endswith(".py"))
+    here = (event for event in walked if event.area == "orm" and event.place.path.endswith(".py"))
+    events = apart(stack.readers.told(here))
     loaded = {(event.query, event.relation) for event in walked if event.outcome == "pass" and event.relation}
     named = _prefetched(stack)
     for event in events:

@@ -16,10 +16,12 @@ from stackaudit.link.queries.advice import (
     FETCHES_ONE,
     SHARED,
     apart,
+    below,
     beside_bare,
     elsewhere,
     of_one,
     of_rows_between,
+    prefetching,
     streaming,
     takes_calls,
     with_branches,
@@ -38,6 +40,7 @@ from stackaudit.link.queries.reading import (
     unnumbered,
     used,
 )
+from stackaudit.link.queries.sharing import instead, is_shared, prefetches
 from stackaudit.model.source import Place
 from stackaudit.model.verdict import Cost, Step
 
@@ -137,12 +140,13 @@ class Repeat:
         owned = self.owned if self.origin is not None else []
         told = [of_rows_between(event, text_of) for event in self.counted if event not in owned][:_TOLD]
         asked = asked_for_each(self.failing, text_of)
-        told += [*readings(unnumbered(self.failing, self.counted), text_of), *read_itself(self.failing, text_of)]
+        told += [*readings(self._missing, text_of), *instead(self._missing, takes_calls(self.origin))]
+        told += read_itself(self.failing, text_of)
         return [*told, *([asked] if asked else [])]
 
     def _loading(self, origin: Origin | None, loads: str) -> str:
         """The sentence that says where what is missing is to be loaded."""
-        paths = named([*self.joins, *self.prefetches])
+        paths = ", ".join(filter(None, [named([*self.joins, *self.prefetches]), *prefetches(self._missing, False)]))
         if origin is not None:
             if not takes_calls(origin):
                 return elsewhere(origin, loads, paths)
@@ -160,7 +164,11 @@ class Repeat:
         """The calls that load what is missing: `.select_related("a__b").prefetch_related("c")`."""
         joined = beside_bare(self.origin, self.joins)
         joins = f".select_related({named(joined)})" if joined else ""
-        return joins + (f".prefetch_related({named(self.prefetches)})" if self.prefetches else "")
+        return joins + self.fetches()
+
+    def fetches(self) -> str:
+        """The calls of `loads` that are no join."""
+        return prefetching(named(self.prefetches), self._missing, takes_calls(self.origin))
 
     @property
     def joins(self) -> list[tuple[str, ...]]:
@@ -177,9 +185,13 @@ class Repeat:
     @property
     def _loadable(self) -> list[tuple[str, ...]]:
         loaded = ("deferred", "bypassed")
-        missing = unnumbered(self.failing, self.counted)
-        wanted = (event for event in missing if event.path and not event.is_itself)
-        return _longest(event.path for event in wanted if event.kind not in loaded)
+        wanted = [event for event in self._missing if event.path and not (event.is_itself or is_shared(event))]
+        paths = [event.path for event in wanted if event.kind not in loaded]
+        return _longest([*paths, *below(wanted)])
+
+    @property
+    def _missing(self) -> list[Event]:
+        return unnumbered(self.failing, self.counted)
 
     @property
     def read(self) -> list[tuple[str, ...]]:

@@ -13,7 +13,10 @@ from stackaudit.link.queries.reading import (
     TextOf,
     annotated,
     annotation,
+    is_number,
     is_of_row,
+    is_rewritten,
+    looked_at,
     manager,
     no_text,
     numbers,
@@ -22,6 +25,7 @@ from stackaudit.link.queries.reading import (
     unnumbered,
     used,
 )
+from stackaudit.link.queries.sharing import instead, is_shared, prefetches, ways, with_keys
 from stackaudit.model.source import Place
 from stackaudit.model.verdict import Step
 
@@ -139,19 +143,32 @@ def is_joined(model: Model | None, path: Path) -> bool:
 
 def loading(origin: Origin | None, events: Iterable[Event]) -> str:
     """The calls that load the relations of events: `.select_related("author").prefetch_related("tags")`."""
+    found = list(events)
+    is_annotated = takes_calls(origin)
+    events = [event for event in found if not (is_shared(event) or event.is_itself)]
     model = origin.model if origin is not None else None
-    paths = list(dict.fromkeys(event.path for event in events))
+    led = ways(found) if is_annotated else []
+    paths = list(dict.fromkeys([*(event.path for event in events), *led, *below(events)]))
     generic = {event.path for event in events if event.relation is not None and event.relation.relation == "generic_fk"}
     many = {event.path for event in events if event.kind in ("reverse", "bypassed")}
     joins = [path for path in paths if path not in generic | many and is_joined(model, path)]
     joined = beside_bare(origin, joins)
     rest = [path for path in paths if path not in joins]
-    return _call("select_related", joined) + _call("prefetch_related", rest)
+    joining = f".select_related({quoted(lookups(joined))})" if joined else ""
+    return joining + prefetching(quoted(lookups(rest)), found, is_annotated)
 
 
-def _call(name: str, paths: list[Path]) -> str:
-    given = quoted(lookups(paths))
-    return f".{name}({given})" if given else ""
+def prefetching(paths: str, events: list[Event], is_annotated: bool) -> str:
+    """The calls that load `paths`, and what code shared with others asks for."""
+    given = ", ".join(filter(None, [paths, *prefetches(events, is_annotated)]))
+    return (f".prefetch_related({given})" if given else "") + with_keys(events, is_annotated)
+
+
+def below(events: Iterable[Event]) -> Iterator[Path]:
+    """The paths that have to be prefetched with those of events, since Python asks what the query named."""
+    for event in events:
+        if event.kind == "reverse" and is_rewritten(event) and not is_number(event):
+            yield from looked_at(event)
 
 
 def lookups(paths: Iterable[Path]) -> list[str]:
@@ -238,7 +255,7 @@ def of_many(origin: Origin | None, source: str, events: list[Event]) -> str:
     source = _placed(origin, with_branches(origin, source), events)
     counted = numbers(events)
     wanted = unnumbered(events, counted)
-    call = loading(origin, [event for event in wanted if not event.is_itself])
+    call = loading(origin, wanted)
     texts = []
     if call and not takes_calls(origin):
         texts.append(elsewhere(origin, call, _paths(wanted)))
@@ -251,12 +268,16 @@ def of_prefetched(origin: Origin | None, source: str, events: list[Event]) -> st
     """What helps rows that bring what they are asked for, where the question does not look at it."""
     counted = numbers(events)
     wanted = unnumbered(events, counted)
-    return " ".join(_otherwise(origin, _placed(origin, with_branches(origin, source), events), wanted, counted))
+    source = _placed(origin, with_branches(origin, source), events)
+    call = prefetching("", wanted, takes_calls(origin))
+    texts = [f"Append `{call}` to {source}."] if call and takes_calls(origin) else []
+    return " ".join([*texts, *_otherwise(origin, source, wanted, counted)])
 
 
 def _otherwise(origin: Origin | None, source: str, wanted: list[Event], counted: list[Event]) -> Iterator[str]:
     """What to ask in another way than by the query that runs, and the numbers to bring with the rows."""
     yield from (*readings(wanted), *read_itself(wanted))
+    yield from instead(wanted, takes_calls(origin))
     owned = [event for event in counted if is_of_row(event) and takes_calls(origin)]
     if owned:
         yield f"Append `{annotated(owned)}` to {source} {used(owned)}."
@@ -278,8 +299,9 @@ def _placed(origin: Origin | None, source: str, events: list[Event]) -> str:
     return f"`{source}`" + (f" in {where}" if where and events and where != events[0].where else "")
 
 
-def _paths(events: Iterable[Event]) -> str:
-    return quoted(lookups(event.path for event in events))
+def _paths(events: list[Event]) -> str:
+    given = quoted(lookups(event.path for event in events if not is_shared(event)))
+    return ", ".join(filter(None, [given, *prefetches(events, is_annotated=False)]))
 
 
 def takes_calls(origin: Origin | None) -> bool:
@@ -298,10 +320,10 @@ def elsewhere(origin: Origin | None, calls: str, paths: str) -> str:
     if origin.by in HOOKS:
         return f"Let {origin.by}() of {origin.where} return `{manager(origin.model)}{calls}`."
     if origin.is_raw:
-        loaded = f"{manager(origin.model)}{calls}.in_bulk([row.pk for row in …])"
         return (
-            f"Fetch the rows by the keys that the SQL gives, `{loaded}`, and use those: a raw queryset joins and "
-            "annotates nothing."
+            f"Fetch the rows by the keys that the SQL gives, `found = {manager(origin.model)}{calls}.in_bulk(keys)` "
+            "with `keys = [row.pk for row in …]`, and go through `[found[key] for key in keys]`, which keeps the order:"
+            " a raw queryset joins and annotates nothing."
         )
     if origin.by in FETCHES_ONE:
         return (

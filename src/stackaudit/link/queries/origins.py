@@ -108,7 +108,12 @@ class Asking(Struct, frozen=True, cache_hash=True):
     """The expression that asks for the rows behind a relation, in the code that has the row: what a fix rewrites.
 
     `methods` are those between the relation and the rows, but for `all()`; `last` is the one that ends them ("count",
-    "first"), "" where the rows are gone through.
+    "first"), "" where the rows are gone through. `columns` are what `values()` and `order_by()` among them name.
+
+    The rest says who else runs it, where `link/readers` was asked: `callers` are other places of the code that do, for
+    rows that bring nothing along, as "path:line"; `reads` is how the loop does, and `uses` where a method of querysets
+    is asked of what the function gives, as text; `is_whole` says that the functions up to it do nothing else,
+    `is_argument` that it is an argument of a template's filter or tag.
     """
 
     place: Place
@@ -116,6 +121,12 @@ class Asking(Struct, frozen=True, cache_hash=True):
     where: str
     methods: frozenset[str] = frozenset()
     last: str = ""
+    columns: tuple[str, ...] = ()
+    callers: tuple[str, ...] = ()
+    uses: tuple[str, ...] = ()
+    reads: tuple[str, ...] = ()
+    is_whole: bool = False
+    is_argument: bool = False
 
 
 class Behind(Struct, frozen=True, cache_hash=True):

@@ -25,7 +25,6 @@ _LOADS = frozenset({"select_related", "prefetch_related", "only", "defer", "usin
 _HEAD = re.compile(r"([\w.\[\]\"]*)\.\w+\(")
 _FLAT = re.compile(r'\.values_list\("([a-z]\w*?)", flat=True\)$')
 _KEYWORD = re.compile(r"[(,]\s*(\w+)=(?!=)")
-_COLUMN = re.compile(r"\.(?:values|values_list|order_by)\(([^()]*)\)")
 _PATH = re.compile(r'"-?(\w+__\w+)"')
 _FIRST = re.compile(r"\.first(?=$|[.|])")
 _FEW = " (where each row has few of them)"
@@ -65,6 +64,24 @@ def hands_on(event: Event) -> bool:
     return event.query.path != asking.place.path
 
 
+def is_rewritten(event: Event) -> bool:
+    """Whether the expression that asks has to be written in another way, for all who run it."""
+    if event.asking is None or not event.path or is_answered(event) or hands_on(event):
+        return False
+    return not event.asking.callers
+
+
+def takes_less(asking: Asking) -> bool:
+    """Whether a query brings less than all rows, so that reading all of them costs more where nothing is prefetched."""
+    wanted = asking.methods - _SORTS - _LOADS - {"distinct", "all"}
+    return bool(wanted) or plain(asking.last) in _PICKS | NUMBERS | {"aggregate"}
+
+
+def is_pick(asking: Asking) -> bool:
+    """Whether one of the rows is wanted."""
+    return plain(asking.last) in _PICKS
+
+
 def plain(method: str) -> str:
     """The synchronous name of a method."""
     return ASYNC.get(method, method)
@@ -74,7 +91,7 @@ def readings(events: Iterable[Event], text_of: TextOf = no_text) -> list[str]:
     """Where relations are read in ways that prefetched rows do not answer, and how to read them instead."""
     places: dict[str, list[Event]] = {}
     for event in events:
-        if event.asking is not None and event.path and not (is_answered(event) or hands_on(event)):
+        if is_rewritten(event) and event.asking is not None:
             preposition = "In" if event.asking.text or plain(event.asking.last) == "first" else "For"
             places.setdefault(f"{preposition} {_home(event.asking.where)}", []).append(event)
     told = []
@@ -83,11 +100,18 @@ def readings(events: Iterable[Event], text_of: TextOf = no_text) -> list[str]:
         methods = list(dict.fromkeys(called(event) for event in found))
         names = list(dict.fromkeys(f"`{'__'.join(event.path)}`" for event in found))
         ask = "asks" if len(methods) == 1 else "ask"
-        more = list(dict.fromkeys(f"`{'__'.join(path)}`" for event in found for path in _looked_at(event)))
+        bypassed = [event for event in found if event.kind == "bypassed"]
+        more = list(dict.fromkeys(f"`{'__'.join(path)}`" for event in bypassed for path in looked_at(event)))
+        uses = list(dict.fromkeys(use for event in found if event.asking is not None for use in event.asking.uses))
         told.append(
-            f"{place} {_row_of(instead, ', and ')}: {_row_of(methods, ' and ')} {ask} the database even where "
-            f"{_row_of(names, ' and ')} {'is' if len(names) == 1 else 'are'} prefetched."
-            + (f" That looks at {_row_of(more, ' and ')}: prefetch that, too." if more else "")
+            f"{place} {row_of(instead, ', and ')}: {row_of(methods, ' and ')} {ask} the database even where "
+            f"{row_of(names, ' and ')} {'is' if len(names) == 1 else 'are'} prefetched."
+            + (f" That looks at {row_of(more, ' and ')}: prefetch that, too." if more else "")
+            + (
+                f" What it gives is a list then, which has no such methods: change {row_of(uses, ' and ')}."
+                if uses
+                else ""
+            )
         )
     return told[:_SAID]
 
@@ -107,14 +131,14 @@ def read_itself(events: Iterable[Event], text_of: TextOf = no_text) -> list[str]
     return list(told)[:_SAID]
 
 
-def _looked_at(event: Event) -> Iterator[Path]:
-    """The relations of the wanted rows that the filters name, as far as the expression tells."""
+def looked_at(event: Event) -> Iterator[Path]:
+    """The relations of the wanted rows that a query names, as far as the expression tells: Python asks for those."""
     target = event.relation.target if event.relation is not None else None
     if target is None or event.asking is None:
         return
     text = event.asking.text
-    named = [path for found in _COLUMN.finditer(text) for path in _PATH.findall(found[1])]
-    for written in (*_KEYWORD.findall(text), *named):
+    named = [name.removeprefix("-") for name in event.asking.columns]
+    for written in dict.fromkeys((*_KEYWORD.findall(text), *_PATH.findall(text), *named)):
         first, _, rest = written.partition("__")
         relation = target.by_query_name(first)
         other = relation.target if relation is not None else None
@@ -124,7 +148,8 @@ def _looked_at(event: Event) -> Iterator[Path]:
             yield (*event.path, relation.name)
 
 
-def _row_of(names: list[str], last: str) -> str:
+def row_of(names: list[str], last: str) -> str:
+    """Names in a row, the last one after a word of its own; of many the first ones."""
     shown = names[:_SAID]
     if len(names) > _SAID:
         return ", ".join(shown) + " and so on"
@@ -154,6 +179,8 @@ def _instead(event: Event, text_of: TextOf) -> str:
         return f"take the values from {rows}"
     if not methods and last == "first" and not asking.text:
         text = text_of(asking.place)
+        if asking.is_argument:
+            return _within(text)
         if len(_FIRST.findall(text)) == 1:
             return f"write `{_FIRST.sub('.all.0', text)}` for `{text}`"
         return "write `.all.0` for `.first`"
@@ -172,6 +199,15 @@ def _instead(event: Event, text_of: TextOf) -> str:
     if methods & _FILTERS and methods <= _FILTERS | _SORTS | _LOADS | _VALUES | {"distinct"}:
         return f"filter {rows} in Python{_FEW} and take the values from those"
     return f"work it out from {rows} in Python"
+
+
+def _within(text: str) -> str:
+    """What to write for the first row in an argument of a filter or tag, where an index that is not there raises."""
+    found = _FIRST.search(text)
+    if found is None:
+        return "bind the first row by `{% with first=….all|first %}` before"
+    head, name = text[: found.start()], f"first{text[found.end() :]}"
+    return f"put `{{% with first={head}.all|first %}}…{{% endwith %}}` around it and write `{name}` for `{text}`"
 
 
 def _rows(event: Event) -> str:
@@ -220,6 +256,11 @@ def is_of_row(event: Event) -> bool:
     """Whether the relation is one of the queryset's own row, or of one that belongs to it and is read beside it."""
     if len(event.path) > 1 and (event.asking is None or event.asking.where != event.where):
         return False
+    return is_of_one(event)
+
+
+def is_of_one(event: Event) -> bool:
+    """Whether each row of the queryset leads to one row at most that has the relation."""
     model = event.origin.model if event.origin is not None else None
     for name in event.path[:-1]:
         relation = model.relation(name) if model is not None else None
@@ -297,11 +338,11 @@ def used(events: list[Event], text_of: TextOf = no_text, several: frozenset[str]
             shows.setdefault(f"`{asking.where}`", []).append(text)
         else:
             lets[f"`{asking.where}`"] = None
-    told = [f"and use that in place of {_row_of(list(dict.fromkeys(here)), ' and ')}"] if here else []
+    told = [f"and use that in place of {row_of(list(dict.fromkeys(here)), ' and ')}"] if here else []
     for place, texts in shows.items():
         more = ", where every view then has to bring it" if place.strip("`") in several else ""
-        told.append(f"and show that in place of {_row_of(list(dict.fromkeys(texts)), ' and ')} in {place}{more}")
-    return " ".join([*told, *([f"and let {_row_of([*lets], ' and ')} use that where the row has it"] if lets else [])])
+        told.append(f"and show that in place of {row_of(list(dict.fromkeys(texts)), ' and ')} in {place}{more}")
+    return " ".join([*told, *([f"and let {row_of([*lets], ' and ')} use that where the row has it"] if lets else [])])
 
 
 def shown(asking: Asking, text_of: TextOf = no_text) -> str:

@@ -72,7 +72,9 @@ def called(
         kind = "values" if row.returns == "values" else changed.kind
         made = replace(changed, kind=kind, loops=loops, evaluated=False, narrowed=narrowed)
         if rows.via is not None and name not in _ALL:
-            made = replace(made, asking=_asking(rows.asking, walk.asking(at), name))
+            columns = tuple(arg.value for arg in args if isinstance(arg, Const) and isinstance(arg.value, str))
+            named = columns if name in ("values", "values_list", "order_by") else ()
+            made = replace(made, asking=_asking(rows.asking, walk.asking(at), name, named))
         if rows.via is None or not (rows.cached or rows.path):
             path = () if made.via is None or not made.cached else made.path
             by = COMBINED if row.effect == "union" else RAW if name == RAW else ""
@@ -116,13 +118,14 @@ def _streamed(django: tuple[int, int], name: str, is_chunked: bool) -> str:
     return "" if is_chunked or name != "iterator" else UNCHUNKED
 
 
-def _asking(known: Asking | None, here: Asking, name: str) -> Asking:
+def _asking(known: Asking | None, here: Asking, name: str, columns: tuple[str, ...]) -> Asking:
     """What asks for related rows after one more method: the whole chain where it stands in one expression."""
     if known is None:
-        return replace(here, methods=frozenset({name}))
+        return replace(here, methods=frozenset({name}), columns=columns)
     begin, start = known.place.region, here.place.region
     is_longer = known.where == here.where and (begin.line, begin.column) == (start.line, start.column)
-    return replace(here if is_longer else known, methods=known.methods | {name})
+    methods, named = known.methods | {name}, (*known.columns, *columns)
+    return replace(here if is_longer else known, methods=methods, columns=named)
 
 
 def _receiver(at: At) -> At:

@@ -1,0 +1,100 @@
+"""What helps one loop where the code that asks serves others, too, whose rows bring nothing.
+
+Reading from all rows would be free for the loop and dear for them, so that code is left as it is: the loop's own
+queryset brings the answer, or the rows that it is read from, under a name of its own.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from stackaudit.link.queries.events import Event
+from stackaudit.link.queries.origins import Asking
+from stackaudit.link.queries.reading import is_answered, is_of_one, is_pick, manager, plain, row_of
+
+_SAID = 3
+"""So much is told one by one."""
+
+
+def is_shared(event: Event) -> bool:
+    """Whether others run the code that asks, and would pay for another way to read."""
+    return event.asking is not None and bool(event.asking.callers and event.path) and not is_answered(event)
+
+
+def prefetches(events: Iterable[Event], is_annotated: bool) -> list[str]:
+    """The arguments of `prefetch_related()` that bring what shared code asks for; `is_annotated` says that keys come
+    by an annotation."""
+    found = (event for event in events if is_shared(event) and not (is_annotated and _key(event)))
+    return list(dict.fromkeys(_list(event) for event in found))
+
+
+def with_keys(events: Iterable[Event], is_annotated: bool) -> str:
+    """The call that brings the keys of the rows which shared code picks: `.annotate(…=Subquery(…))`."""
+    keys = [_key(event) for event in events if is_annotated and is_shared(event)]
+    made = ", ".join(f"…={key}" for key in dict.fromkeys(filter(None, keys)))
+    return f".annotate({made})" if made else ""
+
+
+def instead(events: Iterable[Event], is_annotated: bool) -> list[str]:
+    """The sentences that say what to read in place of what shared code gives."""
+    homes: dict[tuple[str, str], dict[str, Asking]] = {}
+    for event in events:
+        if is_shared(event) and event.asking is not None:
+            reads = [*(event.asking.uses or event.asking.reads)] if event.asking.is_whole else []
+            key = _fetched(event) if is_annotated else "", row_of(reads, " and ") if reads else ""
+            homes.setdefault(key, {})[f"`{event.asking.where}`"] = event.asking
+    said = []
+    for (fetched, replaced), found in homes.items():
+        callers = list(dict.fromkeys(place for asking in found.values() for place in asking.callers))
+        serve, it = ("serves", "it") if len(found) == 1 else ("serve", "them")
+        read = f"read that in place of {replaced}" if replaced else f"let {it} read that, and ask where there is none"
+        said.append(
+            f"{row_of([*found], ' and ')} {serve} others, too ({row_of(callers, ' and ')})"
+            + (f": leave {it} alone, " if replaced else ": ")
+            + f"{fetched or 'bring the rows under a name of their own'}, and {read}."
+        )
+    return said[:_SAID]
+
+
+def ways(events: Iterable[Event]) -> list[tuple[str, ...]]:
+    """The paths to the rows that shared code goes on to be asked of, where the rows that it picks come by keys."""
+    found = (event for event in events if is_shared(event) and _key(event))
+    return [event.path[:-1] for event in found if event.path[:-1] and event.asking and not event.asking.is_whole]
+
+
+def _fetched(event: Event) -> str:
+    """What is to be done with keys that an annotation brings; "" for a list, which needs nothing."""
+    target = event.relation.target if event.relation is not None else None
+    if target is None or not _key(event):
+        return ""
+    return f"fetch the rows of these keys with one `{manager(target)}.in_bulk(keys)`, set each on its row"
+
+
+def _list(event: Event) -> str:
+    asking, relation = event.asking, event.relation
+    assert asking is not None
+    target = relation.target if relation is not None else None
+    narrowed = asking.methods & {"filter", "exclude", "order_by"} if _is_same_for_all(asking) else ()
+    rows = f"queryset={manager(target)}.{'.'.join(f'{name}(…)' for name in sorted(narrowed))}, " if target else ""
+    return f'Prefetch("{"__".join(event.path)}", {rows if narrowed else ""}to_attr="…")'
+
+
+def _is_same_for_all(asking: Asking) -> bool:
+    """Whether nothing in the query but its beginning speaks of the row, as far as its text tells."""
+    row, _, rest = asking.text.partition(".")
+    return not asking.text.endswith("…") and re.search(rf"\b{re.escape(row)}\b", rest) is None
+
+
+def _key(event: Event) -> str:
+    """The key of the row that is picked, as a subquery; "" where another way is needed."""
+    asking, relation = event.asking, event.relation
+    target = relation.target if relation is not None else None
+    if asking is None or relation is None or target is None or not is_pick(asking):
+        return ""
+    back = relation.remote_query_name or relation.remote
+    if not back or not is_of_one(event):
+        return ""
+    row = "__".join(event.path[:-1]) or "pk"
+    narrowing = ", …" if asking.methods & {"filter", "exclude"} or plain(asking.last) == "get" else ""
+    return f'Subquery({manager(target)}.filter({back}=OuterRef("{row}"){narrowing}).order_by(…).values("pk")[:1])'

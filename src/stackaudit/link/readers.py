@@ -1,0 +1,245 @@
+"""Who runs the code that asks for the rows behind a row: the other callers of a property or a method of a model.
+
+A fix that rewrites such code changes what it costs everybody: read from all rows, an answer is free where they were
+prefetched, and dear where it was one row before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import msgspec
+from msgspec.structs import replace
+
+from stackaudit.facts import python as py
+from stackaudit.facts import template as t
+from stackaudit.link.modules import SourceModule, dotted
+from stackaudit.link.nodes import nodes
+from stackaudit.link.pages.files import flat
+from stackaudit.link.queries.events import Event
+from stackaudit.link.queries.origins import Asking
+from stackaudit.link.queries.reading import is_answered, takes_less
+from stackaudit.link.queries.source import text_of
+from stackaudit.link.queries.table import MANAGER_ONLY, METHODS, method
+from stackaudit.model.source import Place, Region
+
+if TYPE_CHECKING:
+    from stackaudit.link.stack import Stack
+
+_OF_SETS = frozenset(METHODS) | MANAGER_ONLY
+
+
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """Where code is run, as text; `asks` is the same with the method of querysets that is asked of what it gives."""
+
+    place: Place
+    text: str
+    asks: str
+
+
+class Readers:
+    """The callers of the properties and methods of one stack, by what the walk saw and by names that are unique."""
+
+    def __init__(self, stack: Stack) -> None:
+        self._sources, self._mentions, self._templates = stack.sources, stack.mentions, stack.templates
+        self._models = stack.models
+        self._called = stack.queries.walk.record.called
+        self._known: dict[py.FunctionDef, list[_Reading]] = {}
+
+    def told(self, events: Iterable[Event]) -> list[Event]:
+        """Events whose `asking` says who else runs it, and what is done with what it gives."""
+        found = list(events)
+        free: dict[Place, set[object]] = {}
+        own: dict[tuple[Place | None, Place], set[Place]] = {}
+        for event in found:
+            if event.asking is not None:
+                own.setdefault(_asked(event, event.asking), set()).update(step.place for step in event.flow)
+                if event.kind == "bypassed":
+                    free.setdefault(event.asking.place, set()).update(self._homes(event))
+        return [
+            self._told(event, event.asking, own[_asked(event, event.asking)], free.get(event.asking.place, set()))
+            if event.asking is not None
+            else event
+            for event in found
+        ]
+
+    def _told(self, event: Event, asking: Asking, places: set[Place], free: set[object]) -> Event:
+        """One event: `places` lie on the ways of its queryset's rows, `free` is what asks for prefetched ones."""
+        if event.outcome != "fail" or not event.path or is_answered(event):
+            return event
+        if not asking.text:
+            known = asking.place.region in self._arguments.get(asking.place.path, ())
+            return replace(event, asking=replace(asking, is_argument=True)) if known else event
+        functions = self._run(event, asking)
+        if not functions:
+            return event
+        homes = self._homes(event) | {place.path for place in places if place.path not in self._sources.modules}
+        others: dict[str, None] = {}
+        mine: list[_Reading] = []
+        for function in functions:
+            for item in self._of(function):
+                holder = self._holder(item.place)
+                if item.place in places or holder in homes or holder in functions:
+                    mine += [item] if function is functions[0] else []
+                elif holder not in free:
+                    others[f"{item.place.path}:{item.place.region.line}"] = None
+        bodies = [_returned(function) for function in functions]
+        callers = tuple(others) if takes_less(asking) else ()
+        seen = mine if callers else self._of(functions[0])
+        uses = [item for item in seen if item.asks] if None not in bodies and _is_lazy(bodies[-1]) else []
+        told = replace(
+            asking,
+            callers=callers,
+            uses=tuple(dict.fromkeys(f"`{item.asks}` in {item.place.path}" for item in uses)),
+            reads=tuple(dict.fromkeys(f"`{item.text}`" for item in mine)),
+            is_whole=None not in bodies,
+        )
+        return replace(event, asking=told)
+
+    def _holder(self, place: Place) -> object:
+        """The function that holds a place, or the template."""
+        return self._sources.function(place) or place.path
+
+    def _homes(self, event: Event) -> set[object]:
+        """The functions and templates of the loops of an event."""
+        return {self._holder(loop.place) for loop in (event.loop, event.around) if loop is not None}
+
+    def _run(self, event: Event, asking: Asking) -> list[py.FunctionDef]:
+        """The functions between the loop and the expression that asks, which the loop is no part of."""
+        last = self._sources.function(asking.place)
+        loops = self._homes(event)
+        if event.origin is not None:
+            loops.add(self._holder(event.origin.place))
+        found: list[py.FunctionDef] = []
+        for place in (*(step.place for step in event.flow), asking.place):
+            function = self._sources.function(place)
+            if function is not None and function not in loops and function not in found:
+                found.append(function)
+            if function is last:
+                break
+        return found if last in found else []
+
+    def _of(self, function: py.FunctionDef) -> list[_Reading]:
+        """Where a function is called or a property is read."""
+        if function not in self._known:
+            self._known[function] = list(self._found(function))
+        return self._known[function]
+
+    def _found(self, function: py.FunctionDef) -> Iterator[_Reading]:
+        name = function.name
+        is_unique = len(self._defined.get(name, ())) == 1 and name not in self._fields
+        is_read = any("property" in dotted(item) for item in function.decorators)
+        found = (
+            self._read.get(name, ()) if is_read else [(item.module, item.call) for item in self._mentions.named(name)]
+        )
+        for module, node in found:
+            known = self._called.get(node)
+            if (known[1] is function) if known is not None else is_unique:
+                yield _Reading(module.place(node), text_of(node, 60), self._asks(module, node))
+        for path, expr in self._named.get(name, ()) if is_unique else ():
+            length = expr.parts.index(name) + 1
+            text, after = ".".join((expr.name, *expr.parts[:length])), ".".join(expr.parts[length : length + 1])
+            yield _Reading(Place(path, expr.region), text, f"{text}.{after}" if after in _OF_SETS else "")
+
+    def _asks(self, module: SourceModule, node: py.Expr) -> str:
+        """The method of querysets that is called on what an expression gives, as text."""
+        tree = self._sources.tree(module.path)
+        above = tree.get(node)
+        call = tree.get(above) if isinstance(above, py.Attribute) and above.value is node else None
+        if not isinstance(above, py.Attribute) or not isinstance(call, py.Call) or above.attr not in _OF_SETS:
+            return ""
+        return text_of(call, 60)
+
+    @cached_property
+    def _defined(self) -> dict[str, list[py.FunctionDef]]:
+        """The functions and methods of the stack, by name."""
+        found: dict[str, list[py.FunctionDef]] = {}
+        for module in self._sources.modules.values():
+            for stmt in module.facts.body:
+                for item in (stmt, *(stmt.body if isinstance(stmt, py.ClassDef) else ())):
+                    if isinstance(item, py.FunctionDef):
+                        found.setdefault(item.name, []).append(item)
+        return found
+
+    @cached_property
+    def _fields(self) -> frozenset[str]:
+        """The names of columns and relations of models."""
+        return frozenset(name for model in self._models for name in (*model.columns, *model.relations))
+
+    @cached_property
+    def _read(self) -> dict[str, list[tuple[SourceModule, py.Expr]]]:
+        """Where attributes are read whose name is that of some property."""
+        names = {
+            name
+            for name, functions in self._defined.items()
+            if any("property" in dotted(item) for function in functions for item in function.decorators)
+        }
+        found: dict[str, list[tuple[SourceModule, py.Expr]]] = {}
+        for module in self._sources.modules.values():
+            for node in nodes(module.facts.body):
+                if isinstance(node, py.Attribute) and node.attr in names:
+                    found.setdefault(node.attr, []).append((module, node))
+        return found
+
+    @cached_property
+    def _named(self) -> dict[str, list[tuple[str, t.Path]]]:
+        """The paths of templates, by each of their parts."""
+        found: dict[str, list[tuple[str, t.Path]]] = {}
+        for path, file in self._templates.by_path.items():
+            for node in flat(file.tree.nodes):
+                for expr in _paths(node):
+                    for part in expr.parts:
+                        found.setdefault(part, []).append((path, expr))
+        return found
+
+    @cached_property
+    def _arguments(self) -> dict[str, set[Region]]:
+        """Where paths of templates are arguments of filters and tags."""
+        found: dict[str, set[Region]] = {}
+        for path, file in self._templates.by_path.items():
+            for node in flat(file.tree.nodes):
+                given: list[object] = [*node.args, *node.keywords] if isinstance(node, t.Tag) else []
+                given += [arg for item in _inside(node) if isinstance(item, t.Filter) for arg in item.args]
+                found.setdefault(path, set()).update(expr.region for item in given for expr in _paths(item))
+        return found
+
+
+def _asked(event: Event, asking: Asking) -> tuple[Place | None, Place]:
+    return event.origin.place if event.origin is not None else None, asking.place
+
+
+def _returned(function: py.FunctionDef) -> py.Expr | None:
+    """The expression that a function consists of; None where it does anything else."""
+    body = [
+        stmt for stmt in function.body if not (isinstance(stmt, py.ExprStmt) and isinstance(stmt.value, py.Constant))
+    ]
+    return body[0].value if len(body) == 1 and isinstance(body[0], py.Return) else None
+
+
+def _is_lazy(value: py.Expr | None) -> bool:
+    """Whether an expression gives a queryset that has not been asked yet."""
+    func = value.func if isinstance(value, py.Call) else None
+    found = method(func.attr) if isinstance(func, py.Attribute) else None
+    return found is not None and found.returns == "rows"
+
+
+def _inside(part: object) -> Iterator[object]:
+    """What a part of a template holds, without the nodes of its body."""
+    waiting = [part]
+    while waiting:
+        item = waiting.pop()
+        if item is not part and isinstance(item, t.Node):
+            continue
+        yield item
+        if isinstance(item, tuple):
+            waiting.extend(reversed(item))
+        elif isinstance(item, msgspec.Struct) and not isinstance(item, Region):
+            waiting.extend(getattr(item, name) for name in reversed(item.__struct_fields__))
+
+
+def _paths(part: object) -> Iterator[t.Path]:
+    return (item for item in _inside(part) if isinstance(item, t.Path))

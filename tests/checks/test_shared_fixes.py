@@ -1,0 +1,225 @@
+"""Fixes for code that serves others, too: what is told about it, and that real Django runs no query for each row."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.checks.test_orm_fixes import fixed
+from tests.checks.test_template_fixes import MODELS, VIEWS, fixes
+from tests.link.queries import oracle
+
+HEAD = (
+    oracle.HEAD
+    + """from django.db.models import OuterRef, Subquery
+
+
+def dearest(author):
+    return author.books.order_by("-price").first()
+
+
+def dearest_of(author):
+    return author.books.order_by("-price").first()
+
+
+def dear(author):
+    return author.books.filter(price__gt=0)
+
+
+def kin(author):
+    return author.books.filter(publisher__book__author=author).order_by("title")
+
+
+def titles(author):
+    print(author.name)
+    return list(author.books.values_list("title", flat=True))
+
+
+def ordered(author):
+    return author.books.order_by("title")
+
+
+def named(author):
+    return [book.title for book in author.books.filter(title="a")]
+"""
+)
+OTHERS = """
+
+def others():
+    author = Author.objects.get(pk=1)
+    print(dearest(author), dearest_of(author), dear(author), list(kin(author)), titles(author), list(ordered(author)))
+"""
+CASES = {
+    "picks": (
+        """
+    for author in Author.objects.all():
+        print(dearest(author).title)
+""",
+        'Append `.annotate(…=Subquery(Book.objects.filter(author=OuterRef("pk")).order_by(…).values("pk")[:1]))` to '
+        "`Author.objects.all()`. `shop.views.dearest` serves others, too (shop/views.py:%d): leave it alone, fetch the "
+        "rows of these keys with one `Book.objects.in_bulk(keys)`, set each on its row, and read that in place of "
+        "`dearest(author)`.",
+        """
+    keys = Book.objects.filter(author=OuterRef("pk")).order_by("-price").values("pk")[:1]
+    authors = list(Author.objects.annotate(key=Subquery(keys)))
+    found = Book.objects.in_bulk([author.key for author in authors])
+    for author in authors:
+        author.dearest = found[author.key]
+    for author in authors:
+        print(author.dearest.title)
+""",
+    ),
+    "picks_behind_a_row": (
+        """
+    for book in Book.objects.all():
+        print(book.pk, dearest_of(book.author).title)
+""",
+        'Append `.annotate(…=Subquery(Book.objects.filter(author=OuterRef("author"))'
+        '.order_by(…).values("pk")[:1]))` to `Book.objects.all()`. `shop.views.dearest_of` serves others, too ('
+        "shop/views.py:%d): leave it alone, fetch the rows of these keys with one `Book.objects.in_bulk(keys)`, set "
+        "each on its row, and read that in place of `dearest_of(book.author)`.",
+        """
+    keys = Book.objects.filter(author=OuterRef("author")).order_by("-price").values("pk")[:1]
+    books = list(Book.objects.select_related("author").annotate(key=Subquery(keys)))
+    found = Book.objects.in_bulk([book.key for book in books])
+    for book in books:
+        print(book.pk, found[book.key].title)
+""",
+    ),
+    "filters": (
+        """
+    for author in Author.objects.all():
+        print([book.title for book in dear(author)])
+""",
+        'Append `.prefetch_related(Prefetch("books", queryset=Book.objects.filter(…), to_attr="…"))` to '
+        "`Author.objects.all()`. `shop.views.dear` serves others, too (shop/views.py:%d): leave it alone, bring the "
+        "rows under a name of their own, and read that in place of `dear(author)`.",
+        """
+    for author in Author.objects.prefetch_related(
+        Prefetch("books", queryset=Book.objects.filter(price__gt=0), to_attr="dear")
+    ):
+        print([book.title for book in author.dear])
+""",
+    ),
+    "filters_by_the_row": (
+        """
+    for author in Author.objects.all():
+        print([book.title for book in kin(author)])
+""",
+        'Append `.prefetch_related(Prefetch("books", to_attr="…"))` to `Author.objects.all()`. `shop.views.kin` serves '
+        "others, too (shop/views.py:%d): leave it alone, bring the rows under a name of their own, and read that in "
+        "place of `kin(author)`.",
+        """
+    for author in Author.objects.prefetch_related(Prefetch("books", to_attr="kin")):
+        print([book.title for book in author.kin])
+""",
+    ),
+    "takes_values": (
+        """
+    for author in Author.objects.all():
+        print(titles(author))
+""",
+        'Append `.prefetch_related(Prefetch("books", to_attr="…"))` to `Author.objects.all()`. `shop.views.titles` '
+        "serves others, too (shop/views.py:%d): bring the rows under a name of their own, and let it read that, and "
+        "ask where there is none.",
+        """
+    for author in Author.objects.prefetch_related(Prefetch("books", to_attr="brought")):
+        print([book.title for book in author.brought])
+""",
+    ),
+    "sorts": (
+        """
+    for author in Author.objects.all():
+        print([book.title for book in ordered(author)])
+""",
+        'Append `.prefetch_related("books")` to `Author.objects.all()`. In `shop.views.ordered` sort '
+        "`author.books.all()` in Python: `order_by()` asks the database even where `books` is prefetched.",
+        """
+    for author in Author.objects.prefetch_related("books"):
+        print(sorted(book.title for book in author.books.all()))
+""",
+    ),
+    "alone": (
+        """
+    for author in Author.objects.all():
+        print(named(author))
+""",
+        'Append `.prefetch_related("books")` to `Author.objects.all()`. In `shop.views.named` filter '
+        "`author.books.all()` in Python (where each row has few of them): `filter()` asks the database even where "
+        "`books` is prefetched.",
+        """
+    for author in Author.objects.prefetch_related("books"):
+        print([book.title for book in author.books.all() if book.title == "a"])
+""",
+    ),
+}
+
+
+def program(index: int) -> str:
+    return HEAD + OTHERS + "".join(f"\n\ndef {name}():{case[index]}" for name, case in CASES.items())
+
+
+@pytest.fixture(scope="module")
+def told(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str]]:
+    return fixed(program(0), tmp_path_factory.mktemp("shared"))[2]
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_what_is_told_of_shared_code_helps(name: str, told: dict[str, list[str]]) -> None:
+    line = program(0).splitlines().index(OTHERS.splitlines()[-1]) + 1
+    assert told[name] == [CASES[name][1].replace("%d", str(line))]
+    assert (oracle.grows(program(0), name), oracle.grows(program(2), name)) == (True, False)
+
+
+def test_callers_whose_rows_are_prefetched_do_not_count(tmp_path: Path) -> None:
+    both = """
+
+def prefetched():
+    for author in Author.objects.prefetch_related("books"):
+        print(dear(author))
+
+
+def bare():
+    for author in Author.objects.order_by("pk"):
+        print(dear(author))
+"""
+    assert fixed(HEAD + both, tmp_path)[2]["bare"] == [
+        'Append `.prefetch_related("books")` to `Author.objects.order_by("pk")`. In `shop.views.dear` filter '
+        "`author.books.all()` in Python (where each row has few of them): `filter()` asks the database even where "
+        "`books` is prefetched."
+    ]
+
+
+def test_what_templates_ask_of_rows_is_no_list(tmp_path: Path) -> None:
+    template = "{% for book in books %}{% for t in book.red.all %}{{ t }}{% endfor %}{% endfor %}"
+    told = fixes(tmp_path, template)
+    (tmp_path / "shop/templates/book.html").write_text("{{ book.red.count }}")
+    assert [*told, *fixes(tmp_path, template)] == [
+        'Add `.prefetch_related("tags")` to `Book.objects.all()` in shop.views.shelf. In `shop.models.Book.red` filter '
+        "`self.tags.all()` in Python (where each row has few of them): `filter()` asks the database even where `tags` "
+        "is prefetched. What it gives is a list then, which has no such methods: change `book.red.all` in "
+        "shop/templates/shelf.html.",
+        'Add `.prefetch_related(Prefetch("tags", queryset=Tag.objects.filter(…), to_attr="…"))` to '
+        "`Book.objects.all()` in shop.views.shelf. `shop.models.Book.red` serves others, too ("
+        "shop/templates/book.html:1): leave it alone, bring the rows under a name of their own, and read that in place of `book.red.all` in "
+        "shop/templates/shelf.html.",
+    ]
+
+
+def test_a_name_that_several_classes_have_tells_nothing(tmp_path: Path) -> None:
+    models = MODELS + "\nclass Shop:\n    def red(self):\n        return 1\n"
+    template = "{% for book in books %}{% for t in book.red %}{{ t }}{% endfor %}{% endfor %}"
+    fixes(tmp_path, template, VIEWS, models)
+    (tmp_path / "shop/templates/shop.html").write_text("{{ shop.red }}")
+    assert ["serves others" in fix for fix in fixes(tmp_path, template, VIEWS, models)] == [False]
+    assert ["serves others" in fix for fix in fixes(tmp_path, template)] == [True]
+
+
+def test_an_argument_has_no_index(tmp_path: Path) -> None:
+    template = "{% for book in books %}{{ book.title|default:book.tags.first.name }}{% endfor %}"
+    assert fixes(tmp_path, template) == [
+        'Add `.prefetch_related("tags")` to `Book.objects.all()` in shop.views.shelf. In `shop/templates/shelf.html` '
+        "put `{% with first=book.tags.all|first %}…{% endwith %}` around it and write `first.name` for "
+        "`book.tags.first.name`: `first` asks the database even where `tags` is prefetched."
+    ]
