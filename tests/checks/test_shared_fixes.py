@@ -202,8 +202,8 @@ def test_what_templates_ask_of_rows_is_no_list(tmp_path: Path) -> None:
         "shop/templates/shelf.html.",
         'Add `.prefetch_related(Prefetch("tags", queryset=Tag.objects.filter(…), to_attr="…"))` to '
         "`Book.objects.all()` in shop.views.shelf. `shop.models.Book.red` serves others, too ("
-        "shop/templates/book.html:1): leave it alone, bring the rows under a name of their own, and read that in place of `book.red.all` in "
-        "shop/templates/shelf.html.",
+        "shop/templates/book.html:1): leave it alone, bring the rows under a name of their own, and read that in place "
+        "of `book.red.all` in shop/templates/shelf.html.",
     ]
 
 

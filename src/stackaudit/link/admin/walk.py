@@ -103,6 +103,8 @@ class Changelists:
         self.walk = walk
         self.instances: dict[Instance, Admin] = {}
         self.columns: dict[Place, Column] = {}
+        self._owned: dict[tuple[Place, Place], Column] = {}
+        """The columns by the list that shows them and their place: a base class lists the same for several."""
         walk.anchors = self.columns
         self.lists: list[Changelist] = []
         self._joining: set[Admin] = set()
@@ -122,7 +124,8 @@ class Changelists:
 
     def column(self, event: Event) -> Column:
         """The column that an event of `events` belongs to."""
-        return self.columns[event.place]
+        loop = event.turns.place if event.turns is not None else event.place
+        return self._owned.get((loop, event.place)) or self.columns[event.place]
 
     def joins_itself(self, admin: Admin) -> bool:
         """Whether the admin's own queryset joins something, so that Django joins nothing else to it."""
@@ -269,7 +272,7 @@ class Changelists:
 
     def _column(self, admin: Admin, instance: Instance, item: Item, row: Value) -> None:
         place = item.place
-        self.columns.setdefault(place, Column(item.text or "…", admin, place))
+        self._keep(Column(item.text or "…", admin, place))
         if not item.text:
             value = self._callable(item)
             if value is not None:
@@ -285,13 +288,17 @@ class Changelists:
             return
         self._shown(admin, item.text, place, row)
 
+    def _keep(self, column: Column) -> None:
+        self.columns.setdefault(column.place, column)
+        self._owned.setdefault((column.admin.place, column.place), column)
+
     def _callable(self, item: Item) -> Value | None:
         value = expressions.constant(self.walk, item.module, item.node)
         return value if isinstance(value, Function) else None
 
     def _shown(self, admin: Admin, name: str, place: Place, row: Value) -> None:
         """An attribute of the row as a column: `__str__`, a field, a property, a method, a path with `__`."""
-        self.columns.setdefault(place, Column(name, admin, place))
+        self._keep(Column(name, admin, place))
         if name == "__str__":
             q.text(self.walk, row, place)
             return
