@@ -238,9 +238,9 @@ FIXES = {
 }
 
 
-def questions(root: Path, path: str) -> dict[str, list[str]]:
+def questions(root: Path, path: str, crontab: str = "") -> dict[str, list[str]]:
     """The causes of the queries that loops repeat."""
-    return causes(root, path, "", QUESTIONS, (orm.query_in_loop,))
+    return causes(root, path, "", QUESTIONS, (orm.query_in_loop,), crontab)
 
 
 def test_queries_in_a_request(tmp_path: Path) -> None:
@@ -265,7 +265,8 @@ def test_queries_in_a_request(tmp_path: Path) -> None:
 
 
 def test_queries_in_commands(tmp_path: Path) -> None:
-    assert questions(tmp_path, "shop/management/commands/load.py") == {
+    found = questions(tmp_path, "shop/management/commands/load.py", "@daily shop python /srv/manage.py load\n")
+    assert found == {
         "of_rows": ["background"],
         "of_a_request": ["background"],
         "of_a_list": ["background"],

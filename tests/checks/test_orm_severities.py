@@ -203,9 +203,10 @@ def causes(
         orm.n_plus_one_reverse,
         orm.write_in_loop,
     ),
+    crontab: str = "",
 ) -> dict[str, list[str]]:
     """The causes of the findings of each function, where the functions stand in a file at `path`."""
-    found = failures(root, path, decorator, bodies, checks)
+    found = failures(root, path, decorator, bodies, checks, crontab)
     return {name: [fail.cause for fail in fails] for name, fails in found.items()}
 
 
@@ -215,11 +216,13 @@ def failures(
     decorator: str,
     bodies: dict[str, str],
     checks: tuple[Callable[[Stack], Iterator[Verdict]], ...],
+    crontab: str = "",
 ) -> dict[str, list[Fail]]:
     """The findings of each function, where the functions stand in a file at `path`."""
     lines = "".join(f"\n{decorator}\ndef {name}(self, names):{body}\n" for name, body in bodies.items())
     files = {
         "requirements.txt": "celery==5.6.0\ndjango==5.2\n",
+        "crontab": crontab,
         "shop/__init__.py": "",
         "shop/models.py": MODELS,
         path: "from celery import shared_task\nfrom django.db.models import Q\nfrom shop.models import Author, Book\n"
@@ -294,8 +297,20 @@ def test_in_commands_and_tasks(tmp_path: Path) -> None:
         "written_and_needed": ["needed"],
         "written_as_posted": ["few"],
     }
-    assert causes(tmp_path / "commands", "shop/management/commands/load.py") == expected
+    command, crontab = "shop/management/commands/load.py", "0 3 * * * python /srv/manage.py load\n"
+    assert causes(tmp_path / "commands", command, crontab=crontab) == expected
     assert causes(tmp_path / "tasks", "shop/mails.py", "@shared_task(bind=True)") == expected
+
+
+def test_in_a_command_that_nothing_runs(tmp_path: Path) -> None:
+    bodies = {name: BODIES[name] for name in ("plain", "guarded", "of_one_row", "beside_requests", "written_of_a_list")}
+    assert causes(tmp_path, "shop/management/commands/load.py", bodies=bodies) == {
+        "plain": ["by-hand"],
+        "guarded": ["by-hand"],
+        "of_one_row": ["by-hand"],
+        "beside_requests": ["by-hand"],
+        "written_of_a_list": ["background"],
+    }
 
 
 def test_how_often_is_said_as_it_is(tmp_path: Path) -> None:

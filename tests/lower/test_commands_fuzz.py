@@ -11,11 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stackaudit.facts.files import UnreadableError
-from stackaudit.lower import compose, dockerfile, procfile, shell, supervisor, systemd, uwsgi
+from stackaudit.lower import compose, crontab, dockerfile, procfile, shell, supervisor, systemd, uwsgi
 from stackaudit.model.source import Region
 
 READERS: list[Callable[[bytes, str], Any]] = [
     shell.lower, procfile.lower, dockerfile.lower, compose.lower, systemd.lower, supervisor.lower, uwsgi.lower,
+    crontab.lower,
 ]  # fmt: skip
 WORDS = [
     "\n", "\\\n", " ", "\t", "\"", "'", "\\", "$", "${", "}", "$(", ")", "(", "`", "{{ x }}", "{% if a %}",
@@ -23,7 +24,7 @@ WORDS = [
     "EOF\n", "[[", "]]", "#", "FROM ", "CMD ", "ENTRYPOINT ", "ENV ", "COPY ", "RUN ", "[", "]", ",", "=", ":",
     "A", "é", "𝄞", "\r\n", "- ", "? ", "services:\n  web:\n    command: ", "    environment:\n", "&a ", "*a ",
     "<<: ", "[Service]\nExecStart=", "web: ", "[program:x]\ncommand=", "[uwsgi]\n", "sh -c ", "gunicorn app",
-    ">\n", "|\n", "%(ENV_X)s", "\u0007", "\ue000",
+    ">\n", "* * * * * ", "|\n", "%(ENV_X)s", "\u0007", "\ue000",
 ]  # fmt: skip
 TEXTS = st.lists(st.sampled_from(WORDS), max_size=40).map("".join)
 

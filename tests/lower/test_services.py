@@ -10,7 +10,7 @@ import pytest
 from stackaudit.facts.commands import Command, Text
 from stackaudit.facts.files import UnreadableError
 from stackaudit.facts.services import Build
-from stackaudit.lower import compose, dockerfile, procfile, supervisor, systemd, uwsgi
+from stackaudit.lower import compose, crontab, dockerfile, procfile, supervisor, systemd, uwsgi
 from stackaudit.model.source import Region
 
 
@@ -278,6 +278,22 @@ def test_procfile() -> None:
         ("clock", [["python", "x.py"]], Region(5, 1, 5, 6)),
     ]
     assert [(note.text, note.line) for note in facts.notes] == [("not a line `name: command`", 4)]
+
+
+def test_crontab() -> None:
+    facts = crontab.lower(
+        b"# m h dom mon dow\nMAILTO=shop@example.org\n0 3 * * 1-5 manage.py prune --days 7 && manage.py mail\n"
+        b"@daily shop /srv/venv/bin/manage.py tidy\n*/5 * * JAN,FEB * cd /srv; ./sync\n# 0 3 * * * manage.py old\n",
+        "crontab",
+    )
+    assert [[word.text for word in step.words] for step in facts.steps] == [
+        ["manage.py", "prune", "--days", "7"],
+        ["manage.py", "mail"],
+        ["shop", "/srv/venv/bin/manage.py", "tidy"],
+        ["cd", "/srv"],
+        ["./sync"],
+    ]
+    assert facts.steps[1].region == Region(3, 41, 3, 55)
 
 
 def test_a_template_whose_tags_shift_a_line() -> None:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from stackaudit.link.coroutines import Coroutine
     from stackaudit.link.declared import Declared
     from stackaudit.link.host import HostSpec
+    from stackaudit.link.management import Management
     from stackaudit.link.mentions import Mentions
     from stackaudit.link.models import Models
     from stackaudit.link.models.model import Model
@@ -190,6 +191,13 @@ class Stack:
     def mentions(self) -> Mentions:
         """What the code calls, writes and imports, by name."""
         return self.models.mentions
+
+    @cached_property
+    def management(self) -> Management:
+        """The commands of manage.py that the code brings."""
+        from stackaudit.link import management
+
+        return management.resolve(self)
 
     @cached_property
     def containers(self) -> tuple[Container, ...]:

@@ -35,6 +35,7 @@ KINDS: dict[str, Reader] = {
     "manifest": Reader("inline", "nginx", "Manifest"),
     "procfile": Reader("procfile", "commands", "Procfile"),
     "shell": Reader("shell", "commands", "Script"),
+    "crontab": Reader("crontab", "commands", "Script"),
     "systemd": Reader("systemd", "services", "Unit"),
     "dockerfile": Reader("dockerfile", "services", "Dockerfile"),
     "compose": Reader("compose", "services", "Compose"),

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import msgspec
 
 from stackaudit.facts import python as py
-from stackaudit.facts.commands import Command, Procfile, Script, Step
-from stackaudit.facts.services import Compose, Dockerfile, Supervisor, Unit
+from stackaudit.facts.services import Compose, Dockerfile, Unit
+from stackaudit.link import started
 from stackaudit.link.stack import Stack
 
 NEEDED_BY_STRING: tuple[tuple[str, str], ...] = (
@@ -259,7 +259,7 @@ def _started(stack: Stack) -> tuple[set[str], set[str]]:
     words: set[str] = set()
     values: set[str] = set()
     for item in stack.files.values():
-        for step in _steps(item.facts):
+        for step in started.steps(item.facts):
             if {"install", "wheel"} & {word.text for word in step.words}:
                 continue  # what is installed is not started
             for word in step.words:
@@ -269,36 +269,6 @@ def _started(stack: Stack) -> tuple[set[str], set[str]]:
         values.update(_environment(item.facts))
     words.discard("")
     return words, values
-
-
-def _steps(facts: object) -> Iterator[Step]:
-    for command in _commands(facts):
-        yield from _nested(command.steps)
-    if isinstance(facts, Script):
-        yield from _nested(facts.steps)
-
-
-def _nested(steps: Iterable[Step]) -> Iterator[Step]:
-    for step in steps:
-        yield step
-        yield from _nested(step.inner)
-
-
-def _commands(facts: object) -> Iterator[Command]:
-    found: list[Command | None] = []
-    if isinstance(facts, Procfile):
-        found = [entry.command for entry in facts.entries]
-    elif isinstance(facts, Dockerfile):
-        for stage in facts.stages:
-            found += [stage.cmd, stage.entrypoint, stage.healthcheck, *stage.runs]
-    elif isinstance(facts, Compose):
-        for service in facts.services:
-            found += [service.command, service.entrypoint, service.healthcheck]
-    elif isinstance(facts, Unit):
-        found = [*facts.commands]
-    elif isinstance(facts, Supervisor):
-        found = [program.command for program in facts.programs]
-    yield from (command for command in found if command is not None)
 
 
 def _environment(facts: object) -> Iterator[str]:

@@ -27,11 +27,20 @@ class Callers:
         self._called = stack.queries.walk.record.called
         self._tasks = {task.node for task in stack.celery.tasks}
         self._background: dict[py.FunctionDef, bool] = {}
+        self._commands = stack.management.by_hand
+        self._by_hand: dict[py.FunctionDef, bool] = {}
 
     def is_background(self, place: Place) -> bool:
         """Whether nothing but tasks and commands leads to the function that holds a place."""
         function = self._sources.function(place)
         return function is not None and self._is_background(function, 0)
+
+    def is_by_hand(self, place: Place) -> bool:
+        """Whether somebody has to start what leads to a place: nothing but commands that the repository never runs."""
+        if place.path in self._commands:
+            return True
+        function = self._sources.function(place)
+        return function is not None and self._is_by_hand(function, 0)
 
     def is_rescue(self, place: Place) -> bool:
         """Whether the function that holds a place is only called where something has failed."""
@@ -80,6 +89,19 @@ class Callers:
                 for item in calls
             )
         return self._background[function]
+
+    def _is_by_hand(self, function: py.FunctionDef, depth: int) -> bool:
+        if function in self._tasks:
+            return False
+        if function not in self._by_hand:
+            self._by_hand[function] = False
+            calls = self._calls(function) if depth < _DEEPEST and not self._sent(function) else []
+            self._by_hand[function] = bool(calls) and all(
+                item.module.path in self._commands
+                or (item.function is not None and self._is_by_hand(item.function, depth + 1))
+                for item in calls
+            )
+        return self._by_hand[function]
 
     def _is_rescue(self, function: py.FunctionDef, depth: int) -> bool:
         calls, sent = self._calls(function), self._sent(function)

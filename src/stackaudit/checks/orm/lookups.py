@@ -76,7 +76,7 @@ class _Judge:
         first = events[0]
         turn = self._turns.of([event for event in events if event.below == 0] or events) or Turn()
         is_working = first.loop is not None and first.loop.place in self._working
-        if turn.outside or is_working or self._turns.is_sample(first):
+        if turn.outside or is_working:
             return Pass(site)
         asked = [self._asked(turn, event) for event in events if not self._is_single(event)]
         asked = [item for item in asked if not item.condition.locks and not item.condition.batch]
@@ -188,6 +188,8 @@ class _Judge:
     def _cause(self, site: Site, turn: Turn, asked: _Asked) -> str:
         reason = asked.reasons[0] if asked.reasons else ""
         is_long = self._is_long(asked.event)
+        if asked.event.loop is not None and self._loops.callers.is_by_hand(asked.event.loop.place):
+            return "by-hand"
         if self._loops.in_background(site, asked.event):
             is_sure = asked.condition.is_shared and not turn.writes and not reason
             return "background" if is_sure else "rare" if reason in ("", "conditional") else reason

@@ -160,6 +160,8 @@ class Loops:
 
     def cause(self, site: Site, events: list[Event], otherwise: str = "") -> str:
         """The way of failing that decides the severity."""
+        if all(event.loop is not None and self.callers.is_by_hand(event.loop.place) for event in events):
+            return "by-hand"
         if all(event.loop is not None and event.loop.place in self.slow for event in events):
             return "beside"
         if all(event.loop is not None and FEW.search(event.loop.text) for event in events):
@@ -210,7 +212,7 @@ def _of_one_origin(events: list[Event]) -> list[Event]:
 def _cause(loops: Loops, turns: Turns, site: Site, events: list[Event], otherwise: str = "") -> str:
     """The way of failing; a turn that writes, or asks for much else, gains less by one query less."""
     cause = loops.cause(site, events, otherwise)
-    if cause not in ("beside", "few") and all(is_of_pieces(loops.callers, turns, event) for event in events):
+    if cause not in ("beside", "by-hand", "few") and all(is_of_pieces(loops.callers, turns, event) for event in events):
         return "few"
     turn = turns.of(events) if cause in ("", "background", "conditional", "detail") else None
     if turn is None or not (turn.outside or turn.writes or len(turn.asks) >= _BUSY):

@@ -88,7 +88,8 @@ def _repeated(stack: Stack, body: Body, written: str, uses: list[Use]) -> Iterat
         if is_same(body, node, again) and is_quiet(stack.modules, body, between) and not _is_turned(body, node, again):
             site = Site(body.place(again), f"{body.where}: {written[:60]} again")
             related = (Step(body.place(node), "asks the same before"),)
-            yield Fail(site, {"query": text_of(again, 60)}, related=related, fix=_kept(body, node, other))
+            cause = "by-hand" if body.module.path in stack.management.by_hand else ""
+            yield Fail(site, {"query": text_of(again, 60)}, cause, related, fix=_kept(body, node, other))
             return
 
 
@@ -141,7 +142,8 @@ def _invariant(stack: Stack, body: Body, node: py.Expr, loop: py.Node) -> Iterat
         text = f"for {text_of(loop.target, 30)} in {text_of(loop.iter, 50)}"
     values = {"query": text_of(node, 60), "loop": text}
     cost = Cost(_TURNS, _TURNS, f"{_TURNS} turns of the loop")
-    yield Fail(site, values, related=(Step(body.place(loop), "repeats it"),), cost=cost)
+    cause = "by-hand" if body.module.path in stack.management.by_hand else ""
+    yield Fail(site, values, cause, (Step(body.place(loop), "repeats it"),), cost=cost)
 
 
 def _is_short(loop: py.Node) -> bool:

@@ -23,10 +23,6 @@ from stackaudit.model.source import Place
 if TYPE_CHECKING:
     from stackaudit.link.stack import Stack
 
-_SAMPLES = frozenset({
-    "faker", "factory", "mimesis", "model_bakery", "model_mommy", "mixer", "sampledatahelper", "lorem", "lorem_text",
-    "loremipsum", "django_seed", "autofixture",
-})  # fmt: skip
 _LINKED = ("m2m", "reverse_m2m")
 _HANDING = frozenset({"enumerate", "iter", "list", "reversed", "sorted", "tqdm", "tuple"})
 _BUSY = 2
@@ -214,20 +210,6 @@ class Turns:
         while node is not None and node is not loop and not isinstance(node, py.Handler):
             node = tree.get(node)
         return isinstance(node, py.Handler)
-
-    def is_sample(self, event: Event) -> bool:
-        """Whether a loop makes up data: its module imports what invents values."""
-        module = self.sources.modules.get(event.loop.place.path) if event.loop is not None else None
-        if module is None:
-            return False
-        imported = {
-            name.partition(".")[0]
-            for bound in module.names.values()
-            for binding in bound
-            if binding.source is not None and binding.alias is not None
-            for name in ([binding.alias.name] if isinstance(binding.source, py.Import) else [binding.source.module])
-        }
-        return bool(imported & _SAMPLES) or ("random" in imported and "management/commands/" in module.path)
 
 
 def _leaves(stmt: py.If, names: set[str]) -> bool:

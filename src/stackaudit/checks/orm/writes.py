@@ -30,7 +30,7 @@ def write_in_loop(stack: Stack) -> Iterator[Verdict]:
 def _write(loops: Loops, turns: Turns, site: Site, events: list[Event]) -> Fail | Pass:
     """What is to say of the writes of one loop: nothing where a single statement would gain next to nothing."""
     turn = turns.of(events) or Turn()
-    if turn.outside or len(turn.asks) >= _BUSY or turns.is_sample(events[0]):
+    if turn.outside or len(turn.asks) >= _BUSY:
         return Pass(site)
     causes = []
     if turn.needs:

@@ -48,17 +48,20 @@ __all__ = ["Event", "Queries", "Rows", "Value", "fresh_walk", "release", "resolv
 
 
 class Queries:
-    """The walk over a stack and what it found."""
+    """The walk over a stack and what it found; of the modules `left_out`, by their paths, nothing is told."""
 
-    def __init__(self, models: Models, django: tuple[int, int] = (5, 2)) -> None:
+    def __init__(
+        self, models: Models, django: tuple[int, int] = (5, 2), left_out: frozenset[str] = frozenset()
+    ) -> None:
         self.models = models
+        self._left_out = left_out
         self.walk = Walk(models, django)
         entries.walk_all(self.walk)
 
     @property
     def events(self) -> list[Event]:
         """What was found, in the order of the walk."""
-        return self.walk.record.events
+        return [event for event in self.walk.record.events if event.place.path not in self._left_out]
 
     def entry(self, module: SourceModule, function: py.FunctionDef, bound: Value | None = None) -> Value:
         """What a function returns when it is called with unknown arguments."""
@@ -134,7 +137,7 @@ class Queries:
 
 def resolve(stack: Any) -> Queries:
     """Walk the Python code of a stack."""
-    return Queries(stack.models, release(stack))
+    return Queries(stack.models, release(stack), stack.management.samples)
 
 
 def fresh_walk(stack: Any) -> Walk:

@@ -29,7 +29,8 @@ class Usage:
 
 
 def resolve(stack: Stack) -> Usage:
-    """Every function in which the walk met rows, in the order of the files."""
-    walk = stack.queries.walk
-    held = sorted(walk.keepers.items(), key=lambda item: (item[1][0].path, item[0].start))
+    """Every function in which the walk met rows, in the order of the files; none of modules that make up data."""
+    walk, samples = stack.queries.walk, stack.management.samples
+    keepers = ((node, held) for node, held in walk.keepers.items() if held[0].path not in samples)
+    held = sorted(keepers, key=lambda item: (item[1][0].path, item[0].start))
     return Usage([Body(module, node, where, walk.kept) for node, (module, where) in held])

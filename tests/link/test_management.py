@@ -1,0 +1,71 @@
+"""Which commands of manage.py a stack runs itself, and which make up data."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from stackaudit.config import Config
+from stackaudit.discover import discover
+from stackaudit.link.management import Management
+from stackaudit.link.stack import Stack
+from stackaudit.lower import pool
+
+COMMAND = (
+    "from django.core.management.base import BaseCommand\n\nclass Command(BaseCommand):\n    help = '{name} shops'\n"
+)
+FILES = {
+    "crontab": "0 3 * * * shop manage.py scheduled\n@reboot shop sh -c 'manage.py nested'\n",
+    "Procfile": "worker: python manage.py long_running\n",
+    "Dockerfile": 'FROM python\nRUN python manage.py built\nCMD ["python", "manage.py", "served"]\n',
+    "docker-compose.yml": "services:\n  clock:\n    image: shop\n    command: manage.py composed\n",
+    "deploy/shop.service": "[Service]\nExecStart=/srv/manage.py daemon\n",
+    "uwsgi.ini": "[uwsgi]\nattach-daemon = ./manage.py attached --loop\n",
+    "bin/entrypoint": "#!/bin/sh\npython manage.py entered && exec gunicorn shop.wsgi\n",
+    "pyproject.toml": (
+        '[project]\nname = "shop"\nversion = "1"\ndependencies = ["django==5.2", "rich"]\n'
+        '[project.optional-dependencies]\nmaps = ["shapely"]\n[dependency-groups]\ndev = ["rich", "ipdb"]\n'
+    ),
+    "shop/__init__.py": "",
+    "shop/tasks.py": """
+from celery import shared_task
+from django.core.management import call_command
+
+CRONJOBS = [("*/5 * * * *", "django.core.management.call_command", ["listed"])]
+
+@shared_task
+def nightly():
+    call_command("called --fast")
+""",
+    "shop/views.py": "from shop.management.commands.imported import Command\n",
+    "shop/management/commands/with_base.py": "from shop.management.commands.base import Command\n",
+    "shop/management/commands/scheduled.py": "from .base_of_scheduled import Command\n",
+    "shop/management/commands/invents.py": "from faker import Faker\n",
+    "shop/management/commands/throws_dice.py": "import random\n",
+    "shop/management/commands/debugs.py": "import ipdb\n",
+    "shop/management/commands/draws_maps.py": "import shapely\n",
+    "shop/management/commands/prints.py": "import rich\n",
+    "shop/prices.py": "import random\nimport ipdb\n",
+}
+NAMES = (
+    "nested", "long_running", "built", "served", "composed", "daemon", "attached", "entered", "listed", "called",
+    "imported", "base", "base_of_scheduled", "by_hand", "_switched_off",
+)  # fmt: skip
+
+
+def resolved(root: Path) -> Management:
+    """The commands of the files above."""
+    files = {f"shop/management/commands/{name}.py": COMMAND.format(name=name) for name in NAMES} | FILES
+    for name, text in files.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text(text)
+    inputs = discover(root)
+    return Stack(pool.lower_all(inputs.files, inputs.read, jobs=1, cache=None), Config()).management
+
+
+def test_commands(tmp_path: Path) -> None:
+    management = resolved(tmp_path)
+    folder = "shop/management/commands/"
+    assert {path.removeprefix(folder).removesuffix(".py") for path in management.by_hand} == {
+        "by_hand", "_switched_off", "base", "with_base", "invents", "throws_dice", "debugs", "draws_maps", "prints",
+    }  # fmt: skip
+    assert management.samples == {f"{folder}{name}.py" for name in ("invents", "throws_dice", "debugs")}
