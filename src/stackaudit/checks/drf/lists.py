@@ -7,14 +7,13 @@ from collections.abc import Iterator
 from stackaudit.checks.drf.lengths import length
 from stackaudit.facts import python as py
 from stackaudit.link.classes import SourceClass
+from stackaudit.link.serializers.pagination import NUMBERED, SIZES, labels, pagination_of
 from stackaudit.link.serializers.views import ApiView
 from stackaudit.link.settings import Settings
 from stackaudit.link.stack import Stack
 from stackaudit.model.source import Place
 from stackaudit.model.values import Known, Unknown
 from stackaudit.model.verdict import Fail, Pass, Site, Step, Unsure, Verdict
-
-_NUMBERED = ("PageNumberPagination", "LimitOffsetPagination", "CursorPagination")
 
 
 def no_pagination(stack: Stack) -> Iterator[Verdict]:
@@ -26,27 +25,16 @@ def no_pagination(stack: Stack) -> Iterator[Verdict]:
 
 def _paged(stack: Stack, view: ApiView, site: Site) -> Verdict:
     settings = stack.settings
+    cls = pagination_of(stack.models, settings, view)
+    if isinstance(cls, Unknown):
+        return Unsure(site, cls.why)
+    if cls is not None:
+        return _by_class(settings, view, site, cls)
     member = view.member("pagination_class")
-    if member is None:
-        if view.cls.is_open or any(_is_foreign(base) for base in view.cls.externals):
-            return Unsure(site, "a base class from another package may divide the list into pages")
-        if settings is None:
-            return Unsure(site, "no settings module was found, so DEFAULT_PAGINATION_CLASS is not known")
-        value = settings.at("REST_FRAMEWORK", "DEFAULT_PAGINATION_CLASS", default=None)
-        if isinstance(value, Unknown):
-            return Unsure(site, value.why)
-        if not value.value:
-            where = Step(settings.place_at("REST_FRAMEWORK"), "sets no DEFAULT_PAGINATION_CLASS")
-            return _whole(stack, view, site, where)
-        return _by_class(stack, settings, view, site, str(value.value), None)
-    node = member.node
-    if isinstance(node, py.Constant) and node.value is None:
-        return _whole(stack, view, site, Step(member.owner.module.place(node), "switches pagination off"))
-    cls = stack.models.classes.resolve(member.owner.module, node) if isinstance(node, (py.Name, py.Attribute)) else None
-    if cls is None:
-        return Unsure(site, "its pagination_class cannot be told")
-    name = cls if isinstance(cls, str) else ""
-    return _by_class(stack, settings, view, site, name, cls if isinstance(cls, SourceClass) else None)
+    if member is not None and member.node is not None:
+        return _whole(stack, view, site, Step(member.owner.module.place(member.node), "switches pagination off"))
+    assert settings is not None
+    return _whole(stack, view, site, Step(settings.place_at("REST_FRAMEWORK"), "sets no DEFAULT_PAGINATION_CLASS"))
 
 
 def _whole(stack: Stack, view: ApiView, site: Site, where: Step) -> Verdict:
@@ -73,30 +61,19 @@ def _used(stack: Stack, view: ApiView) -> str:
         if member is None or not isinstance(node, (py.Name, py.Attribute)):
             continue
         cls = stack.models.classes.resolve(member.owner.module, node)
-        if isinstance(cls, SourceClass) and any(item.rpartition(".")[2] in _NUMBERED for item in cls.externals):
+        if isinstance(cls, SourceClass) and any(item.rpartition(".")[2] in NUMBERED for item in cls.externals):
             found[cls.label] = found.get(cls.label, 0) + 1
     return max(found, key=lambda name: (found[name], name), default="")
 
 
-def _is_foreign(base: str) -> bool:
-    return not base.startswith(("rest_framework.", "builtins.", "django.", "typing.", "abc."))
-
-
-def _by_class(
-    stack: Stack, settings: Settings | None, view: ApiView, site: Site, name: str, cls: SourceClass | None
-) -> Verdict:
+def _by_class(settings: Settings | None, view: ApiView, site: Site, given: SourceClass | str) -> Verdict:
     """A pagination class: one without a page size gives everything, one may give what the client asks for."""
-    if cls is None and not name.startswith("rest_framework."):
-        module_name, _, label = name.rpartition(".")
-        module = stack.modules.find(module_name)
-        found = stack.models.classes.of(stack.modules.member(module, label)) if module is not None else None
-        if not isinstance(found, SourceClass):
-            return Pass(site)  # a class of another package: it is there to divide
-        cls = found
-    labels = [base.rpartition(".")[2] for base in cls.externals] if cls is not None else [name.rpartition(".")[2]]
-    if not any(label in _NUMBERED for label in labels) or (cls is not None and cls.find("get_page_size") is not None):
+    if isinstance(given, str) and not given.startswith("rest_framework."):
+        return Pass(site)  # a class of another package: it is there to divide
+    cls, names = (given if isinstance(given, SourceClass) else None), labels(given)
+    if not any(label in NUMBERED for label in names) or (cls is not None and cls.find("get_page_size") is not None):
         return Pass(site)
-    sizes = [cls.find(key) for key in ("page_size", "default_limit")] if cls is not None else []
+    sizes = [cls.find(key) for key in SIZES] if cls is not None else []
     member = next((item for item in sizes if item is not None), None)
     if member is not None:
         none = isinstance(member.node, py.Constant) and member.node.value is None
@@ -107,8 +84,8 @@ def _by_class(
         return Unsure(site, size.why)
     if member is not None or size.value is None:
         where = (Step(settings.place_at("REST_FRAMEWORK"), "sets no PAGE_SIZE"),) if settings is not None else ()
-        label = cls.label if cls is not None else name.rpartition(".")[2]
-        size_name = "default_limit" if any(item.startswith("Limit") for item in labels) else "page_size"
+        label = cls.label if cls is not None else names[0]
+        size_name = "default_limit" if any(item.startswith("Limit") for item in names) else "page_size"
         fix = f"Set `PAGE_SIZE` in REST_FRAMEWORK, or `{size_name} = 50` on a class of its own in place of {label}."
         if cls is not None:
             fix = f"Set `{size_name} = 50` on {label}."

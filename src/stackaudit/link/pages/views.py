@@ -99,8 +99,7 @@ class Views:
         if name == "get_context_data":
             return self.context(view, kind, keywords, at)
         if name == "paginate_queryset" and args:
-            size = args[1].value if len(args) > 1 and isinstance(args[1], Const) else 0
-            size = size if type(size) is int else 0
+            size = self.walk.number(args[1]) if len(args) > 1 else 0
             page = replace(args[0], limited=True, page=size) if isinstance(args[0], Rows) else args[0]
             return Seq(UNKNOWN, (UNKNOWN, page, page, UNKNOWN))
         if name == "get_template_names":
@@ -178,11 +177,10 @@ class Views:
         return not (isinstance(size, Const) and size.value is None)
 
     def size(self, view: Instance, at: At) -> int:
-        """The constant `paginate_by` of a list view, 0 where there is none."""
+        """The `paginate_by` of a list view, 0 where it has none or nobody knows."""
         if view.cls.find("get_paginate_by") is not None or view.cls.find("paginate_by") is None:
             return 0
-        size = calls.attribute(self.walk, view, "paginate_by", at)
-        return size.value if isinstance(size, Const) and type(size.value) is int else 0
+        return self.walk.number(calls.attribute(self.walk, view, "paginate_by", at))
 
     def names(self, view: Instance, kind: Kind, at: At) -> list[str]:
         """The template names of a view, the most specific first."""

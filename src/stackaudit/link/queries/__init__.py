@@ -31,7 +31,7 @@ area; the checks of `orm` judge only those of the Python code's own walk (area "
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -43,6 +43,7 @@ from stackaudit.link.queries import access, calls, entries, loops, signals
 from stackaudit.link.queries.events import Event
 from stackaudit.link.queries.values import UNKNOWN, Const, Function, Instance, Mapping, Method, Rows, Seq, Value
 from stackaudit.link.queries.walk import At, Walk
+from stackaudit.link.settings import Settings
 
 __all__ = ["Event", "Queries", "Rows", "Value", "fresh_walk", "release", "resolve"]
 
@@ -51,11 +52,15 @@ class Queries:
     """The walk over a stack and what it found; of the modules `left_out`, by their paths, nothing is told."""
 
     def __init__(
-        self, models: Models, django: tuple[int, int] = (5, 2), left_out: frozenset[str] = frozenset()
+        self,
+        models: Models,
+        django: tuple[int, int] = (5, 2),
+        left_out: frozenset[str] = frozenset(),
+        settings: Callable[[], Settings | None] = lambda: None,
     ) -> None:
         self.models = models
         self._left_out = left_out
-        self.walk = Walk(models, django)
+        self.walk = Walk(models, django, settings)
         entries.walk_all(self.walk)
 
     @property
@@ -137,12 +142,12 @@ class Queries:
 
 def resolve(stack: Any) -> Queries:
     """Walk the Python code of a stack."""
-    return Queries(stack.models, release(stack), stack.management.samples)
+    return Queries(stack.models, release(stack), stack.management.samples, lambda: stack.settings)
 
 
 def fresh_walk(stack: Any) -> Walk:
     """A walk of its own over the stack's models: it has seen nothing yet, and needs nothing that another one saw."""
-    walk = Walk(stack.models, release(stack))
+    walk = Walk(stack.models, release(stack), lambda: stack.settings)
     walk.record.apart = True
     walk.signalled = signals.signalled_models(walk.models)
     return walk

@@ -13,6 +13,7 @@ from stackaudit.link.queries.loading import REQUEST_USER, SOMEWHERE
 from stackaudit.link.queries.table import MANAGER_ONLY, method
 from stackaudit.link.queries.values import (
     ELEMENT,
+    SETTINGS,
     STATE,
     UNKNOWN,
     ClassRef,
@@ -32,6 +33,7 @@ from stackaudit.link.queries.values import (
     Value,
 )
 from stackaudit.link.queries.walk import At, Walk
+from stackaudit.model.values import Known
 
 _PROPERTIES = frozenset({"property", "cached_property", "functional.cached_property", "functools.cached_property",
                          "classproperty", "lazy_attribute"})  # fmt: skip
@@ -120,7 +122,10 @@ def of_symbol(walk: Walk, symbol: Symbol | None) -> Value:
         return ClassRef(symbol.name, model) if model is not None else Other(name=symbol.name)
     if symbol.node is not None and symbol.module is not None:
         value = expressions.constant(walk, symbol.module, symbol.node)
-        bound = symbol.module.names.get(symbol.name.rpartition(".")[2], ())
+        name = symbol.name.rpartition(".")[2]
+        if name.isupper() and value == UNKNOWN and isinstance(walk.setting(name, symbol.module.path), Known):
+            return Other(name=f"{SETTINGS}{name}")
+        bound = symbol.module.names.get(name, ())
         return UNKNOWN if isinstance(value, Const) and len(bound) != 1 else value
     return UNKNOWN
 

@@ -20,8 +20,7 @@ def of_container(
         if held is not None:
             if name in ("page", "get_page", "aget_page"):
                 made = held if isinstance(held, Rows) else known.loaded(walk, held, at)
-                size = receiver.get("@per_page")
-                page = size.value if isinstance(size, Const) and type(size.value) is int else 0
+                page = walk.number(receiver.get("@per_page") or UNKNOWN)
                 return replace(made, limited=True, page=page) if isinstance(made, Rows) else made
             return Other()
         if name == "items":

@@ -21,6 +21,8 @@ EventKind: TypeAlias = Literal["forward", "reverse", "deferred", "bypassed", "qu
 Outcome: TypeAlias = Literal["fail", "pass", "unknown"]
 OWNED = 10
 """So many rows are taken to belong to one row, where nothing tells: one book has fewer tags than a list has books."""
+_PAGE = 25
+"""Whoever divides what belongs to one row into longer pages has many of them."""
 
 
 class Event(Struct, frozen=True, cache_hash=True):
@@ -86,7 +88,9 @@ class Event(Struct, frozen=True, cache_hash=True):
     def is_short(self) -> bool:
         """Whether few rows are asked: those of a short page, or what belongs to one row."""
         page = self.turns.page if self.turns is not None else 0
-        return page <= OWNED if page else self.owner is not None
+        if self.owner is not None:
+            return page <= _PAGE
+        return 0 < page <= OWNED
 
 
 class Record:

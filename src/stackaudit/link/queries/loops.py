@@ -14,6 +14,7 @@ from stackaudit.link.queries.values import (
     ELEMENT,
     FORMS,
     LISTED,
+    SETTINGS,
     UNKNOWN,
     ClassRef,
     Const,
@@ -81,7 +82,7 @@ def bound_of(value: Value) -> str:
         return "a dictionary written out" if value.items and value.element == UNKNOWN else ""
     if isinstance(value, Const):
         return "a constant"
-    if isinstance(value, Other) and value.name.startswith(("django.conf.settings.", "builtins.range.few")):
+    if isinstance(value, Other) and value.name.startswith((SETTINGS, "builtins.range.few")):
         return "a setting"
     if isinstance(value, Other) and value.name == "django.db.connections":
         return "a handful"

@@ -40,6 +40,8 @@ LISTED = "@listed"
 """The name of what a column holds that is a list or a dictionary itself."""
 FORMS = "@formset"
 """The name of the classes that Django's formset factories make, and of their objects."""
+SETTINGS = "django.conf.settings."
+"""How the name of a value begins that is a setting."""
 
 
 class Const(Struct, frozen=True, cache_hash=True):

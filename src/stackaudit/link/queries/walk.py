@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterator
+from collections.abc import Callable, Container, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeAlias
@@ -19,8 +19,21 @@ from stackaudit.link.queries.joining import all_loops, either
 from stackaudit.link.queries.origins import GIVEN, Asking, Loop, Origin
 from stackaudit.link.queries.signals import Signalled
 from stackaudit.link.queries.source import text_of
-from stackaudit.link.queries.values import UNKNOWN, Instance, Manager, Other, Related, Row, Rows, Value
+from stackaudit.link.queries.values import (
+    SETTINGS,
+    UNKNOWN,
+    Const,
+    Instance,
+    Manager,
+    Other,
+    Related,
+    Row,
+    Rows,
+    Value,
+)
+from stackaudit.link.settings import Settings
 from stackaudit.model.source import Place
+from stackaudit.model.values import AnyValue, Known, Unknown
 from stackaudit.model.verdict import Step
 
 At: TypeAlias = "Place | tuple[SourceModule, py.Node]"
@@ -105,8 +118,11 @@ class Hooks(Protocol):
 class Walk:
     """One walk over the code of a stack."""
 
-    def __init__(self, models: Models, django: tuple[int, int] = (5, 2)) -> None:
+    def __init__(
+        self, models: Models, django: tuple[int, int] = (5, 2), settings: Callable[[], Settings | None] = lambda: None
+    ) -> None:
         self.models = models
+        self._settings = settings
         self.modules = models.modules
         self.classes = models.classes
         self.django = django
@@ -154,6 +170,20 @@ class Walk:
         self.frames.clear()
         self.loops.clear()
         self.guard = self.shielded = self.isolated = 0
+
+    def setting(self, name: str, path: str = "") -> AnyValue:
+        """A setting of the project; with `path` only what the file there sets."""
+        settings = self._settings()
+        value = settings.get(name) if settings is not None else Unknown("no settings module was found")
+        return value if not path or any(place.path == path for place in value.places) else Unknown("set elsewhere")
+
+    def number(self, value: Value) -> int:
+        """The whole number that a value is, where the code or the settings declare one above 0; 0 for all else."""
+        found: object = value.value if isinstance(value, Const) else 0
+        if isinstance(value, Other) and value.name.startswith(SETTINGS):
+            setting = self.setting(value.name.removeprefix(SETTINGS))
+            found = setting.value if isinstance(setting, Known) else 0
+        return found if type(found) is int and found > 0 else 0
 
     @property
     def frame(self) -> Frame:

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
+
 from stackaudit.facts import python as py
 from stackaudit.link.classes import SourceClass
 from stackaudit.link.modules import SourceModule
@@ -42,8 +44,10 @@ from stackaudit.link.queries.values import (
 from stackaudit.link.queries.walk import At, Walk
 from stackaudit.link.serializers import SerialField, Serializers, Shape
 from stackaudit.link.serializers.details import Details
+from stackaudit.link.serializers.pagination import page_size
 from stackaudit.link.serializers.views import ApiView, ApiViews
 from stackaudit.link.serializers.writing import ONE, SERVED, Writer
+from stackaudit.link.settings import Settings
 
 if TYPE_CHECKING:
     from stackaudit.link.stack import Stack
@@ -87,7 +91,9 @@ class ApiHooks(PageHooks):
             return asked if asked is not None else super().inherited(instance, name, args, keywords, at)
         if name == "get_queryset":
             return self.api.stock_rows(instance, at)
-        if name in ("filter_queryset", "paginate_queryset") and args:
+        if name == "paginate_queryset" and args:
+            return self.api.page(view, args[0])
+        if name == "filter_queryset" and args:
             return args[0]
         if name == "get_object":
             rows = self.api.rows(instance, at)
@@ -124,8 +130,11 @@ class ApiHooks(PageHooks):
 class Api:
     """The API views of a stack."""
 
-    def __init__(self, serializers: Serializers, walk: Walk, templates: Templates) -> None:
+    def __init__(
+        self, serializers: Serializers, walk: Walk, templates: Templates, settings: Settings | None = None
+    ) -> None:
         self.serializers = serializers
+        self.settings = settings
         self.views = ApiViews(serializers)
         self.walk = walk
         self.by_class = {view.cls: view for view in self.views}
@@ -167,6 +176,12 @@ class Api:
             return UNKNOWN
         found = calls.attribute(self.walk, view, "queryset", at)
         return calls.base_rows(self.walk, found) if isinstance(found, (Rows, Manager)) else UNKNOWN
+
+    def page(self, view: ApiView, rows: Value) -> Value:
+        """The rows on one page of a view's list; how many belong to one row does not hang on the size of a page."""
+        if not isinstance(rows, Rows) or rows.page or rows.owner is not None or rows.via is not None:
+            return rows
+        return replace(rows, page=page_size(self.walk, self.settings, view))
 
     def serializer_class(self, view: ApiView, instance: Instance) -> Value:
         """What `get_serializer_class()` gives for the view's action, UNKNOWN where it may be one of several."""
@@ -222,7 +237,7 @@ class Api:
         """The `list` of the mixin: the queryset through the serializer."""
         place = view.place
         with self.walk.step(place, f"{view.cls.label}.list()", view.cls.name):
-            rows = self.rows(instance, place)
+            rows = self.page(view, self.rows(instance, place))
             shapes, why = self.views.shapes(view)
             if not isinstance(rows, (Rows, Seq)):
                 why = why or "its queryset cannot be followed"
@@ -281,4 +296,4 @@ def _mentions_many(node: py.FunctionDef) -> bool:
 
 def resolve(stack: Stack) -> Api:
     """Walk every list of an API."""
-    return Api(Serializers(stack.models), fresh_walk(stack), stack.templates)
+    return Api(Serializers(stack.models), fresh_walk(stack), stack.templates, stack.settings)

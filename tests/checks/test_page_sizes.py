@@ -1,0 +1,156 @@
+"""Costs count the rows that a page has where the code or the settings declare its size."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from stackaudit.checks import drf, template
+from stackaudit.config import Config
+from stackaudit.discover import discover
+from stackaudit.link.stack import Stack
+from stackaudit.lower import pool
+from stackaudit.model.verdict import Cost, Fail
+
+FILES = {
+    "manage.py": 'import os\nos.environ.setdefault("DJANGO_SETTINGS_MODULE", "project.settings")\n',
+    "project/__init__.py": "",
+    "project/settings.py": """
+import os
+
+DEBUG = False
+INSTALLED_APPS = ["shop", "rest_framework"]
+REST_FRAMEWORK = {"DEFAULT_PAGINATION_CLASS": "shop.pages.Default", "PAGE_SIZE": 100}
+PER_PAGE = int(os.environ.get("PER_PAGE", 15))
+""",
+    "shop/__init__.py": "",
+    "shop/models.py": """
+from django.db import models
+
+class Author(models.Model):
+    name = models.CharField(max_length=80)
+
+class Book(models.Model):
+    author = models.ForeignKey(Author, on_delete=models.CASCADE)
+    editor = models.ForeignKey(Author, on_delete=models.CASCADE, related_name="edited")
+""",
+    "shop/pages.py": """
+from django.conf import settings
+from rest_framework.pagination import LimitOffsetPagination, PageNumberPagination
+
+class Default(PageNumberPagination):
+    max_page_size = 200
+
+class Fifty(PageNumberPagination):
+    page_size = 50
+
+class Limited(LimitOffsetPagination):
+    default_limit = settings.PER_PAGE
+
+class Asked(Fifty):
+    def get_page_size(self, request):
+        return request.user.page_size
+""",
+}
+API = """
+from rest_framework import serializers, viewsets
+from rest_framework.pagination import CursorPagination
+from . import pages
+from .models import Author, Book
+
+class {name}Serializer(serializers.ModelSerializer):
+    author = serializers.CharField(source="editor.name")
+
+    class Meta:
+        model = Book
+        fields = ["author"]
+
+class {name}ViewSet(viewsets.ReadOnlyModelViewSet):
+    serializer_class = {name}Serializer
+    queryset = Book.objects.all()
+    {body}
+"""
+VIEWSETS = {
+    "Plain": "",
+    "Fifty": "pagination_class = pages.Fifty",
+    "Limited": "pagination_class = pages.Limited",
+    "Asked": "pagination_class = pages.Asked",
+    "OfSettings": "pagination_class = CursorPagination",
+    "Whole": "pagination_class = None",
+    "OfOneAuthor": "def get_queryset(self): return Book.objects.filter(author=Author.objects.get(pk=1))",
+}
+VIEWS = """
+from django.conf import settings
+from django.core.paginator import Paginator
+from django.shortcuts import render
+from django.views.generic import ListView
+from project.settings import PER_PAGE
+from .models import Author, Book
+
+class Constant(ListView):
+    queryset = Book.objects.all()
+    template_name = "Constant.html"
+    paginate_by = 30
+
+class Setting(ListView):
+    queryset = Book.objects.all()
+    template_name = "Setting.html"
+    paginate_by = settings.PER_PAGE
+
+def imported(request):
+    page = Paginator(Book.objects.order_by("pk"), PER_PAGE).get_page(request.GET.get("page"))
+    return render(request, "imported.html", {"object_list": page})
+
+def of_one_author(request, pk):
+    author = Author.objects.get(pk=pk)
+    page = Paginator(author.book_set.order_by("pk"), per_page=PER_PAGE).page(1)
+    return render(request, "of_one_author.html", {"object_list": page})
+
+def long_of_one_author(request, pk):
+    author = Author.objects.get(pk=pk)
+    page = Paginator(author.book_set.order_by("pk"), 200).page(1)
+    return render(request, "long_of_one_author.html", {"object_list": page})
+
+def asked(request):
+    page = Paginator(Book.objects.order_by("pk"), request.GET["size"]).get_page(1)
+    return render(request, "asked.html", {"object_list": page})
+"""
+
+
+def stack(root: Path, files: dict[str, str]) -> Stack:
+    for name, text in {**FILES, **files}.items():
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    inputs = discover(root)
+    return Stack(pool.lower_all(inputs.files, inputs.read, jobs=1, cache=None), Config())
+
+
+def test_pages_of_an_api(tmp_path: Path) -> None:
+    files = {f"shop/api_{name}.py": API.format(name=name, body=body) for name, body in VIEWSETS.items()}
+    found = [item for item in drf.n_plus_one(stack(tmp_path, files)) if isinstance(item, Fail)]
+    names = (item.site.place.path.removeprefix("shop/api_").removesuffix(".py") for item in found)
+    assert dict(zip(names, (item.cost for item in found), strict=True)) == {
+        "Plain": Cost(100, 100, "100 rows on a page"),
+        "Fifty": Cost(50, 50, "50 rows on a page"),
+        "Limited": Cost(15, 15, "15 rows on a page"),
+        "Asked": Cost(25, 25, "25 rows in a page, assumed"),
+        "OfSettings": Cost(100, 100, "100 rows on a page"),
+        "Whole": Cost(25, 25, "25 rows in a page, assumed"),
+        "OfOneAuthor": Cost(10, 10, "10 rows of one Author, assumed"),
+    }
+
+
+def test_pages_of_templates(tmp_path: Path) -> None:
+    names = ("Constant", "Setting", "imported", "of_one_author", "long_of_one_author", "asked")
+    shown = "{% for book in object_list %}{{ book.editor }}{% endfor %}"
+    files = {f"shop/templates/{name}.html": shown for name in names} | {"shop/views.py": VIEWS}
+    found = [item for item in template.n_plus_one(stack(tmp_path, files)) if isinstance(item, Fail)]
+    told = {item.site.place.path.rpartition("/")[2]: (item.cause, item.cost and item.cost.assumed) for item in found}
+    assert told == {
+        "Constant.html": ("", "30 rows on a page"),
+        "Setting.html": ("", "15 rows on a page"),
+        "imported.html": ("", "15 rows on a page"),
+        "of_one_author.html": ("detail", "15 rows on a page"),
+        "long_of_one_author.html": ("", "200 rows on a page"),
+        "asked.html": ("", "25 rows on a page, assumed"),
+    }
