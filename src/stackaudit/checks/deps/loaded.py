@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import msgspec
@@ -10,6 +10,7 @@ import msgspec
 from stackaudit.facts import python as py
 from stackaudit.facts.services import Compose, Dockerfile, Unit
 from stackaudit.link import started
+from stackaudit.link.nodes import nodes
 from stackaudit.link.stack import Stack
 
 NEEDED_BY_STRING: tuple[tuple[str, str], ...] = (
@@ -210,7 +211,7 @@ def uses(stack: Stack) -> Uses:
     texts: set[str] = set()
     names: set[str] = set()
     for module in stack.modules.by_path.values():
-        for node in _walk(module.facts.body):
+        for node in nodes(module.facts.body):
             if isinstance(node, py.Import):
                 for alias in node.names:
                     imports.update(_prefixes(alias.name))
@@ -237,21 +238,6 @@ def _prefixes(dotted: str) -> Iterator[str]:
         yield dotted[:position]
         position = dotted.find(".", position + 1)
     yield dotted
-
-
-def _walk(nodes: Iterable[object]) -> Iterator[py.Node]:
-    """Every node below `nodes`, in no particular order."""
-    stack = list(nodes)
-    while stack:
-        node = stack.pop()
-        if isinstance(node, py.Node):
-            yield node
-            for name in node.__struct_fields__[2:]:
-                value = getattr(node, name)
-                if isinstance(value, (py.Node, tuple)):
-                    stack.append(value)
-        elif isinstance(node, tuple):
-            stack.extend(item for item in node if isinstance(item, (py.Node, tuple)))
 
 
 def _started(stack: Stack) -> tuple[set[str], set[str]]:
