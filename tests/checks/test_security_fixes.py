@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from stackaudit.checks import security
+from stackaudit.checks import deps, security
 from stackaudit.config import Config
 from stackaudit.discover import discover
 from stackaudit.link.stack import Stack
@@ -18,15 +18,20 @@ from stackaudit.model.verdict import Fail, Verdict
 MORE = "  db:\n    build: ./db\n    volumes:\n      - rows:/var/lib/postgresql/data\nvolumes:\n  uploads:\n  rows:\n"
 
 
-def values(root: Path, rule: Callable[[Stack], Iterator[Verdict]], files: dict[str, str]) -> list[dict[str, Any]]:
-    """What fills the texts of a rule's findings in a project of these files."""
+def failed(root: Path, rule: Callable[[Stack], Iterator[Verdict]], files: dict[str, str]) -> list[Fail]:
+    """What a rule finds in a project of these files."""
     for name, text in files.items():
         path = root / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
     inputs = discover(root)
     stack = Stack(pool.lower_all(inputs.files, inputs.read, jobs=1, cache=None), Config())
-    return [dict(item.values) for item in rule(stack) if isinstance(item, Fail)]
+    return [item for item in rule(stack) if isinstance(item, Fail)]
+
+
+def values(root: Path, rule: Callable[[Stack], Iterator[Verdict]], files: dict[str, str]) -> list[dict[str, Any]]:
+    """What fills the texts of a rule's findings in a project of these files."""
+    return [dict(item.values) for item in failed(root, rule, files)]
 
 
 @pytest.mark.parametrize(
@@ -91,3 +96,35 @@ def test_a_socket_only_where_nginx_would_see_it(options: str, socket: str, tmp_p
         {"port": "0.0.0.0:8000", "server": "gunicorn", "own": "127.0.0.1:8000", "nginx": "deploy/nginx.conf",
          "socket": socket}
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("settings", "lines"),
+    [
+        ("SESSION_COOKIE_AGE = 60\nX = 1\nCSRF_COOKIE_NAME = 'token'\n", {"W012": 6, "W016": 8}),
+        ("X = 1\nSESSION_COOKIE_AGE = 60\n", {"W012": 7, "W016": 7}),
+        ("import os\nSITE_URL = os.environ.get('SITE_URL', 'http://localhost')\n", {"W012": 7, "W016": 7}),
+        ("", {"W012": 3, "W016": 3}),
+    ],
+)
+def test_a_missing_setting_is_told_beside_its_family(settings: str, lines: dict[str, int], tmp_path: Path) -> None:
+    middleware = (
+        '"django.contrib.sessions.middleware.SessionMiddleware", "django.middleware.csrf.CsrfViewMiddleware", '
+        '"django.middleware.security.SecurityMiddleware"'
+    )
+    text = (
+        "SECRET_KEY = 'x'\nROOT_URLCONF = 'shop.urls'\n"
+        f"MIDDLEWARE = [{middleware}]\nINSTALLED_APPS = ['django.contrib.sessions']\nDEBUG = False\n"
+    )
+    found = failed(tmp_path, security.deploy_check, {"shop/__init__.py": "", "shop/settings.py": text + settings})
+    told = {item.site.name.rpartition(".")[2]: item.site.place.region.line for item in found}
+    assert {name: told[name] for name in lines} == lines
+
+
+def test_a_group_for_development_is_counted_as_a_whole(tmp_path: Path) -> None:
+    groups = '[dependency-groups]\nmain = ["django==5.2.9"]\ndev = ["pytest==9.0.3", "fakeredis==2.37.0"]\n'
+    image = "FROM python:3.13-slim\nCOPY . .\nRUN pip install --group main --group dev\nCMD gunicorn shop.wsgi\n"
+    files = {"pyproject.toml": f'[project]\nname = "shop"\nversion = "1"\n{groups}', "Dockerfile": image}
+    assert [(found["tools"], found["packages"]) for found in values(tmp_path, deps.dev_in_production, files)] == [
+        ("2 packages", "fakeredis, pytest")
+    ]

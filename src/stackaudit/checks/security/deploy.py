@@ -199,7 +199,21 @@ def _failed(
             f"line {place.region.line}) as well: whatever asks by plain HTTP, health checks too, gets a 301 then, and "
             "a proxy that ends TLS has to be named in SECURE_PROXY_SSL_HEADER first."
         )
-    return Fail(site, values, cause=_cause(question.id, held), fix=fix)
+    return Fail(_beside(doors.stack, settings, question, site), values, cause=_cause(question.id, held), fix=fix)
+
+
+def _beside(stack: Stack, settings: Settings, question: Question, site: Site) -> Site:
+    """Where a setting that is missing belongs: beside its family in the module that wins, else where MIDDLEWARE is."""
+    name = question.setting
+    if settings.is_set(name):
+        return site
+    first, second, *_ = name.split("_")
+    family = [f"{first}_{second}_", f"{first}_", *(["SESSION_COOKIE_", "CSRF_COOKIE_"] if second == "COOKIE" else [])]
+    near = [each for start in family for each in sorted(settings.names) if each.startswith(start)]
+    for each in (*near, Readers(stack, settings.path).site, "MIDDLEWARE"):
+        if each and settings.is_set(each) and settings.place(each).path == settings.path:
+            return Site(settings.place(each), site.name)
+    return site
 
 
 def _redirects(settings: Settings) -> bool:
