@@ -67,7 +67,8 @@ def _named(tools: Sequence[Declared]) -> tuple[dict[str, str], tuple[Step, ...]]
     """The names of tools for a sentence, and where they are listed."""
     names = sorted({item.fact.name for item in tools}, key=str.lower)
     shown = ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")
-    counted = "a tool" if len(names) == 1 else f"{len(names)} tools"
+    kind = "tools" if all(is_tool(item.fact.key) for item in tools) else "packages"
+    counted = "a tool" if len(names) == 1 else f"{len(names)} {kind}"
     related = tuple(Step(item.place, f"{item.fact.name} is for development") for item in tools[:12])
     return {"tools": counted, "packages": shown}, related
 
@@ -125,7 +126,7 @@ def _images(stack: Stack, listed: Sequence[Declared]) -> Iterator[Verdict]:
 
 
 def _development(install: Install, stack: Stack) -> list[Declared]:
-    """The tools that an image installs beyond the main dependencies."""
+    """What an image installs beyond the main dependencies: the tools of files, groups as a whole that hold a tool."""
     packages = stack.packages
     development = [item for items in packages.development.values() for item in items]
     names = {item.fact.group for item in development}
@@ -141,7 +142,8 @@ def _development(install: Install, stack: Stack) -> list[Declared]:
         for item in development
         if item.fact.group in taken or (not item.fact.group and any(item.path.endswith(path) for path in files))
     ]
-    return [item for item in tools if is_tool(item.fact.key)]
+    groups = {item.fact.group for item in tools if is_tool(item.fact.key)}
+    return [item for item in tools if is_tool(item.fact.key) or (item.fact.group and item.fact.group in groups)]
 
 
 def _defaults(packages: Packages, stack: Stack) -> tuple[str, ...]:
