@@ -347,8 +347,8 @@ def test_the_next_django_lies_above(release: str, advice: str, tmp_path: Path) -
 
 NH3 = (
     "Its `tags` are a set and its `attributes` a dict of sets, where bleach takes lists (a list is a TypeError), `rel` "
-    "among the attributes needs `link_rel=None`, callables go into `attribute_filter`, and tags that are not allowed "
-    "are dropped instead of escaped."
+    "among the attributes needs `link_rel=None`, callables go into `attribute_filter`, which is asked for what "
+    "`attributes` lists and for nothing else, and tags that are not allowed are dropped instead of escaped."
 )
 
 
@@ -356,6 +356,19 @@ NH3 = (
     ("package", "files", "fix"),
     [
         ("bleach", {"shop/text.py": "import bleach\nprint(bleach.clean('x'))\n"}, f"Use nh3 instead of bleach. {NH3}"),
+        (
+            "bleach",
+            {
+                "shop/text.py": "import bleach\nbleach.ALLOWED_ATTRIBUTES['*'] = ['class', 'style']\n"
+                "print(bleach.clean('x', protocols=['http']))\n",
+                "shop/page.py": "NAME = 'style'\n",
+            },
+            f"Use nh3 instead of bleach. {NH3} `style` or `script` (shop/text.py, line 2) among the tags wants "
+            "`clean_content_tags=set()`, or nh3 panics, which `except Exception` does not catch; `style` among the "
+            "attributes wants `filter_style_properties={...}`, or every property gets through. `protocols` "
+            "(shop/text.py, line 3) are its `url_schemes`, a set. What is changed in bleach itself (shop/text.py, line "
+            "2) has no counterpart: hand it over as arguments.",
+        ),
         (
             "bleach",
             {"shop/text.py": "from bleach import clean, linkify\nprint(linkify(clean('x')))\n"},

@@ -9,9 +9,8 @@ from typing import Literal
 
 from packaging.version import Version
 
-from stackaudit.facts import python as ir
+from stackaudit.checks.deps.sanitizing import sanitizing
 from stackaudit.facts.services import Dockerfile
-from stackaudit.link.modules import dotted
 from stackaudit.link.packages.installs import DEVELOPMENT, reached
 from stackaudit.link.stack import Stack
 from stackaudit.model.source import Place
@@ -70,13 +69,6 @@ SUPERSEDED: Mapping[str, Successor] = {
     ),
 }
 
-_NH3 = (
-    "Its `tags` are a set and its `attributes` a dict of sets, where bleach takes lists (a list is a TypeError), `rel` "
-    "among the attributes needs `link_rel=None`, callables go into `attribute_filter`, and tags that are not allowed "
-    "are dropped instead of escaped."
-)
-"""Measured with nh3 0.3."""
-_LINKS = frozenset({"linkify", "linkifier", "Linker", "LinkifyFilter"})
 _BESIDE = (
     "attach-daemon", "smart-attach-daemon", "mule", "cron", "unique-cron", "spooler", "hook-", "exec-", "check-static",
     "static-map",
@@ -117,31 +109,7 @@ def _fix(stack: Stack, package: str) -> str:
     """What the successor does not cover of what the project uses; "" where the rule's own words are enough."""
     if package == "uwsgi":
         return _beside_requests(stack)
-    if package != "bleach":
-        return ""
-    used = _linkifying(stack)
-    if used is None:
-        return f"Use nh3 instead of bleach. {_NH3}"
-    return (
-        f"nh3 takes the place of `bleach.clean` alone: it has nothing for links in plain text ({used.path}, line "
-        f"{used.region.line}). Make these with another package (linkify-it-py) or with `django.utils.html.urlize`, and "
-        f"clean what comes out with nh3. {_NH3}"
-    )
-
-
-def _linkifying(stack: Stack) -> Place | None:
-    """Where the project lets bleach turn addresses into links."""
-    if not stack.modules.imports("bleach"):
-        return None
-    for each in stack.mentions.imports:
-        names = {alias.name for alias in each.node.names}
-        home = each.node.module if isinstance(each.node, ir.ImportFrom) else ""
-        if home == "bleach.linkifier" or "bleach.linkifier" in names or (home == "bleach" and names & _LINKS):
-            return each.module.place(each.node)
-    for found in stack.mentions.named("linkify"):
-        if isinstance(found.node, ir.Call) and dotted(found.node.func) == "bleach.linkify":
-            return found.module.place(found.node)
-    return None
+    return sanitizing(stack) if package == "bleach" else ""
 
 
 def _beside_requests(stack: Stack) -> str:
