@@ -241,10 +241,14 @@ def test_debug_keeps_the_vocabulary_of_its_reader(
     if words is not None:
         fix = (
             f"Change the default in the call that reads {words[0]} from `{words[1]}` to `{words[2]}` "
-            "(shop/settings.py) and leave the rest: who develops sets the variable, and an installation that forgets "
-            "it is safe."
+            f"(shop/settings.py): an installation that forgets it is safe then. Set {words[0]} to `{words[1]}` "
+            "wherever nothing sets it today and DEBUG is wanted: for development and its guide, for tests and CI that "
+            "live by it."
         )
     assert told(tmp_path, rules.debug_true, text) == [("", fix)]
+    if words is not None:
+        offline = " With COMPRESS_OFFLINE pages fail without DEBUG until `manage.py compress` has run, in tests, too."
+        assert told(tmp_path, rules.debug_true, f"{text}COMPRESS_OFFLINE = True\n") == [("", fix + offline)]
 
 
 @pytest.mark.parametrize(

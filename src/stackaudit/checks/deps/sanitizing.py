@@ -42,8 +42,8 @@ def _particulars(stack: Stack) -> Iterator[str]:
     if written is not None:
         yield (
             f"`style` or `script` ({_at(written)}) among the tags wants `clean_content_tags=set()`, or nh3 panics, "
-            "which `except Exception` does not catch; `style` among the attributes wants `filter_style_properties={...}`, or "
-            "every property gets through."
+            "which `except Exception` does not catch; `style` among the attributes wants "
+            "`filter_style_properties={...}`, or every property gets through."
         )
     protocols = _first(
         (module, keyword.value)

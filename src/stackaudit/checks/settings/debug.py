@@ -10,7 +10,7 @@ from stackaudit.link.settings import Settings
 from stackaudit.link.settings.readers import Readers
 from stackaudit.link.settings.servers import told
 from stackaudit.link.stack import Stack
-from stackaudit.model.values import Unknown
+from stackaudit.model.values import Known, Unknown
 from stackaudit.model.verdict import Fail, Pass, Site, Unsure, Verdict
 
 _DEFAULT = re.compile(r"default of env (\w+)")
@@ -65,7 +65,14 @@ def _turned(stack: Stack, settings: Settings, note: str) -> str:
     words = Readers(stack, path).turned_off("DEBUG", found[1]) if found is not None else None
     if found is None or words is None:
         return ""
+    offline = settings.get("COMPRESS_OFFLINE") if settings.is_set("COMPRESS_OFFLINE") else None
+    compressed = (
+        " With COMPRESS_OFFLINE pages fail without DEBUG until `manage.py compress` has run, in tests, too."
+        if isinstance(offline, Known) and offline.value is True
+        else ""
+    )
     return (
-        f"Change the default in the call that reads {found[1]} from `{words[0]}` to `{words[1]}` ({path}) and leave "
-        "the rest: who develops sets the variable, and an installation that forgets it is safe."
+        f"Change the default in the call that reads {found[1]} from `{words[0]}` to `{words[1]}` ({path}): an "
+        f"installation that forgets it is safe then. Set {found[1]} to `{words[0]}` wherever nothing sets it today and "
+        f"DEBUG is wanted: for development and its guide, for tests and CI that live by it.{compressed}"
     )
