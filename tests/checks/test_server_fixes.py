@@ -100,6 +100,16 @@ def test_the_variable_that_decides_is_raised(tmp_path: Path) -> None:
     ]
 
 
+def test_stores_that_stay_down_beside_the_site(tmp_path: Path) -> None:
+    compose = (
+        "services:\n  web:\n    image: shop\n    command: gunicorn shop.wsgi\n"
+        "  db:\n    image: postgres:16\n  queue:\n    image: redis:7\n"
+        "  cache:\n    image: redis:7\n    restart: always\n"
+    )
+    found = failed(tmp_path, server.supervision, {"compose.prod.yaml": compose})
+    assert [item.values["beside"] for item in found] == [" db and queue beside it lack one as well."]
+
+
 def test_an_image_that_nothing_here_starts(tmp_path: Path) -> None:
     script = "#!/bin/sh\nexec gunicorn shop.wsgi\n"
     assert workers(tmp_path, {"Dockerfile": DOCKERFILE, "start.sh": script}) == [

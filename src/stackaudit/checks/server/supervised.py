@@ -22,12 +22,12 @@ def supervision(stack: Stack) -> Iterator[Verdict]:
     ]
     for process in together(production):
         if process.origin.kind in MANAGERS or process.contained:
-            verdict = _judged(process)
+            verdict = _judged(stack, process)
             if verdict is not None:
                 yield verdict
 
 
-def _judged(process: Process) -> Verdict | None:
+def _judged(stack: Stack, process: Process) -> Verdict | None:
     daemon = process.setting("daemon")
     if isinstance(daemon, Known) and daemon.value is True:
         site = Site(process.setting_place("daemon"), process.name)
@@ -38,7 +38,7 @@ def _judged(process: Process) -> Verdict | None:
     if process.origin.kind == "supervisor":
         return _supervisor(process, site)
     if process.origin.kind == "compose":
-        return _compose(process, site)
+        return _compose(stack, process, site)
     return None
 
 
@@ -68,7 +68,7 @@ def _supervisor(process: Process, site: Site) -> Verdict:
     return Pass(site)
 
 
-def _compose(process: Process, site: Site) -> Verdict:
+def _compose(stack: Stack, process: Process, site: Site) -> Verdict:
     options = process.origin.options
     if any(name.startswith("deploy.") and not name.startswith("deploy.resources") for name in options):
         return Pass(site)  # swarm restarts what ends unless deploy.restart_policy says otherwise
@@ -77,8 +77,23 @@ def _compose(process: Process, site: Site) -> Verdict:
         return Unsure(site, f"restart is not known: {restart.why}")
     if restart is None or restart.value in ("no", "false"):
         place = restart.places if restart is not None else ()
-        return Fail(_at(place, site), {"kind": process.kind, "service": process.origin.service}, cause="compose")
+        beside = _stores_left_down(stack, process)
+        also = f" {' and '.join(beside)} beside it {'lack' if len(beside) > 1 else 'lacks'} one as well."
+        values = {"kind": process.kind, "service": process.origin.service, "beside": also if beside else ""}
+        return Fail(_at(place, site), values, cause="compose")
     return Pass(site)
+
+
+def _stores_left_down(stack: Stack, process: Process) -> list[str]:
+    """The databases and caches of the same compose file that nobody starts again either."""
+    return [
+        instance.service.name
+        for instance in stack.services.of("postgres", "pgbouncer", "redis")
+        if instance.path == process.origin.path
+        and instance.service is not None
+        and instance.service.extends is None
+        and not any(name == "restart" or name.startswith("deploy.") for name in instance.service.options)
+    ]
 
 
 def _at(places: tuple[Place, ...], site: Site) -> Site:
