@@ -173,6 +173,24 @@ FIXES = {
     for name in names:
         print(Book.objects.exclude(author=None).filter(title=name).exists())
 """,
+    "exists_and_its_key": """
+    for name in names:
+        books = Book.objects.exclude(author=None).filter(title=name)
+        if books.exists():
+            print(books.get().pk)
+""",
+    "exists_and_its_row": """
+    for name in names:
+        books = Book.objects.exclude(author=None).filter(title=name)
+        if books.exists():
+            print(books.first())
+""",
+    "exists_of_rows_and_the_row": """
+    for author in Author.objects.all():
+        books = Book.objects.filter(title=author.name)
+        if books.exists():
+            print(books.get().title)
+""",
     "through_a_lookup": """
     for name in names:
         print(shelf_of(name))
@@ -305,6 +323,13 @@ def test_what_is_proposed(tmp_path: Path) -> None:
         "dictionary by `title` and look them up in the loop.",
         "among_others_exists": same + " with `title__in=…` in place of `title=…`. Keep "
         '`set(….values_list("title", flat=True))` of it and look it up in the loop.',
+        "exists_and_its_key": same + " with `title__in=…` in place of `title=…`. Keep "
+        '`dict(….values_list("title", "pk"))` of it and look it up in the loop: that holds the key of the row, too.',
+        "exists_and_its_row": same
+        + " with `title__in=…` in place of `title=…`. Leave out `first()` and go through the "
+        "rows in the same order: `found.setdefault(row.title, row)` keeps the first row of each key; look them up in "
+        "the loop.",
+        "exists_of_rows_and_the_row": books + "Put the rows into a dictionary by `title` and look them up in the loop.",
         "through_a_lookup": shelves + "Leave out `first()` and go through the rows in the same order: "
         "`found.setdefault(row.name, row)` keeps the first row of each key; hand those of each turn to `shelf_of()`.",
         "first_of_each": same

@@ -102,6 +102,12 @@ compare(
     [book.title for author in authors for book in Book.objects.filter(author=author).order_by("title")[:2]],
     [book.title for book in Book.objects.annotate(number=number).filter(number__lte=2).order_by("author", "title")],
 )
+held = dict(Book.objects.filter(title__in=["a", "z"]).values_list("title", "pk"))
+compare(
+    "whether there is one, and its key",
+    [(rows.exists(), rows.exists() and rows.get().pk) for rows in (Book.objects.filter(title=name) for name in "az")],
+    [(name in held, name in held and held[name]) for name in "az"],
+)
 given = list(Author.objects.order_by("pk"))
 prefetch_related_objects(given, "book_set")
 compare(
@@ -122,6 +128,7 @@ def test_what_is_proposed_answers_the_same(tmp_path: Path) -> None:
     assert json.loads(run.stdout) == {
         "the first of each": True,
         "the last of each, by the column of another table": True,
+        "whether there is one, and its key": True,
         "counts by key": True,
         "counts with the rows of the loop": True,
         "any case": True,

@@ -94,7 +94,7 @@ class _Judge:
         others = [item.event for item in asked if item is not least]
         return Fail(
             site, self._words(turn, least), cause, loop_step([least.event, *others]), least.event.flow,
-            proposal(least.event, least.condition, around(self._turns, least.event)),
+            proposal(least.event, least.condition, around(self._turns, least.event, others)),
             cost(1, [least.event]) if cause != "few" else None,
         )  # fmt: skip
 

@@ -44,7 +44,9 @@ class Around:
     - `helper` is the function that asks, as it is called ("shelf_of()"), the attribute ("shelf.size") where it is a
       property, "" for the loop itself;
     - `taker` is what gets the one row that is asked for, as a list ("shelf.add()");
-    - `setter` is the method of a relation that gets all rows, and does nothing else with them ("book.tags.set()").
+    - `setter` is the method of a relation that gets all rows, and does nothing else with them ("book.tags.set()");
+    - `fetched` is the method by which the turn asks the same queryset for its row, too ("get"), "pk" where it wants no
+      more of that than the key, "" where it does not ask.
     """
 
     rows: str = ""
@@ -55,6 +57,7 @@ class Around:
     helper: str = ""
     taker: str = ""
     setter: str = ""
+    fetched: str = ""
 
     def used(self, what: str, handed: str = "") -> str:
         """What becomes of what was asked for before the loop."""
@@ -148,7 +151,7 @@ class _Recipe:
             return _in_words(self.method, f"{self.model.name} rows", self.around)
         outer, helper = self.outer(), self.around.helper
         handed = f" and {self.around.used('it')}" if helper else ""
-        if outer and self.method in _CHECKING:
+        if outer and self.method in _CHECKING and not self.around.fetched:
             return f"Ask in the queryset of the loop{handed}: {self.subquery('found', 'Exists', outer)}."
         if outer and self.method in _ORDERED and outer == "pk":
             asks = f"`Subquery({self.narrowed(outer)}.order_by(…).values(…)[:1])`"
@@ -244,6 +247,11 @@ class _Recipe:
         key = self.key()
         used, rows = self.around.used("it"), self.around.used("them", "those of each turn")
         names = ", ".join(f'"{name}"' for name in self.names)
+        if self.method in _CHECKING and self.around.fetched == "pk" and len(self.names) == 1:
+            return f'Keep `dict(….values_list({names}, "pk"))` of it and {used}: that holds the key of the row, too.'
+        if self.method in _CHECKING and self.around.fetched:
+            method = "get" if self.around.fetched == "pk" else self.around.fetched
+            return _Recipe(method, self.model, self.asked, self.around).kept()
         if self.method in _CHECKING:
             flat = ", flat=True" if len(self.names) == 1 else ""
             return f"Keep `set(….values_list({names}{flat}))` of it and {used}."

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from stackaudit.checks.orm.proposals import Around
 from stackaudit.checks.orm.turns import Turns
@@ -15,10 +15,11 @@ from stackaudit.link.sources import Sources, below
 from stackaudit.model.source import Place
 
 _CAUGHT = ("DoesNotExist", "MultipleObjectsReturned")
+_OF_ONE = ("get", "first", "last", "aget", "afirst", "alast")
 
 
-def around(turns: Turns, event: Event) -> Around:
-    """What a fix for one query has to fit into."""
+def around(turns: Turns, event: Event, others: Iterable[Event] = ()) -> Around:
+    """What a fix for one query has to fit into; `others` are further queries of the turn."""
     sources = turns.sources
     loop = sources.loop(event.loop.place) if event.loop is not None else None
     if event.loop is None or loop is None:
@@ -37,7 +38,24 @@ def around(turns: Turns, event: Event) -> Around:
     if event.below:
         handled += [name for name in _handled(sources, event.place) if name not in handled]
     taker, setter = _taker(loop, sources, event), _setter(turns, event)
-    return Around(text, model, _list_of(loop.iter), turns.source(event), tuple(handled), helper, taker, setter)
+    fetched = _fetched(sources, event, others)
+    return Around(text, model, _list_of(loop.iter), turns.source(event), tuple(handled), helper, taker, setter, fetched)
+
+
+def _fetched(sources: Sources, event: Event, others: Iterable[Event]) -> str:
+    """What the turn takes of the row of a queryset that it also asks for something else: `Around.fetched`."""
+    node = sources.at(event.query)
+    asked = text_of(node.func.value) if isinstance(node, py.Call) and isinstance(node.func, py.Attribute) else ""
+    taken: list[str] = []
+    for other in others:
+        call = sources.at(other.query)
+        if other.method not in _OF_ONE or other.below or event.below or other.model is not event.model:
+            continue
+        if isinstance(call, py.Call) and isinstance(call.func, py.Attribute) and text_of(call.func.value) == asked:
+            above = sources.tree(other.query.path).get(call)
+            is_key = isinstance(above, py.Attribute) and above.attr in ("pk", "id") and other.method in ("get", "aget")
+            taken.append("pk" if is_key else other.method)
+    return min(taken, key=lambda method: method == "pk", default="")
 
 
 def _is_handed_on(loop: py.For | py.Comprehension, node: py.Node | None) -> bool:
