@@ -59,6 +59,29 @@ def several(drafts):
     )
 
 
+def test_every_queryset_that_fills_a_list_is_named() -> None:
+    program = """
+def filled():
+    books = []
+    books.extend(list(Book.objects.filter(title="")))
+    books.extend(Book.objects.exclude(title="").order_by("title"))
+    return [book.author.name for book in books]
+
+
+def of_one_queryset():
+    books, found = Book.objects.order_by("pk"), []
+    found.extend(books.filter(title=""))
+    found.extend(books.exclude(title=""))
+    return [book.author.name for book in found]
+"""
+    told = [of_one(item.origin, item.origin.text, [item]) for item in failing(oracle.HEAD + program) if item.origin]
+    assert told == [
+        'Append `.select_related("author")` to `Book.objects.filter(title="")` and '
+        '`Book.objects.exclude(title="").order_by("title")`.',
+        'Append `.select_related("author")` to `Book.objects.order_by("pk")`.',
+    ]
+
+
 def test_a_helper_that_serves_several_models_is_no_place_for_a_fix() -> None:
     program = """
 def marked(rows):

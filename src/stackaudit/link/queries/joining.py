@@ -68,13 +68,13 @@ def matters(value: Value) -> bool:
     return isinstance(value, Instance) and bool(value.attributes)
 
 
-def _either(chosen: Rows, other: Rows) -> Origin | None:
+def _either(chosen: Rows | Row, other: Rows | Row) -> Origin | None:
     """The origin of rows that are one or the other: what both were made of, or the chosen one beside the other."""
     first, second = chosen.origin, other.origin
     if first is None or second is None or chosen.path or other.path:
         return first
     shared = first.among(second)
-    if shared is not None or other.bounded == EMPTY:
+    if shared is not None or (isinstance(other, Rows) and other.bounded == EMPTY):
         return shared or first
     known = (first, *first.beside)
     more = tuple(item for item in (second, *second.beside) if item.place not in {one.place for one in known})
@@ -115,7 +115,7 @@ def join(one: Value, other: Value) -> Value:
             asked=chosen.asked or (one.asked or other.asked if one.via is not None and other.via is not None else ""),
         )
     if isinstance(one, Row) and isinstance(other, Row) and one.model is other.model:
-        return replace(one, load=one.load.merge(other.load), loops=loops)
+        return replace(one, origin=_either(one, other), load=one.load.merge(other.load), loops=loops)
     if isinstance(one, Rows) and isinstance(other, Manager):
         one, other = other, one
     if isinstance(one, Manager) and isinstance(other, Rows) and one.model is other.model:
