@@ -49,6 +49,7 @@ class Readers:
         self._models = stack.models
         self._called = stack.queries.walk.record.called
         self._known: dict[py.FunctionDef, list[_Reading]] = {}
+        self._arguments: dict[str, set[Region]] = {}
 
     def told(self, events: Iterable[Event]) -> list[Event]:
         """Events whose `asking` says who else runs it, and what is done with what it gives."""
@@ -72,8 +73,7 @@ class Readers:
         if event.outcome != "fail" or not event.path or is_answered(event):
             return event
         if not asking.text:
-            known = asking.place.region in self._arguments.get(asking.place.path, ())
-            return replace(event, asking=replace(asking, is_argument=True)) if known else event
+            return replace(event, asking=replace(asking, is_argument=self._is_argument(asking.place)))
         functions = self._run(event, asking)
         if not functions:
             return event
@@ -196,16 +196,16 @@ class Readers:
                         found.setdefault(part, []).append((path, expr))
         return found
 
-    @cached_property
-    def _arguments(self) -> dict[str, set[Region]]:
-        """Where paths of templates are arguments of filters and tags."""
-        found: dict[str, set[Region]] = {}
-        for path, file in self._templates.by_path.items():
-            for node in flat(file.tree.nodes):
+    def _is_argument(self, place: Place) -> bool:
+        """Whether a path of a template is an argument of a filter or tag."""
+        if place.path not in self._arguments:
+            file = self._templates.by_path.get(place.path)
+            found = self._arguments[place.path] = set()
+            for node in flat(file.tree.nodes) if file is not None else ():
                 given: list[object] = [*node.args, *node.keywords] if isinstance(node, t.Tag) else []
                 given += [arg for item in _inside(node) if isinstance(item, t.Filter) for arg in item.args]
-                found.setdefault(path, set()).update(expr.region for item in given for expr in _paths(item))
-        return found
+                found.update(expr.region for item in given for expr in _paths(item))
+        return place.region in self._arguments[place.path]
 
 
 def _asked(event: Event, asking: Asking) -> tuple[Place | None, Place]:

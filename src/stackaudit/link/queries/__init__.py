@@ -6,7 +6,8 @@ expressions that make and ask querysets), `values` (what an expression stands fo
 `signals` (who waits for writes), `calls`, `expressions`, `displays` (lists, dictionaries and comprehensions),
 `statements`, `memos` (dictionaries that remember answers), `comparisons` (what is certain of conditions), `loops`,
 `known` (builtins, Django's helpers), `events` (what is found), `advice` (what to append to a queryset), `reading` (how
-to read what is loaded then), `entries` (where the walk begins).
+to read what is loaded then), `sharing` (what helps where others run the code that asks), `entries` (where the walk
+begins).
 
 Entry interface for whoever brings rows from elsewhere (templates, serializers, admin):
 
