@@ -210,6 +210,15 @@ def causes(
     return {name: [fail.cause for fail in fails] for name, fails in found.items()}
 
 
+def linked(root: Path, files: dict[str, str]) -> Stack:
+    """The stack of some files."""
+    for name, text in files.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text(text)
+    inputs = discover(root)
+    return Stack(pool.lower_all(inputs.files, inputs.read, jobs=1, cache=None), Config())
+
+
 def failures(
     root: Path,
     path: str,
@@ -228,11 +237,7 @@ def failures(
         path: "from celery import shared_task\nfrom django.db.models import Q\nfrom shop.models import Author, Book\n"
         f"from shop.models import ReviewRole, Shelf\n{HELPERS}{lines}",
     }
-    for name, text in files.items():
-        (root / name).parent.mkdir(parents=True, exist_ok=True)
-        (root / name).write_text(text)
-    inputs = discover(root)
-    stack = Stack(pool.lower_all(inputs.files, inputs.read, jobs=1, cache=None), Config())
+    stack = linked(root, files)
     found: dict[str, list[Fail]] = {}
     for check in checks:
         for verdict in check(stack):
@@ -324,4 +329,105 @@ def test_how_often_is_said_as_it_is(tmp_path: Path) -> None:
         "plain": ["once for each Book"],
         "guarded": ["for each Book that a condition in the loop lets through"],
         "behind_the_rows": ["once for each Author, or for each row behind it"],
+    }
+
+
+OF_TWO = """\
+from django.conf import settings
+from django.db import models
+
+class Shop(models.Model):
+    name = models.CharField(max_length=80)
+
+class Genre(models.Model):
+    name = models.CharField(max_length=80)
+
+class Author(models.Model):
+    shop = models.ForeignKey(Shop, on_delete=models.CASCADE)
+
+class Book(models.Model):
+    shop = models.ForeignKey(Shop, on_delete=models.CASCADE)
+    author = models.ForeignKey(Author, on_delete=models.CASCADE)
+
+class Note(models.Model):
+    shop = models.ForeignKey(Shop, on_delete=models.CASCADE)
+    genre = models.ForeignKey(Genre, on_delete=models.CASCADE)
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE)
+    book = models.ForeignKey(Book, on_delete=models.CASCADE, related_name="notes")
+    next = models.ForeignKey("self", null=True, on_delete=models.CASCADE)
+"""
+OF_TWO_VIEWS = """\
+from django.shortcuts import get_object_or_404
+from django.views.generic import DetailView
+from shop.models import Author, Book, Genre, Note, Shop
+
+def of_a_book(request, pk):
+    book = get_object_or_404(Book, pk=pk)
+    for note in Note.objects.filter(user=request.user, book=book):
+        print(note.next)
+
+def of_books_of_an_author(request, pk):
+    author = get_object_or_404(Author, pk=pk)
+    for note in Note.objects.filter(user=request.user).filter(book__author=author):
+        if note.genre_id > 3:
+            print(note.next)
+
+def behind_a_book(request, pk):
+    book = get_object_or_404(Book, pk=pk)
+    for note in book.notes.filter(user=request.user):
+        print(note.next)
+
+def of_all_books(request):
+    for book in Book.objects.all():
+        for note in Note.objects.filter(user=request.user, book=book):
+            print(note.next)
+
+def of_a_shop(request, pk):
+    shop = get_object_or_404(Shop, pk=pk)
+    for note in Note.objects.filter(user=request.user, shop=shop):
+        print(note.next)
+
+def of_a_genre(request, pk):
+    genre = get_object_or_404(Genre, pk=pk)
+    for note in Note.objects.filter(user=request.user, genre=genre):
+        print(note.next)
+
+def of_a_book_and_an_author(request, pk):
+    book = get_object_or_404(Book, pk=pk)
+    for note in Note.objects.filter(book=book, book__author=book.author):
+        print(note.next)
+
+class BookView(DetailView):
+    model = Book
+
+    def of_self_object(self):
+        return [note.next for note in Note.objects.filter(book=self.object)]
+
+    def of_self_object_and_user(self):
+        return [note.next for note in Note.objects.filter(book=self.object, user=self.request.user)]
+"""
+
+
+def test_rows_of_one_user_and_of_something_else_are_fewer(tmp_path: Path) -> None:
+    others = "".join(f"class Page{number}(models.Model):\n    pass\n\n" for number in range(4))
+    belonging = "".join(
+        f"class Shelf{number}(models.Model):\n    shop = models.ForeignKey(Shop, on_delete=models.CASCADE)\n\n"
+        for number in range(3)
+    )
+    files = {"shop/__init__.py": "", "shop/models.py": OF_TWO + others + belonging, "shop/views.py": OF_TWO_VIEWS}
+    found = {
+        item.site.name.partition(":")[0].rpartition(".")[2]: (item.cause, item.cost and item.cost.assumed)
+        for item in orm.n_plus_one_forward(linked(tmp_path, files))
+        if isinstance(item, Fail)
+    }
+    assert found == {
+        "of_a_book": ("pair", "2 rows of one User and of one Book, assumed"),
+        "of_books_of_an_author": ("conditional-pair", "2 rows of one User and of one Author, assumed"),
+        "behind_a_book": ("pair", "2 rows of one User and of one Book, assumed"),
+        "of_all_books": ("detail", "10 rows of one User, assumed"),
+        "of_a_shop": ("detail", "10 rows of one User, assumed"),
+        "of_a_genre": ("detail", "10 rows of one User, assumed"),
+        "of_a_book_and_an_author": ("detail", "10 rows of one Book, assumed"),
+        "of_self_object": ("detail", "10 rows of one Book, assumed"),
+        "of_self_object_and_user": ("pair", "2 rows of one User and of one Book, assumed"),
     }

@@ -103,9 +103,8 @@ class _Judge:
         reasons = [*self._work(turn, event)]
         if wanted.computed:
             reasons.append("computed")
-        if is_short(self._loops.listed, self._loops.callers, self._turns, event) or _HANDFUL.search(
-            self._turns.source(event)
-        ):
+        few = is_short(self._loops.listed, self._loops.callers, self._turns, event)
+        if few or (event.second is not None and event.is_short) or _HANDFUL.search(self._turns.source(event)):
             reasons.append("few")
         if self._turns.is_fetched(event) or self._turns.is_within_work(event):
             reasons.append("beside")

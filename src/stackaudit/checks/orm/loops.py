@@ -13,7 +13,7 @@ from stackaudit.checks.orm.keys import only_keys
 from stackaudit.checks.orm.short import FEW, is_of_pieces
 from stackaudit.checks.orm.turns import Turns
 from stackaudit.link.queries.advice import leads, of_many, of_one, of_prefetched, outermost, rows_of, shared
-from stackaudit.link.queries.events import OWNED, Event
+from stackaudit.link.queries.events import Event
 from stackaudit.link.queries.origins import Origin
 from stackaudit.model.source import Place
 from stackaudit.model.verdict import Cost, Fail, Site, Step, Verdict
@@ -26,6 +26,8 @@ _BUSY = 3
 """A turn that asks so often is not slow because of one query."""
 _WRITES = 2
 """A turn that writes at so many places is busy with them."""
+_FINAL = frozenset({"beside", "by-hand", "conditional-pair", "few", "pair"})
+"""The ways of failing that nothing else makes smaller."""
 
 
 def n_plus_one_forward(stack: Stack) -> Iterator[Verdict]:
@@ -119,9 +121,9 @@ def _related(events: list[Event], text: str) -> tuple[Step, ...]:
 def cost(queries: int, events: list[Event]) -> Cost:
     """What so many queries on each turn cost."""
     page = max((event.loop.page for event in events if event.loop is not None), default=0)
-    owner = events[0].owner if _are_few(events) else None
-    rows = page or (OWNED if owner is not None else ROWS)
-    said = f"{rows} rows of one {owner.name}, assumed" if owner is not None else f"{rows} rows in the loop, assumed"
+    owners = events[0].owners if _are_few(events) else ""
+    rows = page or (events[0].owned if owners else ROWS)
+    said = f"{rows} rows {owners or 'in the loop'}, assumed"
     return Cost(queries * rows + 1, rows, f"{rows} rows on a page" if page else said)
 
 
@@ -162,15 +164,19 @@ class Loops:
         """The way of failing that decides the severity."""
         if all(event.loop is not None and self.callers.is_by_hand(event.loop.place) for event in events):
             return "by-hand"
-        if all(event.loop is not None and event.loop.place in self.slow for event in events):
+        is_slow = all(event.loop is not None and event.loop.place in self.slow for event in events)
+        is_guarded, are_few = all(event.guarded for event in events), _are_few(events)
+        if are_few and all(event.second is not None for event in events):
+            return "conditional-pair" if is_guarded or is_slow else "pair"
+        if is_slow:
             return "beside"
         if all(event.loop is not None and FEW.search(event.loop.text) for event in events):
             return "few"
-        if all(event.guarded for event in events):
-            return "conditional-detail" if _are_few(events) else "conditional"
+        if is_guarded:
+            return "conditional-detail" if are_few else "conditional"
         if self.in_background(site, events[0]):
             return "background"
-        return otherwise or ("detail" if _are_few(events) else "")
+        return otherwise or ("detail" if are_few else "")
 
     def warning(self, events: list[Event]) -> str:
         """What to mind where the turns write rows that are to be loaded before; "" where they write others."""
@@ -212,11 +218,13 @@ def _of_one_origin(events: list[Event]) -> list[Event]:
 def _cause(loops: Loops, turns: Turns, site: Site, events: list[Event], otherwise: str = "") -> str:
     """The way of failing; a turn that writes, or asks for much else, gains less by one query less."""
     cause = loops.cause(site, events, otherwise)
-    if cause not in ("beside", "by-hand", "few") and all(is_of_pieces(loops.callers, turns, event) for event in events):
+    if cause not in _FINAL and all(is_of_pieces(loops.callers, turns, event) for event in events):
         return "few"
-    turn = turns.of(events) if cause in ("", "background", "conditional", "detail") else None
+    turn = turns.of(events) if cause in ("", "background", "conditional", "detail", "pair") else None
     if turn is None or not (turn.outside or turn.writes or len(turn.asks) >= _BUSY):
         return cause
+    if cause == "pair":
+        return "conditional-pair" if turn.outside or turn.writes else cause
     return "beside" if cause and (turn.outside or turn.writes) else cause or "background"
 
 

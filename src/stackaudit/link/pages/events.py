@@ -26,7 +26,7 @@ from stackaudit.link.queries.advice import (
     takes_calls,
     with_branches,
 )
-from stackaudit.link.queries.events import OWNED, Event
+from stackaudit.link.queries.events import Event
 from stackaudit.link.queries.origins import Origin
 from stackaudit.link.queries.reading import (
     TextOf,
@@ -225,7 +225,7 @@ class Repeat:
         page = max((event.turns.page for event in self.failing if event.turns is not None), default=0)
         said = f"{page} rows on a page" if page else f"{assumed}, assumed"
         if not page and self.is_short and self.first.owner is not None:
-            rows, said = OWNED, f"{OWNED} rows of one {self.first.owner.name}, assumed"
+            rows, said = self.first.owned, f"{self.first.owned} rows {self.first.owners}, assumed"
         return Cost(max(len(distinct), 1) * (page or rows), page or rows, said)
 
     @property

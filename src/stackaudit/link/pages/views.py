@@ -12,6 +12,7 @@ from stackaudit.link.models.model import Model
 from stackaudit.link.pages import walk as q
 from stackaudit.link.pages.events import MODEL
 from stackaudit.link.queries import calls
+from stackaudit.link.queries.attributes import OF_ONE_ROW
 from stackaudit.link.queries.values import (
     UNKNOWN,
     ClassRef,
@@ -31,7 +32,6 @@ _LIST = frozenset({"ListView", "BaseListView", "MultipleObjectMixin", "ArchiveIn
     "MonthArchiveView", "WeekArchiveView", "DayArchiveView", "TodayArchiveView", "FilterView", "SingleTableView",
     "SingleTableMixin", "ListFilterView",
 })  # fmt: skip
-_DETAIL = frozenset({"DetailView", "BaseDetailView", "SingleObjectMixin", "UpdateView", "DeleteView", "DateDetailView"})
 _OTHER = frozenset({"TemplateView", "FormView", "CreateView", "View", "ContextMixin", "TemplateResponseMixin"} | {
     "RedirectView", "LoginView", "PasswordChangeView",
 })  # fmt: skip
@@ -54,12 +54,12 @@ class Kind:
 def kind_of(cls: SourceClass) -> Kind | None:
     """What kind of generic view a class is, None where it is no view of Django's."""
     labels = [base.rpartition(".")[2] for base in cls.externals if "rest_framework" not in base]
-    found = next((item for item in labels if item in _LIST | _DETAIL | _OTHER), None)
+    found = next((item for item in labels if item in _LIST | OF_ONE_ROW | _OTHER), None)
     if found is None:
         return None
     if any(item in _LIST for item in labels):
         return Kind("list", next((_SUFFIX[item] for item in labels if item in _SUFFIX), "_list"))
-    if any(item in _DETAIL for item in labels):
+    if any(item in OF_ONE_ROW for item in labels):
         return Kind("detail", next((_SUFFIX[item] for item in labels if item in _SUFFIX), "_detail"))
     return Kind("other", next((_SUFFIX[item] for item in labels if item in _SUFFIX), ""))
 

@@ -13,6 +13,7 @@ from stackaudit.link.queries.loading import REQUEST_USER, SOMEWHERE
 from stackaudit.link.queries.table import MANAGER_ONLY, method
 from stackaudit.link.queries.values import (
     ELEMENT,
+    OBJECT,
     SETTINGS,
     STATE,
     UNKNOWN,
@@ -48,6 +49,11 @@ _CHOICES = tuple(
 )
 MANAGER_BASES = ("django.db.models.Manager", "django.db.models.manager.Manager")
 QUERYSET_BASES = ("django.db.models.QuerySet", "django.db.models.query.QuerySet")
+
+OF_ONE_ROW = frozenset({
+    "DetailView", "BaseDetailView", "SingleObjectMixin", "UpdateView", "DeleteView", "DateDetailView",
+})  # fmt: skip
+"""Django's generic views of one row."""
 
 
 def decorators(node: py.FunctionDef) -> list[str]:
@@ -195,6 +201,8 @@ def _of_instance(walk: Walk, value: Instance, name: str, at: At) -> Value:
         return Method(Super(value.cls, value, value.loops), name, value.loops)
     if name == "request":
         return Other(name="@request")
+    if name == "object" and any(base.rpartition(".")[2] in OF_ONE_ROW for base in value.cls.externals):
+        return Other(value.loops, OBJECT)
     if name == "_meta":
         return _options(walk, value.cls, at)
     if name == "__class__":

@@ -21,6 +21,8 @@ EventKind: TypeAlias = Literal["forward", "reverse", "deferred", "bypassed", "qu
 Outcome: TypeAlias = Literal["fail", "pass", "unknown"]
 OWNED = 10
 """So many rows are taken to belong to one row, where nothing tells: one book has fewer tags than a list has books."""
+PAIRED = 2
+"""So many rows are taken to belong to one user and to one row of something else."""
 _PAGE = 25
 """Whoever divides what belongs to one row into longer pages has many of them."""
 
@@ -83,6 +85,22 @@ class Event(Struct, frozen=True, cache_hash=True):
     def owner(self) -> Model | None:
         """The model of the one row to which the rows belong that are asked; None where they are of no single one."""
         return self.turns.owner if self.turns is not None else None
+
+    @property
+    def owners(self) -> str:
+        """To whom the rows belong that are asked, as it follows "10 rows": "of one User"; "" for no single row."""
+        names = [item.name for item in (self.owner, self.second) if item is not None]
+        return " and ".join(f"of one {name}" for name in names)
+
+    @property
+    def second(self) -> Model | None:
+        """The model of a second row to which the rows belong as well, where the first one is a user."""
+        return self.turns.second if self.turns is not None else None
+
+    @property
+    def owned(self) -> int:
+        """How many rows are taken to belong to the row, or to both rows, that they belong to."""
+        return PAIRED if self.second is not None else OWNED
 
     @property
     def is_short(self) -> bool:

@@ -109,6 +109,7 @@ def join(one: Value, other: Value) -> Value:
             narrowed=one.narrowed | other.narrowed,
             limited=one.limited or other.limited,
             owner=one.owner if other.owner is not None else None,
+            second=one.second if other.second is not None else None,
             page=max(one.page, other.page) if one.page and other.page else 0,
             bounded=one.bounded if other.bounded else "",
             asking=_asking(chosen.asking, other.asking if chosen is one else one.asking),
@@ -187,6 +188,7 @@ def either(one: Value, other: Value) -> Value:
             bounded=one.bounded if other.bounded else "", kind=one.kind if one.kind == other.kind else "either",
             narrowed=one.narrowed | other.narrowed, limited=one.limited or other.limited,
             owner=one.owner if other.owner is not None else None,
+            second=one.second if other.second is not None else None,
         )  # fmt: skip
     return one
 

@@ -105,7 +105,7 @@ def enter(walk: Walk, value: Value, at: At, text: str = "the loop", bounded: str
         value = access.evaluate(walk, value, at)
     loop = Loop(place_of(at), len(walk.frames), bounded or bound_of(value), text, walk.guard)
     if isinstance(value, Rows):
-        loop.page, loop.behind, loop.owner = value.page, _behind(value), _owner(value)
+        loop.page, loop.behind, loop.owner, loop.second = value.page, _behind(value), _owner(value), value.second
     running = frozenset(walk.loops)
     walk.loops.append(loop)
     element = turned(element_of(value), loop, running)

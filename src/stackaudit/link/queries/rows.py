@@ -6,7 +6,7 @@ from msgspec.structs import replace
 
 from stackaudit.facts import python as py
 from stackaudit.link.models.model import Model
-from stackaudit.link.queries import access, calls
+from stackaudit.link.queries import access, belonging, calls
 from stackaudit.link.queries.joining import EMPTY
 from stackaudit.link.queries.loading import NEW, NOTHING, STORED, Load, joined, prefetched
 from stackaudit.link.queries.loops import IDLE
@@ -67,7 +67,9 @@ def called(
         if name == "filter" and changed.model is not None and any(_is_unique(changed.model, key) for key in keywords):
             changed = replace(changed, bounded="a filter on a unique column")
         if name == "filter" and changed.model is not None and changed.owner is None:
-            changed = replace(changed, owner=_owner(changed.model, keywords))
+            changed = replace(changed, owner=belonging.owner(changed.model, keywords))
+        if name == "filter" and changed.second is None and (pair := belonging.pair(walk, changed, keywords)):
+            changed = replace(changed, owner=pair[0], second=pair[1])
         narrowed = changed.narrowed | _narrows(name, args, keywords)
         kind = "values" if row.returns == "values" else changed.kind
         made = replace(changed, kind=kind, loops=loops, evaluated=False, narrowed=narrowed)
@@ -160,15 +162,6 @@ def _narrows(name: str, args: tuple[Value, ...], keywords: dict[str, Value]) -> 
 
 
 _CLOSED, _OPEN = frozenset({"?"}), frozenset[str]()
-
-
-def _owner(model: Model, keywords: dict[str, Value]) -> Model | None:
-    """The model of the one row to which a filter on a foreign key leaves what belongs to it."""
-    for name, value in keywords.items():
-        relation = model.relation(name)
-        if relation is not None and relation.relation == "fk" and isinstance(value, Row) and value.loop is None:
-            return value.model
-    return None
 
 
 def _is_unique(model: Model, name: str) -> bool:

@@ -40,6 +40,8 @@ LISTED = "@listed"
 """The name of what a column holds that is a list or a dictionary itself."""
 FORMS = "@formset"
 """The name of the classes that Django's formset factories make, and of their objects."""
+OBJECT = "@object"
+"""The name of `self.object` of a view that shows one row."""
 SETTINGS = "django.conf.settings."
 """How the name of a value begins that is a setting."""
 
@@ -76,7 +78,7 @@ class Rows(Struct, frozen=True, cache_hash=True):
     the whole expression.
     `narrowed` holds what filters ask for ("?" where that cannot be told), `limited` that they are one page or slice,
     and `page` of how many rows at most, 0 where that is not known. `owner` is the model of the one row that a filter on
-    a foreign key names, None where none does.
+    a foreign key names, None where none does, and `second` that of another one where filters name one user and it.
     """
 
     model: Model | None
@@ -98,6 +100,7 @@ class Rows(Struct, frozen=True, cache_hash=True):
     limited: bool = False
     page: int = 0
     owner: Model | None = None
+    second: Model | None = None
 
 
 class Manager(Struct, frozen=True, cache_hash=True):

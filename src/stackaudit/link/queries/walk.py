@@ -146,6 +146,8 @@ class Walk:
         self.memo: dict[Any, Value] = {}
         self.attached: dict[Any, tuple[Any, ...]] = {}
         self.constants: dict[Any, Value] = {}
+        self.common: dict[Model, bool] = {}
+        """The models that everything of the project is divided by, as far as that was asked."""
         self.signalled = Signalled()
         self.hooks: Hooks | None = None
         self.anchors: Container[Place] = ()

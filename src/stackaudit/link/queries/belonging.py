@@ -1,0 +1,75 @@
+"""To which single rows a filter leaves what belongs to them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from stackaudit.link.models.model import Model
+from stackaudit.link.queries.values import OBJECT, Other, Row, Rows, Value
+from stackaudit.link.queries.walk import Walk
+
+_COMMON = 4
+"""A table to which every fourth one belongs is what a project is divided by: a tenant, a project, a domain."""
+
+
+def owner(model: Model, keywords: dict[str, Value]) -> Model | None:
+    """The model of the one row to which a filter on a foreign key leaves what belongs to it."""
+    for name, value in keywords.items():
+        relation = model.relation(name)
+        if relation is None or relation.relation != "fk":
+            continue
+        if isinstance(value, Row) and value.loop is None:
+            return value.model
+        if isinstance(value, Other) and value.name == OBJECT:
+            return relation.target
+    return None
+
+
+def pair(walk: Walk, rows: Rows, keywords: dict[str, Value]) -> tuple[Model, Model] | None:
+    """The user model and another one, where filters leave what belongs to one row of both: a user's shelves of a book.
+
+    None where everything of the project is divided by the other one, or where it only sorts things, as a category
+    does: there a user may have many rows.
+    """
+    user = walk.models.user
+    if user is None or rows.model is None:
+        return None
+    found = [rows.owner] if rows.owner is not None else []
+    if rows.via is not None and rows.via.row.loop is None:
+        found.append(rows.via.row.model)
+    certain = list(found)
+    for target, value in _named(rows.model, keywords):
+        found.append(target)
+        if isinstance(value, Row):
+            certain.append(target)
+    others = [item for item in found if item is not user and _belongs(item) and not _is_common(walk, item)]
+    return (user, others[0]) if user in certain and others else None
+
+
+def _named(model: Model, keywords: dict[str, Value]) -> Iterator[tuple[Model, Value]]:
+    """The rows of other models that the keywords of a filter name, by paths of relations to one row."""
+    for name, value in keywords.items():
+        is_one = (isinstance(value, Row) and value.loop is None) or (isinstance(value, Other) and not value.loops)
+        target: Model | None = model
+        for step in name.split("__") if is_one else ():
+            relation = target.relation(step) if target is not None else None
+            target = relation.target if relation is not None and relation.relation in ("fk", "o2o") else None
+        if target is not None and target is not model:
+            yield target, value
+
+
+def _belongs(model: Model) -> bool:
+    """Whether the rows of a model belong to something themselves."""
+    found = [held for item in model.family() for held in item.relations.values() if held.forward]
+    return any(held.target is not None and held.target not in model.family() for held in found)
+
+
+def _is_common(walk: Walk, model: Model) -> bool:
+    """Whether a project is divided by the rows of a model."""
+    if model not in walk.common:
+        own = [item for item in walk.models if item.path and not item.abstract and not item.proxy]
+        belonging = [
+            item for item in own if any(held.forward and held.target is model for held in item.relations.values())
+        ]
+        walk.common[model] = len(belonging) * _COMMON >= len(own)
+    return walk.common[model]
