@@ -431,3 +431,45 @@ def test_rows_of_one_user_and_of_something_else_are_fewer(tmp_path: Path) -> Non
         "of_self_object": ("detail", "10 rows of one Book, assumed"),
         "of_self_object_and_user": ("pair", "2 rows of one User and of one Book, assumed"),
     }
+
+
+def test_nobody_waits_for_an_index(tmp_path: Path) -> None:
+    files = {
+        "shop/__init__.py": "",
+        "shop/models.py": MODELS,
+        "shop/search_indexes.py": """
+from haystack import indexes
+from .models import Author, Book
+
+class BookIndex(indexes.SearchIndex, indexes.Indexable):
+    text = indexes.CharField(document=True, model_attr="title")
+    author = indexes.CharField(model_attr="author__name")
+
+    def get_model(self):
+        return Book
+
+    def prepare_text(self, book):
+        return [reviewer.name for reviewer in book.reviewer_set.all()]
+""",
+        "shop/feeds.py": """
+from django.contrib.syndication.views import Feed
+from .models import Book
+
+class NewBooks(Feed):
+    title = description = link = "/new/"
+
+    def items(self):
+        return Book.objects.all()
+
+    def item_link(self, book):
+        return f"/books/{book.pk}/"
+
+    def item_author_name(self, book):
+        return book.author.name
+""",
+    }
+    stack = linked(tmp_path, files)
+    found = [*orm.n_plus_one_forward(stack), *orm.n_plus_one_reverse(stack)]
+    told = sorted((item.site.place.path, item.cause) for item in found if isinstance(item, Fail))
+    assert told == [("shop/feeds.py", ""), ("shop/search_indexes.py", "background"),
+                    ("shop/search_indexes.py", "background")]  # fmt: skip

@@ -138,13 +138,14 @@ class Loops:
 
     `slow` ones do work beside which a query is little. `listed` ones go through what one column holds. `tasks` are the
     functions that workers run. `changed` holds the models, by their labels, whose rows the turns of a loop write.
-    `callers` tells what leads to a function.
+    `batches` are those that build an index. `callers` tells what leads to a function.
     """
 
     slow: frozenset[Place]
     tasks: frozenset[str]
     listed: frozenset[Place]
     changed: dict[Place, set[str]]
+    batches: frozenset[Place]
     callers: Callers
 
     @classmethod
@@ -158,7 +159,7 @@ class Loops:
         tasks = frozenset(f"{task.module.name}.{task.node.name}" for task in stack.celery.tasks)
         busy = {place for place, found in writes.items() if len(found) >= _WRITES}
         slow = frozenset(record.working | busy)
-        return cls(slow, tasks, frozenset(record.listed), record.changed, Callers(stack))
+        return cls(slow, tasks, frozenset(record.listed), record.changed, stack.declared.batches, Callers(stack))
 
     def cause(self, site: Site, events: list[Event], otherwise: str = "") -> str:
         """The way of failing that decides the severity."""
@@ -190,7 +191,9 @@ class Loops:
         return f" Leave out {paths} if a turn has to see what others write: the loop writes {names}, too."
 
     def in_background(self, site: Site, event: Event) -> bool:
-        """Whether nobody waits for a loop: a worker or a command runs it."""
+        """Whether nobody waits for a loop: a worker or a command runs it, or it builds an index."""
+        if event.turns is not None and event.turns.place in self.batches:
+            return True
         if event.where in self.tasks or any(part in f"/{site.place.path}" for part in BACKGROUND):
             return True
         return event.loop is not None and self.callers.is_background(event.loop.place)

@@ -14,6 +14,7 @@ from msgspec.structs import replace
 
 from stackaudit.link.declared.lists import Kind, Lists
 from stackaudit.link.queries.events import Event
+from stackaudit.model.source import Place
 
 if TYPE_CHECKING:
     from stackaudit.link.stack import Stack
@@ -40,6 +41,11 @@ class Declared:
             for event in self.lists.walk.record.events
             if event.place in places
         ]
+
+    @property
+    def batches(self) -> frozenset[Place]:
+        """The loops that no request runs: an index is built by a command, and a signal puts a single row into it."""
+        return frozenset(self.lists.batches) if self.lists is not None else frozenset()
 
 
 def _tables(lists: Lists, stack: Stack) -> Kind:

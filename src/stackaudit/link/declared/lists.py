@@ -102,13 +102,17 @@ class DeclaredHooks(PageHooks):
 
 
 class Lists:
-    """The walk over lists. `places` are the lines at which what they ask is reported, with what stands there."""
+    """The walk over lists. `places` are the lines at which what they ask is reported, with what stands there.
+
+    `batches` are the places of the lists that no request goes through.
+    """
 
     def __init__(self, models: Models, walk: Walk, templates: Templates) -> None:
         self.models = models
         self.walk = walk
         self.hooks = DeclaredHooks(walk, templates)
         self.places: dict[Place, str] = {}
+        self.batches: set[Place] = set()
 
     # What there is
 

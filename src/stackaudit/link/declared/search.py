@@ -79,6 +79,7 @@ class Documents(Kind):
             made = [self.lists.called(index, name) for name in _QUERYSETS if cls.find(name) is not None]
             rows = made[0] if made else self.inherited(index, "get_queryset", (), {}, class_place(cls))
             if isinstance(rows, LISTED):
+                self.lists.batches.add(class_place(cls))
                 with self.lists.each(rows, class_place(cls), f"{cls.label} indexes its rows", cls.name) as row:
                     ask(index, row)
 
