@@ -8,6 +8,10 @@ from stackaudit.checks import orm
 from tests.checks.test_orm_severities import causes, failures
 
 QUESTIONS = {
+    "beside_pictures": """
+    for name in names:
+        shrink(Book.objects.get(pk=name).title)
+""",
     "of_rows": """
     for author in Author.objects.all():
         print(Book.objects.filter(author=author).count())

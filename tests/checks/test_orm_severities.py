@@ -95,6 +95,33 @@ BODIES = {
     for book in Book.objects.all():
         self._client.post(book.title, book.author.name)
 """,
+    "beside_pictures": """
+    for book in Book.objects.all():
+        shrink(book.author.name)
+""",
+    "only_where_it_is_refused": """
+    for book in Book.objects.all():
+        try:
+            self.open(book.title)
+            return book
+        except PermissionError:
+            print(book.author.name)
+""",
+    "where_it_is_refused_and_goes_on": """
+    for book in Book.objects.all():
+        try:
+            self.open(book.title)
+        except PermissionError:
+            print(book.author.name)
+""",
+    "before_it_is_refused": """
+    for book in Book.objects.all():
+        try:
+            self.open(book.author.name)
+            return book
+        except PermissionError:
+            print(book.author.name)
+""",
     "beside_a_write": """
     for book in Book.objects.all():
         book.title = book.author.name
@@ -179,6 +206,13 @@ BODIES = {
 """,
 }
 HELPERS = """
+from PIL import Image
+
+def shrink(name):
+    picture = Image.open(name)
+    picture.thumbnail((80, 80))
+    picture.save(name)
+
 def shelf_of(name):
     return Shelf.objects.filter(name=name).first()
 
@@ -259,6 +293,9 @@ def test_in_a_request(tmp_path: Path) -> None:
         "after_what_is_missing": [""],
         "until_one_turn_decides": ["conditional"],
         "beside_requests": ["beside"],
+        "beside_pictures": ["beside"],
+        "where_it_is_refused_and_goes_on": ["conditional"],
+        "before_it_is_refused": [""],
         "beside_a_write": ["background", ""],
         "beside_two_writes": ["beside", ""],
         "for_admins": ["few"],
@@ -288,6 +325,9 @@ def test_in_commands_and_tasks(tmp_path: Path) -> None:
         "after_what_is_missing": ["background"],
         "until_one_turn_decides": ["conditional"],
         "beside_requests": ["beside"],
+        "beside_pictures": ["beside"],
+        "where_it_is_refused_and_goes_on": ["conditional"],
+        "before_it_is_refused": ["background"],
         "beside_a_write": ["beside", "background"],
         "beside_two_writes": ["beside", "background"],
         "for_admins": ["few"],

@@ -13,7 +13,7 @@ from stackaudit.checks.orm.loops import ROWS, Loops, cost, loop_of, loop_step, l
 from stackaudit.checks.orm.proposals import proposal
 from stackaudit.checks.orm.short import is_short
 from stackaudit.checks.orm.surroundings import around
-from stackaudit.checks.orm.turns import Turn, Turns
+from stackaudit.checks.orm.turns import Turn, Turns, ends
 from stackaudit.facts import python as py
 from stackaudit.link.modules import dotted, target_names
 from stackaudit.link.queries.events import Event
@@ -170,7 +170,7 @@ class _Judge:
             return False
         loop = enclosing(self._turns.sources.tree(event.query.path), node)
         return isinstance(loop, py.For) and any(
-            isinstance(stmt, py.If) and _ends(stmt.body) and names & {part.id for part in (stmt.test, *below(stmt.test))
+            isinstance(stmt, py.If) and ends(stmt.body) and names & {part.id for part in (stmt.test, *below(stmt.test))
                                                                      if isinstance(part, py.Name)}
             for stmt in below(loop)
         )  # fmt: skip
@@ -238,9 +238,3 @@ def _is_before(first: Place, second: Place) -> bool:
     """Whether a place stands above another one of the same module."""
     one, other = first.region, second.region
     return first.path == second.path and (one.line, one.column) < (other.line, other.column)
-
-
-def _ends(body: tuple[py.Stmt, ...]) -> bool:
-    """Whether some statements end the loop that they stand in."""
-    last = body[-1] if body else None
-    return isinstance(last, py.Return) or (isinstance(last, py.Jump) and last.kind == "break")

@@ -16,7 +16,7 @@ from stackaudit.link.queries.advice import leads, of_many, of_one, of_prefetched
 from stackaudit.link.queries.events import Event
 from stackaudit.link.queries.origins import Origin
 from stackaudit.model.source import Place
-from stackaudit.model.verdict import Cost, Fail, Site, Step, Verdict
+from stackaudit.model.verdict import Cost, Fail, Pass, Site, Step, Verdict
 
 if TYPE_CHECKING:
     from stackaudit.link.stack import Stack
@@ -260,7 +260,9 @@ def _told(loops: Loops, of: Callable[[Origin | None, str, list[Event]], str], so
     return text + (loops.warning(events) if text else "")
 
 
-def _forward(loops: Loops, turns: Turns, site: Site, events: list[Event]) -> Fail:
+def _forward(loops: Loops, turns: Turns, site: Site, events: list[Event]) -> Fail | Pass:
+    if all(turns.is_refusal(event) for event in events):
+        return Pass(site)  # the first turn that succeeds is the last, and none of those before matters to it
     wanted = _of_one_origin(events) or events
     said = _said(wanted)
     deferred = all(event.kind == "deferred" for event in wanted)
@@ -272,7 +274,9 @@ def _forward(loops: Loops, turns: Turns, site: Site, events: list[Event]) -> Fai
     )  # fmt: skip
 
 
-def _reverse(loops: Loops, turns: Turns, site: Site, events: list[Event]) -> Fail:
+def _reverse(loops: Loops, turns: Turns, site: Site, events: list[Event]) -> Fail | Pass:
+    if all(turns.is_refusal(event) for event in events):
+        return Pass(site)
     wanted = _of_one_origin(events) or events
     said = _said(wanted)
     return Fail(

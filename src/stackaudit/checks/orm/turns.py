@@ -202,14 +202,29 @@ class Turns:
 
     def is_handling(self, event: Event) -> bool:
         """Whether an event stands where the turn of a `for` statement handles an exception."""
+        return self._handler(event) is not None
+
+    def is_refusal(self, event: Event) -> bool:
+        """Whether an event stands where a turn handles an exception without which it would have ended the loop."""
+        handler = self._handler(event)
+        tried = self.sources.tree(event.place.path).get(handler) if handler is not None else None
+        return isinstance(tried, py.Try) and (ends(tried.body) or ends(tried.orelse))
+
+    def _handler(self, event: Event) -> py.Handler | None:
         node = self.sources.at(event.place)
         loop = self.sources.loop(event.loop.place) if event.loop is not None else None
         if node is None or not isinstance(loop, py.For):
-            return False
+            return None
         tree = self.sources.tree(event.place.path)
         while node is not None and node is not loop and not isinstance(node, py.Handler):
             node = tree.get(node)
-        return isinstance(node, py.Handler)
+        return node if isinstance(node, py.Handler) else None
+
+
+def ends(body: tuple[py.Stmt, ...]) -> bool:
+    """Whether some statements end the loop that they stand in."""
+    last = body[-1] if body else None
+    return isinstance(last, py.Return) or (isinstance(last, py.Jump) and last.kind == "break")
 
 
 def _leaves(stmt: py.If, names: set[str]) -> bool:

@@ -1,4 +1,4 @@
-"""Work outside the database that a loop does for each row: a mail, a request, a wait.
+"""Work outside the database that a loop does for each row: a mail, a request, a wait, a picture.
 
 A write beside such work marks how far it got, so it belongs to its row and not into one statement after the loop.
 """
@@ -9,9 +9,9 @@ from stackaudit.link.queries.walk import At, Walk
 
 _OUTSIDE = (
     "aiohttp.", "asyncio.sleep", "boto3.", "botocore.", "django.core.mail.", "feedparser.parse", "ftplib.",
-    "http.client.", "httpx.", "imap_tools.", "imapclient.", "imaplib.", "paramiko.", "pycurl.", "pysftp.",
-    "requests.", "shutil.", "smtplib.", "socket.", "stripe.", "subprocess.", "time.sleep", "urllib.request.",
-    "urllib3.", "webdav3.", "xmlrpc.client.",
+    "http.client.", "httpx.", "imap_tools.", "imapclient.", "imaplib.", "ocrmypdf.", "paramiko.", "pdf2image.",
+    "pikepdf.", "PIL.Image.open", "PIL.ImageOps.", "pycurl.", "pysftp.", "requests.", "shutil.", "smtplib.", "socket.",
+    "stripe.", "subprocess.", "time.sleep", "urllib.request.", "urllib3.", "weasyprint.", "webdav3.", "xmlrpc.client.",
 )  # fmt: skip
 
 
