@@ -139,6 +139,13 @@ class Stack:
         return growth.growing(self.models, self.mentions)
 
     @cached_property
+    def made(self) -> frozenset[Model]:
+        """The models whose rows code and forms outside the admin make."""
+        from stackaudit.link.models import growth
+
+        return growth.made(self.models, self.mentions)
+
+    @cached_property
     def templates(self) -> Templates:
         """The templates by the names that views use, and the tags and filters that they load."""
         from stackaudit.link.pages.files import Templates

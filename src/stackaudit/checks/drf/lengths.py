@@ -8,7 +8,7 @@ from stackaudit.link.models.model import Model
 from stackaudit.link.modules import dotted
 from stackaudit.link.nodes import is_true, nodes
 from stackaudit.link.queries.values import Rows
-from stackaudit.link.serializers.views import ApiView
+from stackaudit.link.serializers.views import ApiView, label_of
 from stackaudit.link.stack import Stack
 
 _KEPT_BY_HAND = frozenset({"Group", "Permission", "ContentType", "Site"})
@@ -19,6 +19,7 @@ _PLAIN = frozenset({
 })  # fmt: skip
 _STAMPS = frozenset({"DateField", "DateTimeField"})
 _COLUMNS = 4
+_CREATING = frozenset({"ModelViewSet", "CreateModelMixin", "CreateAPIView", "ListCreateAPIView"})
 _OFF = ("disable", "no_", "without", "skip", "off")
 
 
@@ -26,10 +27,10 @@ def length(stack: Stack, view: ApiView) -> str:
     """What keeps the list of a view short, "" for nothing: "single" (one row), or a cause of the rule.
 
     "chosen": an attribute of the view switches pagination off. "own": the rows of the user who asks. "lookup": names
-    that other tables point to.
+    that other tables point to. "kept": nothing but staff and commands makes rows.
     """
     rows = next((item.rows for item in stack.api.listings if item.view is view), None)
-    model = rows.model if isinstance(rows, Rows) else _listed(stack, view)
+    model = _model_of(stack, view)
     if model is not None and _is_single(model):
         return "single"
     if isinstance(rows, Rows) and model is not None and _is_straight(view) and _is_own(stack, model, rows):
@@ -38,7 +39,9 @@ def length(stack: Stack, view: ApiView) -> str:
         return "own"
     if model is not None and _is_lookup(stack, model):
         return "lookup"
-    return "chosen" if _is_switched_off(view) else ""
+    if _is_switched_off(view):
+        return "chosen"
+    return "kept" if model is not None and _is_kept(stack, model) else ""
 
 
 def _listed(stack: Stack, view: ApiView) -> Model | None:
@@ -115,6 +118,38 @@ def _is_lookup(stack: Stack, model: Model) -> bool:
     pointed = any(item.relation.startswith("reverse") for item in model.relations.values())
     plain = all(field.kind in _PLAIN for field in columns)
     return pointed and plain and len(columns) <= (_COLUMNS if unique else 1)
+
+
+def _is_kept(stack: Stack, model: Model) -> bool:
+    """Whether no code outside the admin and commands makes rows of a model, and no API lets anybody but staff do so."""
+    if not model.path or model in stack.growing or model in stack.made:
+        return False
+    return all(
+        _asks_for_staff(stack, view)
+        for view in stack.api.views
+        if any(label_of(base) in _CREATING for base in view.cls.mro[1:]) and _model_of(stack, view) in (model, None)
+    )
+
+
+def _model_of(stack: Stack, view: ApiView) -> Model | None:
+    rows = next((item.rows for item in stack.api.listings if item.view is view), None)
+    return rows.model if isinstance(rows, Rows) else _listed(stack, view)
+
+
+def _asks_for_staff(stack: Stack, view: ApiView) -> bool:
+    """Whether one of the permissions of a view is for staff alone, or looks at who belongs to it."""
+    member = view.member("permission_classes")
+    node = member.node if member is not None else None
+    for item in node.elts if member is not None and isinstance(node, (py.List, py.Tuple)) else ():
+        cls = stack.models.classes.resolve(member.owner.module, item) if member is not None else None
+        if isinstance(cls, str) and cls.rpartition(".")[2] == "IsAdminUser":
+            return True
+        if isinstance(cls, SourceClass) and any(
+            isinstance(part, py.Attribute) and part.attr in ("is_staff", "is_superuser")
+            for part in nodes(cls.node.body)
+        ):
+            return True
+    return False
 
 
 def _is_switched_off(view: ApiView) -> bool:

@@ -26,14 +26,19 @@ def growing(models: Models, mentions: Mentions) -> frozenset[Model]:
     A time and an owner say that rows are events or contributions rather than entries of a list that somebody keeps;
     code or forms outside commands, migrations and the admin that make them say that nobody counts them.
     """
-    made = {*_shown_in_forms(models), *_made(models, mentions)}
+    rows_made = made(models, mentions)
     user = models.user
     found = {
         model
         for model in models
-        if model in made and _belongs(model) and any(_is_time_of_making(item) for item in _columns(model))
+        if model in rows_made and _belongs(model) and any(_is_time_of_making(item) for item in _columns(model))
     }
     return frozenset(found | ({user} if user is not None else set()))
+
+
+def made(models: Models, mentions: Mentions) -> frozenset[Model]:
+    """The models whose rows code or forms outside commands, migrations and the admin make."""
+    return frozenset((*_shown_in_forms(models), *_made(models, mentions)))
 
 
 def _made(models: Models, mentions: Mentions) -> Iterator[Model]:

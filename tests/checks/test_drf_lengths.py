@@ -1,0 +1,78 @@
+"""Who makes the rows of a table decides how much a list without pages matters."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from stackaudit.checks import drf
+from stackaudit.config import Config
+from stackaudit.discover import discover
+from stackaudit.link.stack import Stack
+from stackaudit.lower import pool
+from stackaudit.model.verdict import Fail
+
+NAMES = ("Release", "ReadOnly", "OfAnybody", "OfCode", "OfForms", "OfCommands")
+MODELS = "from django.db import models\n" + "".join(
+    f"\nclass {name}(models.Model):\n    name = models.CharField(max_length=80)\n    text = models.TextField()\n"
+    for name in NAMES
+)
+API = """
+from rest_framework import permissions, serializers, viewsets
+from . import models
+
+class IsStaffOrReadOnly(permissions.BasePermission):
+    def has_permission(self, request, view):
+        return request.method in permissions.SAFE_METHODS or request.user.is_staff
+
+class IsMember(permissions.BasePermission):
+    def has_permission(self, request, view):
+        return request.user.is_authenticated
+"""
+VIEWSET = """
+class {name}Serializer(serializers.ModelSerializer):
+    class Meta:
+        model = models.{name}
+        fields = ["name", "text"]
+
+class {name}ViewSet(viewsets.{base}):
+    queryset = models.{name}.objects.all()
+    serializer_class = {name}Serializer
+    permission_classes = [{permission}]
+"""
+FILES = {
+    "manage.py": 'import os\nos.environ.setdefault("DJANGO_SETTINGS_MODULE", "settings")\n',
+    "settings.py": 'INSTALLED_APPS = ["shop", "rest_framework"]\n',
+    "shop/__init__.py": "",
+    "shop/models.py": MODELS,
+    "shop/api.py": API
+    + VIEWSET.format(name="Release", base="ModelViewSet", permission="IsStaffOrReadOnly")
+    + VIEWSET.format(name="OfAnybody", base="ModelViewSet", permission="IsMember")
+    + "".join(
+        VIEWSET.format(name=name, base="ReadOnlyModelViewSet", permission="permissions.AllowAny")
+        for name in NAMES
+        if name not in ("Release", "OfAnybody")
+    ),
+    "shop/views.py": "from .models import OfCode\n\ndef note(_):\n    OfCode.objects.create(name='a', text='b')\n",
+    "shop/forms.py": "from django import forms\nfrom .models import OfForms\n\nclass F(forms.ModelForm):\n"
+    "    class Meta:\n        model = OfForms\n        fields = ['name']\n",
+    "shop/management/commands/load.py": "from shop.models import OfCommands\n\ndef load():\n"
+    "    OfCommands.objects.create(name='a', text='b')\n",
+}
+
+
+def test_who_makes_the_rows(tmp_path: Path) -> None:
+    for name, text in FILES.items():
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    inputs = discover(tmp_path)
+    stack = Stack(pool.lower_all(inputs.files, inputs.read, jobs=1, cache=None), Config())
+    found = {item.values["view"]: item.cause for item in drf.no_pagination(stack) if isinstance(item, Fail)}
+    assert found == {
+        "ReleaseViewSet": "kept",
+        "ReadOnlyViewSet": "kept",
+        "OfAnybodyViewSet": "",
+        "OfCodeViewSet": "",
+        "OfFormsViewSet": "",
+        "OfCommandsViewSet": "kept",
+    }
