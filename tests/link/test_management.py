@@ -40,7 +40,11 @@ def nightly():
     "shop/management/commands/with_base.py": "from shop.management.commands.base import Command\n",
     "shop/management/commands/scheduled.py": "from .base_of_scheduled import Command\n",
     "shop/management/commands/invents.py": "from faker import Faker\n",
-    "shop/management/commands/throws_dice.py": "import random\n",
+    "shop/management/commands/throws_dice.py": "import random\nDICE = random.randint(1, 6), random.choice('ab')\n",
+    "shop/management/commands/waits.py": "import random, time\ntime.sleep(random.random())\n",
+    "shop/management/commands/may_debug.py": "try:\n    import ipdb\nexcept ImportError:\n    ipdb = None\n",
+    "shop/management/commands/makes_parts.py": "from factory import Part\n",
+    "factory/__init__.py": "class Part:\n    pass\n",
     "shop/management/commands/debugs.py": "import ipdb\n",
     "shop/management/commands/draws_maps.py": "import shapely\n",
     "shop/management/commands/prints.py": "import rich\n",
@@ -67,5 +71,6 @@ def test_commands(tmp_path: Path) -> None:
     folder = "shop/management/commands/"
     assert {path.removeprefix(folder).removesuffix(".py") for path in management.by_hand} == {
         "by_hand", "_switched_off", "base", "with_base", "invents", "throws_dice", "debugs", "draws_maps", "prints",
+        "waits", "may_debug", "makes_parts",
     }  # fmt: skip
     assert management.samples == {f"{folder}{name}.py" for name in ("invents", "throws_dice", "debugs")}

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from stackaudit.facts import python as py
 from stackaudit.facts.distributions import MODULES
 from stackaudit.link import started
-from stackaudit.link.modules import SourceModule
+from stackaudit.link.modules import SourceModule, dotted
 
 if TYPE_CHECKING:
     from stackaudit.link.stack import Stack
@@ -19,6 +20,8 @@ _INVENTING = frozenset({
     "faker", "factory", "mimesis", "model_bakery", "model_mommy", "mixer", "sampledatahelper", "lorem", "lorem_text",
     "loremipsum", "django_seed", "autofixture",
 })  # fmt: skip
+_DRAWING = frozenset({"choice", "choices", "gauss", "randint", "random", "randrange", "sample", "shuffle", "uniform"})
+"""Functions of `random`: who draws once waits a while, or picks a row; who draws more often makes something up."""
 _DEVELOPERS = re.compile(r"(^|[/_.-])(dev|devel|developers?|development|tests?|testing)([/_.-]|$)", re.IGNORECASE)
 """A path or group of what only those install who work on the project."""
 
@@ -85,17 +88,20 @@ def _samples(stack: Stack, commands: dict[str, str]) -> Iterator[str]:
         if not packages.has(key) and all(_DEVELOPERS.search(item.fact.group or item.path) for item in items)
         for name in MODULES.get(key, (key.replace("-", "_"),))
     }
+    drawn = Counter(
+        found.module.path for found in stack.mentions.named(*_DRAWING) if dotted(found.call.func).startswith("random.")
+    )
     for module in stack.modules:
-        imported = set(_top_level(module))
-        if imported & _INVENTING or (module.path in commands and imported & {"random", *development}):
+        imported = {name for name in _imports(module) if stack.modules.find(name, module.path) is None}
+        is_command = module.path in commands
+        if imported & _INVENTING or (is_command and (imported & development or drawn[module.path] > 1)):
             yield module.path
 
 
-def _top_level(module: SourceModule) -> Iterator[str]:
-    """The packages that a module imports whenever it is loaded."""
-    for bound in module.names.values():
-        for binding in bound:
-            if isinstance(binding.source, py.Import) and binding.alias is not None:
-                yield binding.alias.name.partition(".")[0]
-            elif isinstance(binding.source, py.ImportFrom) and not binding.source.level:
-                yield binding.source.module.partition(".")[0]
+def _imports(module: SourceModule) -> Iterator[str]:
+    """The packages without which a module cannot be loaded."""
+    for stmt in module.facts.body:
+        if isinstance(stmt, py.Import):
+            yield from (alias.name.partition(".")[0] for alias in stmt.names)
+        elif isinstance(stmt, py.ImportFrom) and not stmt.level:
+            yield stmt.module.partition(".")[0]
