@@ -73,8 +73,7 @@ def _imported(stack: Stack, module: SourceModule, node: py.Import | py.ImportFro
         found = [stack.modules.find(alias.name, module.path) for alias in node.names]
     else:
         origin = stack.modules.origin(module, node)
-        whole = origin if isinstance(origin, SourceModule) else None
-        base = origin.name if isinstance(origin, SourceModule) else origin
+        whole, base = (origin, origin.name) if isinstance(origin, SourceModule) else (None, origin)
         found = [whole, *(stack.modules.find(f"{base}.{alias.name}", module.path) for alias in node.names)]
     yield from (item.path for item in found if item is not None)
 
