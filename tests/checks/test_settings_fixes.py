@@ -416,6 +416,34 @@ def test_sessions_of_the_admin_alone(view: str, cause: str | None, tmp_path: Pat
     assert told(tmp_path, rules.session_backend, "", more) == ([(cause, "")] if cause else [])
 
 
+TASK = 'a Celery task that calls `call_command("clearsessions")`'
+CELERY = (
+    "from celery import Celery\n\napp = Celery('shop')\n"
+    "app.config_from_object('django.conf:settings', namespace='CELERY')\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("schedule", "way"),
+    [
+        ("", f"a cron line, a systemd timer, or {TASK}"),
+        (
+            "CELERY_BEAT_SCHEDULE = {'tidy': {'task': 'shop.tasks.tidy', 'schedule': 3600}}\n",
+            f"{TASK}, as one more entry of beat's schedule (shop/settings.py, line 1)",
+        ),
+    ],
+)
+def test_sessions_are_cleared_by_what_runs_already(schedule: str, way: str, tmp_path: Path) -> None:
+    views = "def cart(request):\n    return request.session['cart']\n"
+    files = {"shop/__init__.py": "", "shop/settings.py": schedule + SERVED, "shop/celery.py": CELERY}
+    for name, text in {**files, "shop/views.py": views}.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text)
+    inputs = discover(tmp_path)
+    stack = Stack(pool.lower_all(inputs.files, inputs.read, jobs=1, cache=None), Config())
+    assert [item.values["way"] for item in rules.session_backend(stack) if isinstance(item, Fail)] == [way]
+
+
 @pytest.mark.parametrize(
     ("command", "harm"),
     [

@@ -47,13 +47,11 @@ def _judged(stack: Stack, found: Found, patient: list[Found]) -> Iterator[Verdic
     retry = named.get("retry_on_timeout")
     if is_true(retry):
         yield Fail(site, {"where": found.where}, cause="retry-on-timeout")
-    if _per_call(found):
+    if _per_call(found) and not _for_staff(found):
         if not _is_called(stack, found):
             yield Unsure(site, "nothing tells how often it is called")
         else:
-            yield Fail(
-                site, {"where": found.where}, cause="seldom" if _for_staff(found) else "", fix=_once(stack, found)
-            )
+            yield Fail(site, {"where": found.where}, fix=_once(stack, found))
     elif None in named or named.keys() & _TIMEOUTS or _in_url(found.call) or _by_hand(found):
         yield Pass(site)
     else:
@@ -161,7 +159,7 @@ def _once(stack: Stack, found: Found) -> str:
 
 
 def _for_staff(found: Found) -> bool:
-    """Whether the function asks for an administrator: few people call it, and seldom."""
+    """Whether the function asks for an administrator: few call it, so a connection each is nothing."""
     assert found.function is not None
     asked = nodes((*found.function.decorators, *found.function.body))
     return any(

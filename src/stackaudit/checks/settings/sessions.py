@@ -54,6 +54,7 @@ def session_backend(stack: Stack) -> Iterator[Verdict]:
     elif not _cleared(stack):
         unless = settings.unless("SESSION_ENGINE")
         values = {"engine": kind, "cache": "", "sessions": f"{unless}sessions" if unless else "Sessions"}
+        values["way"] = _way(stack)
         yield Fail(site, values, cause="never-cleared")
     elif kind == "db" and (cache := _shared_cache(settings)):
         yield Fail(site, {"engine": kind, "cache": cache}, cause="cache-at-hand")
@@ -83,6 +84,16 @@ def _admin_alone(stack: Stack, settings: Settings) -> bool:
         for module in stack.modules
         for node in nodes(module.facts.body)
     )
+
+
+def _way(stack: Stack) -> str:
+    """What can run a command once a day: beat, where it does so already, else what every machine has."""
+    task = 'a Celery task that calls `call_command("clearsessions")`'
+    schedule = stack.celery.setting("beat_schedule") if stack.celery.app is not None else Known(None)
+    if isinstance(schedule, Known) and schedule.value:
+        at = f" ({schedule.places[0].path}, line {schedule.places[0].region.line})" if schedule.places else ""
+        return f"{task}, as one more entry of beat's schedule{at}"
+    return f"a cron line, a systemd timer, or {task}"
 
 
 def _written(settings: Settings, kind: str) -> Iterator[Verdict]:
