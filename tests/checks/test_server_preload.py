@@ -45,9 +45,10 @@ def workers(folder: Path, *flags: str) -> dict[int, dict[str, int]]:
     with socket.create_server(("127.0.0.1", 0)) as listener, socket.create_server(("127.0.0.1", 0)) as bound:
         port = bound.getsockname()[1]
         bound.close()
-        command = [sys.executable, "-m", "gunicorn", "served:application", "-w", "2", "-b", f"127.0.0.1:{port}", *flags]
+        command = [sys.executable, "-m", "gunicorn", "--no-control-socket", "--log-level", "critical", "-w", "2"]
+        command += ["-b", f"127.0.0.1:{port}", *flags, "served:application"]
         environment = {"LISTENER": str(listener.getsockname()[1]), "PATH": ""}
-        with subprocess.Popen([*command, "--log-level", "critical"], cwd=folder, env=environment) as master:
+        with subprocess.Popen(command, cwd=folder, env=environment) as master:
             try:
                 found: dict[int, dict[str, int]] = {}
                 for _ in range(400):

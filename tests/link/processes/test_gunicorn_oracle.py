@@ -59,11 +59,14 @@ DICTS = {option.name for option in SETTINGS if option.type == "dict"}
 
 
 class Child:
-    """A process that loads configurations with gunicorn itself, one after the other."""
+    """A process that loads configurations with gunicorn itself, one after the other.
+
+    It keeps no bytecode: of two files of one size and second it would take the first for both.
+    """
 
     def __init__(self) -> None:
         self.process = subprocess.Popen(
-            [sys.executable, "-c", CHILD], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+            [sys.executable, "-B", "-c", CHILD], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
 
     def load(self, folder: Path, environment: dict[str, str], argv: list[str]) -> dict[str, Any]:
