@@ -43,13 +43,18 @@ class Sources:
         found = [node for node in self._starts[place.path].get(start, ()) if facts.region(node) == region]
         return next((node for node in found if isinstance(node, py.Call)), found[-1] if found else None)
 
+    def scope(self, path: str, node: py.Node) -> py.Node:
+        """The innermost function around a node of a file, outside of any the whole statement."""
+        tree = self.tree(path)
+        while node in tree and not isinstance(node, py.FunctionDef):
+            node = tree[node]
+        return node
+
     def function(self, place: Place) -> py.FunctionDef | None:
         """The innermost function that holds what stands at a place."""
         node = self.at(place)
-        tree = self.tree(place.path) if node is not None else {}
-        while node is not None and not isinstance(node, py.FunctionDef):
-            node = tree.get(node)
-        return node
+        found = self.scope(place.path, node) if node is not None else None
+        return found if isinstance(found, py.FunctionDef) else None
 
     def loop(self, place: Place) -> py.For | py.Comprehension | None:
         """The loop that goes through what stands at a place, also where it goes through a part of it."""

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from stackaudit.link.settings import Settings
     from stackaudit.link.sources import Sources
     from stackaudit.link.usage import Usage
+    from stackaudit.link.work import Works
 
 _KINDS: dict[Need, tuple[str, ...]] = {
     "django": ("python",),
@@ -130,6 +131,13 @@ class Stack:
         from stackaudit.link.readers import Readers
 
         return Readers(self)
+
+    @cached_property
+    def works(self) -> Works:
+        """What functions do beside what they ask the database."""
+        from stackaudit.link.work import Works
+
+        return Works(self)
 
     @cached_property
     def growing(self) -> frozenset[Model]:

@@ -14,6 +14,7 @@ from stackaudit.link.nodes import nodes
 from stackaudit.link.settings import Settings
 from stackaudit.link.settings.readers import Readers
 from stackaudit.link.stack import Stack
+from stackaudit.model.prose import in_words
 from stackaudit.model.source import Place
 from stackaudit.model.values import AnyValue, Known, Unknown
 from stackaudit.model.verdict import Fail, Pass, Site, Step, Unsure, Verdict
@@ -121,7 +122,7 @@ def _failed(stack: Stack, site: Site, alias: str, users: list[_User], numbers: t
     if cleared is not None:
         related.append(Step(cleared.found.module.place(cleared.call), "this empties the whole database"))
     what = list(dict.fromkeys(user.what for user in users))
-    told = " and ".join((", ".join(what[:-1]), what[-1])) if len(what) > 1 else what[0]
+    told = in_words(what)
     instead = f" instead of `/{numbers[0]}`" if numbers[0] else ""
     values = {"alias": alias, "what": told, "free": numbers[1], "instead": instead}
     return Fail(site, values, cause="" if cleared is not None else "uncleared", related=tuple(related))

@@ -14,6 +14,7 @@ from stackaudit.link.nodes import nodes
 from stackaudit.link.services import Instance
 from stackaudit.link.services.clients import Role, redis_clients
 from stackaudit.link.stack import Stack
+from stackaudit.model.prose import in_words
 from stackaudit.model.values import Known, Unknown
 
 Held: TypeAlias = Role | Literal["keys"]
@@ -49,7 +50,7 @@ def _policy(roles: frozenset[Held] | None) -> tuple[str, str]:
     """The policy ("" where it hangs on what nobody tells) and a sentence on it."""
     if roles is None:
         return "", f"The policy: {_ANY}."
-    kept = _and([name for role, name in KEPT.items() if role in roles])
+    kept = in_words([name for role, name in KEPT.items() if role in roles])
     if "sessions" in roles:
         beside = f" and {kept}" if kept else ""
         told = f"Beside the cache it holds the sessions{beside}: with allkeys-lru a full cache throws them out too"
@@ -183,7 +184,3 @@ def _uses(stack: Stack) -> Iterator[tuple[Held | None, str | None]]:
             yield "cache", None
             if isinstance(engine, Known) and str(engine.value).endswith("backends.cache"):
                 yield "sessions", None
-
-
-def _and(names: list[str]) -> str:
-    return " and ".join((", ".join(names[:-1]), names[-1])) if len(names) > 1 else "".join(names)

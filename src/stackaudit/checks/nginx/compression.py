@@ -12,6 +12,7 @@ from stackaudit.link.nginx.backends import django_locations, pages
 from stackaudit.link.nginx.level import Level
 from stackaudit.link.nginx.servers import Location, Server
 from stackaudit.link.stack import Stack
+from stackaudit.model.prose import in_words
 from stackaudit.model.source import Place
 from stackaudit.model.values import Known, Unknown, Value
 from stackaudit.model.verdict import Fail, Pass, Site, Unsure, Verdict
@@ -141,14 +142,14 @@ def _types(stack: Stack, text: Text) -> Verdict:
     sign = cdn_in_front(stack, text.level) if missing else None
     if sign is not None:
         return Unsure(
-            site, f"a CDN stands in front ({sign}) and may compress {_and(missing)}, which gzip_types leaves out"
+            site, f"a CDN stands in front ({sign}) and may compress {in_words(missing)}, which gzip_types leaves out"
         )
     if missing:
-        return Fail(site, {"missing": _and(missing)})
+        return Fail(site, {"missing": in_words(missing)})
     minor = {"SVG": {"image/svg+xml"}, "XML": {"text/xml", "application/xml", "application/rss+xml"}}
     lesser = [name for name, names in minor.items() if not names & listed]
     if lesser:
-        return Fail(site, {"missing": _and(lesser)}, cause="lesser-types")
+        return Fail(site, {"missing": in_words(lesser)}, cause="lesser-types")
     waste = [name for name in types.value if name.lower() in (*_COMPRESSED_ALREADY, *_ARCHIVES)]
     if waste:
         return Fail(site, {"waste": ", ".join(waste)}, cause="compressed-already")
@@ -195,7 +196,3 @@ def _for_cdn(text: Text) -> Iterator[Verdict]:
         yield Pass(Site(vary.places[0], "gzip_vary"))
     else:
         yield Fail(Site(vary.places[0] if vary.places else place, "gzip_vary"), {"cdn": sign}, cause="vary")
-
-
-def _and(names: list[str]) -> str:
-    return " and ".join((", ".join(names[:-1]), names[-1])) if len(names) > 1 else names[0]

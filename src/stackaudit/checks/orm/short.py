@@ -131,11 +131,7 @@ def _finds(call: py.Call) -> bool:
 
 def _bound(sources: Sources, path: str, name: py.Name) -> Iterator[py.Expr]:
     """What a name was bound to in its function before it is used."""
-    tree = sources.tree(path)
-    function: py.Node = name
-    while function in tree and not isinstance(function, py.FunctionDef):
-        function = tree[function]
-    for node in below(function):
+    for node in below(sources.scope(path, name)):
         named = isinstance(node, py.Assign) and any(name.id in target_names(target) for target in node.targets)
         if isinstance(node, py.Assign) and named and node.end <= name.start:
             yield node.value

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from stackaudit.checks.orm.results import needed
-from stackaudit.checks.orm.work import Works
 from stackaudit.facts import python as py
 from stackaudit.link.modules import dotted, target_names
 from stackaudit.link.queries.events import Event
@@ -53,7 +52,7 @@ class Turns:
     """
 
     def __init__(self, stack: Stack) -> None:
-        self._works = Works.known(stack)
+        self._works = stack.works
         self._kept = stack.queries.walk.kept
         self.sources = stack.sources
         self.many = self._works.many
@@ -151,14 +150,11 @@ class Turns:
         loop = self.sources.loop(event.loop.place) if event.loop is not None else None
         if event.loop is None or loop is None:
             return []
-        function: py.Node = loop
-        tree = self.sources.tree(event.loop.place.path)
-        while function in tree and not isinstance(function, py.FunctionDef):
-            function = tree[function]
+        scope = self.sources.scope(event.loop.place.path, loop)
         names = {node.id for node in (loop.iter, *below(loop.iter)) if isinstance(node, py.Name)}
         return [
             node.value
-            for node in below(function)
+            for node in below(scope)
             if isinstance(node, py.Assign) and node.end < loop.start
             and any(dotted(target) in names for target in node.targets)
         ]  # fmt: skip

@@ -9,6 +9,7 @@ from stackaudit.link.models.model import Model
 from stackaudit.link.queries.events import Event
 from stackaudit.link.queries.origins import Asking, Origin
 from stackaudit.link.queries.table import ASYNC
+from stackaudit.model.prose import in_words
 from stackaudit.model.source import Place
 
 Path = tuple[str, ...]
@@ -104,11 +105,11 @@ def readings(events: Iterable[Event], text_of: TextOf = no_text) -> list[str]:
         more = list(dict.fromkeys(f"`{'__'.join(path)}`" for event in bypassed for path in looked_at(event)))
         uses = list(dict.fromkeys(use for event in found if event.asking is not None for use in event.asking.uses))
         told.append(
-            f"{place} {row_of(instead, ', and ')}: {row_of(methods, ' and ')} {ask} the database even where "
-            f"{row_of(names, ' and ')} {'is' if len(names) == 1 else 'are'} prefetched."
-            + (f" That looks at {row_of(more, ' and ')}: prefetch that, too." if more else "")
+            f"{place} {in_words(instead, ', and ', _SAID)}: {in_words(methods, most=_SAID)} {ask} the database even "
+            f"where {in_words(names, most=_SAID)} {'is' if len(names) == 1 else 'are'} prefetched."
+            + (f" That looks at {in_words(more, most=_SAID)}: prefetch that, too." if more else "")
             + (
-                f" What it gives is a list then, which has no such methods: change {row_of(uses, ' and ')}."
+                f" What it gives is a list then, which has no such methods: change {in_words(uses, most=_SAID)}."
                 if uses
                 else ""
             )
@@ -146,14 +147,6 @@ def looked_at(event: Event) -> Iterator[Path]:
         is_column = other is not None and (other.column(name) is not None or other.by_query_name(name) is not None)
         if relation is not None and (relation.many or (is_column and other is not None and name != other.pk)):
             yield (*event.path, relation.name)
-
-
-def row_of(names: list[str], last: str) -> str:
-    """Names in a row, the last one after a word of its own; of many the first ones."""
-    shown = names[:_SAID]
-    if len(names) > _SAID:
-        return ", ".join(shown) + " and so on"
-    return last.join([", ".join(shown[:-1]), shown[-1]]) if len(shown) > 1 else shown[0]
 
 
 def called(event: Event) -> str:
@@ -338,11 +331,13 @@ def used(events: list[Event], text_of: TextOf = no_text, several: frozenset[str]
             shows.setdefault(f"`{asking.where}`", []).append(text)
         else:
             lets[f"`{asking.where}`"] = None
-    told = [f"and use that in place of {row_of(list(dict.fromkeys(here)), ' and ')}"] if here else []
+    told = [f"and use that in place of {in_words(list(dict.fromkeys(here)), most=_SAID)}"] if here else []
     for place, texts in shows.items():
         more = ", where every view then has to bring it" if place.strip("`") in several else ""
-        told.append(f"and show that in place of {row_of(list(dict.fromkeys(texts)), ' and ')} in {place}{more}")
-    return " ".join([*told, *([f"and let {row_of([*lets], ' and ')} use that where the row has it"] if lets else [])])
+        told.append(f"and show that in place of {in_words(list(dict.fromkeys(texts)), most=_SAID)} in {place}{more}")
+    return " ".join(
+        [*told, *([f"and let {in_words([*lets], most=_SAID)} use that where the row has it"] if lets else [])]
+    )
 
 
 def shown(asking: Asking, text_of: TextOf = no_text) -> str:

@@ -11,7 +11,8 @@ from collections.abc import Iterable
 
 from stackaudit.link.queries.events import Event
 from stackaudit.link.queries.origins import Asking
-from stackaudit.link.queries.reading import is_answered, is_of_one, is_pick, manager, plain, row_of
+from stackaudit.link.queries.reading import is_answered, is_of_one, is_pick, manager, plain
+from stackaudit.model.prose import in_words
 
 _SAID = 3
 """So much is told one by one."""
@@ -42,7 +43,7 @@ def instead(events: Iterable[Event], is_annotated: bool) -> list[str]:
     for event in events:
         if is_shared(event) and event.asking is not None:
             reads = [*(event.asking.uses or event.asking.reads)] if event.asking.is_whole else []
-            key = _fetched(event) if is_annotated else "", row_of(reads, " and ") if reads else ""
+            key = _fetched(event) if is_annotated else "", in_words(reads, most=_SAID) if reads else ""
             homes.setdefault(key, {})[f"`{event.asking.where}`"] = event.asking
     said = []
     for (fetched, replaced), found in homes.items():
@@ -50,7 +51,7 @@ def instead(events: Iterable[Event], is_annotated: bool) -> list[str]:
         serve, it = ("serves", "it") if len(found) == 1 else ("serve", "them")
         read = f"read that in place of {replaced}" if replaced else f"let {it} read that, and ask where there is none"
         said.append(
-            f"{row_of([*found], ' and ')} {serve} others, too ({row_of(callers, ' and ')})"
+            f"{in_words([*found], most=_SAID)} {serve} others, too ({in_words(callers, most=_SAID)})"
             + (f": leave {it} alone, " if replaced else ": ")
             + f"{fetched or 'bring the rows under a name of their own'}, and {read}."
         )

@@ -6,7 +6,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
-from weakref import WeakKeyDictionary
 
 from stackaudit.facts import python as py
 from stackaudit.link.modules import SourceModule, dotted
@@ -73,13 +72,6 @@ class Works:
         self._asked = {event.query for event in stack.queries.events if event.kind in ("query", "write")}
         self._sources = stack.sources
         self._functions: dict[py.FunctionDef, Work] = {}
-
-    @classmethod
-    def known(cls, stack: Stack) -> Works:
-        """The work of a stack, which several rules ask for."""
-        if stack not in _KNOWN:
-            _KNOWN[stack] = cls(stack)
-        return _KNOWN[stack]
 
     def is_generated(self, node: py.Expr) -> bool:
         """Whether a generator hands out what a loop goes through, so that each turn does a piece of its work."""
@@ -208,9 +200,6 @@ class Works:
                     if isinstance(item, py.FunctionDef):
                         found.setdefault(item.name, []).append((module, item))
         return found
-
-
-_KNOWN: WeakKeyDictionary[Stack, Works] = WeakKeyDictionary()
 
 
 def _is_abstract(function: py.FunctionDef) -> bool:
