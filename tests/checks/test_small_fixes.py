@@ -211,8 +211,8 @@ REST_FRAMEWORK = {
         fixes = told(tmp_path / release, drf.throttle_local_cache, more, wsgi=WSGI, settings=settings)
         found[release] = [fix.partition("`")[2].partition("`")[0] for _, fix in fixes]
     assert found == {
-        "3.2.25": ['"django_redis.cache.RedisCache"'],
-        "5.2": ['"django.core.cache.backends.redis.RedisCache"'],
+        "3.2.25": ["django_redis.cache.RedisCache"],
+        "5.2": ["django.core.cache.backends.redis.RedisCache"],
     }
 
 

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from stackaudit.facts import python as py
+from stackaudit.link.caching.backends import shared_backends
 from stackaudit.link.modules import SourceModule
-from stackaudit.link.queries import release
 from stackaudit.link.settings import Settings
 from stackaudit.link.settings.servers import servers
 from stackaudit.link.stack import Stack
@@ -62,13 +62,10 @@ def _counted(stack: Stack, site: Site, backend: Known[Any], use: Step, rates: Va
 
 
 def _shared(stack: Stack) -> str:
-    """A backend that all processes share, and that the stack's Django has."""
-    backend = '`"django.core.cache.backends.redis.RedisCache"` with a LOCATION (it needs the package `redis`)'
-    if release(stack) < (4, 0):
-        backend = '`"django_redis.cache.RedisCache"` with a LOCATION (of `django-redis`: this Django has none itself)'
+    """A cache that all processes share, for all that is cached or for the throttles alone."""
     return (
-        f"Give CACHES a backend that all processes share as its default: {backend}. Or add it as one more cache, and "
-        'have the throttle classes count in it: `cache = caches["…"]` in the class.'
+        f"Give CACHES a backend that all processes share as its default: {shared_backends(stack)}. Or add it as one "
+        'more cache, and have the throttle classes count in it: `cache = caches["…"]` in the class.'
     )
 
 
