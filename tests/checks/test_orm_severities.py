@@ -354,7 +354,7 @@ def test_in_a_command_that_nothing_runs(tmp_path: Path) -> None:
         "guarded": ["by-hand"],
         "of_one_row": ["by-hand"],
         "beside_requests": ["by-hand"],
-        "written_of_a_list": ["background"],
+        "written_of_a_list": ["by-hand"],
     }
 
 

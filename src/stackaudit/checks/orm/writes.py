@@ -43,6 +43,8 @@ def _write(loops: Loops, turns: Turns, site: Site, events: list[Event]) -> Fail 
         causes.append("conditional")
     if len(causes) + turns.is_fetched(events[0]) > 1:
         return Pass(site)
+    if loops.callers.is_by_hand(site.place):
+        causes.insert(0, "by-hand")
     if not causes and loops.callers.is_rescue(site.place):
         causes.append("rescue")
     if not causes and (loops.in_background(site, events[0]) or site.place.path.endswith("admin.py")):
