@@ -229,7 +229,10 @@ def evaluate(walk: Walk, rows: Rows, at: At, method: str = "") -> Rows:
         asking = replace(rows.asking or walk.asking(at), last=method)
         if row.load.unknown == NEW:
             return done
-        if row.load.to_many(relation.name) is not None:
+        if (row.loop, relation.name) in walk.changed:
+            why = "the turn changes these rows before it reads them, so what is prefetched would be out of date"
+            walk.add("reverse", "unknown", at, row.loop, row=row, relation=relation, why=why)
+        elif row.load.to_many(relation.name) is not None:
             walk.add("bypassed", "fail", at, row.loop, row=row, relation=relation, method=shown, asking=asking)
         elif row.load.unknown:
             walk.add("reverse", "unknown", at, row.loop, row=row, relation=relation, why=row.load.unknown)

@@ -149,6 +149,8 @@ class Walk:
         self.common: dict[Model, bool] = {}
         """The models that everything of the project is divided by, as far as that was asked."""
         self.signalled = Signalled()
+        self.changed: set[tuple[Loop | None, str]] = set()
+        """The relations of the rows of loops that a turn has written to."""
         self.hooks: Hooks | None = None
         self.anchors: Container[Place] = ()
         """Where what is served asks for each row: fields, columns, templates. A loop that a method of a row runs over

@@ -21,6 +21,9 @@ def written(walk: Walk, receiver: Value, name: str, model: Model | None, at: At,
     """Record a write; it fails where an unbounded loop runs it again on each turn."""
     if model is not None and not (isinstance(receiver, Related) and name in _OF_ONE):
         walk.record.change(walk.loops, model)
+    via = receiver if isinstance(receiver, Related) else receiver.via if isinstance(receiver, Rows) else None
+    if via is not None:
+        walk.changed.add((via.row.loop, via.relation.name))
     loop = next((item for item in reversed(walk.loops) if not item.bounded), None)
     taint = receiver.loops | loops
     if loop is None or not walk.loops or (name in _BULK and not walk.repeating(taint)):  # type: ignore[arg-type]
