@@ -43,6 +43,8 @@ def _verdict(repeat: Repeat, text_of: Callable[[Place], str], templates: Templat
         parts += ["query"] if all(item.kind == "query" for item in repeat.failing) else []
         parts += ["detail"] if repeat.is_short else []
         cause = "-".join(parts)
+    if all(item.turns is not None and item.turns.kept for item in repeat.failing):
+        cause = "kept"
     origin = repeat.origin.text if repeat.origin is not None else ""
     return Fail(
         site,

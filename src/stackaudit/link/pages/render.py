@@ -175,6 +175,7 @@ class _File(Expressions):
             self.evaluated(node.iter, source)
         with q.each(self.walk, source, place, text) as element, ExitStack() as stack:
             loop = self.walk.loops[-1]
+            loop.kept = self.turns.is_kept
             counter = Other(frozenset({loop}))
             stack.enter_context(self.turns.turning(loop, source))
             stack.enter_context(self.scope.pushed({"forloop": counter, "loop": counter}))

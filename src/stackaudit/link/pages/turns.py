@@ -113,6 +113,11 @@ class Turns:
         """A context manager: a fragment that is cached."""
         return self._inside(_Around(kept=True))
 
+    @property
+    def is_kept(self) -> bool:
+        """Whether a cache keeps what is being rendered."""
+        return any(item.kept for item in self.around)
+
     def bound(self, rows: Rows) -> Rows:
         """`rows`, a new queryset that gets a name here: the name keeps what it fetches in the loops that follow."""
         if not self.around:
@@ -197,7 +202,7 @@ class Turns:
         None where nothing does, and where the turns change it: that is the business of the rows of that loop. The last
         item says that a condition in the loop stands before it.
         """
-        if any(item.kept for item in self.around) or self.walk.repeating(loops) is not None:
+        if self.is_kept or self.walk.repeating(loops) is not None:
             return None
         found: tuple[Loop, str, bool] | None = None
         for index in range(upto - 1, -1, -1):

@@ -29,7 +29,8 @@ class Loop(Struct, eq=False):
     `depth` counts the frames below it; `bounded` says why its turns do not count, "" where they do; `page` how many
     turns it takes where a page shows so many rows, 0 where that is open. `behind` says whose relation it goes through,
     `owner` is the model of the one row whose relation that is, None where there are several rows, or it is no relation;
-    `second` that of another one, where the rows belong to one user and to it.
+    `second` that of another one, where the rows belong to one user and to it. `kept` says that a cache keeps what the
+    turns make.
     """
 
     place: Place
@@ -42,6 +43,7 @@ class Loop(Struct, eq=False):
     behind: Behind | None = None
     owner: Model | None = None
     second: Model | None = None
+    kept: bool = False
 
 
 class Origin(Struct, frozen=True, eq=False):
