@@ -25,6 +25,7 @@ _WRITING = frozenset({"written"})
 def exists_then_evaluate(stack: Stack) -> Iterator[Verdict]:
     """One site for each queryset that a name holds and that is asked by `exists()` or `count()`."""
     for body in stack.usage:
+        by_hand = body.module.path in stack.management.by_hand
         for node, value in querysets(body):
             if isinstance(node, py.Name) and isinstance(value, Rows) and not value.cached:
                 uses = uses_of(body, node)
@@ -33,7 +34,7 @@ def exists_then_evaluate(stack: Stack) -> Iterator[Verdict]:
                     for use in uses
                     if use.method in _BEFORE and not _is_loaded(body, use.node) and _is_new(body, use.node)
                 ]
-                verdicts = [_asked_first(body, use, uses) for use in asking]
+                verdicts = [_asked_first(body, use, uses, by_hand) for use in asking]
                 failed = [verdict for verdict in verdicts if isinstance(verdict, Fail)]
                 yield from failed[:1] or verdicts[:1]
 
@@ -52,7 +53,7 @@ def _is_new(body: Body, node: py.Expr) -> bool:
     )
 
 
-def _asked_first(body: Body, use: Use, uses: list[Use]) -> Verdict:
+def _asked_first(body: Body, use: Use, uses: list[Use], by_hand: bool) -> Verdict:
     assert isinstance(use.node, py.Name)
     asked = use.by
     site = Site(body.place(asked), f"{body.where}: {text_of(asked, 60)}")
@@ -75,9 +76,8 @@ def _asked_first(body: Body, use: Use, uses: list[Use]) -> Verdict:
         fix = f"Load the rows once, `rows = [row async for row in {use.node.id}]`, and ask that list before and after."
     elif method == "exists":
         fix = f"Test `{use.node.id}` itself (`if {use.node.id}:`): that loads the rows, and what follows uses them."
-    return Fail(
-        site, values, "count" if method == "count" else "", (Step(body.place(first.node), "loads the rows"),), fix=fix
-    )
+    cause = "by-hand" if by_hand else "count" if method == "count" else ""
+    return Fail(site, values, cause, (Step(body.place(first.node), "loads the rows"),), fix=fix)
 
 
 def _said(use: Use) -> str:

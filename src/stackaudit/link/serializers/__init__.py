@@ -12,11 +12,11 @@ from dataclasses import dataclass, field, replace
 from typing import Literal, TypeAlias
 
 from stackaudit.facts import python as py
-from stackaudit.link.classes import Classes, SourceClass
+from stackaudit.link.classes import Base, Classes, SourceClass
 from stackaudit.link.models import Models
 from stackaudit.link.models.model import Model, Relation, keyword
 from stackaudit.link.modules import SourceModule, dotted
-from stackaudit.link.nodes import is_true
+from stackaudit.link.nodes import is_true, nodes
 from stackaudit.model.source import Place
 
 FieldKind: TypeAlias = Literal["plain", "pk", "link", "string", "slug", "nested", "method", "custom", "unknown"]
@@ -32,6 +32,8 @@ _KINDS: dict[str, FieldKind] = {
     "RelatedField": "custom",
 }
 _DEEPEST = 10
+_CONTEXTS = ("self.child.context", "self.context")
+"""What a list serializer shares with the serializer of its rows."""
 
 
 @dataclass(frozen=True)
@@ -62,6 +64,7 @@ class Shape:
     """What a serializer writes out. `open` says why some of its fields cannot be told, "" where all can be.
 
     `to_representation` is the class that overrides that method, `cls` is None for the serializer that `depth` makes.
+    `put` are the keys under which the class of its lists puts something into the context before it writes them out.
     """
 
     cls: SourceClass | None
@@ -70,6 +73,7 @@ class Shape:
     fields: list[SerialField] = field(default_factory=list)
     open: str = ""
     to_representation: SourceClass | None = None
+    put: tuple[str, ...] = ()
 
     @property
     def label(self) -> str:
@@ -100,6 +104,9 @@ class Serializers:
             shape = Shape(cls, model, cls.module.place(cls.node))
             self._shapes[cls] = shape
             shape.fields = list(self._fields(cls, shape, options))
+            if "list_serializer_class" in options:
+                node, module = options["list_serializer_class"]
+                shape.put = tuple(_put(self.classes.resolve(module, node)))
             for base in cls.mro:
                 if isinstance(base, SourceClass) and "to_representation" in base.members:
                     shape.to_representation = base
@@ -345,3 +352,13 @@ def _all(model: Model | None) -> Iterator[str]:
 
 def _declares(relation: Relation) -> bool:
     return relation.relation in ("fk", "o2o", "m2m")
+
+
+def _put(cls: Base) -> Iterator[str]:
+    """The keys of the context that `to_representation()` of a list serializer fills before its rows are written out."""
+    method = cls.find("to_representation") if isinstance(cls, SourceClass) else None
+    written = nodes((method.node,)) if method is not None and isinstance(method.node, py.FunctionDef) else ()
+    for target in (target for node in written if isinstance(node, py.Assign) for target in node.targets):
+        key = target.index if isinstance(target, py.Subscript) and dotted(target.value) in _CONTEXTS else None
+        if isinstance(key, py.Constant) and isinstance(key.value, str):
+            yield key.value

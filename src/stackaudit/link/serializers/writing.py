@@ -14,6 +14,7 @@ from stackaudit.link.pages import walk as q
 from stackaudit.link.queries import calls
 from stackaudit.link.queries.origins import Loop
 from stackaudit.link.queries.values import (
+    KEY,
     UNKNOWN,
     Function,
     Instance,
@@ -52,6 +53,8 @@ class Writer:
         """Write out rows through a serializer that was made with `context`, and those nested in it."""
         if isinstance(rows, Row) or (isinstance(rows, Other) and not rows.loops):
             return
+        if isinstance(context, Mapping) and shape.put:
+            context = replace(context, items=(*context.items, *((name, Other(name=KEY)) for name in shape.put)))
         with self._made_with(context), q.each(self.walk, rows, place_of(at), by) as row:
             self.row(shape, row)
 
