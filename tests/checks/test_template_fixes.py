@@ -318,3 +318,25 @@ def test_a_child_is_no_relation_of_itself(tmp_path: Path) -> None:
     assert fixes(tmp_path, template, VIEWS, models) == [
         'Add `.select_related("author", "comic__author")` to `Book.objects.all()` in shop.views.shelf.'
     ]
+
+
+def test_a_name_holds_within_one_block(tmp_path: Path) -> None:
+    views = VIEWS.replace('"books": Book.objects.all()', '"author": Author.objects.get()').replace("Book", "Author")
+    count = "\n{{ author.book_set.count }}"
+    several = "{% block head %}" + count + "{% endblock %}{% block body %}" + count + "{% endblock %}"
+    one = "{% block body %}" + count * 2 + "{% endblock %}"
+    found = {}
+    for name, template in {"alone": one, "heir": '{% extends "base.html" %}' + one, "both": several}.items():
+        text = '{% extends "base.html" %}' + template if name == "both" else template
+        stack = linked(tmp_path / name, text, views)
+        found[name] = [item.fix for item in repeated_related_query(stack) if isinstance(item, Fail)]
+    naming = "Put `{% with book_count=author.book_set.count %}…{% endwith %}` around all of it"
+    written = ", and in it write `book_count` for `author.book_set.count`."
+    assert found == {
+        "alone": [naming + written],
+        "heir": [naming + " within `{% block body %}`" + written],
+        "both": [
+            "Let the view hand over what `author.book_set.count` gives under a name of its own, and read that: the "
+            "places stand in several blocks, which no `{% with %}` spans."
+        ],
+    }

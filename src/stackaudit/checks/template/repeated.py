@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from stackaudit.facts import python as py
+from stackaudit.link.pages.files import TemplateFile
+from stackaudit.link.pages.inheritance import block_of
 from stackaudit.link.pages.repeated import Asked, Path
 from stackaudit.link.queries.values import Rows
 from stackaudit.link.sources import Sources
@@ -23,10 +25,10 @@ def repeated_related_query(stack: Stack) -> Iterator[Verdict]:
             continue  # each turn of a loop repeats it, which template/loop-invariant-query tells
         if (late.place, path.text) not in seen:
             seen.add((late.place, path.text))
-            yield _verdict(stack.sources, path)
+            yield _verdict(stack.sources, stack.templates.by_path[late.place.path], path)
 
 
-def _verdict(sources: Sources, path: Path) -> Verdict:
+def _verdict(sources: Sources, file: TemplateFile, path: Path) -> Verdict:
     late = path.again[0]
     early = path.before(late)
     site = Site(late.place, f"{late.place.path}: {path.text}")
@@ -44,7 +46,11 @@ def _verdict(sources: Sources, path: Path) -> Verdict:
     steps += [Step(item.place, f"`{item.text}` runs another") for item in path.again]
     name = path.text.split(".")[-1].removesuffix("_set")
     values = {"first": early.text, "again": late.text, "line": early.place.region.line}
-    fix = _of_rows(path, along, name, loaded) if loaded is not None else _of_answers(along, {early.how, late.how}, name)
+    blocks = list(dict.fromkeys(block_of(file, item.place.region) for item in along))
+    if loaded is not None:
+        fix = _of_rows(path, along, name, loaded, blocks)
+    else:
+        fix = _of_answers(along, {early.how, late.how}, name, blocks)
     return Fail(
         site,
         {**values, "rows": _rows(path, along), "name": name if loaded is not None else f"{name}_{late.how}"},
@@ -81,23 +87,42 @@ def _rows(path: Path, along: list[Asked]) -> str:
     return next((item.text for item in along if not item.how), f"{path.text}.all")
 
 
-def _of_rows(path: Path, along: list[Asked], name: str, loaded: Place) -> str:
-    """What to write where the template loads all rows at `loaded`: they answer everything else."""
+def _around(blocks: list[str]) -> str:
+    """Where a tag stands that is to hold for all places: in the block that holds them; "" where no block does."""
+    return f" within `{{% block {blocks[0]} %}}`" if blocks[0] else ""
+
+
+def _of_rows(path: Path, along: list[Asked], name: str, loaded: Place, blocks: list[str]) -> str:
+    """What to write where the template loads all rows at `loaded`: they answer everything else.
+
+    `blocks` are those of a template that extends another in which the places stand.
+    """
     instead = {"": name, "exists": name, "count": f"{name}|length", "first": f"{name}.0"}
     written = {item.text: instead.get(item.how, f"{name}.{item.how}") for item in along if item.how != "last"}
     changes = ", ".join(f"`{new}` for `{old}`" for old, new in written.items() if new != old)
     early = along[0].how == "first" or along[0].how.isdigit()
-    before = f" Test `{{% if {name} %}}` before the rest, so that `{name}.0` finds the rows." if early else ""
+    where = f"around line {along[0].place.region.line}" if blocks[0] else "before the rest"
+    before = f" Test `{{% if {name} %}}` {where}, so that `{name}.0` finds the rows." if early else ""
     if "." not in path.text:
         told = f"Write {changes}: `{name}`" if changes else f"`{name}`"
         return f"{told} keeps its rows once they are loaded, which line {loaded.region.line} does anyway.{before}"
     single = {"first", "last"} & {item.how for item in along}
     more = " Or prefetch the relation in the view." if path.plain and not single else ""
+    if len(blocks) > 1:
+        return _by_view(_rows(path, along))
     naming = f"{{% with {name}={_rows(path, along)} %}}…{{% endwith %}}"
-    return f"Put `{naming}` around all of it, and in it write {changes}.{before}{more}"
+    return f"Put `{naming}` around all of it{_around(blocks)}, and in it write {changes}.{before}{more}"
 
 
-def _of_answers(along: list[Asked], asked: set[str], name: str) -> str:
+def _by_view(asked: str) -> str:
+    """What to do where no tag of the template can hold all of its places."""
+    return (
+        f"Let the view hand over what `{asked}` gives under a name of its own, and read that: the places stand in "
+        "several blocks, which no `{% with %}` spans."
+    )
+
+
+def _of_answers(along: list[Asked], asked: set[str], name: str, blocks: list[str]) -> str:
     """What to write where the template wants single rows or numbers."""
     places = [int(how) for how in asked if how.isdigit()]
     if places:
@@ -105,7 +130,10 @@ def _of_answers(along: list[Asked], asked: set[str], name: str) -> str:
         return f"Let the view hand over a list, `{most}`: of a queryset each row by number is a query."
     asking = [item for item in along if item.how in asked]
     one = next((item for item in asking if item.how != "exists"), asking[0])
-    told = f"Put `{{% with {name}_{one.how}={one.text} %}}…{{% endwith %}}` around all of it, and in it write "
+    if len(blocks) > 1:
+        return _by_view(one.text)
+    naming = f"{{% with {name}_{one.how}={one.text} %}}…{{% endwith %}}"
+    told = f"Put `{naming}` around all of it{_around(blocks)}, and in it write "
     return told + f"`{name}_{one.how}` for {' and '.join(dict.fromkeys(f'`{item.text}`' for item in asking))}."
 
 

@@ -9,6 +9,7 @@ import msgspec
 
 from stackaudit.facts import template as t
 from stackaudit.link.pages.files import TemplateFile, Templates, flat
+from stackaudit.model.source import Region
 
 _LONGEST = 12
 """How many templates may extend each other; a longer chain is cut."""
@@ -54,6 +55,21 @@ def _parent(templates: Templates, file: TemplateFile) -> TemplateFile | None:
                     found = [item for item in templates.find(absolute(file, name.value)) if item is not file]
                     return found[0] if found else None
     return None
+
+
+def block_of(file: TemplateFile, place: Region) -> str:
+    """The innermost block around a place of a template that extends another; "" where it extends none.
+
+    Outside of its blocks such a template renders nothing.
+    """
+    if not any(isinstance(node, t.Extends) for node in file.tree.nodes):
+        return ""
+    holding = [
+        (len(lines), name)
+        for name, block in file.blocks.items()
+        if place.line in (lines := {node.region.line for node in flat(block.body)})
+    ]
+    return min(holding)[1] if holding else ""
 
 
 def absolute(file: TemplateFile, name: str) -> str:
