@@ -48,6 +48,8 @@ def nightly():
     "shop/management/commands/debugs.py": "import ipdb\n",
     "shop/management/commands/draws_maps.py": "import shapely\n",
     "shop/management/commands/prints.py": "import rich\n",
+    "shop/management/commands/calls.py": 'call_command("called_by_hand")',
+    "shop/management/commands/called_by_hand.py": "from django.core.management.base import BaseCommand\n",
     "shop/prices.py": "import random\nimport ipdb\n",
 }
 NAMES = (
@@ -71,6 +73,6 @@ def test_commands(tmp_path: Path) -> None:
     folder = "shop/management/commands/"
     assert {path.removeprefix(folder).removesuffix(".py") for path in management.by_hand} == {
         "by_hand", "_switched_off", "base", "with_base", "invents", "throws_dice", "debugs", "draws_maps", "prints",
-        "waits", "may_debug", "makes_parts",
+        "waits", "may_debug", "makes_parts", "calls", "called_by_hand",
     }  # fmt: skip
     assert management.samples == {f"{folder}{name}.py" for name in ("invents", "throws_dice", "debugs")}

@@ -47,21 +47,18 @@ def resolve(stack: Stack) -> Management:
 
 def _by_hand(stack: Stack, commands: dict[str, str]) -> frozenset[str]:
     run = started.words(stack)
-    wanted, named = set(commands.values()), set[tuple[str, str]]()
+    wanted, named = set(commands.values()), dict[str, set[str]]()
     for text, places in stack.mentions.texts.items():
         for word in wanted.intersection(text.split()) if len(text) < 500 else ():
-            named.update((word, found.module.path) for found in places)
+            named.setdefault(word, set()).update(found.module.path for found in places)
     imported: dict[str, set[str]] = {}
     for importing in stack.mentions.imports:
         for path in _imported(stack, importing.module, importing.node):
             imported.setdefault(path, set()).add(importing.module.path)
-    left = {
-        path
-        for path, name in commands.items()
-        if name not in run and not any(word == name and other != path for word, other in named)
-    }
+    left = {path for path, name in commands.items() if name not in run}
     while True:
-        kept = {path for path in left if imported.get(path, set()) <= left}
+        led = {path: imported.get(path, set()) | (named.get(commands[path], set()) - {path}) for path in left}
+        kept = {path for path in left if led[path] <= left}
         if kept == left:
             return frozenset(left)
         left = kept

@@ -50,24 +50,25 @@ __all__ = ["Event", "Queries", "Rows", "Value", "fresh_walk", "release", "resolv
 
 
 class Queries:
-    """The walk over a stack and what it found; of the modules `left_out`, by their paths, nothing is told."""
+    """The walk over a stack and what it found; what the modules `samples`, by their paths, write is made up."""
 
     def __init__(
         self,
         models: Models,
         django: tuple[int, int] = (5, 2),
-        left_out: frozenset[str] = frozenset(),
+        samples: frozenset[str] = frozenset(),
         settings: Callable[[], Settings | None] = lambda: None,
     ) -> None:
         self.models = models
-        self._left_out = left_out
+        self._samples = samples
         self.walk = Walk(models, django, settings)
         entries.walk_all(self.walk)
 
     @property
     def events(self) -> list[Event]:
         """What was found, in the order of the walk."""
-        return [event for event in self.walk.record.events if event.place.path not in self._left_out]
+        found = self.walk.record.events
+        return [event for event in found if event.kind != "write" or event.place.path not in self._samples]
 
     def entry(self, module: SourceModule, function: py.FunctionDef, bound: Value | None = None) -> Value:
         """What a function returns when it is called with unknown arguments."""
