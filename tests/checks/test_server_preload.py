@@ -12,6 +12,13 @@ from pathlib import Path
 
 import pytest
 
+from stackaudit.checks import orm, server
+from stackaudit.config import Config
+from stackaudit.discover import discover
+from stackaudit.link.stack import Stack
+from stackaudit.lower import pool
+from stackaudit.model.verdict import Fail
+
 APP = """\
 import json, os, socket, threading, time
 
@@ -68,3 +75,40 @@ def test_what_workers_share(tmp_path: Path, flags: tuple[str, ...], sockets: int
     assert len(found) == 2
     assert len({told["socket"] for told in found.values()}) == sockets
     assert {told["alive"] for told in found.values()} == {alive}
+
+
+def causes(folder: Path, command: str, age: int) -> dict[str, str]:
+    """The causes of failures by rule, of a project that asks the database while it is loaded."""
+    databases = {"default": {"ENGINE": "django.db.backends.postgresql", "CONN_MAX_AGE": age}}
+    files = {
+        "Procfile": f"web: gunicorn shop.wsgi {command}\n",
+        "manage.py": 'import os\nos.environ.setdefault("DJANGO_SETTINGS_MODULE", "shop.settings")\n',
+        "shop/settings.py": f'INSTALLED_APPS = ["shop"]\nROOT_URLCONF = "shop.urls"\nDATABASES = {databases}\n',
+        "shop/wsgi.py": "from django.db import connection\nconnection.ensure_connection()\n",
+        "shop/urls.py": "from shop.models import Plan\nPLANS = list(Plan.objects.all())\n",
+        "shop/models.py": "from django.db import models\n\nclass Plan(models.Model):\n    pass\n",
+    }
+    for name, text in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text, encoding="utf-8")
+    inputs = discover(folder)
+    stack = Stack(pool.lower_all(inputs.files, inputs.read, jobs=1, cache=None), Config())
+    rules = {"server": server.preload_fork_hazard, "orm": orm.import_time_query}
+    return {
+        name: item.cause for name, check in rules.items() for item in check(stack) if isinstance(item, Fail)
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("command", "age", "found"),
+    [
+        ("--preload", 600, {"server": "query", "orm": "preload"}),
+        ("--preload", 0, {"orm": ""}),
+        ("--preload --threads 4", 600, {"orm": ""}),
+        ("", 600, {"orm": ""}),
+    ],
+)
+def test_a_connection_is_shared_where_one_process_keeps_it(
+    tmp_path: Path, command: str, age: int, found: dict[str, str]
+) -> None:
+    assert causes(tmp_path, command, age) == found

@@ -12,6 +12,7 @@ from stackaudit.link.queries import expressions
 from stackaudit.link.queries.source import text_of
 from stackaudit.link.queries.table import method
 from stackaudit.link.queries.values import Manager, Related, Rows, Value
+from stackaudit.link.startup import shares_connection
 from stackaudit.model.values import Known
 from stackaudit.model.verdict import Fail, Pass, Site, Verdict
 
@@ -46,8 +47,10 @@ def _is_script(module: SourceModule) -> bool:
 
 
 def _preloads(stack: Stack) -> bool:
-    settings = [server.setting("preload_app") for server in stack.processes.servers]
-    return any(isinstance(value, Known) and value.value is True for value in settings)
+    """Whether workers share the connection that a query of their master has opened."""
+    servers = [server for server in stack.processes.production_servers if server.kind == "gunicorn"]
+    shared = (shares_connection(stack, server) for server in servers)
+    return any(isinstance(value, Known) and value.value for value in shared)
 
 
 def _begins(node: py.Attribute | py.Call) -> bool:

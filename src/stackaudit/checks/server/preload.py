@@ -12,7 +12,7 @@ from stackaudit.link.processes.model import Process, together
 from stackaudit.link.queries.source import text_of
 from stackaudit.link.queries.table import method
 from stackaudit.link.stack import Stack
-from stackaudit.link.startup import Closure, at_start, web_closure
+from stackaudit.link.startup import Closure, at_start, shares_connection, web_closure
 from stackaudit.model.source import Place
 from stackaudit.model.values import Known, Unknown
 from stackaudit.model.verdict import Fail, Pass, Site, Step, Unsure, Verdict
@@ -21,8 +21,6 @@ _OPENED = {
     "MySQLdb.connect": "a connection to MySQL",
     "confluent_kafka.Consumer": "a client of Kafka",
     "confluent_kafka.Producer": "a client of Kafka",
-    "django.db.connection.cursor": "Django's database connection",
-    "django.db.connection.ensure_connection": "Django's database connection",
     "grpc.insecure_channel": "a gRPC channel",
     "grpc.secure_channel": "a gRPC channel",
     "kafka.KafkaConsumer": "a client of Kafka",
@@ -38,6 +36,8 @@ _OPENED = {
     "socket.create_connection": "a connection",
 }
 """What opens a connection when it is called, as the documentation of each says."""
+_DJANGO = "Django's database connection"
+_DJANGO_OPENED = frozenset({"django.db.connection.cursor", "django.db.connection.ensure_connection"})
 _LAZY = {
     "psycopg_pool.ConnectionPool": "open",
     "pymongo.MongoClient": "connect",
@@ -87,7 +87,10 @@ def _hazards(stack: Stack, server: Process, closure: Closure) -> Iterator[Verdic
             continue
         seen.add(place)
         site = Site(place, f"{found.where}: {text_of(found.call.func, 60)}")
-        if hook is not None and _remakes(hook):
+        shared = shares_connection(stack, server) if cause == "query" else Known(True)
+        if isinstance(shared, Unknown):
+            yield Unsure(site, shared.why)
+        elif not shared.value or (hook is not None and _remakes(hook)):
             yield Pass(site)
         elif hook is not None:
             yield Unsure(site, "post_fork may make it anew in each worker")
@@ -116,13 +119,15 @@ def _opened(stack: Stack, found: Found) -> tuple[str, str]:
     call = found.call
     symbol = meaning(stack, found, call.func)
     name = symbol.name if symbol is not None and symbol.kind == "external" else ""
+    if name in _DJANGO_OPENED:
+        return _DJANGO, "query"
     if name in _OPENED:
         lazy = next((item.value for item in call.keywords if item.name and item.name == _LAZY.get(name)), None)
         return ("", "") if is_false(lazy) else (_OPENED[name], "")
     if name in _THREADS:
         return (name.rpartition(".")[2], "thread") if _is_started(found) else ("", "")
-    if found.function is not None and _asks(stack, found) and not _is_in_file(stack):
-        return "Django's database connection", "query"
+    if found.function is not None and _asks(stack, found):
+        return _DJANGO, "query"
     return "", ""
 
 
@@ -141,12 +146,6 @@ def _asks(stack: Stack, found: Found) -> bool:
             return stack.models.of_class(stack.models.classes.build(symbol.module, symbol.node)) is not None
         node = node.func if isinstance(node, py.Call) else node.value
     return False
-
-
-def _is_in_file(stack: Stack) -> bool:
-    """Whether the database is a file: SQLite has no connection that workers could share."""
-    engine = stack.settings.at("DATABASES", "default", "ENGINE") if stack.settings is not None else None
-    return isinstance(engine, Known) and str(engine.value).endswith("sqlite3")
 
 
 def _is_started(found: Found) -> bool:
