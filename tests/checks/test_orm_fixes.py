@@ -195,11 +195,20 @@ TOLD = {
     for book in Book.objects.all():
         book.price += 1
         book.save()
-        print(sum(other.price for other in book.publisher.book_set.all()))
+        print(book.author.name, sum(other.price for other in book.publisher.book_set.all()))
+""",
+        ['Append `.select_related("author", "publisher")` to `Book.objects.all()`.'],
+    ),
+    "writes_rows_that_others_have": (
+        """
+    for book in Book.objects.all():
+        for tag in book.tags.all():
+            tag.name += "!"
+            tag.save()
 """,
         [
-            'Append `.prefetch_related("publisher__book_set")` to `Book.objects.all()`. Leave out '
-            "`publisher__book_set` if a turn has to see what others write: the loop writes `Book`, too."
+            'Append `.prefetch_related("tags")` to `Book.objects.all()`. Leave out `tags` if a turn has to see what '
+            "others write: the loop writes `Tag`, too."
         ],
     ),
     "writes_what_it_owns": (

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
 
 from stackaudit.checks.orm.callers import BACKGROUND, Callers
 from stackaudit.checks.orm.causes import grouped, own, source, verdict
@@ -33,10 +35,11 @@ _FINAL = frozenset({"beside", "by-hand", "conditional-pair", "few", "pair"})
 def n_plus_one_forward(stack: Stack) -> Iterator[Verdict]:
     """One site for each queryset whose rows are gone through and asked for a relation to one row."""
     keys = only_keys(stack)
-    whole = _unloaded(stack)
-    events = [event for event in own(stack) if event.kind in ("forward", "deferred") and event.place not in keys]
-    wanted = (event for event in map(outermost, events) if not _is_below(event, whole) and not _leads_to(event, whole))
     loops, turns = Loops.of(stack), Turns(stack)
+    asked = list(loops.judged(own(stack)))
+    whole = _unloaded(asked)
+    events = [event for event in asked if event.kind in ("forward", "deferred") and event.place not in keys]
+    wanted = (event for event in map(outermost, events) if not _is_below(event, whole) and not _leads_to(event, whole))
     for group in grouped(wanted, source):
         yield verdict(group, partial(_forward, loops, turns))
 
@@ -46,8 +49,9 @@ def n_plus_one_reverse(stack: Stack) -> Iterator[Verdict]:
 
     What those rows are asked for in turn belongs to it: one path loads both.
     """
-    events = list(own(stack))
-    keys, whole = only_keys(stack), _unloaded(stack)
+    loops, turns = Loops.of(stack), Turns(stack)
+    events = list(loops.judged(own(stack)))
+    keys, whole = only_keys(stack), _unloaded(events)
     asked = [outermost(event) for event in events if event.kind == "reverse"]
     below = [
         moved
@@ -55,14 +59,13 @@ def n_plus_one_reverse(stack: Stack) -> Iterator[Verdict]:
         if event.kind == "forward" and event.outcome == "fail" and event.place not in keys
         if _is_below(moved := outermost(event), whole)
     ]
-    loops, turns = Loops.of(stack), Turns(stack)
     for group in grouped((*asked, *below), source):
         yield verdict(group, partial(_reverse, loops, turns))
 
 
-def _unloaded(stack: Stack) -> set[tuple[Place, tuple[str, ...]]]:
+def _unloaded(events: list[Event]) -> set[tuple[Place, tuple[str, ...]]]:
     """The relations to many rows that are asked row by row, with the querysets that could bring them."""
-    found = (outermost(event) for event in own(stack) if event.kind == "reverse" and event.outcome == "fail")
+    found = (outermost(event) for event in events if event.kind == "reverse" and event.outcome == "fail")
     return {(source(event), event.path) for event in found}
 
 
@@ -80,15 +83,17 @@ def _leads_to(event: Event, whole: set[tuple[Place, tuple[str, ...]]]) -> bool:
 
 def prefetch_bypassed(stack: Stack) -> Iterator[Verdict]:
     """One site for each queryset whose prefetched relation is asked again for each row."""
-    events = [event for event in own(stack) if event.kind == "bypassed"]
+    loops = Loops.of(stack)
+    asked = list(loops.judged(own(stack)))
+    events = [event for event in asked if event.kind == "bypassed"]
     known = {(source(event), event.path) for event in events}
     prefetched = [
         event
-        for event in own(stack)
+        for event in asked
         if event.kind == "reverse" and event.outcome == "pass" and (source(event), event.path) not in known
     ]
     for group in grouped((*events, *prefetched), source):
-        yield verdict(group, partial(_bypassed, Loops.of(stack)))
+        yield verdict(group, partial(_bypassed, loops))
 
 
 def loop_of(event: Event) -> Place:
@@ -179,10 +184,29 @@ class Loops:
             return "background"
         return otherwise or ("detail" if are_few else "")
 
+    def judged(self, events: Iterable[Event]) -> Iterator[Event]:
+        """Events; unknown are those that ask for what the turns before have made of the loop's own rows.
+
+        Whether they have to see that is not said, but what was loaded before the loop would not show it.
+        """
+        for event in events:
+            moved = outermost(event)
+            own = moved.origin.model if moved.origin is not None else None
+            is_written = event.outcome == "fail" and own is not None and own.label in self._changed([event])
+            if own is not None and is_written and any(model in own.family() for _, model in shared(moved)):
+                why = f"the loop writes {own.name} rows, and what was loaded before it would not show that"
+                yield replace(event, outcome="unknown", why=why)
+            else:
+                yield event
+
+    def _changed(self, events: list[Event]) -> set[str]:
+        """The models, by their labels, whose rows the loops of events write."""
+        loops = {loop.place for event in events for loop in (event.loop, event.around) if loop is not None}
+        return set().union(*(self.changed.get(place, ()) for place in loops))
+
     def warning(self, events: list[Event]) -> str:
         """What to mind where the turns write rows that are to be loaded before; "" where they write others."""
-        loops = {loop.place for event in events for loop in (event.loop, event.around) if loop is not None}
-        changed = set().union(*(self.changed.get(place, ()) for place in loops))
+        changed = self._changed(events)
         found = [item for event in events for item in shared(event) if item[1].label in changed]
         if not found:
             return ""
