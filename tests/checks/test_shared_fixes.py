@@ -153,6 +153,54 @@ CASES = {
         print([book.title for book in author.books.all() if book.title == "a"])
 """,
     ),
+    "filters_by_what_a_query_finds": (
+        """
+    tags = Tag.objects.filter(name="a")
+    for author in Author.objects.all():
+        print([book.title for book in author.books.filter(tags__in=tags)])
+""",
+        'Append `.prefetch_related(Prefetch("books", queryset=Book.objects.filter(…), to_attr="…"))` to '
+        "`Author.objects.all()`. In `shop.views.filters_by_what_a_query_finds` read that list in place of "
+        "`author.books.filter(tags__in=tags)`: `filter()` asks the database even where `books` is prefetched.",
+        """
+    tags = Tag.objects.filter(name="a")
+    tagged = Prefetch("books", queryset=Book.objects.filter(tags__in=tags), to_attr="tagged")
+    for author in Author.objects.prefetch_related(tagged):
+        print([book.title for book in author.tagged])
+""",
+    ),
+    "filters_by_what_a_dictionary_holds": (
+        """
+    wanted = {"tags__in": Tag.objects.filter(name="a")}
+    for author in Author.objects.all():
+        print(list(author.books.filter(**wanted).values_list("title", flat=True)))
+""",
+        'Append `.prefetch_related(Prefetch("books", queryset=Book.objects.filter(…), to_attr="…"))` to '
+        "`Author.objects.all()`. In `shop.views.filters_by_what_a_dictionary_holds` take the values from that list in "
+        'place of `author.books.filter(**wanted).values_list("title", flat=True)`: `filter()` asks the database even '
+        "where `books` is prefetched.",
+        """
+    tags = Tag.objects.filter(name="a")
+    tagged = Prefetch("books", queryset=Book.objects.filter(tags__in=tags), to_attr="tagged")
+    for author in Author.objects.prefetch_related(tagged):
+        print([book.title for book in author.tagged])
+""",
+    ),
+    "filters_by_what_the_row_finds": (
+        """
+    for author in Author.objects.all():
+        own = Tag.objects.filter(name=author.name)
+        print([book.title for book in author.books.filter(tags__in=own)])
+""",
+        'Append `.prefetch_related("books__tags")` to `Author.objects.all()`. In '
+        "`shop.views.filters_by_what_the_row_finds` filter `author.books.all()` in Python (where each row has few of "
+        "them): `filter()` asks the database even where `books` is prefetched.",
+        """
+    for author in Author.objects.prefetch_related("books__tags"):
+        books = author.books.all()
+        print([book.title for book in books if author.name in [tag.name for tag in book.tags.all()]])
+""",
+    ),
 }
 
 
@@ -222,4 +270,42 @@ def test_an_argument_has_no_index(tmp_path: Path) -> None:
         'Add `.prefetch_related("tags")` to `Book.objects.all()` in shop.views.shelf. In `shop/templates/shelf.html` '
         "put `{% with first=book.tags.all|first %}…{% endwith %}` around it and write `first.name` for "
         "`book.tags.first.name`: `first` asks the database even where `tags` is prefetched."
+    ]
+
+
+def test_what_filters_of_templates_narrow(tmp_path: Path) -> None:
+    (tmp_path / "shop/templatetags").mkdir(parents=True)
+    (tmp_path / "shop/templatetags/narrowing.py").write_text("""
+from django import template
+from ..models import Book
+
+register = template.Library()
+
+@register.filter
+def known(tags, shelf):
+    return tags.exclude(book__in=Book.objects.filter(author__name=shelf))
+
+@register.filter
+def written(tags, shelf):
+    return tags.filter(book__author__name=shelf)
+""")
+    told = [
+        fixes(
+            tmp_path,
+            "{% load narrowing %}{% for book in books %}{% with few=book.tags.all|" + name + ":'a'|slice:5 %}"
+            "{% for t in few %}{{ t }}{% endfor %}{% endwith %}{% endfor %}",
+        )
+        for name in ("known", "written")
+    ]
+    assert told == [
+        [
+            'Add `.prefetch_related(Prefetch("tags", queryset=Tag.objects.exclude(…), to_attr="…"))` to '
+            "`Book.objects.all()` in shop.views.shelf. For `shop/templates/shelf.html` read that list in place of "
+            '`book.tags.all|known:"a"`: `exclude` asks the database even where `tags` is prefetched.'
+        ],
+        [
+            'Add `.prefetch_related("tags__book_set")` to `Book.objects.all()` in shop.views.shelf. For '
+            "`shop/templates/shelf.html` filter the rows of `tags.all()` in Python (where each row has few of them): "
+            "`filter` asks the database even where `tags` is prefetched."
+        ],
     ]

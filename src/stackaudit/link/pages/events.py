@@ -40,7 +40,7 @@ from stackaudit.link.queries.reading import (
     unnumbered,
     used,
 )
-from stackaudit.link.queries.sharing import instead, is_shared, prefetches
+from stackaudit.link.queries.sharing import instead, is_listed, prefetches
 from stackaudit.model.source import Place
 from stackaudit.model.verdict import Cost, Step
 
@@ -185,7 +185,7 @@ class Repeat:
     @property
     def _loadable(self) -> list[tuple[str, ...]]:
         loaded = ("deferred", "bypassed")
-        wanted = [event for event in self._missing if event.path and not (event.is_itself or is_shared(event))]
+        wanted = [event for event in self._missing if event.path and not (event.is_itself or is_listed(event))]
         paths = [event.path for event in wanted if event.kind not in loaded]
         return _longest([*paths, *below(wanted)])
 

@@ -13,6 +13,7 @@ from stackaudit.link.queries.reading import (
     TextOf,
     annotated,
     annotation,
+    is_narrowed,
     is_number,
     is_of_row,
     is_rewritten,
@@ -25,7 +26,7 @@ from stackaudit.link.queries.reading import (
     unnumbered,
     used,
 )
-from stackaudit.link.queries.sharing import instead, is_shared, prefetches, ways, with_keys
+from stackaudit.link.queries.sharing import instead, is_listed, prefetches, ways, with_keys
 from stackaudit.model.source import Place
 from stackaudit.model.verdict import Step
 
@@ -145,7 +146,7 @@ def loading(origin: Origin | None, events: Iterable[Event]) -> str:
     """The calls that load the relations of events: `.select_related("author").prefetch_related("tags")`."""
     found = list(events)
     is_annotated = takes_calls(origin)
-    events = [event for event in found if not (is_shared(event) or event.is_itself)]
+    events = [event for event in found if not (is_listed(event) or event.is_itself)]
     model = origin.model if origin is not None else None
     led = ways(found) if is_annotated else []
     paths = list(dict.fromkeys([*(event.path for event in events), *led, *below(events)]))
@@ -167,7 +168,7 @@ def prefetching(paths: str, events: list[Event], is_annotated: bool) -> str:
 def below(events: Iterable[Event]) -> Iterator[Path]:
     """The paths that have to be prefetched with those of events, since Python asks what the query named."""
     for event in events:
-        if event.kind == "reverse" and is_rewritten(event) and not is_number(event):
+        if event.kind == "reverse" and is_rewritten(event) and not (is_number(event) or is_narrowed(event)):
             yield from looked_at(event)
 
 
@@ -300,7 +301,7 @@ def _placed(origin: Origin | None, source: str, events: list[Event]) -> str:
 
 
 def _paths(events: list[Event]) -> str:
-    given = quoted(lookups(event.path for event in events if not is_shared(event)))
+    given = quoted(lookups(event.path for event in events if not is_listed(event)))
     return ", ".join(filter(None, [given, *prefetches(events, is_annotated=False)]))
 
 

@@ -83,7 +83,10 @@ def _either(chosen: Rows | Row, other: Rows | Row) -> Origin | None:
 
 def _asking(one: Asking | None, other: Asking | None) -> Asking | None:
     """What asks for rows that are one or the other: by the methods of both."""
-    return replace(one, methods=one.methods | other.methods) if one is not None and other is not None else one or other
+    if one is None or other is None:
+        return one or other
+    is_broad, varies = one.is_broad and other.is_broad, one.varies or other.varies
+    return replace(one, methods=one.methods | other.methods, is_broad=is_broad, varies=varies)
 
 
 EMPTY = "none() holds no rows"

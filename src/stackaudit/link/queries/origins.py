@@ -112,7 +112,9 @@ class Asking(Struct, frozen=True, cache_hash=True):
     """The expression that asks for the rows behind a relation, in the code that has the row: what a fix rewrites.
 
     `methods` are those between the relation and the rows, but for `all()`; `last` is the one that ends them ("count",
-    "first"), "" where the rows are gone through. `columns` are what `values()` and `order_by()` among them name.
+    "first"), "" where the rows are gone through. `columns` are what `values()`, `order_by()` and keywords of filters
+    among them name. `is_broad` says that a filter compares with what another queryset finds, or with what a dictionary
+    holds, and `varies` that one compares with what the row tells.
 
     The rest says who else runs it, where `link/readers` was asked: `callers` are other places of the code that do, for
     rows that bring nothing along, as "path:line"; `reads` is how the loop does, and `uses` where a method of querysets
@@ -126,6 +128,8 @@ class Asking(Struct, frozen=True, cache_hash=True):
     methods: frozenset[str] = frozenset()
     last: str = ""
     columns: tuple[str, ...] = ()
+    is_broad: bool = False
+    varies: bool = False
     callers: tuple[str, ...] = ()
     uses: tuple[str, ...] = ()
     reads: tuple[str, ...] = ()

@@ -28,6 +28,7 @@ _FLAT = re.compile(r'\.values_list\("([a-z]\w*?)", flat=True\)$')
 _KEYWORD = re.compile(r"[(,]\s*(\w+)=(?!=)")
 _PATH = re.compile(r'"-?(\w+__\w+)"')
 _FIRST = re.compile(r"\.first(?=$|[.|])")
+_CUT = re.compile(r"\|slice:[^|]*$")
 _FEW = " (where each row has few of them)"
 _SAID = 3
 """So many places are told one by one."""
@@ -70,6 +71,17 @@ def is_rewritten(event: Event) -> bool:
     if event.asking is None or not event.path or is_answered(event) or hands_on(event):
         return False
     return not event.asking.callers
+
+
+def is_narrowed(event: Event) -> bool:
+    """Whether the database has to keep narrowing the rows, by what is the same for each row of the loop.
+
+    What another queryset finds may be much more than the rows, and so may the rows that it leaves out.
+    """
+    asking = event.asking
+    if event.kind != "reverse" or asking is None or not is_rewritten(event) or not asking.is_broad or asking.varies:
+        return False
+    return not plain(asking.last) and asking.methods <= _FILTERS | _SORTS | _LOADS | _VALUES | {"distinct"}
 
 
 def takes_less(asking: Asking) -> bool:
@@ -164,6 +176,9 @@ def _instead(event: Event, text_of: TextOf) -> str:
     asking = event.asking
     assert asking is not None
     rows, methods, last = _rows(event), asking.methods, plain(asking.last)
+    if is_narrowed(event):
+        text = f"`{asking.text or _CUT.sub('', text_of(asking.place)) or event.path[-1]}`"
+        return f"{'take the values from' if methods & _VALUES else 'read'} that list in place of {text}"
     flat = _FLAT.search(asking.text)
     if methods and methods <= _VALUES and not last:
         held = asking.text[: flat.start()].removesuffix(".all()") if flat is not None else ""

@@ -14,6 +14,7 @@ from stackaudit.link.queries.origins import COMBINED, RAW, UNCHUNKED, Asking
 from stackaudit.link.queries.table import METHODS, ROW_METHODS, method, uses_prefetch
 from stackaudit.link.queries.values import (
     ELEMENT,
+    UNKNOWN,
     Const,
     Manager,
     Mapping,
@@ -33,6 +34,7 @@ PRESUMED = "presumed"
 """`Origin.by` of rows behind a row whose own loading is not known: somebody may have prefetched them."""
 _OF_MANY = frozenset({"in_bulk", "ain_bulk", "bulk_create", "abulk_create", "bulk_update", "abulk_update"})
 _ALL = frozenset({"all", "get_queryset"})
+_NARROWING = frozenset({"filter", "exclude"})
 _NEVER_KNOWN = "a name in it is not a constant"
 
 
@@ -74,9 +76,7 @@ def called(
         kind = "values" if row.returns == "values" else changed.kind
         made = replace(changed, kind=kind, loops=loops, evaluated=False, narrowed=narrowed)
         if rows.via is not None and name not in _ALL:
-            columns = tuple(arg.value for arg in args if isinstance(arg, Const) and isinstance(arg.value, str))
-            named = columns if name in ("values", "values_list", "order_by") else ()
-            made = replace(made, asking=_asking(rows.asking, walk.asking(at), name, named))
+            made = replace(made, asking=_asking(walk, rows, name, args, keywords, at))
         if rows.via is None or not (rows.cached or rows.path):
             path = () if made.via is None or not made.cached else made.path
             by = COMBINED if row.effect == "union" else RAW if name == RAW else ""
@@ -120,14 +120,37 @@ def _streamed(django: tuple[int, int], name: str, is_chunked: bool) -> str:
     return "" if is_chunked or name != "iterator" else UNCHUNKED
 
 
-def _asking(known: Asking | None, here: Asking, name: str, columns: tuple[str, ...]) -> Asking:
+def _asking(walk: Walk, rows: Rows, name: str, args: tuple[Value, ...], keywords: dict[str, Value], at: At) -> Asking:
     """What asks for related rows after one more method: the whole chain where it stands in one expression."""
+    known, here = rows.asking, walk.asking(at)
+    columns = tuple(arg.value for arg in args if isinstance(arg, Const) and isinstance(arg.value, str))
+    columns = columns if name in ("values", "values_list", "order_by") else ()
+    is_broad = varies = False
+    if name in _NARROWING and rows.via is not None:
+        columns = tuple(keywords)
+        spread = _spread(walk, at)
+        given = (*args, *keywords.values(), *spread)
+        varies = any(rows.via.row.loop in value.loops for value in given)
+        is_broad = bool(spread) or any(isinstance(value, (Rows, Manager, Related)) for value in given)
     if known is None:
-        return replace(here, methods=frozenset({name}), columns=columns)
+        return replace(here, methods=frozenset({name}), columns=columns, is_broad=is_broad, varies=varies)
     begin, start = known.place.region, here.place.region
     is_longer = known.where == here.where and (begin.line, begin.column) == (start.line, start.column)
-    methods, named = known.methods | {name}, (*known.columns, *columns)
-    return replace(here if is_longer else known, methods=methods, columns=named)
+    return replace(
+        here if is_longer else known,
+        methods=known.methods | {name},
+        columns=(*known.columns, *columns),
+        is_broad=known.is_broad or is_broad,
+        varies=known.varies or varies,
+    )
+
+
+def _spread(walk: Walk, at: At) -> list[Value]:
+    """The dictionaries that a call takes its keywords from by name: `filter(**wanted)`."""
+    node = at[1] if isinstance(at, tuple) else None
+    given = node.keywords if isinstance(node, py.Call) else ()
+    names = [item.value.id for item in given if item.name is None and isinstance(item.value, py.Name)]
+    return [walk.frame.env.get(name, UNKNOWN) for name in names]
 
 
 def _receiver(at: At) -> At:

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 
 from stackaudit.link.queries.events import Event
 from stackaudit.link.queries.origins import Asking
-from stackaudit.link.queries.reading import is_answered, is_of_one, is_pick, manager, plain
+from stackaudit.link.queries.reading import is_answered, is_narrowed, is_of_one, is_pick, manager, plain
 from stackaudit.model.prose import in_words
 
 _SAID = 3
@@ -23,10 +23,15 @@ def is_shared(event: Event) -> bool:
     return event.asking is not None and bool(event.asking.callers and event.path) and not is_answered(event)
 
 
+def is_listed(event: Event) -> bool:
+    """Whether the rows are to come as a list of their own: `Prefetch(…, to_attr="…")`, or by their keys."""
+    return is_shared(event) or is_narrowed(event)
+
+
 def prefetches(events: Iterable[Event], is_annotated: bool) -> list[str]:
-    """The arguments of `prefetch_related()` that bring what shared code asks for; `is_annotated` says that keys come
-    by an annotation."""
-    found = (event for event in events if is_shared(event) and not (is_annotated and _key(event)))
+    """The arguments of `prefetch_related()` that bring lists of their own; `is_annotated` says that keys come by an
+    annotation."""
+    found = (event for event in events if is_listed(event) and not (is_annotated and _key(event)))
     return list(dict.fromkeys(_list(event) for event in found))
 
 
