@@ -224,6 +224,23 @@ FIXES = {
     for name in names:
         print(Book.objects.exclude(author=None).filter(title__iexact=name).exists())
 """,
+    "by_what_the_turn_asks_for": """
+    for name in names:
+        shelf = one_of(Shelf.objects.all(), name=name)
+        title = shelf.name
+        print(Book.objects.get(title=title))
+""",
+    "of_one_author_by_what_the_turn_asks_for": """
+    author = Author.objects.create(name="Emma")
+    for name in names:
+        shelf = one_of(Shelf.objects.all(), name=name)
+        print(author.book_set.get(title=shelf.name))
+""",
+    "of_one_author": """
+    author = Author.objects.create(name="Emma")
+    for name in names:
+        print(author.book_set.get(title=name))
+""",
     "by_two_values": """
     for name, title in names:
         print(Book.objects.get(author_id=name, title=title))
@@ -323,6 +340,14 @@ def test_what_is_proposed(tmp_path: Path) -> None:
         '`annotate(found=Exists(Book.objects.filter(title=OuterRef("name"))))`.',
         "exists_of_a_list": books + 'Keep `set(….values_list("title", flat=True))` of it and look it up in the loop.',
         "rows_of_a_list": books + "Sort the rows into a dictionary of lists by `title` and look them up in the loop.",
+        "by_what_the_turn_asks_for": "Bring what `shelf` stands for with one query before the loop, and with another "
+        "one the Book rows that all of those name: which of them a turn needs it only learns from `shelf`, which it "
+        "asks for itself.",
+        "of_one_author_by_what_the_turn_asks_for": "Load them once before the loop, "
+        "`{row.title: row for row in author.book_set.all()}`, and look them up in it: which of them a turn needs it "
+        "only learns from `shelf`, which it asks for itself.",
+        "of_one_author": same + ", as `filter()`, with `title__in=…` in place of `title=…`. Put the rows into a "
+        "dictionary by `title` and look them up in the loop.",
         "among_others": same + ", as `filter()`, with `title__in=…` in place of `title=…`. Put the rows into a "
         "dictionary by `title` and look them up in the loop.",
         "among_others_exists": same + " with `title__in=…` in place of `title=…`. Keep "

@@ -213,6 +213,10 @@ def shrink(name):
     picture.thumbnail((80, 80))
     picture.save(name)
 
+def one_of(rows, **wanted):
+    return rows.get(**wanted)
+
+
 def shelf_of(name):
     return Shelf.objects.filter(name=name).first()
 

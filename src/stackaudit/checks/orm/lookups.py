@@ -94,9 +94,14 @@ class _Judge:
         others = [item.event for item in asked if item is not least]
         return Fail(
             site, self._words(turn, least), cause, loop_step([least.event, *others]), least.event.flow,
-            proposal(least.event, least.condition, around(self._turns, least.event, others)),
+            proposal(least.event, least.condition, around(self._turns, least.event, others, self._asking(least.event))),
             cost(1, [least.event]) if cause != "few" else None,
         )  # fmt: skip
+
+    def _asking(self, event: Event) -> set[Place]:
+        """Where the turns of the loop of an event ask for rows, or make them."""
+        around = self._events.get(event.loop.place, ()) if event.loop is not None else ()
+        return {place for other in around for place in (other.place, other.query)} - {event.place, event.query}
 
     def _asked(self, turn: Turn, event: Event) -> _Asked:
         wanted = condition(self._turns.sources, event, self._turns.many, self._turns.called(event))

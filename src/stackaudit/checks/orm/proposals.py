@@ -45,6 +45,8 @@ class Around:
       property, "" for the loop itself;
     - `taker` is what gets the one row that is asked for, as a list ("shelf.add()");
     - `setter` is the method of a relation that gets all rows, and does nothing else with them ("book.tags.set()");
+    - `late` is the row of which the turn reads what it looks for, where it asks for that row itself;
+    - `whole` is the relation of something that stays the same for all turns whose rows are asked for by one column;
     - `fetched` is the method by which the turn asks the same queryset for its row, too ("get"), "pk" where it wants no
       more of that than the key, "" where it does not ask.
     """
@@ -57,6 +59,8 @@ class Around:
     helper: str = ""
     taker: str = ""
     setter: str = ""
+    late: str = ""
+    whole: str = ""
     fetched: str = ""
 
     def used(self, what: str, handed: str = "") -> str:
@@ -76,6 +80,8 @@ def proposal(event: Event, asked: Condition, around: Around) -> str:
     model, method = event.model, event.method
     if asked.computed:
         return _computed(method, model, asked, around)
+    if around.late and asked.field:
+        return _Recipe(method, model, asked, around).after()
     if asked.relation and not around.helper:
         return _related(method, asked, around) or _in_words(method, f"{model.name} rows", around)
     if event.below > 1 or not asked.field or not asked.ends <= _KEEPING | _VALUES:
@@ -170,6 +176,17 @@ class _Recipe:
         if self.fields[0] in _KEYS and self.asked.alone and of_rows:
             return self.by_key()
         return f"Ask once before the loop {self.at_once()}. {self.kept()}{self.missing()}{self.types()}"
+
+    def after(self) -> str:
+        """The fix for a query whose keys only another query of the same turn tells."""
+        read = f"which of them a turn needs it only learns from `{self.around.late}`, which it asks for itself"
+        if self.around.whole and self.method in ("get", "aget", "first", "afirst"):
+            rows = f"{{row.{self.names[0]}: row for row in {self.around.whole}.all()}}"
+            return f"Load them once before the loop, `{rows}`, and look them up in it: {read}.{self.missing()}"
+        return (
+            f"Bring what `{self.around.late}` stands for with one query before the loop, and with another one the "
+            f"{self.model.name} rows that all of those name: {read}."
+        )
 
     def by_key(self) -> str:
         """The fix for one row by its key."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 
 from stackaudit.checks.orm.proposals import Around
 from stackaudit.checks.orm.turns import Turns
@@ -18,8 +18,11 @@ _CAUGHT = ("DoesNotExist", "MultipleObjectsReturned")
 _OF_ONE = ("get", "first", "last", "aget", "afirst", "alast")
 
 
-def around(turns: Turns, event: Event, others: Iterable[Event] = ()) -> Around:
-    """What a fix for one query has to fit into; `others` are further queries of the turn."""
+def around(turns: Turns, event: Event, others: Iterable[Event] = (), asking: Container[Place] = frozenset()) -> Around:
+    """What a fix for one query has to fit into.
+
+    `others` are further queries of the turn that one query may answer, `asking` the places of all that it asks.
+    """
     sources = turns.sources
     loop = sources.loop(event.loop.place) if event.loop is not None else None
     if event.loop is None or loop is None:
@@ -38,8 +41,49 @@ def around(turns: Turns, event: Event, others: Iterable[Event] = ()) -> Around:
     if event.below:
         handled += [name for name in _handled(sources, event.place) if name not in handled]
     taker, setter = _taker(loop, sources, event), _setter(turns, event)
-    fetched = _fetched(sources, event, others)
-    return Around(text, model, _list_of(loop.iter), turns.source(event), tuple(handled), helper, taker, setter, fetched)
+    late = _late(sources, event, loop, asking)
+    whole = _whole(turns, event, loop) if late else ""
+    return Around(
+        text, model, _list_of(loop.iter), turns.source(event), tuple(handled), helper, taker, setter, late, whole,
+        _fetched(sources, event, others),
+    )  # fmt: skip
+
+
+def _late(sources: Sources, event: Event, loop: py.For | py.Comprehension, asking: Container[Place]) -> str:
+    """The name of a row that a query of the turn gives, and that this one reads what it looks for from."""
+    node = sources.at(event.query)
+    if event.below or not isinstance(loop, py.For) or not isinstance(node, py.Call):
+        return ""
+    module = sources.modules[event.query.path]
+    bound: dict[str, list[py.Expr]] = {}
+    for part in below(loop):
+        if isinstance(part, py.Assign) and part.end <= node.start:
+            for name in (name for target in part.targets for name in target_names(target)):
+                bound.setdefault(name, []).append(part.value)
+    left = [item.value for item in node.keywords]
+    seen: set[str] = set()
+    while left:
+        value = left.pop()
+        for name in (part.id for part in (value, *below(value)) if isinstance(part, py.Name)):
+            if name not in seen:
+                seen.add(name)
+                if any(module.place(part) in asking for made in bound.get(name, ()) for part in (made, *below(made))):
+                    return name
+                left += bound.get(name, ())
+    return ""
+
+
+def _whole(turns: Turns, event: Event, loop: py.For | py.Comprehension) -> str:
+    """The relation that a query asks by one column, where no turn changes whose relation it is."""
+    node = turns.sources.at(event.query)
+    if not isinstance(node, py.Call) or not isinstance(node.func, py.Attribute) or node.args or len(node.keywords) != 1:
+        return ""
+    held, column = node.func.value, node.keywords[0].name
+    if column is None or "__" in column or not isinstance(held, py.Attribute) or held.attr not in turns.many:
+        return ""
+    targets = [loop.target, *(target for part in below(loop) if isinstance(part, py.Assign) for target in part.targets)]
+    changed = {name for target in targets for name in target_names(target)}
+    return "" if {part.id for part in below(held) if isinstance(part, py.Name)} & changed else code_of(held)
 
 
 def _fetched(sources: Sources, event: Event, others: Iterable[Event]) -> str:
