@@ -175,5 +175,7 @@ class StepViewSet(viewsets.ModelViewSet):
         "In `shop.api.PickedSerializer.get_dishes` filter `step.ingredients.all()` in Python (where each row has few "
         "of them): `filter()` asks the database even where `ingredients` is prefetched.",
         "`Recipe.objects.filter(steps=step).count()` in `shop.api.PickedSerializer.get_recipes` runs for each row: let "
-        "the rows bring the number, `annotate(…=Subquery(…))` over Recipe, or count once for all of them.",
+        'the rows of `Step.objects.prefetch_related("ingredients")` in shop.api.StepViewSet bring the number, '
+        "`annotate(…=Subquery(…))` over Recipe, and let the code there use that where the row has it, or count once "
+        "for all of them.",
     ]

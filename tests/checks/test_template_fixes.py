@@ -244,7 +244,8 @@ def test_a_query_that_is_no_relation_is_named(tmp_path: Path) -> None:
     models = MODELS + "\n    def kin(self):\n        return Book.objects.filter(author_id=self.author_id).exists()\n"
     assert fixes(tmp_path, "{% for book in books %}{{ book.kin }}{% endfor %}", VIEWS, models) == [
         "`Book.objects.filter(author_id=self.author_id).exists()` in `shop.models.Book.kin` runs for each row: let the "
-        "rows bring the answer, `annotate(…=Exists(Book.objects.filter(…)))` with the row as `OuterRef(…)`."
+        "rows bring the answer, `annotate(…=Exists(Book.objects.filter(…)))` with the row as `OuterRef(…)`, and "
+        "let the code there use that where the row has it."
     ]
 
 

@@ -84,7 +84,7 @@ def _fields(api: Api, repeat: Repeat) -> Verdict:
 def _of_lists(api: Api, repeat: Repeat) -> Repeat | None:
     """What the lists of an API ask, without what its single objects ask; None where no list fails."""
     events = [event for event in repeat.failing if event.loop not in api.details.loops]
-    return Repeat(events, repeat.shown) if events else None
+    return Repeat(events, repeat.shown, brought=repeat.brought) if events else None
 
 
 def _advice(repeat: Repeat, listed: Repeat | None) -> str:
@@ -125,7 +125,18 @@ def method_field_query(stack: Stack) -> Iterator[Verdict]:
             shown.setdefault(event.origin.place if event.origin is not None else None, set()).add(event.path[0])
     for events in found.values():
         origin = events[0].origin
-        yield _method(api, Repeat(events, frozenset(shown.get(origin.place if origin is not None else None, ()))))
+        relations = frozenset(shown.get(origin.place if origin is not None else None, ()))
+        yield _method(api, Repeat(events, relations, brought=_brought(api, events[0])))
+
+
+def _brought(api: Api, event: Event) -> str:
+    """The queryset of a list for whose rows a query runs, with where it stands; "" where there is no single one."""
+    if api.field(event).kind == "nested":
+        return ""  # it runs for rows behind those of the list
+    place = event.loop.place if event.loop is not None else None
+    found = {origin for at, origin in api.walk.record.shown if at == place and origin is not None and origin.text}
+    told = [f"`{origin.text}`{f' in {origin.where}' if origin.where else ''}" for origin in found]
+    return told[0] if len(told) == 1 else ""
 
 
 def _root(event: Event) -> Cause:

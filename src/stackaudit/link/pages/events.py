@@ -60,12 +60,13 @@ class Repeat:
     """The accesses that one queryset's rows get: `events` in the order of the walk.
 
     `shown` are relations of which somebody else needs the rows themselves, `several` the templates that show rows of
-    several querysets.
+    several querysets. `brought` is the queryset of the rows, as it is to be told, where the events know none.
     """
 
     events: list[Event] = field(default_factory=list)
     shown: frozenset[str] = frozenset()
     several: frozenset[str] = frozenset()
+    brought: str = ""
 
     @property
     def failing(self) -> list[Event]:
@@ -139,7 +140,7 @@ class Repeat:
         """What no call on the queryset answers: numbers of rows behind the rows, and what is to be read otherwise."""
         owned = self.owned if self.origin is not None else []
         told = [of_rows_between(event, text_of) for event in self.counted if event not in owned][:_TOLD]
-        asked = asked_for_each(self.failing, text_of)
+        asked = asked_for_each(self.failing, text_of, self.brought)
         told += [*readings(self._missing, text_of), *instead(self._missing, takes_calls(self.origin))]
         told += read_itself(self.failing, text_of)
         return [*told, *([asked] if asked else [])]

@@ -363,8 +363,11 @@ def shown(asking: Asking, text_of: TextOf = no_text) -> str:
     return f"{text}.{asking.last}()"
 
 
-def asked_for_each(events: Iterable[Event], text_of: TextOf = no_text) -> str:
-    """What helps rows for each of which a query runs that is no access to a relation; "" where nothing is known."""
+def asked_for_each(events: Iterable[Event], text_of: TextOf = no_text, brought: str = "") -> str:
+    """What helps rows for each of which a query runs that is no access to a relation; "" where nothing is known.
+
+    `brought` is the queryset that brings the rows, as it is to be told, "" where that is open.
+    """
     told: dict[str, None] = {}
     for event in events:
         asking = event.asking
@@ -372,25 +375,31 @@ def asked_for_each(events: Iterable[Event], text_of: TextOf = no_text) -> str:
             continue
         text = shown(asking, text_of).removeprefix("*")
         place = f"`{text}` in `{asking.where}`" if text else f"`{asking.where}`"
-        told[f"{place} runs for each row: {_once(event, plain(asking.last))}."] = None
+        told[f"{place} runs for each row: {_once(event, plain(asking.last), brought)}."] = None
     return " ".join(list(told)[:_SAID])
 
 
-def _once(event: Event, last: str) -> str:
+def _once(event: Event, last: str, brought: str) -> str:
+    bring = f"let the rows of {brought} bring" if brought else "let the rows bring"
+    use = (
+        ", and let the code there use that where the row has it"
+        if event.asking is not None and event.asking.text
+        else ""
+    )
     model = event.model
     name = model.name if model is not None else ""
     rows = f"{manager(model)}.filter(…)" if model is not None else "…"
     over = f" over {name}" if name else ""
     if last == "count":
-        return f"let the rows bring the number, `annotate(…=Subquery(…))`{over}, or count once for all of them"
+        return f"{bring} the number, `annotate(…=Subquery(…))`{over}{use}, or count once for all of them"
     if last == "exists":
-        return f"let the rows bring the answer, `annotate(…=Exists({rows}))` with the row as `OuterRef(…)`"
+        return f"{bring} the answer, `annotate(…=Exists({rows}))` with the row as `OuterRef(…)`{use}"
     if last == "aggregate":
-        return f"let the rows bring the value, `annotate(…=Subquery(…))`{over}"
+        return f"{bring} the value, `annotate(…=Subquery(…))`{over}{use}"
     wanted = f"{name} rows" if name else "rows"
     if last in _PICKS:
         return (
-            f"fetch the {wanted} for all of them with one query before, and pick each from a dictionary, or let the "
-            "rows bring what is shown by `annotate(…=Subquery(…))`"
+            f"fetch the {wanted} for all of them with one query before, and pick each from a dictionary, or "
+            f"{bring} what is shown by `annotate(…=Subquery(…))`{use}"
         )
     return f"fetch the {wanted} for all of them with one query before, and group them in a dictionary of lists"
