@@ -40,6 +40,14 @@ def ordered(author):
     return author.books.order_by("title")
 
 
+def by_title(books):
+    return [book.title for book in books.order_by("title")]
+
+
+def dear_ones(books):
+    return [book.title for book in books.filter(price__gt=0)]
+
+
 def named(author):
     return [book.title for book in author.books.filter(title="a")]
 """
@@ -153,6 +161,18 @@ CASES = {
         print([book.title for book in author.books.all() if book.title == "a"])
 """,
     ),
+    "sorts_what_it_is_given": (
+        """
+    for author in Author.objects.all():
+        print(by_title(author.books))
+""",
+        'Append `.prefetch_related("books")` to `Author.objects.all()`. In `shop.views.by_title` sort the rows of '
+        "whatever relation it is given in Python: `order_by()` asks the database even where `books` is prefetched.",
+        """
+    for author in Author.objects.prefetch_related("books"):
+        print(sorted(book.title for book in author.books.all()))
+""",
+    ),
     "filters_by_what_a_query_finds": (
         """
     tags = Tag.objects.filter(name="a")
@@ -237,6 +257,21 @@ def bare():
         "`author.books.all()` in Python (where each row has few of them): `filter()` asks the database even where "
         "`books` is prefetched."
     ]
+
+
+def test_a_function_that_narrows_whatever_it_is_given_is_left_alone(tmp_path: Path) -> None:
+    both = """
+
+def given():
+    for author in Author.objects.all():
+        print(dear_ones(author.books))
+
+
+def own():
+    for author in Author.objects.all():
+        print([book.title for book in author.books.filter(price__gt=0)])
+"""
+    assert sorted(fixed(HEAD + both, tmp_path)[2]) == ["own"]
 
 
 def test_what_templates_ask_of_rows_is_no_list(tmp_path: Path) -> None:

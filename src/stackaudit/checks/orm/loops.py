@@ -17,6 +17,7 @@ from stackaudit.checks.orm.turns import Turns
 from stackaudit.link.queries.advice import leads, of_many, of_one, of_prefetched, outermost, rows_of, shared
 from stackaudit.link.queries.events import Event
 from stackaudit.link.queries.origins import Origin
+from stackaudit.link.queries.reading import is_rewritten, takes_less
 from stackaudit.model.source import Place
 from stackaudit.model.verdict import Cost, Fail, Pass, Site, Step, Verdict
 
@@ -94,6 +95,12 @@ def prefetch_bypassed(stack: Stack) -> Iterator[Verdict]:
     ]
     for group in grouped((*events, *prefetched), source):
         yield verdict(group, partial(_bypassed, loops))
+
+
+def _is_of_any(event: Event) -> bool:
+    """Whether a function narrows whatever rows it is given: reading all of them would be dear for others."""
+    asking = event.asking
+    return asking is not None and bool(asking.given) and is_rewritten(event) and takes_less(asking)
 
 
 def loop_of(event: Event) -> Place:
@@ -185,9 +192,10 @@ class Loops:
         return otherwise or ("detail" if are_few else "")
 
     def judged(self, events: Iterable[Event]) -> Iterator[Event]:
-        """Events; unknown are those that ask for what the turns before have made of the loop's own rows.
+        """Events; unknown are those that rows loaded before the loop would not answer.
 
-        Whether they have to see that is not said, but what was loaded before the loop would not show it.
+        They ask for what the turns before have made of the loop's own rows, which those would not show, or in a
+        function that narrows whatever it is given.
         """
         for event in events:
             moved = outermost(event)
@@ -195,6 +203,9 @@ class Loops:
             is_written = event.outcome == "fail" and own is not None and own.label in self._changed([event])
             if own is not None and is_written and any(model in own.family() for _, model in shared(moved)):
                 why = f"the loop writes {own.name} rows, and what was loaded before it would not show that"
+                yield replace(event, outcome="unknown", why=why)
+            elif event.outcome == "fail" and _is_of_any(event):
+                why = "a function that any rows may be given to narrows them, which rows loaded before would not answer"
                 yield replace(event, outcome="unknown", why=why)
             else:
                 yield event

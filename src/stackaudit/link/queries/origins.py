@@ -114,7 +114,8 @@ class Asking(Struct, frozen=True, cache_hash=True):
     `methods` are those between the relation and the rows, but for `all()`; `last` is the one that ends them ("count",
     "first"), "" where the rows are gone through. `columns` are what `values()`, `order_by()` and keywords of filters
     among them name. `is_broad` says that a filter compares with what another queryset finds, or with what a dictionary
-    holds, and `varies` that one compares with what the row tells.
+    holds, and `varies` that one compares with what the row tells. `given` is the function that runs it on whatever rows
+    it is handed, "" where the code that has the row does so itself.
 
     The rest says who else runs it, where `link/readers` was asked: `callers` are other places of the code that do, for
     rows that bring nothing along, as "path:line"; `reads` is how the loop does, and `uses` where a method of querysets
@@ -128,6 +129,7 @@ class Asking(Struct, frozen=True, cache_hash=True):
     methods: frozenset[str] = frozenset()
     last: str = ""
     columns: tuple[str, ...] = ()
+    given: str = ""
     is_broad: bool = False
     varies: bool = False
     callers: tuple[str, ...] = ()

@@ -106,7 +106,7 @@ def readings(events: Iterable[Event], text_of: TextOf = no_text) -> list[str]:
     for event in events:
         if is_rewritten(event) and event.asking is not None:
             preposition = "In" if event.asking.text or plain(event.asking.last) == "first" else "For"
-            places.setdefault(f"{preposition} {_home(event.asking.where)}", []).append(event)
+            places.setdefault(f"{preposition} {_home(event.asking.given or event.asking.where)}", []).append(event)
     told = []
     for place, found in places.items():
         instead = list(dict.fromkeys(_instead(event, text_of) for event in found))
@@ -220,6 +220,8 @@ def _within(text: str) -> str:
 
 def _rows(event: Event) -> str:
     """The expression for all rows of the relation, as it is written where they are asked for."""
+    if event.asking is not None and event.asking.given:
+        return "the rows of whatever relation it is given"
     found = _HEAD.match(event.asking.text) if event.asking is not None else None
     if found is not None and _is_manager(found[1], event):
         return f"`{found[1]}.all()`"

@@ -267,11 +267,14 @@ class Walk:
 
     def asking(self, at: At) -> Asking:
         """The expression at a place as its caller knows it, where it is one on the rows that the caller gave."""
+        given = ""
         for frame in reversed(self.frames):
             if isinstance(at, Place):
                 return Asking(at, "", at.path)
-            if frame.called is None or not (isinstance(frame.bound, _SETS) or _is_given(frame, at)):
-                return Asking(place_of(at), text_of(at[1]), frame.where)
+            is_own = isinstance(frame.bound, _SETS)
+            if frame.called is None or not (is_own or _is_given(frame, at)):
+                return Asking(place_of(at), text_of(at[1]), frame.where, given=given)
+            given = given or ("" if is_own else frame.where)
             at = frame.called
         return Asking(place_of(at), "", self.where)
 
