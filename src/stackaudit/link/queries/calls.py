@@ -11,6 +11,7 @@ from stackaudit.link.queries import (
     access,
     attached,
     batches,
+    branches,
     containers,
     effects,
     expressions,
@@ -200,6 +201,7 @@ def call(
     key = (node, bound, tuple(env.items()), function.closure, running, walk.shielded > 0)
     if key in walk.memo:
         effects.again(walk, node)
+        branches.again(walk, walk.remembered.get(key, ()))
         for what in walk.attached.get(key, ()):
             attached.attach(walk, what)
         return walk.memo[key]
@@ -211,6 +213,7 @@ def call(
         prefix = f"{owner.name}." if owner is not None else f"{function.module.name}."
         where = f"{prefix}{node.name}"
     called = None if isinstance(node, py.Lambda) else at
+    start = len(walk.reached)
     frame = Frame(function.module, node, env, where, called, text, owner, bound, function.closure)
     with walk.inside(frame):
         if isinstance(node, py.Lambda):
@@ -223,6 +226,8 @@ def call(
             result = returned(walk, frame, node)
     result = varying(result, loops & frozenset(walk.loops)) if not matters(result) else result
     walk.memo[key] = result
+    if len(walk.reached) > start:
+        walk.remembered[key] = branches.remembered(walk, start)
     if frame.attached:
         walk.attached[key] = tuple(frame.attached)
         for what in frame.attached:

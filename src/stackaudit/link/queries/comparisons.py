@@ -58,6 +58,13 @@ def _is_written(node: py.Expr) -> bool:
     return isinstance(node, py.Constant) or name.isupper()
 
 
+def is_told(walk: Walk, test: py.Expr) -> bool:
+    """Whether a condition that came out as a constant is one on a parameter: `flag`, `not flag`, `kind == "new"`."""
+    while isinstance(test, py.UnaryOp) and test.op == "not":
+        test = test.operand
+    return is_parameter(walk, test.left if isinstance(test, py.Compare) else test)
+
+
 def is_parameter(walk: Walk, name: py.Expr) -> bool:
     """Whether a name is a parameter of the running function that nothing in it binds anew."""
     function = walk.frame.node

@@ -111,6 +111,18 @@ class Event(Struct, frozen=True, cache_hash=True):
         return 0 < page <= OWNED
 
 
+class Reached(Struct, frozen=True):
+    """What a turn of a loop asks for, with the number of conditions that stand before it.
+
+    `key` is that of the event, `what` tells what it asks for, wherever that stands.
+    """
+
+    key: tuple[object, ...]
+    what: tuple[object, ...]
+    loop: Loop
+    guard: int
+
+
 class Record:
     """The events of a walk; each is kept once, and what is certain goes before what is not.
 
@@ -134,8 +146,8 @@ class Record:
         self.shown: dict[tuple[Place, Origin | None], Rows] = {}
         self.changed: dict[Place, set[str]] = {}
 
-    def add(self, event: Event) -> None:
-        """Keep an event, unless the same one is known already."""
+    def add(self, event: Event) -> tuple[object, ...]:
+        """Keep an event, unless the same one is known already; its key."""
         behind = event.loop.behind if self.apart and event.loop is not None else None
         key = (
             event.kind,
@@ -149,6 +161,13 @@ class Record:
         known = self._events.get(key)
         if known is None or (known.guarded and not event.guarded):
             self._events[key] = event
+        return key
+
+    def settle(self, reached: Reached) -> None:
+        """Take what was behind a condition as asked on each turn."""
+        event = self._events[reached.key]
+        if event.guarded and event.turns is reached.loop:
+            self._events[reached.key] = replace(event, guarded=False)
 
     def change(self, loops: Iterable[Loop], model: Model) -> None:
         """Remember that the turns of loops write rows of a model."""
@@ -189,6 +208,13 @@ class Record:
         if event.loop.place in self.few:
             return replace(event, outcome="pass", why=self.few[event.loop.place])
         return event
+
+
+def reached(event: Event, key: tuple[object, ...], guard: int) -> Reached | None:
+    """A query that the turns of a loop repeat, as it was met behind so many conditions; None for any other event."""
+    if event.turns is None or event.outcome != "fail":
+        return None
+    return Reached(key, _asked(event) if event.path else key, event.turns, guard)
 
 
 def _asked(event: Event) -> tuple[object, ...]:

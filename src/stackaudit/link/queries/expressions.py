@@ -14,6 +14,7 @@ from stackaudit.link.modules import SourceModule, dotted
 from stackaudit.link.queries import (
     access,
     attached,
+    branches,
     calls,
     comparisons,
     containers,
@@ -263,15 +264,30 @@ def _added(left: Seq | Rows, right: Seq | Rows) -> Value:
 
 def _boolop(walk: Walk, node: py.BoolOp) -> Value:
     left = _tested(walk, node.left)
-    certain = isinstance(left, Other) or (isinstance(left, Const) and comparisons.is_parameter(walk, node.left))
-    if certain and decided(left) is (node.op == "or"):
+    certain = isinstance(left, Other) or (isinstance(left, Const) and comparisons.is_told(walk, node.left))
+    holds = decided(left) if certain else None
+    if holds is (node.op == "or"):
         return left  # the other side is never asked
-    walk.guard += 1
+    is_row = node.op == "and" and comparisons.is_parameter(walk, node.left) and _is_handed_out(walk, left)
+    is_sure = holds is not None or is_row
+    walk.guard += not is_sure
     right = evaluate(walk, node.right)
-    walk.guard -= 1
+    walk.guard -= not is_sure
     if node.op == "or" and isinstance(left, Const) and not left.value:
         return varying(right, left.loops)
     return join(left, right)
+
+
+def _is_handed_out(walk: Walk, value: Value) -> bool:
+    """Whether a value is the row that a loop has handed out: it is there, and a row is true."""
+    return (
+        isinstance(value, Row)
+        and not value.path
+        and value.loop is not None
+        and value.loop in walk.loops
+        and value.model.cls is not None
+        and not any(value.model.cls.find(name) for name in ("__bool__", "__len__"))
+    )
 
 
 def _unary(walk: Walk, node: py.UnaryOp) -> Value:
@@ -300,9 +316,12 @@ def _ifexp(walk: Walk, node: py.IfExp) -> Value:
     holds = decided(test)
     if holds is not None:
         return evaluate(walk, node.body if holds else node.orelse)
+    start = len(walk.reached)
     walk.guard += 1
-    body, orelse = evaluate(walk, node.body), evaluate(walk, node.orelse)
+    body, middle = evaluate(walk, node.body), len(walk.reached)
+    orelse = evaluate(walk, node.orelse)
     walk.guard -= 1
+    branches.shared(walk, start, middle, walk.guard)
     return join(body, orelse)
 
 

@@ -144,6 +144,8 @@ def _behind(rows: Rows) -> Behind | None:
 def leave(walk: Walk) -> None:
     """End the innermost loop."""
     walk.loops.pop()
+    if not walk.loops and not walk.shielded:
+        walk.reached.clear()
 
 
 def one_of(walk: Walk, value: Value, index: Value) -> Value:

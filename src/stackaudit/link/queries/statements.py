@@ -8,7 +8,7 @@ from typing import Any
 from stackaudit.facts import python as py
 from stackaudit.link.modules import Symbol, dotted, target_names
 from stackaudit.link.nodes import nodes
-from stackaudit.link.queries import access, calls, expressions, loops, memos
+from stackaudit.link.queries import access, branches, calls, comparisons, expressions, loops, memos
 from stackaudit.link.queries.joining import decided, join
 from stackaudit.link.queries.loading import Load
 from stackaudit.link.queries.origins import Loop
@@ -35,15 +35,18 @@ _CONTEXT = "context"
 
 def block(walk: Walk, body: Iterable[py.Stmt]) -> bool:
     """Walk statements in order; True where the end is never reached."""
-    guard = walk.guard
+    guard, left = walk.guard, len(walk.left)
+    ended = False
     for stmt in body:
         walk.spent += 1
         handler = _HANDLERS.get(type(stmt))
         if handler is not None and handler(walk, stmt):
-            walk.guard = guard
-            return True
+            ended = True
+            break
     walk.guard = guard
-    return False
+    while len(walk.left) > left:
+        branches.shared(walk, *walk.left.pop())  # what followed the branch that left was the other one
+    return ended
 
 
 def _expression(walk: Walk, stmt: py.ExprStmt) -> bool:
@@ -129,22 +132,27 @@ def _if(walk: Walk, stmt: py.If) -> bool:
             frame.shields += 1
             walk.shielded += 1
         return ended
+    start = len(walk.reached)
     walk.guard += 1
     frame.env = dict(before)
     _narrow(walk, stmt.test, value, True)
     ended = _branch(walk, stmt.body)
+    middle = len(walk.reached)
     walk.shielded -= filled
     then = frame.env
     frame.env = dict(before)
     _narrow(walk, stmt.test, value, False)
     other_ended = _branch(walk, stmt.orelse)
     walk.guard -= 1
+    branches.shared(walk, start, middle, walk.guard)
     walk.shielded -= shield
     if (shield and ended != other_ended) or (ended and (memos.answers(stmt) or _answers_from_context(walk, stmt))):
         frame.shields += 1  # what follows is the other branch of the guard
         walk.shielded += 1
     if ended and not other_ended:
-        walk.guard += _leaves(walk, stmt.test, stmt.body)
+        if _leaves(walk, stmt.test, stmt.body):
+            walk.left.append((start, middle, walk.guard))
+            walk.guard += 1
         return False
     if other_ended and not ended:
         walk.guard += _leaves(walk, stmt.test, stmt.orelse)
@@ -319,6 +327,10 @@ def _while(walk: Walk, stmt: py.While) -> None:
 def _try(walk: Walk, stmt: py.Try) -> bool:
     frame = walk.frame
     before = dict(frame.env)
+    rescue = _certain_handler(walk, stmt)
+    if rescue is not None:
+        ended = block(walk, rescue.body)
+        return block(walk, stmt.finalbody) or ended
     walk.isolated += 1
     ended = block(walk, stmt.body)
     walk.isolated -= 1
@@ -341,6 +353,19 @@ def _try(walk: Walk, stmt: py.Try) -> bool:
     frame.env = after
     final = block(walk, stmt.finalbody)
     return final or (ended and (handlers_ended or not stmt.handlers))
+
+
+def _certain_handler(walk: Walk, stmt: py.Try) -> py.Handler | None:
+    """The handler that runs on each turn: what is tried begins with an attribute that the row is certain to lack."""
+    first = stmt.body[0]
+    value = first.value if isinstance(first, (py.Assign, py.Return, py.ExprStmt)) else None
+    if not isinstance(value, py.Attribute) or not isinstance(value.value, py.Name):
+        return None
+    for handler in stmt.handlers:
+        if handler.type is not None and text_of(handler.type) == "AttributeError":
+            row = expressions.evaluate(walk, value.value)
+            return handler if isinstance(row, Row) and comparisons.lacks(walk, row, value.attr) else None
+    return None
 
 
 def _match(walk: Walk, stmt: py.Match) -> None:

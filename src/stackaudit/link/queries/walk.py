@@ -14,7 +14,7 @@ from stackaudit.link.classes import SourceClass
 from stackaudit.link.models import Models
 from stackaudit.link.models.model import Model, Relation
 from stackaudit.link.modules import SourceModule
-from stackaudit.link.queries.events import Event, EventKind, Outcome, Record
+from stackaudit.link.queries.events import Event, EventKind, Outcome, Reached, Record, reached
 from stackaudit.link.queries.joining import all_loops, either
 from stackaudit.link.queries.origins import GIVEN, Asking, Loop, Origin
 from stackaudit.link.queries.signals import Signalled
@@ -144,6 +144,13 @@ class Walk:
         self.rebound: dict[py.FunctionDef, frozenset[str]] = {}
         self.written: dict[py.For, tuple[str, str]] = {}
         self.memo: dict[Any, Value] = {}
+        self.reached: list[Reached] = []
+        """What was asked for since the outermost of the running loops began, in order and as often as it was met."""
+        self.left: list[tuple[int, int, int]] = []
+        """The branches that have left a block that is being walked: where they begin and end in `reached`, and the
+        number of conditions around them."""
+        self.remembered: dict[Any, tuple[Reached, ...]] = {}
+        """What the calls in `memo` ask for, with the number of conditions since the call."""
         self.attached: dict[Any, tuple[Any, ...]] = {}
         self.constants: dict[Any, Value] = {}
         self.common: dict[Model, bool] = {}
@@ -173,6 +180,8 @@ class Walk:
         """Forget where the walk stood, after something that could not be followed."""
         self.frames.clear()
         self.loops.clear()
+        self.reached.clear()
+        self.left.clear()
         self.guard = self.shielded = self.isolated = 0
 
     def setting(self, name: str, path: str = "") -> AnyValue:
@@ -322,14 +331,15 @@ class Walk:
                 flow.append(Step(turns.place, turns.text or "the loop"))
             flow.extend(_way(frames))
         flow.append(Step(query, self._said(kind, outcome, path, relation, method)))
-        self.record.add(
-            Event(
-                kind, outcome, place, query, where, said, origin, path, relation,
-                model or (row.model if row is not None else rows.model if rows is not None else None),
-                method, loop, tuple(flow), loop is not None and self.guard > (around or loop).guard, why,
-                self.area, len(calls), around, asking,
-            )
+        event = Event(
+            kind, outcome, place, query, where, said, origin, path, relation,
+            model or (row.model if row is not None else rows.model if rows is not None else None),
+            method, loop, tuple(flow), loop is not None and self.guard > (around or loop).guard, why,
+            self.area, len(calls), around, asking,
         )  # fmt: skip
+        met = reached(event, self.record.add(event), self.guard)
+        if met is not None:
+            self.reached.append(met)
 
     def _anchored(self, loop: Loop | None, inner: int, origin: Origin | None, query: Place) -> int:
         """How many frames stand below what asks: those below the loop, or below the anchor that the loop runs for.

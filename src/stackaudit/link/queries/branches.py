@@ -1,0 +1,44 @@
+"""Which of what stands behind conditions is asked for all the same: by each of their branches, or by another call."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from msgspec.structs import replace
+
+from stackaudit.link.queries.events import Reached
+from stackaudit.link.queries.walk import Walk
+
+
+def shared(walk: Walk, start: int, middle: int, guard: int) -> None:
+    """Take what both of two branches ask for as asked wherever their condition stands.
+
+    The first one was walked from `start` to `middle` of what the walk has reached, the other one since; `guard` is the
+    number of conditions around both.
+    """
+    sure = [item for item in walk.reached[start:] if item.guard == guard + 1]
+    deep = len([item for item in walk.reached[start:middle] if item.guard == guard + 1])
+    one, other = ({item.what for item in part} for part in (sure[:deep], sure[deep:]))
+    both = one & other
+    if both:
+        _go_through(walk, dict.fromkeys(replace(item, guard=guard) for item in sure if item.what in both))
+
+
+def remembered(walk: Walk, start: int) -> tuple[Reached, ...]:
+    """What a call that has just been walked asks for in the loops around it; it began at `start`."""
+    found = [item for item in dict.fromkeys(walk.reached[start:]) if item.loop in walk.loops]
+    return tuple(replace(item, guard=item.guard - walk.guard) for item in found)
+
+
+def again(walk: Walk, asked: Iterable[Reached]) -> None:
+    """Ask again for what was asked when a call was walked: fewer conditions may stand around it now."""
+    if asked and not walk.shielded:
+        _go_through(walk, [replace(item, guard=item.guard + walk.guard) for item in asked])
+
+
+def _go_through(walk: Walk, asked: Iterable[Reached]) -> None:
+    for item in asked:
+        if item.loop in walk.loops:
+            walk.reached.append(item)
+            if item.guard <= item.loop.guard:
+                walk.record.settle(item)

@@ -1,0 +1,117 @@
+"""How often the turns of a loop ask is told by all branches together, and by all calls of one function."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from stackaudit.checks import orm
+from stackaudit.config import Config
+from stackaudit.discover import discover
+from stackaudit.link.stack import Stack
+from stackaudit.lower import pool
+from stackaudit.model.verdict import Fail
+
+MODELS = """\
+from django.db import models
+
+class Author(models.Model):
+    name = models.CharField(max_length=80)
+
+class Book(models.Model):
+    author = models.ForeignKey(Author, on_delete=models.CASCADE)
+    editor = models.ForeignKey(Author, on_delete=models.CASCADE, related_name="edited")
+    title = models.CharField(max_length=80)
+
+    def __str__(self):
+        return f"{self.title} by {self.author.name}"
+
+    def label(self, long=False):
+        return f"{self} {self.pk}" if long else str(self)
+
+    def chosen(self):
+        if self.title:
+            return self.author.name
+        return self.author.pk, self.title
+
+    def sometimes(self):
+        if self.title:
+            return self.author.name
+        return self.editor.name
+
+    def shown(self, quiet=False):
+        if not quiet and self.author.name:
+            return self.title
+        return ""
+
+    def told(self, kind="old"):
+        if kind != "old" or self.author.name:
+            return self.title
+        return ""
+
+def name_of(book):
+    return book.author.name if book and book.author else ""
+
+def name_behind(review):
+    return review.book.author.name if review.book and review.book.author else ""
+
+class Review(models.Model):
+    book = models.ForeignKey(Book, on_delete=models.CASCADE)
+"""
+HEAD = "from shop.models import Book, Review, name_behind, name_of\n"
+EACH, SOME = "once for each Book", "for each Book that a condition in the loop lets through"
+BODIES = {
+    "both branches": ("if book.title:\n    print(book.label(long=True))\nelse:\n    print(book.label())", EACH),
+    "both arms of an expression": ("print(str(book) if book.title else book.label())", EACH),
+    "one branch alone": ("if book.title:\n    print(book.label())\nelse:\n    print(book.pk)", SOME),
+    "branches deeper than both": (
+        "if book.title:\n    if book.pk > 3:\n        print(book.label())\nelse:\n    print(book.label())", SOME),
+    "a chain with an end": (
+        "if book.title:\n    print(book)\nelif book.pk > 3:\n    print(book.author.pk)\nelse:\n    print(book)", EACH),
+    "a chain without an end": ("if book.title:\n    print(book)\nelif book.pk > 3:\n    print(book)", SOME),
+    "one leaves, the other follows": ("print(book.chosen())", EACH),
+    "one leaves, the other asks for something else": ("print(book.sometimes())", SOME),
+    "a turn that is cut short asks, too": ("if book.title:\n    print(book)\n    continue\nprint(book)", EACH),
+    "where it stands and behind a condition": ("if book.title:\n    print(book.label())\nprint(book.label())", EACH),
+    "behind two conditions": ("if book.title:\n    print(book)\nif book.pk > 3:\n    print(book)", SOME),
+    "behind a parameter that keeps its default": ("print(book.shown())", EACH),
+    "behind a comparison with a parameter": ("print(book.told())", EACH),
+    "behind the row itself": ("print(name_of(book))", EACH),
+    "what a row is certain to lack": (
+        "try:\n    line = book.headline\nexcept AttributeError:\n    line = book.author.name", EACH),
+    "what a row has": ("try:\n    line = book.title\nexcept AttributeError:\n    line = book.author.name", SOME),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("body", BODIES)
+def test_how_often(tmp_path: Path, body: str) -> None:
+    text, said = BODIES[body]
+    found = said_of(tmp_path, f"for book in Book.objects.all():\n{indented(text)}")
+    assert set(found) == {said}
+
+
+def test_a_related_row_may_be_missing(tmp_path: Path) -> None:
+    found = said_of(tmp_path, "for review in Review.objects.select_related('book'):\n    print(name_behind(review))\n")
+    assert found == ["for each Review that a condition in the loop lets through"]
+
+
+def said_of(root: Path, loop: str) -> list[str]:
+    """What is said of how often a loop asks for a relation."""
+    files = {
+        "requirements.txt": "django==5.2\n",
+        "shop/__init__.py": "",
+        "shop/models.py": MODELS,
+        "shop/views.py": f"{HEAD}\ndef shown(request):\n{indented(loop)}",
+    }
+    for name, text in files.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text(text)
+    inputs = discover(root)
+    stack = Stack(pool.lower_all(inputs.files, inputs.read, jobs=1, cache=None), Config())
+    return [item.values["each"] for item in orm.n_plus_one_forward(stack) if isinstance(item, Fail)]
+
+
+def indented(text: str) -> str:
+    """The lines of a text, one step further to the right."""
+    return "".join(f"    {line}\n" for line in text.splitlines())
