@@ -59,7 +59,8 @@ def name_behind(review):
 class Review(models.Model):
     book = models.ForeignKey(Book, on_delete=models.CASCADE)
 """
-HEAD = "from shop.models import Book, Review, name_behind, name_of\n"
+ASKING = "print(Book.objects.get(title=item['title']))"
+HEAD = "import json\nfrom shop.models import Book, Review, name_behind, name_of\n"
 EACH, SOME = "once for each Book", "for each Book that a condition in the loop lets through"
 BODIES = {
     "both branches": ("if book.title:\n    print(book.label(long=True))\nelse:\n    print(book.label())", EACH),
@@ -96,8 +97,29 @@ def test_a_related_row_may_be_missing(tmp_path: Path) -> None:
     assert found == ["for each Review that a condition in the loop lets through"]
 
 
+@pytest.mark.parametrize(
+    ("test", "turns"),
+    [
+        ("not item['title']", "some turns"),
+        ("item['title'] == ''", "some turns"),
+        ("not item", "each turn"),
+        ("not request.user", "each turn"),
+    ],
+)
+def test_some_turns_go_on_before_they_ask(tmp_path: Path, test: str, turns: str) -> None:
+    loop = f"for item in json.loads(request.body):\n    if {test}:\n        continue\n    {ASKING}\n"
+    found = [item for item in orm.query_in_loop(stack_of(tmp_path, loop)) if isinstance(item, Fail)]
+    assert [item.values["turns"] for item in found] == [turns]
+
+
 def said_of(root: Path, loop: str) -> list[str]:
     """What is said of how often a loop asks for a relation."""
+    found = orm.n_plus_one_forward(stack_of(root, loop))
+    return [item.values["each"] for item in found if isinstance(item, Fail)]
+
+
+def stack_of(root: Path, loop: str) -> Stack:
+    """The stack of one view that runs a loop."""
     files = {
         "requirements.txt": "django==5.2\n",
         "shop/__init__.py": "",
@@ -108,8 +130,7 @@ def said_of(root: Path, loop: str) -> list[str]:
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).write_text(text)
     inputs = discover(root)
-    stack = Stack(pool.lower_all(inputs.files, inputs.read, jobs=1, cache=None), Config())
-    return [item.values["each"] for item in orm.n_plus_one_forward(stack) if isinstance(item, Fail)]
+    return Stack(pool.lower_all(inputs.files, inputs.read, jobs=1, cache=None), Config())
 
 
 def indented(text: str) -> str:

@@ -38,7 +38,6 @@ def nightly():
 """,
     "shop/views.py": "from shop.management.commands.imported import Command\n",
     "shop/management/commands/with_base.py": "from shop.management.commands.base import Command\n",
-    "shop/management/commands/scheduled.py": "from .base_of_scheduled import Command\n",
     "shop/management/commands/invents.py": "from faker import Faker\n",
     "shop/management/commands/throws_dice.py": "import random\nDICE = random.randint(1, 6), random.choice('ab')\n",
     "shop/management/commands/waits.py": "import random, time\ntime.sleep(random.random())\n",
@@ -48,13 +47,19 @@ def nightly():
     "shop/management/commands/debugs.py": "import ipdb\n",
     "shop/management/commands/draws_maps.py": "import shapely\n",
     "shop/management/commands/prints.py": "import rich\n",
-    "shop/management/commands/calls.py": 'call_command("called_by_hand")',
-    "shop/management/commands/called_by_hand.py": "from django.core.management.base import BaseCommand\n",
+    "shop/management/commands/repeats.py": (
+        'from django.core.management import call_command\nfor pk in range(3):\n    call_command("repeated", pk=pk)\n'
+    ),
+    "shop/management/commands/scheduled.py": (
+        "from .base_of_scheduled import Command\nfrom django.core.management import call_command\n"
+        'call_command("called_by_scheduled")\n'
+    ),
     "shop/prices.py": "import random\nimport ipdb\n",
 }
 NAMES = (
     "nested", "long_running", "built", "served", "composed", "daemon", "attached", "entered", "listed", "called",
-    "imported", "base", "base_of_scheduled", "by_hand", "_switched_off",
+    "imported", "base", "base_of_scheduled", "by_hand", "_switched_off", "repeated",
+    "called_by_scheduled",
 )  # fmt: skip
 
 
@@ -73,6 +78,6 @@ def test_commands(tmp_path: Path) -> None:
     folder = "shop/management/commands/"
     assert {path.removeprefix(folder).removesuffix(".py") for path in management.by_hand} == {
         "by_hand", "_switched_off", "base", "with_base", "invents", "throws_dice", "debugs", "draws_maps", "prints",
-        "waits", "may_debug", "makes_parts", "calls", "called_by_hand",
+        "waits", "may_debug", "makes_parts", "repeats", "repeated",
     }  # fmt: skip
     assert management.samples == {f"{folder}{name}.py" for name in ("invents", "throws_dice", "debugs")}

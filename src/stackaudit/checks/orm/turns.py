@@ -226,7 +226,7 @@ def ends(body: tuple[py.Stmt, ...]) -> bool:
 def _leaves(stmt: py.If, names: set[str]) -> bool:
     """Whether a condition that one of `names` decides ends some turns early; a missing value is an exception."""
     ends = any(arm and isinstance(arm[-1], py.Jump) and arm[-1].kind == "continue" for arm in (stmt.body, stmt.orelse))
-    absent = isinstance(stmt.test, py.UnaryOp) and isinstance(stmt.test.operand, (py.Name, py.Subscript))
+    absent = isinstance(stmt.test, py.UnaryOp) and isinstance(stmt.test.operand, py.Name)
     return (
         ends
         and not absent
