@@ -19,7 +19,7 @@ import os
 
 DEBUG = False
 INSTALLED_APPS = ["shop", "rest_framework"]
-REST_FRAMEWORK = {"DEFAULT_PAGINATION_CLASS": "shop.pages.Default", "PAGE_SIZE": 100}
+REST_FRAMEWORK = {"DEFAULT_PAGINATION_CLASS": "shop.pages.Default", "PAGE_SIZE": 100, "PAGINATE_BY": 40}
 PER_PAGE = int(os.environ.get("PER_PAGE", 15))
 """,
     "shop/__init__.py": "",
@@ -54,6 +54,7 @@ class Asked(Fifty):
 API = """
 from rest_framework import serializers, viewsets
 from rest_framework.pagination import CursorPagination
+from rest_framework.settings import api_settings
 from . import pages
 from .models import Author, Book
 
@@ -76,6 +77,9 @@ VIEWSETS = {
     "Asked": "pagination_class = pages.Asked",
     "OfSettings": "pagination_class = CursorPagination",
     "Whole": "pagination_class = None",
+    "Kept": "paginate_by = 30\n    def get_paginate_by(self): return self.paginate_by",
+    "KeptSetting": "paginate_by = api_settings.PAGINATE_BY\n    def get_paginate_by(self): return self.paginate_by",
+    "Ignored": "paginate_by = 30",
     "OfOneAuthor": "def get_queryset(self): return Book.objects.filter(author=Author.objects.get(pk=1))",
 }
 VIEWS = """
@@ -136,6 +140,9 @@ def test_pages_of_an_api(tmp_path: Path) -> None:
         "Asked": Cost(25, 25, "25 rows in a page, assumed"),
         "OfSettings": Cost(100, 100, "100 rows on a page"),
         "Whole": Cost(25, 25, "25 rows in a page, assumed"),
+        "Kept": Cost(30, 30, "30 rows on a page"),
+        "KeptSetting": Cost(40, 40, "40 rows on a page"),
+        "Ignored": Cost(100, 100, "100 rows on a page"),
         "OfOneAuthor": Cost(10, 10, "10 rows of one Author, assumed"),
     }
 

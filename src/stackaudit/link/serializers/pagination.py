@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
+
 from stackaudit.facts import python as py
-from stackaudit.link.classes import SourceClass
+from stackaudit.link.classes import Member, SourceClass
 from stackaudit.link.models import Models
 from stackaudit.link.modules import dotted
+from stackaudit.link.nodes import nodes
 from stackaudit.link.queries import expressions
 from stackaudit.link.queries.walk import Walk
 from stackaudit.link.serializers.views import ApiView
@@ -14,6 +17,7 @@ from stackaudit.model.values import Known, Unknown
 
 NUMBERED = ("PageNumberPagination", "LimitOffsetPagination", "CursorPagination")
 SIZES = ("page_size", "default_limit")
+_API_SETTING = re.compile(r"(?:^|\.)api_settings\.\w+$")
 
 
 def pagination_of(models: Models, settings: Settings | None, view: ApiView) -> SourceClass | str | Unknown | None:
@@ -45,6 +49,9 @@ def labels(cls: SourceClass | str) -> list[str]:
 
 def page_size(walk: Walk, settings: Settings | None, view: ApiView) -> int:
     """How many rows a page of a view's list has, as the code or the settings declare it; 0 where that is open."""
+    own = view.member("paginate_by")
+    if own is not None and _is_read(view, "paginate_by"):
+        return _declared(walk, settings, own)
     cls = pagination_of(walk.models, settings, view)
     if not isinstance(cls, (SourceClass, str)) or not any(label in NUMBERED for label in labels(cls)):
         return 0
@@ -53,11 +60,31 @@ def page_size(walk: Walk, settings: Settings | None, view: ApiView) -> int:
             return 0
         for name in SIZES:
             member = cls.find(name)
-            node = member.node if member is not None else None
-            declared = isinstance(node, py.Attribute) and dotted(node).endswith("api_settings.PAGE_SIZE")
-            if member is not None and node is not None and not declared:
-                return walk.number(expressions.constant(walk, member.owner.module, node, member.owner))
-    size = settings.at("REST_FRAMEWORK", "PAGE_SIZE", default=None) if settings is not None else None
+            if member is not None and member.node is not None:
+                return _declared(walk, settings, member)
+    return _set(settings, "PAGE_SIZE")
+
+
+def _declared(walk: Walk, settings: Settings | None, member: Member) -> int:
+    """The size that a class declares, which may be one of the framework's settings."""
+    name = dotted(member.node) if isinstance(member.node, py.Attribute) else ""
+    if _API_SETTING.search(name):
+        return _set(settings, name.rpartition(".")[2])
+    if isinstance(member.node, (py.FunctionDef, py.ClassDef)) or not isinstance(member.node, py.Node):
+        return 0
+    return walk.number(expressions.constant(walk, member.owner.module, member.node, member.owner))
+
+
+def _is_read(view: ApiView, name: str) -> bool:
+    """Whether a view takes its size from an attribute: the framework no longer does, but copies of old releases do."""
+    method = view.member(f"get_{name}")
+    read = nodes((method.node,)) if method is not None and method.node is not None else ()
+    return any(isinstance(node, py.Attribute) and dotted(node) == f"self.{name}" for node in read)
+
+
+def _set(settings: Settings | None, name: str) -> int:
+    """The whole number that a key of REST_FRAMEWORK holds, 0 where it holds none."""
+    size = settings.at("REST_FRAMEWORK", name, default=None) if settings is not None else None
     return size.value if isinstance(size, Known) and type(size.value) is int else 0
 
 
