@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from stackaudit.checks import orm
-from tests.checks.test_orm_severities import causes, failures
+from stackaudit.model.verdict import Fail
+from tests.checks.test_orm_severities import causes, failures, linked
 
 QUESTIONS = {
     "beside_pictures": """
@@ -414,3 +415,36 @@ def test_values_of_prefetched_rows_are_read_from_them(tmp_path: Path) -> None:
         '`author.book_set.values_list("title", flat=True)`: `values_list()` asks the database even where `book_set` is '
         "prefetched."
     )
+
+
+VALIDATING = """
+from rest_framework import serializers
+
+class {name}({base}):
+    def {method}(self, attrs):
+        attrs = super().{method}(attrs)
+        for name in {source}:
+            print(Shelf.objects.get(name=name))
+        return attrs
+"""
+
+
+def test_what_a_client_has_posted_is_a_handful(tmp_path: Path) -> None:
+    base = "serializers.Serializer"
+    cases = {
+        "OneField": (base, "validate", "attrs['names']", "few"),
+        "OneFieldIfGiven": (base, "validate", "attrs.get('names', [])", "few"),
+        "OfItsOwn": (base, "validate", "self.names['all']", "given"),
+        "AnotherMethod": (base, "prepare", "attrs['names']", "given"),
+        "NoSerializer": ("Exception", "validate", "attrs['names']", "given"),
+    }
+    files = {
+        f"shop/{name.lower()}.py": "from shop.models import Shelf\n"
+        + VALIDATING.format(name=name, base=given, method=method, source=source)
+        for name, (given, method, source, _) in cases.items()
+    }
+    models = "from django.db import models\n\nclass Shelf(models.Model):\n    name = models.CharField(max_length=9)\n"
+    files |= {"requirements.txt": "django==5.2\n", "shop/__init__.py": "", "shop/models.py": models}
+    found = [item for item in orm.query_in_loop(linked(tmp_path, files)) if isinstance(item, Fail)]
+    causes = {item.site.place.path.removeprefix("shop/").removesuffix(".py"): item.cause for item in found}
+    assert causes == {name.lower(): cause for name, (*_, cause) in cases.items()}

@@ -21,6 +21,9 @@ _FORM = re.compile(r"(?:^|\.)request\.(?:POST|GET)$")
 _OF_DICTS = frozenset({"items", "keys", "lists", "values"})
 _HANDING = frozenset({"dict", "enumerate", "frozenset", "iter", "list", "reversed", "set", "sorted", "tuple", "zip"})
 _FEW_KEYS = 3
+_SERIALIZERS = "rest_framework.serializers."
+_OF_VALIDATE = 2
+"""The parameters of `validate(self, attrs)`."""
 _DEEPEST = 8
 
 
@@ -36,7 +39,26 @@ def is_short(listed: Container[Place], callers: Callers, turns: Turns, event: Ev
         or turns.is_cut(event)
         or FEW.search(event.loop.text) is not None
         or _CLEANED.search(turns.source(event)) is not None
+        or _is_of_posted(turns, event)
         or is_of_pieces(callers, turns, event)
+    )
+
+
+def _is_of_posted(turns: Turns, event: Event) -> bool:
+    """Whether a loop goes through one field of what a client has posted, in the `validate()` of a serializer.
+
+    Related fields in it have asked for each element already.
+    """
+    function = turns.sources.function(event.loop.place) if event.loop is not None else None
+    if event.loop is None or function is None or function.name != "validate" or len(function.params) != _OF_VALIDATE:
+        return False
+    module, tree = turns.sources.modules[event.loop.place.path], turns.sources.tree(event.loop.place.path)
+    holder = tree.get(function)
+    given = re.compile(rf"\b{function.params[-1].name}(?:\[|\.(?:get|pop)\()")
+    return (
+        isinstance(holder, py.ClassDef)
+        and any(base.startswith(_SERIALIZERS) for base in turns.classes.build(module, holder).externals)
+        and given.search(turns.source(event)) is not None
     )
 
 

@@ -56,6 +56,7 @@ class Turns:
         self._kept = stack.queries.walk.kept
         self.sources = stack.sources
         self.many = self._works.many
+        self.classes = stack.models.classes
         many = [(name, item.relation) for model in stack.models for name, item in model.relations.items() if item.many]
         others = {name for name, kind in many if kind not in _LINKED}
         self.linked = {name for name, kind in many if kind in _LINKED} - others
