@@ -104,6 +104,11 @@ def imported(request):
     page = Paginator(Book.objects.order_by("pk"), PER_PAGE).get_page(request.GET.get("page"))
     return render(request, "imported.html", {"object_list": page})
 
+def of_a_list(request):
+    found = [book for book in Book.objects.order_by("pk") if book.pk % 2]
+    page = Paginator(found, PER_PAGE).get_page(request.GET.get("page"))
+    return render(request, "of_a_list.html", {"object_list": page.object_list})
+
 def of_one_author(request, pk):
     author = Author.objects.get(pk=pk)
     page = Paginator(author.book_set.order_by("pk"), per_page=PER_PAGE).page(1)
@@ -148,7 +153,7 @@ def test_pages_of_an_api(tmp_path: Path) -> None:
 
 
 def test_pages_of_templates(tmp_path: Path) -> None:
-    names = ("Constant", "Setting", "imported", "of_one_author", "long_of_one_author", "asked")
+    names = ("Constant", "Setting", "imported", "of_a_list", "of_one_author", "long_of_one_author", "asked")
     shown = "{% for book in object_list %}{{ book.editor }}{% endfor %}"
     files = {f"shop/templates/{name}.html": shown for name in names} | {"shop/views.py": VIEWS}
     found = [item for item in template.n_plus_one(stack(tmp_path, files)) if isinstance(item, Fail)]
@@ -157,6 +162,7 @@ def test_pages_of_templates(tmp_path: Path) -> None:
         "Constant.html": ("", "30 rows on a page"),
         "Setting.html": ("", "15 rows on a page"),
         "imported.html": ("", "15 rows on a page"),
+        "of_a_list.html": ("", "15 rows on a page"),
         "of_one_author.html": ("detail", "15 rows on a page"),
         "long_of_one_author.html": ("", "200 rows on a page"),
         "asked.html": ("", "25 rows on a page, assumed"),

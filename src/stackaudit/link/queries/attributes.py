@@ -157,6 +157,8 @@ def attribute(walk: Walk, value: Value, name: str, at: At) -> Value:
             return Seq(Other(value.loops), None, value.loops, "pages")
         case Mapping() if name == "object_list" and value.get("@paginator") is not None:
             return value.get("@paginator") or UNKNOWN
+        case Seq(page=page) if page and name == "object_list":
+            return value
         case Seq() | Mapping() | Const():
             return Method(value, name, value.loops)
         case _:

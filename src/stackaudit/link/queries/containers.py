@@ -21,7 +21,9 @@ def of_container(
             if name in ("page", "get_page", "aget_page"):
                 made = held if isinstance(held, Rows) else known.loaded(walk, held, at)
                 page = walk.number(receiver.get("@per_page") or UNKNOWN)
-                return replace(made, limited=True, page=page) if isinstance(made, Rows) else made
+                if isinstance(made, Rows):
+                    return replace(made, limited=True, page=page)
+                return Seq(loops.element_of(made), None, made.loops, page=page) if page else made
             return Other()
         if name == "items":
             pairs = tuple(Seq(UNKNOWN, (Const(key), value)) for key, value in receiver.items)

@@ -106,6 +106,8 @@ def enter(walk: Walk, value: Value, at: At, text: str = "the loop", bounded: str
     loop = Loop(place_of(at), len(walk.frames), bounded or bound_of(value), text, walk.guard)
     if isinstance(value, Rows):
         loop.page, loop.behind, loop.owner, loop.second = value.page, _behind(value), _owner(value), value.second
+    elif isinstance(value, Seq):
+        loop.page = value.page
     running = frozenset(walk.loops)
     walk.loops.append(loop)
     element = turned(element_of(value), loop, running)

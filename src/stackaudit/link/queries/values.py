@@ -121,12 +121,16 @@ class Related(Struct, frozen=True, cache_hash=True):
 
 
 class Seq(Struct, frozen=True, cache_hash=True):
-    """A list, tuple, set or generator; `items` where every element is known, else `element` stands for each."""
+    """A list, tuple, set or generator; `items` where every element is known, else `element` stands for each.
+
+    `page` is of how many elements it is a page, 0 where it is none or that is not known.
+    """
 
     element: Value
     items: tuple[Value, ...] | None = None
     loops: frozenset[Loop] = NO_LOOPS
     bounded: str = ""
+    page: int = 0
 
 
 class Mapping(Struct, frozen=True, cache_hash=True):
