@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from stackaudit.link.admin import Admin
 from stackaudit.link.admin.walk import Changelists
 from stackaudit.link.pages.events import Repeat, grouped, inner_place, is_indirect, named
+from stackaudit.link.queries.annotations import used
 from stackaudit.link.queries.events import Event
-from stackaudit.link.queries.reading import used
 from stackaudit.link.stack import Stack
 from stackaudit.model.source import Place
 from stackaudit.model.verdict import Cost, Fail, Pass, Site, Unsure, Verdict

@@ -26,20 +26,10 @@ from stackaudit.link.queries.advice import (
     takes_calls,
     with_branches,
 )
+from stackaudit.link.queries.annotations import annotated, numbers, unnumbered, used
 from stackaudit.link.queries.events import Event
 from stackaudit.link.queries.origins import Origin
-from stackaudit.link.queries.reading import (
-    TextOf,
-    annotated,
-    asked_for_each,
-    is_of_row,
-    no_text,
-    numbers,
-    read_itself,
-    readings,
-    unnumbered,
-    used,
-)
+from stackaudit.link.queries.reading import TextOf, asked_for_each, is_of_row, no_text, read_itself, readings
 from stackaudit.link.queries.sharing import instead, is_listed, prefetches
 from stackaudit.model.source import Place
 from stackaudit.model.verdict import Cost, Step

@@ -4,10 +4,11 @@ Rooms: `table` (what each queryset method costs), `loading` (what rows bring wit
 expressions that make and ask querysets), `values` (what an expression stands for), `joining` (two values become one),
 `walk` (frames, loops, recording), `access` (attributes of rows, evaluation), `rows`, `writes` (methods of querysets),
 `signals` (who waits for writes), `calls`, `expressions`, `displays` (lists, dictionaries and comprehensions),
-`statements`, `memos` (dictionaries that remember answers), `comparisons` (what is certain of conditions), `loops`,
-`known` (builtins, Django's helpers), `events` (what is found), `advice` (what to append to a queryset), `reading` (how
-to read what is loaded then), `sharing` (what helps where others run the code that asks), `entries` (where the walk
-begins).
+`statements`, `branches` (what all arms of a condition ask for), `guards` (conditions that guard a query), `memos`
+(dictionaries that remember answers), `comparisons` (what is certain of conditions), `loops`, `known` (builtins,
+Django's helpers), `events` (what is found), `advice` (what to append to a queryset), `reading` (how to read what is
+loaded then), `annotations` (numbers that rows bring), `sharing` (what helps where others run the code that asks),
+`entries` (where the walk begins).
 
 Entry interface for whoever brings rows from elsewhere (templates, serializers, admin):
 

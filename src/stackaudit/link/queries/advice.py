@@ -7,12 +7,11 @@ from collections.abc import Iterable, Iterator
 from msgspec.structs import replace
 
 from stackaudit.link.models.model import Model
+from stackaudit.link.queries.annotations import annotated, annotation, numbers, unnumbered, used
 from stackaudit.link.queries.events import Event
 from stackaudit.link.queries.origins import HOOKS, UNCHUNKED, Origin
 from stackaudit.link.queries.reading import (
     TextOf,
-    annotated,
-    annotation,
     is_narrowed,
     is_number,
     is_of_row,
@@ -20,11 +19,8 @@ from stackaudit.link.queries.reading import (
     looked_at,
     manager,
     no_text,
-    numbers,
     read_itself,
     readings,
-    unnumbered,
-    used,
 )
 from stackaudit.link.queries.sharing import instead, is_listed, prefetches, ways, with_keys
 from stackaudit.model.source import Place

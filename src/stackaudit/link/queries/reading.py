@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 from stackaudit.link.models.model import Model
 from stackaudit.link.queries.events import Event
-from stackaudit.link.queries.origins import Asking, Origin
+from stackaudit.link.queries.origins import Asking
 from stackaudit.link.queries.table import ASYNC
 from stackaudit.model.prose import in_words
 from stackaudit.model.source import Place
@@ -19,10 +19,10 @@ NUMBERS = frozenset({"count", "exists"})
 """Methods that ask for a number of rows, or for whether there are any."""
 _ANSWERED = frozenset({"", "…", "[…]", "all", "count", "exists", "contains"})
 _PICKS = frozenset({"first", "last", "get", "earliest", "latest"})
-_FILTERS = frozenset({"filter", "exclude"})
-_SORTS = frozenset({"order_by", "reverse"})
+FILTERS = frozenset({"filter", "exclude"})
+SORTS = frozenset({"order_by", "reverse"})
 _VALUES = frozenset({"values", "values_list"})
-_LOADS = frozenset({"select_related", "prefetch_related", "only", "defer", "using"})
+LOADS = frozenset({"select_related", "prefetch_related", "only", "defer", "using"})
 _HEAD = re.compile(r"([\w.\[\]\"]*)\.\w+\(")
 _FLAT = re.compile(r'\.values_list\("([a-z]\w*?)", flat=True\)$')
 _KEYWORD = re.compile(r"[(,]\s*(\w+)=(?!=)")
@@ -30,7 +30,7 @@ _PATH = re.compile(r'"-?(\w+__\w+)"')
 _FIRST = re.compile(r"\.first(?=$|[.|])")
 _CUT = re.compile(r"\|slice:[^|]*$")
 _FEW = " (where each row has few of them)"
-_SAID = 3
+SAID = 3
 """So many places are told one by one."""
 
 
@@ -81,12 +81,12 @@ def is_narrowed(event: Event) -> bool:
     asking = event.asking
     if event.kind != "reverse" or asking is None or not is_rewritten(event) or not asking.is_broad or asking.varies:
         return False
-    return not plain(asking.last) and asking.methods <= _FILTERS | _SORTS | _LOADS | _VALUES | {"distinct"}
+    return not plain(asking.last) and asking.methods <= FILTERS | SORTS | LOADS | _VALUES | {"distinct"}
 
 
 def takes_less(asking: Asking) -> bool:
     """Whether a query brings less than all rows, so that reading all of them costs more where nothing is prefetched."""
-    wanted = asking.methods - _SORTS - _LOADS - {"distinct", "all"}
+    wanted = asking.methods - SORTS - LOADS - {"distinct", "all"}
     return bool(wanted) or plain(asking.last) in _PICKS | NUMBERS | {"aggregate"}
 
 
@@ -117,16 +117,16 @@ def readings(events: Iterable[Event], text_of: TextOf = no_text) -> list[str]:
         more = list(dict.fromkeys(f"`{'__'.join(path)}`" for event in bypassed for path in looked_at(event)))
         uses = list(dict.fromkeys(use for event in found if event.asking is not None for use in event.asking.uses))
         told.append(
-            f"{place} {in_words(instead, ', and ', _SAID)}: {in_words(methods, most=_SAID)} {ask} the database even "
-            f"where {in_words(names, most=_SAID)} {'is' if len(names) == 1 else 'are'} prefetched."
-            + (f" That looks at {in_words(more, most=_SAID)}: prefetch that, too." if more else "")
+            f"{place} {in_words(instead, ', and ', SAID)}: {in_words(methods, most=SAID)} {ask} the database even "
+            f"where {in_words(names, most=SAID)} {'is' if len(names) == 1 else 'are'} prefetched."
+            + (f" That looks at {in_words(more, most=SAID)}: prefetch that, too." if more else "")
             + (
-                f" What it gives is a list then, which has no such methods: change {in_words(uses, most=_SAID)}."
+                f" What it gives is a list then, which has no such methods: change {in_words(uses, most=SAID)}."
                 if uses
                 else ""
             )
         )
-    return told[:_SAID]
+    return told[:SAID]
 
 
 def read_itself(events: Iterable[Event], text_of: TextOf = no_text) -> list[str]:
@@ -141,7 +141,7 @@ def read_itself(events: Iterable[Event], text_of: TextOf = no_text) -> list[str]
                 f"write `{text.replace(way, '.', 1)}` for `{text}`" if text.count(way) == 1 else "read the row itself"
             )
             told[f"{again}{shown}."] = None
-    return list(told)[:_SAID]
+    return list(told)[:SAID]
 
 
 def looked_at(event: Event) -> Iterator[Path]:
@@ -192,7 +192,7 @@ def _instead(event: Event, text_of: TextOf) -> str:
         if len(_FIRST.findall(text)) == 1:
             return f"write `{_FIRST.sub('.all.0', text)}` for `{text}`"
         return "write `.all.0` for `.first`"
-    if methods and methods <= _LOADS and not last:
+    if methods and methods <= LOADS and not last:
         return f"read {rows} and have the prefetch load what the rows need in turn, here and for other callers"
     if last == "exists":
         return f"look for one in {rows} in Python{_FEW}"
@@ -200,11 +200,11 @@ def _instead(event: Event, text_of: TextOf) -> str:
         return f"count over {rows} in Python"
     if last in _PICKS:
         return f"pick from {rows} in Python, or let the rows bring it by `annotate(…=Subquery(…))` where each has many"
-    if methods and methods <= _SORTS:
+    if methods and methods <= SORTS:
         return f"sort {rows} in Python"
-    if methods <= _FILTERS | _SORTS | _LOADS | {"distinct"}:
-        return f"filter {rows} in Python{_FEW}" if methods & _FILTERS else f"read {rows}, each once"
-    if methods & _FILTERS and methods <= _FILTERS | _SORTS | _LOADS | _VALUES | {"distinct"}:
+    if methods <= FILTERS | SORTS | LOADS | {"distinct"}:
+        return f"filter {rows} in Python{_FEW}" if methods & FILTERS else f"read {rows}, each once"
+    if methods & FILTERS and methods <= FILTERS | SORTS | LOADS | _VALUES | {"distinct"}:
         return f"filter {rows} in Python{_FEW} and take the values from those"
     return f"work it out from {rows} in Python"
 
@@ -234,34 +234,6 @@ def _is_manager(text: str, event: Event) -> bool:
     return bool(row) and name == event.path[-1]
 
 
-def numbers(events: Iterable[Event], kept: Iterable[Path] = ()) -> list[Event]:
-    """The events that ask for nothing but a number which the rows can bring, one for each expression.
-
-    Where the rows are wanted anyway, for another event or as one of the paths `kept`, they tell their number; so does
-    a prefetch below other rows, where no filter narrows it.
-    """
-    found = [event for event in events if event.path]
-    wanted = {*kept, *(event.path for event in found if not is_number(event))}
-    paths = {*wanted, *(event.path for event in found)}
-    told: dict[tuple[Place | None, Path], Event] = {}
-    for event in found:
-        path = event.path
-        is_wanted = path in wanted or any(other[: len(path)] == path != other for other in paths)
-        if is_number(event) and not is_wanted and (is_of_row(event) or not is_answered(event)):
-            told.setdefault(_key(event), event)
-    return list(told.values())
-
-
-def _key(event: Event) -> tuple[Place | None, Path]:
-    return event.asking.place if event.asking is not None else None, event.path
-
-
-def unnumbered(events: Iterable[Event], told: list[Event]) -> list[Event]:
-    """The events that ask for more than the numbers `told`."""
-    keys = {_key(event) for event in told}
-    return [event for event in events if _key(event) not in keys]
-
-
 def is_of_row(event: Event) -> bool:
     """Whether the relation is one of the queryset's own row, or of one that belongs to it and is read beside it."""
     if len(event.path) > 1 and (event.asking is None or event.asking.where != event.where):
@@ -280,81 +252,9 @@ def is_of_one(event: Event) -> bool:
     return True
 
 
-def annotation(event: Event) -> str:
-    """The expression that brings the number which an event asks for: `Count("items", distinct=True)`.
-
-    A queryset may join other rows already, which a Count counts twice, and another join would change what it counts
-    itself: https://docs.djangoproject.com/en/stable/topics/db/aggregation/#combining-multiple-aggregations
-    """
-    asking, relation = event.asking, event.relation
-    assert asking is not None
-    last, is_narrowed = plain(asking.last), bool(asking.methods - _SORTS - _LOADS)
-    is_count = last == "count" and asking.methods <= _FILTERS | _SORTS | _LOADS
-    if is_count and not _aggregates(event.origin):
-        name = relation.query_name if relation is not None else ""
-        narrowing = ", filter=Q(…)" if is_narrowed else ""
-        return f'Count("{"__".join([*event.path[:-1], name or event.path[-1]])}", distinct=True{narrowing})'
-    target = relation.target if relation is not None else None
-    back = (relation.remote_query_name or relation.remote) if relation is not None else ""
-    if target is None or not back or len(event.path) > 1:
-        return "Exists(…)" if last == "exists" else "Subquery(…)"
-    rows = f'{manager(target)}.filter({back}=OuterRef("pk"){", …" if is_narrowed else ""})'
-    if last == "exists":
-        return f"Exists({rows})"
-    if is_count:  # a Subquery that finds no group gives None
-        return f'Coalesce(Subquery({rows}.values("{back}").annotate(n=Count("pk")).values("n")), 0)'
-    return f"Subquery({rows}.values(…))"
-
-
-def _aggregates(origin: Origin | None) -> bool:
-    """Whether a queryset annotates something already, as far as its text tells."""
-    while origin is not None:
-        if ".annotate(" in origin.text:
-            return True
-        origin = origin.refined
-    return False
-
-
 def manager(model: Model) -> str:
     """The manager of a model as one writes it: `Book.objects`."""
     return f"{model.name}.{model.default_manager or 'objects'}"
-
-
-def annotated(events: list[Event]) -> str:
-    """The call that brings numbers with the rows: `.annotate(…=Count("items"))`."""
-    made = list(dict.fromkeys(f"…={annotation(item)}" for item in events))
-    more = ", …" if len(made) > _SAID else ""
-    return f".annotate({', '.join(made[:_SAID])}{more})"
-
-
-def used(events: list[Event], text_of: TextOf = no_text, several: frozenset[str] = frozenset()) -> str:
-    """Where the annotated numbers are to be read, as it follows the annotation.
-
-    `several` are the templates that show rows of several querysets.
-    """
-    here: list[str] = []
-    shows: dict[str, list[str]] = {}
-    lets: dict[str, None] = {}
-    for event in events:
-        asking = event.asking
-        assert asking is not None
-        text = f"`{shown(asking, text_of) or event.method}`"
-        if event.origin is not None and asking.where == event.origin.where:
-            here.append(text)
-        elif hands_on(event):
-            caller = text_of(event.place) or event.text or f"{event.method}()"
-            shows.setdefault(f"`{event.query.path}`", []).append(f"`{caller}`")
-        elif not asking.text:
-            shows.setdefault(f"`{asking.where}`", []).append(text)
-        else:
-            lets[f"`{asking.where}`"] = None
-    told = [f"and use that in place of {in_words(list(dict.fromkeys(here)), most=_SAID)}"] if here else []
-    for place, texts in shows.items():
-        more = ", where every view then has to bring it" if place.strip("`") in several else ""
-        told.append(f"and show that in place of {in_words(list(dict.fromkeys(texts)), most=_SAID)} in {place}{more}")
-    return " ".join(
-        [*told, *([f"and let {in_words([*lets], most=_SAID)} use that where the row has it"] if lets else [])]
-    )
 
 
 def shown(asking: Asking, text_of: TextOf = no_text) -> str:
@@ -378,7 +278,7 @@ def asked_for_each(events: Iterable[Event], text_of: TextOf = no_text, brought: 
         text = shown(asking, text_of).removeprefix("*")
         place = f"`{text}` in `{asking.where}`" if text else f"`{asking.where}`"
         told[f"{place} runs for each row: {_once(event, plain(asking.last), brought)}."] = None
-    return " ".join(list(told)[:_SAID])
+    return " ".join(list(told)[:SAID])
 
 
 def _once(event: Event, last: str, brought: str) -> str:

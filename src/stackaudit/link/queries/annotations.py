@@ -1,0 +1,126 @@
+"""Numbers and answers that rows bring by `annotate()`, so that nobody has to ask for each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from stackaudit.link.queries.events import Event
+from stackaudit.link.queries.origins import Origin
+from stackaudit.link.queries.reading import (
+    FILTERS,
+    LOADS,
+    SAID,
+    SORTS,
+    Path,
+    TextOf,
+    hands_on,
+    is_answered,
+    is_number,
+    is_of_row,
+    manager,
+    no_text,
+    plain,
+    shown,
+)
+from stackaudit.model.prose import in_words
+from stackaudit.model.source import Place
+
+
+def numbers(events: Iterable[Event], kept: Iterable[Path] = ()) -> list[Event]:
+    """The events that ask for nothing but a number which the rows can bring, one for each expression.
+
+    Where the rows are wanted anyway, for another event or as one of the paths `kept`, they tell their number; so does
+    a prefetch below other rows, where no filter narrows it.
+    """
+    found = [event for event in events if event.path]
+    wanted = {*kept, *(event.path for event in found if not is_number(event))}
+    paths = {*wanted, *(event.path for event in found)}
+    told: dict[tuple[Place | None, Path], Event] = {}
+    for event in found:
+        path = event.path
+        is_wanted = path in wanted or any(other[: len(path)] == path != other for other in paths)
+        if is_number(event) and not is_wanted and (is_of_row(event) or not is_answered(event)):
+            told.setdefault(_key(event), event)
+    return list(told.values())
+
+
+def _key(event: Event) -> tuple[Place | None, Path]:
+    return event.asking.place if event.asking is not None else None, event.path
+
+
+def unnumbered(events: Iterable[Event], told: list[Event]) -> list[Event]:
+    """The events that ask for more than the numbers `told`."""
+    keys = {_key(event) for event in told}
+    return [event for event in events if _key(event) not in keys]
+
+
+def annotation(event: Event) -> str:
+    """The expression that brings the number which an event asks for: `Count("items", distinct=True)`.
+
+    A queryset may join other rows already, which a Count counts twice, and another join would change what it counts
+    itself: https://docs.djangoproject.com/en/stable/topics/db/aggregation/#combining-multiple-aggregations
+    """
+    asking, relation = event.asking, event.relation
+    assert asking is not None
+    last, is_narrowed = plain(asking.last), bool(asking.methods - SORTS - LOADS)
+    is_count = last == "count" and asking.methods <= FILTERS | SORTS | LOADS
+    if is_count and not _aggregates(event.origin):
+        name = relation.query_name if relation is not None else ""
+        narrowing = ", filter=Q(…)" if is_narrowed else ""
+        return f'Count("{"__".join([*event.path[:-1], name or event.path[-1]])}", distinct=True{narrowing})'
+    target = relation.target if relation is not None else None
+    back = (relation.remote_query_name or relation.remote) if relation is not None else ""
+    if target is None or not back or len(event.path) > 1:
+        return "Exists(…)" if last == "exists" else "Subquery(…)"
+    rows = f'{manager(target)}.filter({back}=OuterRef("pk"){", …" if is_narrowed else ""})'
+    if last == "exists":
+        return f"Exists({rows})"
+    if is_count:  # a Subquery that finds no group gives None
+        return f'Coalesce(Subquery({rows}.values("{back}").annotate(n=Count("pk")).values("n")), 0)'
+    return f"Subquery({rows}.values(…))"
+
+
+def _aggregates(origin: Origin | None) -> bool:
+    """Whether a queryset annotates something already, as far as its text tells."""
+    while origin is not None:
+        if ".annotate(" in origin.text:
+            return True
+        origin = origin.refined
+    return False
+
+
+def annotated(events: list[Event]) -> str:
+    """The call that brings numbers with the rows: `.annotate(…=Count("items"))`."""
+    made = list(dict.fromkeys(f"…={annotation(item)}" for item in events))
+    more = ", …" if len(made) > SAID else ""
+    return f".annotate({', '.join(made[:SAID])}{more})"
+
+
+def used(events: list[Event], text_of: TextOf = no_text, several: frozenset[str] = frozenset()) -> str:
+    """Where the annotated numbers are to be read, as it follows the annotation.
+
+    `several` are the templates that show rows of several querysets.
+    """
+    here: list[str] = []
+    shows: dict[str, list[str]] = {}
+    lets: dict[str, None] = {}
+    for event in events:
+        asking = event.asking
+        assert asking is not None
+        text = f"`{shown(asking, text_of) or event.method}`"
+        if event.origin is not None and asking.where == event.origin.where:
+            here.append(text)
+        elif hands_on(event):
+            caller = text_of(event.place) or event.text or f"{event.method}()"
+            shows.setdefault(f"`{event.query.path}`", []).append(f"`{caller}`")
+        elif not asking.text:
+            shows.setdefault(f"`{asking.where}`", []).append(text)
+        else:
+            lets[f"`{asking.where}`"] = None
+    told = [f"and use that in place of {in_words(list(dict.fromkeys(here)), most=SAID)}"] if here else []
+    for place, texts in shows.items():
+        more = ", where every view then has to bring it" if place.strip("`") in several else ""
+        told.append(f"and show that in place of {in_words(list(dict.fromkeys(texts)), most=SAID)} in {place}{more}")
+    return " ".join(
+        [*told, *([f"and let {in_words([*lets], most=SAID)} use that where the row has it"] if lets else [])]
+    )
