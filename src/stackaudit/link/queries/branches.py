@@ -16,6 +16,8 @@ def shared(walk: Walk, start: int, middle: int, guard: int) -> None:
     The first one was walked from `start` to `middle` of what the walk has reached, the other one since; `guard` is the
     number of conditions around both.
     """
+    if not start < middle < len(walk.reached):
+        return
     sure = [item for item in walk.reached[start:] if item.guard == guard + 1]
     deep = len([item for item in walk.reached[start:middle] if item.guard == guard + 1])
     one, other = ({item.what for item in part} for part in (sure[:deep], sure[deep:]))
