@@ -149,6 +149,30 @@ class Author(Numbered):
     ]
 
 
+def test_an_index_of_a_base_that_declares_the_other_one_too(tmp_path: Path) -> None:
+    models = """\
+from django.db import models
+
+class Numbered(models.Model):
+    number = models.IntegerField(db_index=True)
+    name = models.CharField(max_length=9)
+
+    class Meta:
+        abstract = True
+        indexes = [models.Index(fields=["number", "name"])]
+
+class Author(Numbered):
+    pass
+"""
+    assert told(tmp_path, orm.duplicate_index, models=models) == [
+        (
+            "field",
+            "Write `db_index=False` on `number` of Numbered and make migrations: the one on (number, name) stands "
+            "there, too, for every model that keeps its Meta.",
+        ),
+    ]
+
+
 WSGI = """\
 import os
 from django.core.wsgi import get_wsgi_application

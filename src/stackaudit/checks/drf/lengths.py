@@ -20,18 +20,20 @@ _PLAIN = frozenset({
 _STAMPS = frozenset({"DateField", "DateTimeField"})
 _COLUMNS = 4
 _CREATING = frozenset({"ModelViewSet", "CreateModelMixin", "CreateAPIView", "ListCreateAPIView"})
+_FIXED = frozenset({"auth.Group", "auth.Permission", "contenttypes.ContentType", "sites.Site"})
+"""Tables of Django whose rows the project's code decides."""
 _OFF = ("disable", "no_", "without", "skip", "off")
 
 
 def length(stack: Stack, view: ApiView) -> str:
-    """What keeps the list of a view short, "" for nothing: "single" (one row), or a cause of the rule.
+    """What keeps the list of a view short, "" for nothing: "single" (one row, or those the code fixes), or a cause.
 
     "chosen": an attribute of the view switches pagination off. "own": the rows of the user who asks. "lookup": names
     that other tables point to. "kept": nothing but staff and commands makes rows.
     """
     rows = next((item.rows for item in stack.api.listings if item.view is view), None)
     model = _model_of(stack, view)
-    if model is not None and _is_single(model):
+    if model is not None and (model.label in _FIXED or _is_single(model)):
         return "single"
     if isinstance(rows, Rows) and model is not None and _is_straight(view) and _is_own(stack, model, rows):
         return "own"

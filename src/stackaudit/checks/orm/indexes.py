@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from stackaudit.facts import python as py
+from stackaudit.link.classes import SourceClass
 from stackaudit.link.indexes import Index, indexes_of
 from stackaudit.link.models.model import Model
 from stackaudit.link.queries.values import Manager
@@ -53,15 +54,20 @@ def _judge(model: Model, index: Index, number: int, found: list[Index], mysql: b
     values = {"model": model.name, "columns": columns, "other": _named(by)}
     related = (Step(by.place, "begins with the same columns"),) if by.place != index.place else ()
     cause = {"foreign key": "foreign-key", "field": "field", "index": ""}[index.asked]
-    return Fail(site, values, cause, related, fix=_without(model, index, values["other"]))
+    return Fail(site, values, cause, related, fix=_without(model, index, by))
 
 
-def _without(model: Model, index: Index, other: str) -> str:
-    """How to be rid of an index."""
-    columns = ", ".join(index.columns)
+def _without(model: Model, index: Index, by: Index) -> str:
+    """How to be rid of an index that `by` replaces."""
+    columns, other = ", ".join(index.columns), _named(by)
     field = model.columns.get(columns)
     found = model.cls.find(columns) if model.cls is not None else None
     if found is not None and found.owner is not model.cls and index.asked in ("foreign key", "field"):
+        if _stands_in(by.place, found.owner):
+            return (
+                f"Write `db_index=False` on `{columns}` of {found.owner.label} and make migrations: {other} stands "
+                "there, too, for every model that keeps its Meta."
+            )
         return (
             f"Declare `{columns}` in {model.name} once more, with `db_index=False`, and make a migration: other models "
             f"take the field from {found.owner.label}, too, and may need its index. Here {other} serves."
@@ -77,6 +83,12 @@ def _without(model: Model, index: Index, other: str) -> str:
         f"Take the index on ({columns}) out of `Meta.indexes` of {model.name} and make a migration. On a large "
         "PostgreSQL table let it be `RemoveIndexConcurrently`, in a migration with `atomic = False`."
     )
+
+
+def _stands_in(place: Place, cls: SourceClass) -> bool:
+    """Whether a place lies in the body of a class."""
+    region = cls.module.facts.region(cls.node)
+    return place.path == cls.module.path and region.line <= place.region.line <= region.end_line
 
 
 def _named(index: Index) -> str:

@@ -50,6 +50,10 @@ from stackaudit.link.settings import Settings
 __all__ = ["Event", "Queries", "Rows", "Value", "fresh_walk", "release", "resolve"]
 
 
+_MADE_UP = frozenset({"existence", "write"})
+"""What is no matter where a module makes up its rows."""
+
+
 class Queries:
     """The walk over a stack and what it found; what the modules `samples`, by their paths, write is made up."""
 
@@ -69,7 +73,7 @@ class Queries:
     def events(self) -> list[Event]:
         """What was found, in the order of the walk."""
         found = self.walk.record.events
-        return [event for event in found if event.kind != "write" or event.place.path not in self._samples]
+        return [event for event in found if event.kind not in _MADE_UP or event.place.path not in self._samples]
 
     def entry(self, module: SourceModule, function: py.FunctionDef, bound: Value | None = None) -> Value:
         """What a function returns when it is called with unknown arguments."""

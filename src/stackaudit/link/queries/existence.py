@@ -81,6 +81,8 @@ def _judge(walk: Walk, node: py.Expr, call: py.Call, negated: bool) -> None:
     free = rows.evaluated or rows.cached or rows.kind != "rows"
     if free or (isinstance(asked, py.Name) and _gone_through(walk, asked.id)):
         walk.add("existence", "pass", at, None, rows=rows, why="the rows are loaded anyway")
+    elif any(rows.model is not None and _is_of_key(rows.model, name) for name in rows.narrowed):
+        walk.add("existence", "pass", at, None, rows=rows, why="there is one row at most to count")
     else:
         walk.add("existence", "fail", at, None, rows=rows, method=written, why=_what_it_counts(rows))
 
@@ -97,13 +99,18 @@ def _what_it_counts(rows: Rows) -> str:
 
 
 def _is_of_one(model: Model, name: str) -> bool:
-    """Whether a keyword of a filter asks for one value of a foreign key, or of what is unique."""
+    """Whether a keyword of a filter asks for one value of a foreign key."""
     first, _, lookup = name.partition("__")
-    if lookup not in ("", "exact", "pk", "id"):
-        return False
-    relation, field = model.by_query_name(first), model.column(first)
+    is_relation = model.by_query_name(first) is not None or model.attname(first) is not None
+    return lookup in ("", "exact", "pk", "id") and is_relation
+
+
+def _is_of_key(model: Model, name: str) -> bool:
+    """Whether a keyword of a filter asks for one value of what is unique."""
+    first, _, lookup = name.partition("__")
+    field = model.column(first)
     unique = field is not None and is_true(field.keyword("unique"))
-    return first in ("pk", "id", model.pk) or relation is not None or model.attname(first) is not None or unique
+    return lookup in ("", "exact") and (unique or first in ("pk", "id", model.pk))
 
 
 def _number_is_used(walk: Walk, node: py.Expr, call: py.Call) -> bool:
