@@ -28,6 +28,7 @@ NGINX = b"server {\n  listen 80;\n}\n"
         ("Procfile.dev", b"", "procfile"),
         ("docker/Dockerfile.prod", b"", "dockerfile"),
         ("web.Dockerfile", b"", "dockerfile"),
+        ("docker/Dockerfile.dockerignore", b"", None),
         ("docker-compose.prod.yml", b"", "compose"),
         ("compose.yaml", b"", "compose"),
         ("production.yml", b"volumes:\n  x: {}\n\nservices:\n  web:\n", "compose"),

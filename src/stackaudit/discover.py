@@ -28,7 +28,7 @@ _TEST_FILE = re.compile(r"(test_.*|.*_tests?|tests|conftest|factories)\.py")
 
 _NAMES: tuple[tuple[str, str], ...] = (
     (r"Procfile(\..+)?", "procfile"),
-    (r"(.+\.)?(Docker|Container)file(\..+)?", "dockerfile"),
+    (r"(.+\.)?(Docker|Container)file(\.(?!dockerignore$).+)?", "dockerfile"),
     (r"(docker-)?compose([._-].+)?\.ya?ml", "compose"),
     (r".+\.service(\.(j2|jinja2|template|tpl))?", "systemd"),
     (r".+\.(sh|bash)", "shell"),
