@@ -27,6 +27,7 @@ from stackaudit.link.queries.table import MANAGER_ONLY, METHODS, method
 from stackaudit.model.source import Place, Region
 
 if TYPE_CHECKING:
+    from stackaudit.link.queries.walk import Walk
     from stackaudit.link.stack import Stack
 
 _OF_SETS = frozenset(METHODS) | MANAGER_ONLY
@@ -47,13 +48,16 @@ class Readers:
     def __init__(self, stack: Stack) -> None:
         self._sources, self._mentions, self._templates = stack.sources, stack.mentions, stack.templates
         self._models = stack.models
-        self._called = stack.queries.walk.record.called
-        self._known: dict[py.FunctionDef, list[_Reading]] = {}
+        self._called: dict[py.Node, tuple[SourceModule, py.FunctionDef]] = {}
+        self._known: dict[tuple[int, py.FunctionDef], list[_Reading]] = {}
         self._arguments: dict[str, set[Region]] = {}
 
-    def told(self, events: Iterable[Event]) -> list[Event]:
-        """Events whose `asking` says who else runs it, and what is done with what it gives."""
-        found = list(events)
+    def told(self, events: Iterable[Event], walk: Walk) -> list[Event]:
+        """Events of a walk whose `asking` says who else runs it, and what is done with what it gives.
+
+        What that walk itself saw is enough: the process that judges pages has no walk over all of the code.
+        """
+        found, self._called = list(events), walk.record.called
         free: dict[Place, set[object]] = {}
         own: dict[tuple[Place | None, Place], set[Place]] = {}
         for event in found:
@@ -125,9 +129,10 @@ class Readers:
 
     def _of(self, function: py.FunctionDef) -> list[_Reading]:
         """Where a function is called or a property is read."""
-        if function not in self._known:
-            self._known[function] = list(self._found(function))
-        return self._known[function]
+        key = id(self._called), function
+        if key not in self._known:
+            self._known[key] = list(self._found(function))
+        return self._known[key]
 
     def _found(self, function: py.FunctionDef) -> Iterator[_Reading]:
         name = function.name

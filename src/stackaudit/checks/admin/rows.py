@@ -25,7 +25,7 @@ def list_display_n_plus_one(stack: Stack) -> Iterator[Verdict]:
         if item.why:
             yield Unsure(Site(item.admin.place, f"{item.admin.name}: changelist"), item.why)
     by_admin: dict[Admin, list[Event]] = {}
-    for event in stack.readers.told(lists.events):
+    for event in stack.readers.told(lists.events, lists.walk):
         by_admin.setdefault(lists.column(event).admin, []).append(event)
     for admin, events in by_admin.items():
         repeats = grouped(events, lambda event: True)

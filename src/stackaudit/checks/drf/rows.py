@@ -35,7 +35,7 @@ def n_plus_one(stack: Stack) -> Iterator[Verdict]:
             yield Unsure(Site(listing.view.place, name), listing.why)
     for detail in {detail.view: detail for detail in api.details.unclear}.values():
         yield Unsure(Site(detail.view.place, f"{detail.view.cls.name}: retrieve"), detail.why)
-    for repeat in grouped(stack.readers.told(api.events), lambda event: not _in_method(api, event)):
+    for repeat in grouped(stack.readers.told(api.events, api.walk), lambda event: not _in_method(api, event)):
         yield _fields(api, repeat)
 
 
@@ -116,7 +116,7 @@ def method_field_query(stack: Stack) -> Iterator[Verdict]:
     """Method fields and properties that ask the database for each row."""
     api = stack.api
     found: dict[Cause, list[Event]] = {}
-    events = stack.readers.told(api.events)
+    events = stack.readers.told(api.events, api.walk)
     for event in rooted(event for event in events if event.kind in REPEATING and _in_method(api, event)):
         found.setdefault(_root(event), []).append(event)
     shown: dict[Place | None, set[str]] = {}

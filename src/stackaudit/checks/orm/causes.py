@@ -28,7 +28,7 @@ def own(stack: Stack) -> Iterator[Event]:
     """
     walked = (*stack.queries.events, *stack.declared.events)
     here = (event for event in walked if event.area == "orm" and event.place.path.endswith(".py"))
-    events = apart(stack.readers.told(here))
+    events = apart(stack.readers.told(here, stack.queries.walk))
     loaded = {(event.query, event.relation) for event in walked if event.outcome == "pass" and event.relation}
     named = _prefetched(stack)
     for event in events:

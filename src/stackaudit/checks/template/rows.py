@@ -22,7 +22,7 @@ def n_plus_one(stack: Stack) -> Iterator[Verdict]:
             querysets.setdefault(event.query.path, set()).add(event.origin.place)
     several = frozenset(path for path, found in querysets.items() if len(found) > 1)
     loaded = {event.query for event in pages.events if event.kind == "reverse" and event.outcome == "pass"}
-    for repeat in grouped(stack.readers.told(pages.events), lambda event: True):
+    for repeat in grouped(stack.readers.told(pages.events, pages.walk), lambda event: True):
         shown = frozenset(event.path[0] for event in repeat.failing if len(event.path) == 1 and event.query in loaded)
         yield _verdict(Repeat(repeat.events, shown, several), pages.text, pages.templates)
 
