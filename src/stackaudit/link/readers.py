@@ -9,16 +9,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
-import msgspec
 from msgspec.structs import replace
 
 from stackaudit.facts import python as py
 from stackaudit.facts import template as t
 from stackaudit.link.modules import SourceModule, dotted
 from stackaudit.link.nodes import nodes
-from stackaudit.link.pages.files import flat
+from stackaudit.link.pages.files import parts
 from stackaudit.link.queries.events import Event
 from stackaudit.link.queries.origins import Asking
 from stackaudit.link.queries.reading import is_answered, takes_less
@@ -30,6 +29,8 @@ if TYPE_CHECKING:
     from stackaudit.link.queries.walk import Walk
     from stackaudit.link.stack import Stack
 
+_Called: TypeAlias = "dict[py.Node, tuple[SourceModule, py.FunctionDef]]"
+"""The functions that a walk saw called, by the call."""
 _OF_SETS = frozenset(METHODS) | MANAGER_ONLY
 
 
@@ -48,7 +49,6 @@ class Readers:
     def __init__(self, stack: Stack) -> None:
         self._sources, self._mentions, self._templates = stack.sources, stack.mentions, stack.templates
         self._models = stack.models
-        self._called: dict[py.Node, tuple[SourceModule, py.FunctionDef]] = {}
         self._known: dict[tuple[int, py.FunctionDef], list[_Reading]] = {}
         self._arguments: dict[str, set[Region]] = {}
 
@@ -57,7 +57,7 @@ class Readers:
 
         What that walk itself saw is enough: the process that judges pages has no walk over all of the code.
         """
-        found, self._called = list(events), walk.record.called
+        found = list(events)
         free: dict[Place, set[object]] = {}
         own: dict[tuple[Place | None, Place], set[Place]] = {}
         for event in found:
@@ -66,13 +66,19 @@ class Readers:
                 if event.kind == "bypassed":
                     free.setdefault(event.asking.place, set()).update(self._homes(event))
         return [
-            self._told(event, event.asking, own[_asked(event, event.asking)], free.get(event.asking.place, set()))
+            self._told(
+                event,
+                event.asking,
+                walk.record.called,
+                own[_asked(event, event.asking)],
+                free.get(event.asking.place, set()),
+            )
             if event.asking is not None
             else event
             for event in found
         ]
 
-    def _told(self, event: Event, asking: Asking, places: set[Place], free: set[object]) -> Event:
+    def _told(self, event: Event, asking: Asking, called: _Called, places: set[Place], free: set[object]) -> Event:
         """One event: `places` lie on the ways of its queryset's rows, `free` is what asks for prefetched ones."""
         if event.outcome != "fail" or not event.path or is_answered(event):
             return event
@@ -85,7 +91,7 @@ class Readers:
         others: dict[str, None] = {}
         mine: list[_Reading] = []
         for function in functions:
-            for item in self._of(function):
+            for item in self._of(function, called):
                 holder = self._holder(item.place)
                 if item.place in places or holder in homes or holder in functions:
                     mine += [item] if function is functions[0] else []
@@ -93,7 +99,7 @@ class Readers:
                     others[f"{item.place.path}:{item.place.region.line}"] = None
         bodies = [_returned(function) for function in functions]
         callers = tuple(others) if takes_less(asking) else ()
-        seen = mine if callers else self._of(functions[0])
+        seen = mine if callers else self._of(functions[0], called)
         uses = [item for item in seen if item.asks] if None not in bodies and _is_lazy(bodies[-1]) else []
         told = replace(
             asking,
@@ -127,14 +133,14 @@ class Readers:
                 break
         return found if last in found else []
 
-    def _of(self, function: py.FunctionDef) -> list[_Reading]:
+    def _of(self, function: py.FunctionDef, called: _Called) -> list[_Reading]:
         """Where a function is called or a property is read."""
-        key = id(self._called), function
+        key = id(called), function
         if key not in self._known:
-            self._known[key] = list(self._found(function))
+            self._known[key] = list(self._found(function, called))
         return self._known[key]
 
-    def _found(self, function: py.FunctionDef) -> Iterator[_Reading]:
+    def _found(self, function: py.FunctionDef, called: _Called) -> Iterator[_Reading]:
         name = function.name
         is_unique = len(self._defined.get(name, ())) == 1 and name not in self._fields
         is_read = any("property" in dotted(item) for item in function.decorators)
@@ -142,7 +148,7 @@ class Readers:
             self._read.get(name, ()) if is_read else [(item.module, item.call) for item in self._mentions.named(name)]
         )
         for module, node in found:
-            known = self._called.get(node)
+            known = called.get(node)
             if (known[1] is function) if known is not None else is_unique:
                 yield _Reading(module.place(node), text_of(node, 60), self._asks(module, node))
         for path, expr in self._named.get(name, ()) if is_unique else ():
@@ -195,8 +201,8 @@ class Readers:
         """The paths of templates, by each of their parts."""
         found: dict[str, list[tuple[str, t.Path]]] = {}
         for path, file in self._templates.by_path.items():
-            for node in flat(file.tree.nodes):
-                for expr in _paths(node):
+            for expr in parts(file.tree):
+                if isinstance(expr, t.Path):
                     for part in expr.parts:
                         found.setdefault(part, []).append((path, expr))
         return found
@@ -206,10 +212,15 @@ class Readers:
         if place.path not in self._arguments:
             file = self._templates.by_path.get(place.path)
             found = self._arguments[place.path] = set()
-            for node in flat(file.tree.nodes) if file is not None else ():
-                given: list[object] = [*node.args, *node.keywords] if isinstance(node, t.Tag) else []
-                given += [arg for item in _inside(node) if isinstance(item, t.Filter) for arg in item.args]
-                found.update(expr.region for item in given for expr in _paths(item))
+            for item in parts(file.tree) if file is not None else ():
+                given = (
+                    (item.args, item.keywords)
+                    if isinstance(item, t.Tag)
+                    else item.args
+                    if isinstance(item, t.Filter)
+                    else ()
+                )
+                found.update(expr.region for expr in parts(given) if isinstance(expr, t.Path))
         return place.region in self._arguments[place.path]
 
 
@@ -230,21 +241,3 @@ def _is_lazy(value: py.Expr | None) -> bool:
     func = value.func if isinstance(value, py.Call) else None
     found = method(func.attr) if isinstance(func, py.Attribute) else None
     return found is not None and found.returns == "rows"
-
-
-def _inside(part: object) -> Iterator[object]:
-    """What a part of a template holds, without the nodes of its body."""
-    waiting = [part]
-    while waiting:
-        item = waiting.pop()
-        if item is not part and isinstance(item, t.Node):
-            continue
-        yield item
-        if isinstance(item, tuple):
-            waiting.extend(reversed(item))
-        elif isinstance(item, msgspec.Struct) and not isinstance(item, Region):
-            waiting.extend(getattr(item, name) for name in reversed(item.__struct_fields__))
-
-
-def _paths(part: object) -> Iterator[t.Path]:
-    return (item for item in _inside(part) if isinstance(item, t.Path))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 from stackaudit.facts import python as py
 from stackaudit.link.mentions import Found, meaning
@@ -17,6 +18,10 @@ from stackaudit.model.verdict import Step
 
 _DEEPEST = 3
 """How many calls below what runs at the start are followed."""
+
+
+_Calls: TypeAlias = "dict[str, dict[py.FunctionDef | None, list[Found]]]"
+"""The calls of the files, by the function that holds them; None holds those of the top level."""
 
 
 @dataclass
@@ -146,15 +151,15 @@ def at_start(stack: Stack, closure: Closure) -> Iterator[Started]:
 
     They stand at the top level of the modules that it imports, and in `ready()` of applications.
     """
-    calls: dict[tuple[str, py.FunctionDef | None], list[Found]] = {}
+    calls: _Calls = {}
     for several in stack.mentions.calls.values():
         for found in several:
-            calls.setdefault((found.module.path, found.function), []).append(found)
+            calls.setdefault(found.module.path, {}).setdefault(found.function, []).append(found)
     for path in closure.reasons:
         way = closure.way(path)
-        for function in [function for at, function in calls if at == path]:
-            if function is None or _is_ready(calls[path, function]):
-                yield from _followed(stack, calls, calls[path, function], way, {function})
+        for function, held in calls.get(path, {}).items():
+            if function is None or _is_ready(held):
+                yield from _followed(stack, calls, held, way, {function})
 
 
 def _is_ready(held: list[Found]) -> bool:
@@ -167,7 +172,7 @@ def _is_ready(held: list[Found]) -> bool:
 
 def _followed(
     stack: Stack,
-    calls: dict[tuple[str, py.FunctionDef | None], list[Found]],
+    calls: _Calls,
     held: list[Found],
     way: tuple[Step, ...],
     seen: set[py.FunctionDef | None],
@@ -178,7 +183,9 @@ def _followed(
         if target is not None and target[1] not in seen and len(seen) <= _DEEPEST:
             module, function = target
             step = Step(found.module.place(found.node), f"calls {function.name}()")
-            yield from _followed(stack, calls, calls.get((module.path, function), []), (*way, step), {*seen, function})
+            yield from _followed(
+                stack, calls, calls.get(module.path, {}).get(function, []), (*way, step), {*seen, function}
+            )
 
 
 def _target(stack: Stack, found: Found) -> tuple[SourceModule, py.FunctionDef] | None:
@@ -203,9 +210,10 @@ def shares_connection(stack: Stack, server: Process) -> Value[bool]:
     their own: none was wrong.
     """
     preload, kind = server.setting("preload_app"), server.worker_class
-    if isinstance(preload, Unknown) or isinstance(kind, Unknown):
-        return preload if isinstance(preload, Unknown) else kind if isinstance(kind, Unknown) else Known(False)
-    if not preload.value or kind.value not in SYNC:
+    for value in (preload, kind):
+        if isinstance(value, Unknown):
+            return value
+    if not plain(preload) or plain(kind) not in SYNC:
         return Known(False)
     settings = stack.settings
     if settings is None:

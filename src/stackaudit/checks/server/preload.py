@@ -90,7 +90,7 @@ def _hazards(stack: Stack, server: Process, closure: Closure) -> Iterator[Verdic
         shared = shares_connection(stack, server) if cause == "query" else Known(True)
         if isinstance(shared, Unknown):
             yield Unsure(site, shared.why)
-        elif not shared.value or (hook is not None and _remakes(hook)):
+        elif not shared.value or (cause == "query" and hook is not None and _remakes(hook)):
             yield Pass(site)
         elif hook is not None:
             yield Unsure(site, "post_fork may make it anew in each worker")

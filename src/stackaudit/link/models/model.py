@@ -109,6 +109,16 @@ class Model:
                     return item
         return None
 
+    def is_itself(self, relation: Relation) -> bool:
+        """Whether a relation leads from a row to that row again: the accessor that a parent has for a child model.
+
+        A row of the child has its parent's accessor, too, and the parent's table leads to the child's that way.
+        """
+        target = relation.target
+        if target is None or relation.relation != "reverse_o2o":
+            return False
+        return relation.remote in target.parent_links and target in self.family()
+
     def column(self, name: str) -> Field | None:
         """The column `name`, own or of a concrete parent."""
         found = self.columns.get(name)

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal, TypeAlias
 
+import msgspec
+
 from stackaudit.facts import python as py
 from stackaudit.facts.files import FileFacts
 from stackaudit.facts.template import Block, Node, Template
@@ -66,6 +68,18 @@ def flat(nodes: tuple[Node, ...]) -> Iterator[Node]:
             elif name == "branches":
                 for branch in value:
                     yield from flat(branch.body)
+
+
+def parts(of: object) -> Iterator[object]:
+    """A part of a template and everything in it, whatever its kind, in source order."""
+    waiting = [of]
+    while waiting:
+        item = waiting.pop()
+        yield item
+        if isinstance(item, tuple):
+            waiting.extend(reversed(item))
+        elif isinstance(item, msgspec.Struct) and not isinstance(item, Region):
+            waiting.extend(getattr(item, name) for name in reversed(item.__struct_fields__))
 
 
 def regions(nodes: tuple[Node, ...]) -> Iterator[Region]:

@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-import msgspec
-
 from stackaudit.facts import template as t
-from stackaudit.link.pages.files import TemplateFile, Templates, flat
+from stackaudit.link.pages.files import TemplateFile, Templates, flat, parts
 from stackaudit.model.source import Region
 
 _LONGEST = 12
@@ -82,7 +80,8 @@ class Reads:
 
     def __init__(self, templates: Templates) -> None:
         self._templates = templates
-        self._known: dict[str, frozenset[str] | None] = {}
+        self._single: dict[str, frozenset[str] | None] = {}
+        self._whole: dict[str, frozenset[str] | None] = {}
 
     def of(self, file: TemplateFile) -> frozenset[str] | None:
         """A set that holds every name that rendering `file` may read, None where it may read any.
@@ -90,6 +89,11 @@ class Reads:
         Any name may be read by a tag that takes the context, a macro that is imported, and an include whose template is
         not known.
         """
+        if file.path not in self._whole:
+            self._whole[file.path] = self._through(file)
+        return self._whole[file.path]
+
+    def _through(self, file: TemplateFile) -> frozenset[str] | None:
         found: set[str] = set()
         waiting, seen = [file], {file.path}
         while waiting:
@@ -104,9 +108,9 @@ class Reads:
         return frozenset(found)
 
     def _own(self, file: TemplateFile) -> frozenset[str] | None:
-        if file.path not in self._known:
-            self._known[file.path] = None if self._reads_all(file) else frozenset(names_in(file.tree))
-        return self._known[file.path]
+        if file.path not in self._single:
+            self._single[file.path] = None if self._reads_all(file) else frozenset(names_in(file.tree))
+        return self._single[file.path]
 
     def _reads_all(self, file: TemplateFile) -> bool:
         for node in flat(file.tree.nodes):
@@ -125,11 +129,4 @@ class Reads:
 
 def names_in(node: object) -> Iterator[str]:
     """The names of the variables and functions that a part of a template reads, through all that is in it."""
-    if isinstance(node, t.Path):
-        yield node.name
-    elif isinstance(node, msgspec.Struct):
-        for field in node.__struct_fields__:
-            yield from names_in(getattr(node, field))
-    elif isinstance(node, tuple):
-        for item in node:
-            yield from names_in(item)
+    return (item.name for item in parts(node) if isinstance(item, t.Path))

@@ -32,7 +32,7 @@ _QUIET = frozenset(
 
 
 class Renderer:
-    """Renders templates in a walk. `notes` collects why parts of templates could not be followed."""
+    """Renders templates in a walk, each included one once for each state that decides what it asks for."""
 
     def __init__(self, walk: Walk, templates: Templates) -> None:
         self.walk = walk
@@ -95,7 +95,7 @@ class Renderer:
         lacking = tuple([name for name in names if name in self.lacking])
         walk = self.walk
         running = (*walk.loops, walk.guard, *self.turns.around, self.repeats.branch) if walk.loops else ()
-        return file.path, held, lacking, running, walk.shielded > 0
+        return file.path, held, lacking, running, walk.shielded > 0, self.turns.is_kept
 
 
 class _File(Expressions):

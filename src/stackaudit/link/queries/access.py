@@ -177,7 +177,7 @@ def to_one(walk: Walk, row: Row, relation: Relation, at: At) -> Value:
     if target is None:
         return Other(row.loops)
     inner = loaded if loaded is not None else NOTHING
-    if relation.relation == "reverse_o2o" and relation.remote in target.parent_links and target in row.model.family():
+    if row.model.is_itself(relation):
         return replace(row, model=target, load=inner)  # the row itself: what it leads to is loaded with the row
     if relation.relation in ("o2o", "reverse_o2o") and relation.remote:  # leads back to this row, whatever was joined
         inner = inner.with_one(relation.remote, Load(unknown=NEW))

@@ -71,10 +71,7 @@ class Event(Struct, frozen=True, cache_hash=True):
         The parent's table leads to the child's that way, and `select_related()` of the child knows no such name.
         """
         relation, model = self.relation, self.model
-        if self.kind != "forward" or relation is None or model is None or relation.relation != "reverse_o2o":
-            return False
-        target = relation.target
-        return target is not None and relation.remote in target.parent_links and target in model.family()
+        return self.kind == "forward" and relation is not None and model is not None and model.is_itself(relation)
 
     @property
     def turns(self) -> Loop | None:

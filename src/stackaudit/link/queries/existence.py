@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from stackaudit.facts import python as py
 from stackaudit.link.models.model import Model
-from stackaudit.link.nodes import is_true, nodes
+from stackaudit.link.nodes import nodes
 from stackaudit.link.queries import calls, expressions, narrowing
 from stackaudit.link.queries.source import text_of
 from stackaudit.link.queries.values import Manager, Other, Related, Rows
@@ -81,7 +81,7 @@ def _judge(walk: Walk, node: py.Expr, call: py.Call, negated: bool) -> None:
     free = rows.evaluated or rows.cached or rows.kind != "rows"
     if free or (isinstance(asked, py.Name) and _gone_through(walk, asked.id)):
         walk.add("existence", "pass", at, None, rows=rows, why="the rows are loaded anyway")
-    elif any(rows.model is not None and _is_of_key(rows.model, name) for name in rows.narrowed):
+    elif any(rows.model is not None and narrowing.is_unique(rows.model, name) for name in rows.narrowed):
         walk.add("existence", "pass", at, None, rows=rows, why="there is one row at most to count")
     else:
         walk.add("existence", "fail", at, None, rows=rows, method=written, why=_what_it_counts(rows))
@@ -103,14 +103,6 @@ def _is_of_one(model: Model, name: str) -> bool:
     first, _, lookup = name.partition("__")
     is_relation = model.by_query_name(first) is not None or model.attname(first) is not None
     return lookup in ("", "exact", "pk", "id") and is_relation
-
-
-def _is_of_key(model: Model, name: str) -> bool:
-    """Whether a keyword of a filter asks for one value of what is unique."""
-    first, _, lookup = name.partition("__")
-    field = model.column(first)
-    unique = field is not None and is_true(field.keyword("unique"))
-    return lookup in ("", "exact") and (unique or first in ("pk", "id", model.pk))
 
 
 def _number_is_used(walk: Walk, node: py.Expr, call: py.Call) -> bool:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Literal, TypeAlias
 
-from stackaudit.facts import python as py
 from stackaudit.link.models.model import Model
+from stackaudit.link.nodes import is_true
 from stackaudit.link.queries.values import Rows
 
 Kept: TypeAlias = Literal["few", "many", "unknown"]
@@ -34,5 +34,15 @@ def _kind(model: Model, name: str) -> Kept:
         return "many"
     if field.kind in _SPANS:
         return "few"
-    unique = field.keyword("unique")
-    return "few" if isinstance(unique, py.Constant) and unique.value is True else "unknown"
+    return "few" if is_true(field.keyword("unique")) else "unknown"
+
+
+def is_unique(model: Model, name: str) -> bool:
+    """Whether a keyword of a filter asks for one value of what is unique, and so leaves one row at most."""
+    first, _, lookup = name.partition("__")
+    if lookup not in ("", "exact"):
+        return False
+    relation, column = model.relation(first), model.column(first)
+    if first in ("pk", "id", model.pk) or relation is not None:
+        return relation is None or relation.relation == "o2o"
+    return column is not None and is_true(column.keyword("unique"))

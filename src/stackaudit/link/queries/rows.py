@@ -6,7 +6,7 @@ from msgspec.structs import replace
 
 from stackaudit.facts import python as py
 from stackaudit.link.models.model import Model
-from stackaudit.link.queries import access, belonging, calls
+from stackaudit.link.queries import access, belonging, calls, narrowing
 from stackaudit.link.queries.joining import EMPTY
 from stackaudit.link.queries.loading import NEW, NOTHING, STORED, Load, joined, prefetched
 from stackaudit.link.queries.loops import IDLE
@@ -66,12 +66,12 @@ def called(
         changed = _lazy(rows, row.effect, name, args, keywords)
         if name == "filter" and changed.model is not None:
             changed = replace(changed, load=_nothing_there(changed.load, changed.model, keywords))
-        if name == "filter" and changed.model is not None and any(_is_unique(changed.model, key) for key in keywords):
-            changed = replace(changed, bounded="a filter on a unique column")
         if name == "filter" and changed.model is not None and changed.owner is None:
             changed = replace(changed, owner=belonging.owner(changed.model, keywords))
         if name == "filter" and changed.second is None and (pair := belonging.pair(walk, changed, keywords)):
             changed = replace(changed, owner=pair[0], second=pair[1])
+        if name == "filter" and changed.model is not None and _is_one(changed.model, keywords):
+            changed = replace(changed, bounded="a filter on a unique column")
         narrowed = changed.narrowed | _narrows(name, args, keywords)
         kind = "values" if row.returns == "values" else changed.kind
         made = replace(changed, kind=kind, loops=loops, evaluated=False, narrowed=narrowed)
@@ -184,18 +184,11 @@ def _narrows(name: str, args: tuple[Value, ...], keywords: dict[str, Value]) -> 
     return _CLOSED if name in ("raw", "extra", "distinct", "dates", "datetimes", "complex_filter", "union") else _OPEN
 
 
+def _is_one(model: Model, keywords: dict[str, Value]) -> bool:
+    return any(narrowing.is_unique(model, name) for name in keywords)
+
+
 _CLOSED, _OPEN = frozenset({"?"}), frozenset[str]()
-
-
-def _is_unique(model: Model, name: str) -> bool:
-    """Whether a keyword of a filter leaves one row at most."""
-    if name in ("pk", "id", model.pk):
-        return True
-    relation, column = model.relation(name), model.column(name)
-    if relation is not None:
-        return relation.relation == "o2o"
-    unique = column.keyword("unique") if column is not None else None
-    return isinstance(unique, py.Constant) and unique.value is True
 
 
 def _one(rows: Rows, loops: frozenset[object], at: At, walk: Walk, name: str) -> Value:

@@ -11,11 +11,8 @@ from collections.abc import Iterable
 
 from stackaudit.link.queries.events import Event
 from stackaudit.link.queries.origins import Asking
-from stackaudit.link.queries.reading import is_answered, is_narrowed, is_of_one, is_pick, manager, plain
+from stackaudit.link.queries.reading import SAID, is_answered, is_narrowed, is_of_one, is_pick, manager, plain
 from stackaudit.model.prose import in_words
-
-_SAID = 3
-"""So much is told one by one."""
 
 
 def is_shared(event: Event) -> bool:
@@ -48,7 +45,7 @@ def instead(events: Iterable[Event], is_annotated: bool) -> list[str]:
     for event in events:
         if is_shared(event) and event.asking is not None:
             reads = [*(event.asking.uses or event.asking.reads)] if event.asking.is_whole else []
-            key = _fetched(event) if is_annotated else "", in_words(reads, most=_SAID) if reads else ""
+            key = _fetched(event) if is_annotated else "", in_words(reads, most=SAID) if reads else ""
             homes.setdefault(key, {})[f"`{event.asking.where}`"] = event.asking
     said = []
     for (fetched, replaced), found in homes.items():
@@ -56,11 +53,11 @@ def instead(events: Iterable[Event], is_annotated: bool) -> list[str]:
         serve, it = ("serves", "it") if len(found) == 1 else ("serve", "them")
         read = f"read that in place of {replaced}" if replaced else f"let {it} read that, and ask where there is none"
         said.append(
-            f"{in_words([*found], most=_SAID)} {serve} others, too ({in_words(callers, most=_SAID)})"
+            f"{in_words([*found], most=SAID)} {serve} others, too ({in_words(callers, most=SAID)})"
             + (f": leave {it} alone, " if replaced else ": ")
             + f"{fetched or 'bring the rows under a name of their own'}, and {read}."
         )
-    return said[:_SAID]
+    return said[:SAID]
 
 
 def ways(events: Iterable[Event]) -> list[tuple[str, ...]]:
