@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 import traceback
@@ -18,6 +19,8 @@ class UsageError(Exception):
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line `argv` (that of the process if None) and return its exit code."""
     words = list(sys.argv[1:] if argv is None else argv)
+    if argv is None:
+        gc.disable()  # what the command leaves behind goes with the process
     try:
         # argparse ends by SystemExit, also where it only printed help into a closed pipe.
         options = parser().parse_args(words)
@@ -33,6 +36,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             sys.stdout.flush()
         except BrokenPipeError:
             close_quietly()
+        if argv is None:
+            gc.freeze()  # at its exit Python would look through all of it once more
 
 
 def close_quietly() -> None:
