@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from functools import cache
 
 from stackaudit.facts import python as ir
 
@@ -14,14 +13,22 @@ _PLAIN = frozenset(
 """Fields that hold no nodes in any class."""
 
 
-@cache
+class _Inside(dict[type[ir.Node], tuple[str, ...]]):
+    def __missing__(self, cls: type[ir.Node]) -> tuple[str, ...]:
+        found = tuple(name for name in reversed(cls.__struct_fields__) if name not in _PLAIN)
+        self[cls] = found = _ODD.get(cls, found)
+        return found
+
+
+_ODD: dict[type[ir.Node], tuple[str, ...]] = {
+    ir.Constant: (), ir.Bytes: (), ir.Scope: (), ir.Case: ("body", "guard", "values"),
+}  # fmt: skip
+_INSIDE = _Inside()
+
+
 def inside(cls: type[ir.Node]) -> tuple[str, ...]:
     """The fields of a class that may hold nodes, the last one first."""
-    if cls in (ir.Constant, ir.Bytes, ir.Scope):
-        return ()
-    if cls is ir.Case:
-        return ("body", "guard", "values")
-    return tuple(name for name in reversed(cls.__struct_fields__) if name not in _PLAIN)
+    return _INSIDE[cls]
 
 
 def is_true(node: ir.Node | None) -> bool:
@@ -42,9 +49,9 @@ def nodes(body: Sequence[ir.Node]) -> Iterator[ir.Node]:
         if item is None:
             continue
         yield item
-        for name in inside(type(item)):
+        for name in _INSIDE[type(item)]:
             value = getattr(item, name)
             if type(value) is tuple:
-                waiting.extend(reversed(value))
+                waiting.extend(value[::-1])
             elif value is not None:
                 waiting.append(value)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from typing import TypeAlias
 
 from stackaudit.facts import python as py
-from stackaudit.link.modules import SourceModule
+from stackaudit.link.modules import SourceModule, target_names
 from stackaudit.link.nodes import inside, nodes
 from stackaudit.model.source import Place
+
+Binder: TypeAlias = py.Assign | py.For | py.Comprehension
 
 
 class Sources:
@@ -17,6 +20,7 @@ class Sources:
         self.modules = {module.path: module for module in modules}
         self._trees: dict[str, dict[py.Node, py.Node]] = {}
         self._starts: dict[str, dict[int, list[py.Node]]] = {}
+        self._binders: dict[py.Node, dict[str, list[Binder]]] = {}
 
     def tree(self, path: str) -> dict[py.Node, py.Node]:
         """What holds each node of a module."""
@@ -32,6 +36,23 @@ class Sources:
                     starts.setdefault(item.start, []).append(item)
             self._trees[path], self._starts[path] = parents, starts
         return self._trees[path]
+
+    def binders(self, scope: py.Node, name: str) -> list[Binder]:
+        """What binds a name in a function, a loop or a statement, in source order."""
+        if scope not in self._binders:
+            found: dict[str, list[Binder]] = {}
+            for node in below(scope):
+                if isinstance(node, (py.Assign, py.For, py.Comprehension)):
+                    for target in node.targets if isinstance(node, py.Assign) else (node.target,):
+                        for bound in target_names(target):
+                            found.setdefault(bound, []).append(node)
+            self._binders[scope] = found
+        return self._binders[scope].get(name, [])
+
+    def assigned(self, scope: py.Node, name: str, before: int) -> list[py.Expr]:
+        """What a name was assigned within a scope by statements that end at the offset `before`, or earlier."""
+        found = (node for node in self.binders(scope, name) if isinstance(node, py.Assign))
+        return [node.value for node in found if node.end <= before]
 
     def at(self, place: Place) -> py.Node | None:
         """The outermost call that stands at a place, any other expression where there is none."""

@@ -96,13 +96,12 @@ def condition(sources: Sources, event: Event, many: Container[str], called: py.F
     loop = sources.loop(event.loop.place) if event.loop is not None else None
     if node is None:
         return Condition()
-    tree = sources.tree(event.query.path)
     if event.below == 0:
-        return _Reader(tree, node, many, loop).read(node)
-    reader = _Reader(tree, node, many)
+        return _Reader(sources, event.query.path, node, many, loop).read(node)
+    reader = _Reader(sources, event.query.path, node, many)
     call = sources.at(event.place)
     if called is not None and called is reader.function and loop is not None and isinstance(call, py.Call):
-        reader.handed &= _Reader(sources.tree(event.place.path), call, many, loop).gives(call, called) or reader.handed
+        reader.handed &= _Reader(sources, event.place.path, call, many, loop).gives(call, called) or reader.handed
     return reader.read(node)
 
 
@@ -111,7 +110,7 @@ def chain(sources: Sources, event: Event) -> Iterator[Place]:
     node = _asking(sources, event.query)
     if node is not None:
         module = sources.modules[event.query.path]
-        for part in _Reader(sources.tree(event.query.path), node, ()).parts(node):
+        for part in _Reader(sources, event.query.path, node, ()).parts(node):
             yield module.place(part)
 
 
@@ -129,14 +128,14 @@ class _Reader:
 
     def __init__(
         self,
-        tree: dict[py.Node, py.Node],
+        sources: Sources,
+        path: str,
         node: py.Node,
         many: Container[str],
         loop: py.For | py.Comprehension | None = None,
     ) -> None:
-        self.function: py.Node = node
-        while self.function in tree and not isinstance(self.function, py.FunctionDef):
-            self.function = tree[self.function]
+        self._sources = sources
+        self.function = sources.scope(path, node)
         self._loop, self._many = loop, many
         self.handed = set(target_names(loop.target)) if loop is not None else _parameters(self.function)
 
@@ -267,21 +266,12 @@ class _Reader:
         """What a name was bound to before it is used, within what runs again."""
         found: list[py.Node] = []
         scope = self._loop if isinstance(self._loop, py.For) and self._loop.start <= name.start else self.function
-        for node in below(scope):
-            if node.end > name.start and not (isinstance(node, py.For) and node.start < name.start):
-                continue
-            if isinstance(node, py.Assign) and any(name.id in target_names(target) for target in node.targets):
-                found.append(node.value)
-            elif isinstance(node, (py.For, py.Comprehension)) and name.id in target_names(node.target):
-                found.append(node.iter)
-        if not found and scope is not self.function:
-            return self._outside(name)
+        for node in self._sources.binders(scope, name.id):
+            if node.end <= name.start or (isinstance(node, py.For) and node.start < name.start):
+                found.append(node.value if isinstance(node, py.Assign) else node.iter)
+        if not found and scope is not self.function:  # varies with no turn, but it holds the rest of a chain
+            return [*self._sources.assigned(self.function, name.id, name.start)]
         return found
-
-    def _outside(self, name: py.Name) -> list[py.Node]:
-        """What a name was bound to before the loop: that varies with no turn, but it holds the rest of a chain."""
-        assigned = (node for node in below(self.function) if isinstance(node, py.Assign) and node.end <= name.start)
-        return [node.value for node in assigned if any(name.id in target_names(target) for target in node.targets)]
 
 
 def _is_alone(parts: list[py.Node]) -> bool:

@@ -8,7 +8,7 @@ from collections.abc import Container, Iterator
 from stackaudit.checks.orm.callers import Callers
 from stackaudit.checks.orm.turns import Turns
 from stackaudit.facts import python as py
-from stackaudit.link.modules import dotted, target_names
+from stackaudit.link.modules import dotted
 from stackaudit.link.queries.events import Event
 from stackaudit.link.sources import Sources, below
 from stackaudit.model.source import Place
@@ -153,7 +153,4 @@ def _finds(call: py.Call) -> bool:
 
 def _bound(sources: Sources, path: str, name: py.Name) -> Iterator[py.Expr]:
     """What a name was bound to in its function before it is used."""
-    for node in below(sources.scope(path, name)):
-        named = isinstance(node, py.Assign) and any(name.id in target_names(target) for target in node.targets)
-        if isinstance(node, py.Assign) and named and node.end <= name.start:
-            yield node.value
+    yield from sources.assigned(sources.scope(path, name), name.id, name.start)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from stackaudit.checks.orm.results import needed
 from stackaudit.facts import python as py
-from stackaudit.link.modules import dotted, target_names
+from stackaudit.link.modules import target_names
 from stackaudit.link.queries.events import Event
 from stackaudit.link.queries.loops import FEW
 from stackaudit.link.queries.source import text_of
@@ -153,12 +153,8 @@ class Turns:
             return []
         scope = self.sources.scope(event.loop.place.path, loop)
         names = {node.id for node in (loop.iter, *below(loop.iter)) if isinstance(node, py.Name)}
-        return [
-            node.value
-            for node in below(scope)
-            if isinstance(node, py.Assign) and node.end < loop.start
-            and any(dotted(target) in names for target in node.targets)
-        ]  # fmt: skip
+        found = (value for name in names for value in self.sources.assigned(scope, name, loop.start))
+        return sorted(found, key=lambda value: value.start)
 
     def is_cut(self, event: Event, most: int = FEW) -> bool:
         """Whether a loop goes through a slice of `most` at most: `for book in books[:10]`."""

@@ -9,11 +9,9 @@ from stackaudit.link.classes import SourceClass
 from stackaudit.link.modules import SourceModule
 from stackaudit.link.queries import (
     access,
-    attached,
+    answers,
     batches,
-    branches,
     containers,
-    effects,
     expressions,
     known,
     loops,
@@ -198,14 +196,11 @@ def call(
     env = {name: settled(value, active) for name, value in env.items()}
     bound = settled(function.bound, active) if function.bound is not None else None
     running = tuple(walk.loops) if matters_any(env) else ()
-    key = (node, bound, tuple(env.items()), function.closure, running, walk.shielded > 0)
-    if key in walk.memo:
-        effects.again(walk, node)
-        branches.again(walk, walk.remembered.get(key, ()))
-        for what in walk.attached.get(key, ()):
-            attached.attach(walk, what)
-        return walk.memo[key]
-    walk.memo[key] = Other(loops)
+    key = answers.Key(node, bound, tuple(env.items()), function.closure, running, walk.shielded > 0)
+    known_answer = answers.recalled(walk, key)
+    if known_answer is not None:
+        return answers.again(walk, node, known_answer)
+    asked = answers.Asked(walk, key, loops)
     owner = function.owner
     if isinstance(node, py.Lambda):
         where = function.closure.where if function.closure else walk.where
@@ -213,7 +208,6 @@ def call(
         prefix = f"{owner.name}." if owner is not None else f"{function.module.name}."
         where = f"{prefix}{node.name}"
     called = None if isinstance(node, py.Lambda) else at
-    start = len(walk.reached)
     frame = Frame(function.module, node, env, where, called, text, owner, bound, function.closure)
     with walk.inside(frame):
         if isinstance(node, py.Lambda):
@@ -225,14 +219,7 @@ def call(
             walk.shielded -= remembered
             result = returned(walk, frame, node)
     result = varying(result, loops & frozenset(walk.loops)) if not matters(result) else result
-    walk.memo[key] = result
-    if len(walk.reached) > start:
-        walk.remembered[key] = branches.remembered(walk, start)
-    if frame.attached:
-        walk.attached[key] = tuple(frame.attached)
-        for what in frame.attached:
-            attached.attach(walk, what)
-    return result
+    return asked.answered(walk, frame, result)
 
 
 def _is_repeated(walk: Walk, node: py.FunctionDef | py.Lambda) -> bool:

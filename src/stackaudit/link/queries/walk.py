@@ -136,6 +136,7 @@ class Walk:
         self.brief: py.Expr | None = None
         """The generator that is gone through until one turn decides, while it is walked."""
         self.spent = 0
+        self.asked = 0  # how often, whether it was known already or not
         self.guards: dict[py.If, bool] = {}
         self.bound: dict[py.FunctionDef, tuple[tuple[set[str], tuple[str, ...]], ...]] = {}
         """What the assignments of functions mention, with the names that they bind."""
@@ -149,9 +150,8 @@ class Walk:
         self.left: list[tuple[int, int, int]] = []
         """The branches that have left a block that is being walked: where they begin and end in `reached`, and the
         number of conditions around them."""
-        self.remembered: dict[Any, tuple[Reached, ...]] = {}
-        """What the calls in `memo` ask for, with the number of conditions since the call."""
-        self.attached: dict[Any, tuple[Any, ...]] = {}
+        self.answers: dict[Any, Any] = {}
+        self.states: dict[Any, Any] = {}  # with `answers`: what calls gave before
         self.constants: dict[Any, Value] = {}
         self.common: dict[Model, bool] = {}
         """The models that everything of the project is divided by, as far as that was asked."""
@@ -306,6 +306,7 @@ class Walk:
         """Record an event at `at`, which `loop` repeats."""
         if self.shielded:
             return
+        self.asked += 1
         query = place_of(at)
         place, flow, said = query, [], text or (text_of(at[1]) if not isinstance(at, Place) else "")
         origin = row.origin if row is not None else rows.origin if rows is not None else None
