@@ -15,6 +15,9 @@ _CONTEXT = "context"
 
 def asks_cache(walk: Walk, stmt: py.If) -> bool:
     """Whether a condition looks into `_prefetched_objects_cache`, or what it held: the idiom that guards a query."""
+    mentions = walk.models.mentions
+    if _CACHE not in mentions.names and _CACHE not in mentions.texts:
+        return False
     if stmt not in walk.guards:
         walk.guards[stmt] = not _held_by(walk, _CACHE).isdisjoint(_named(stmt.test))
     return walk.guards[stmt]

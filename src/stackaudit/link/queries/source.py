@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import json
+from functools import lru_cache
 
 from stackaudit.facts import python as py
 
 
 def text_of(node: py.Node, limit: int = 90) -> str:
     """The expression as one would write it, shortened with an ellipsis; "" for a statement."""
-    text = _text(node)
+    text = _whole(node)
     return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
 def code_of(node: py.Node, limit: int = 90) -> str:
     """The whole expression, as it may be copied; "" where it is longer, or holds what is not written out here."""
-    text = _text(node)
+    text = _whole(node)
     return text if len(text) <= limit and "…" not in text else ""
+
+
+@lru_cache(maxsize=10_000)
+def _whole(node: py.Node) -> str:
+    return _text(node)
 
 
 def _text(node: py.Node | None) -> str:
