@@ -12,7 +12,7 @@ from stackaudit.link.models.model import Model
 from stackaudit.link.pages import walk as q
 from stackaudit.link.pages.events import MODEL
 from stackaudit.link.queries import calls
-from stackaudit.link.queries.attributes import OF_ONE_ROW
+from stackaudit.link.queries.bases import OF_ONE_ROW
 from stackaudit.link.queries.values import (
     UNKNOWN,
     ClassRef,

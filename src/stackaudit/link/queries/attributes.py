@@ -8,12 +8,11 @@ from stackaudit.facts import python as py
 from stackaudit.link.classes import Member, SourceClass
 from stackaudit.link.models.contrib import PAGES
 from stackaudit.link.modules import Symbol, dotted
-from stackaudit.link.queries import access, calls, expressions, statements
+from stackaudit.link.queries import access, bases, calls, expressions, statements
 from stackaudit.link.queries.loading import REQUEST_USER, SOMEWHERE
 from stackaudit.link.queries.table import MANAGER_ONLY, method
 from stackaudit.link.queries.values import (
     ELEMENT,
-    OBJECT,
     SETTINGS,
     STATE,
     UNKNOWN,
@@ -49,11 +48,6 @@ _CHOICES = tuple(
 )
 MANAGER_BASES = ("django.db.models.Manager", "django.db.models.manager.Manager")
 QUERYSET_BASES = ("django.db.models.QuerySet", "django.db.models.query.QuerySet")
-
-OF_ONE_ROW = frozenset({
-    "DetailView", "BaseDetailView", "SingleObjectMixin", "UpdateView", "DeleteView", "DateDetailView",
-})  # fmt: skip
-"""Django's generic views of one row."""
 
 
 def decorators(node: py.FunctionDef) -> list[str]:
@@ -201,10 +195,11 @@ def _of_instance(walk: Walk, value: Instance, name: str, at: At) -> Value:
             return value.attributes[name]
     if walk.hooks is not None and walk.hooks.offers(value, name):
         return Method(Super(value.cls, value, value.loops), name, value.loops)
+    inherited = bases.attribute(walk, value, name, at)
+    if inherited is not None:
+        return inherited
     if name == "request":
         return Other(name="@request")
-    if name == "object" and any(base.rpartition(".")[2] in OF_ONE_ROW for base in value.cls.externals):
-        return Other(value.loops, OBJECT)
     if name == "_meta":
         return _options(walk, value.cls, at)
     if name == "__class__":

@@ -5,24 +5,32 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from stackaudit.facts import python as py
+from stackaudit.link.admin import Admins
 from stackaudit.link.classes import SourceClass
 from stackaudit.link.models.model import Model, keyword
 from stackaudit.link.modules import SourceModule, dotted
-from stackaudit.link.queries import calls, signals
+from stackaudit.link.queries import bases, calls, signals
 from stackaudit.link.queries.loading import SOMEWHERE, Load
 from stackaudit.link.queries.values import UNKNOWN, ClassRef, Function, Instance, Manager, Row, Rows, Value
 from stackaudit.link.queries.walk import Walk
+
+_OF_ROWS = frozenset({"pre_save", "post_save", "pre_delete", "post_delete", "m2m_changed"})
 
 
 def walk_all(walk: Walk) -> None:
     """Walk every function and every method once."""
     walk.signalled = signals.signalled_models(walk.models)
     managers = _managers(walk)
+    senders = _connected(walk)
+    admins = {admin.cls: admin.model for admin in Admins(walk.models) if admin.model is not None}
     for module in walk.modules:
         for node, owner in functions(walk, module):
             bound = _bound(walk, owner, node, managers) if owner is not None else None
             walk.spent = 0
-            given = _received(walk, module, node) if node.decorators and owner is None else {}
+            if owner is None:
+                given = _received(walk, module, node) if node.decorators else senders.get(node, {})
+            else:
+                given = bases.given(walk, owner, node, admins)
             try:
                 made = calls.call(
                     walk, Function(module, node, bound, owner), (), given, (module, node), node.name, is_entry=True
@@ -62,9 +70,27 @@ def _received(walk: Walk, module: SourceModule, node: py.FunctionDef) -> dict[st
                 sender = sender.value.value  # Order.items.through: the instance is an order
             model = walk.models.of_expr(module, sender)
             if model is not None:
-                given: dict[str, Value] = {param.name: UNKNOWN for param in node.params if param.kind == "plain"}
-                return given | {"instance": Row(model, SOMEWHERE), "sender": ClassRef(model.cls or "", model)}
+                return _instance(node, model)
     return {}
+
+
+def _connected(walk: Walk) -> dict[py.FunctionDef, dict[str, Value]]:
+    """What the receivers are called with that are connected by hand: `post_save.connect(handler, sender=Order)`."""
+    found: dict[py.FunctionDef, dict[str, Value]] = {}
+    for call in walk.models.mentions.named("connect"):
+        signal = dotted(call.call.func).rpartition(".")[0].rpartition(".")[2]
+        receiver = call.call.args[0] if call.call.args else None
+        model = walk.models.of_expr(call.module, keyword(call.call, "sender"))
+        symbol = walk.modules.resolve(call.module, dotted(receiver)) if receiver is not None else None
+        if signal in _OF_ROWS and model is not None and symbol is not None and isinstance(symbol.node, py.FunctionDef):
+            found[symbol.node] = _instance(symbol.node, model)
+    return found
+
+
+def _instance(node: py.FunctionDef, model: Model) -> dict[str, Value]:
+    """What a signal of a model hands to its receiver: a row of it, and its class."""
+    given: dict[str, Value] = {param.name: UNKNOWN for param in node.params if param.kind == "plain"}
+    return given | {"instance": Row(model, SOMEWHERE), "sender": ClassRef(model.cls or "", model)}
 
 
 def _methods(walk: Walk, cls: SourceClass) -> Iterator[tuple[py.FunctionDef, SourceClass]]:

@@ -6,7 +6,7 @@ from msgspec.structs import replace
 
 from stackaudit.facts import python as py
 from stackaudit.link.modules import SourceModule, dotted
-from stackaudit.link.queries import access, attached, calls, effects, expressions, loops, rows
+from stackaudit.link.queries import access, attached, bases, calls, effects, expressions, loops, rows
 from stackaudit.link.queries.comparisons import is_instance, lacks
 from stackaudit.link.queries.joining import decided, join
 from stackaudit.link.queries.loading import Load
@@ -339,13 +339,8 @@ def inherited(
             return rows.called(walk, bound, name, args, keywords, at)
         walk.record.change(walk.loops, bound.model)
         return UNKNOWN
-    if isinstance(bound, Instance) and name == "get_queryset":
-        found = bound.attributes.get("queryset") or calls.attribute(walk, bound, "queryset", at)
-        if isinstance(found, (Rows, Manager)):
-            return calls.base_rows(walk, found)
-        model = calls.attribute(walk, bound, "model", at)
-        if isinstance(model, ClassRef) and model.model is not None:
-            return calls.base_rows(walk, _queryset(walk, model))
+    if isinstance(bound, Instance) and (held := bases.called(walk, bound, name, args, at)) is not None:
+        return held
     if isinstance(bound, Instance) and name == "get_context_data":
         return Mapping(UNKNOWN, tuple(keywords.items()))
     return UNKNOWN

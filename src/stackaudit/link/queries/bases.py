@@ -1,0 +1,218 @@
+"""What base classes of Django and Django REST framework give to the objects of classes that derive from them.
+
+Model forms and serializers hold a row and return it from `save()`; views ask for one row or for many; and Django hands
+rows, forms and serializers to methods that it calls itself. Whoever walks pages or an API knows more (`Walk.hooks`),
+and is asked first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Literal, TypeAlias
+
+from msgspec.structs import replace
+
+from stackaudit.facts import python as py
+from stackaudit.link.classes import SourceClass
+from stackaudit.link.models.model import Model, keyword
+from stackaudit.link.modules import dotted
+from stackaudit.link.queries import calls, expressions
+from stackaudit.link.queries.loading import SOMEWHERE, Load
+from stackaudit.link.queries.origins import Origin
+from stackaudit.link.queries.values import (
+    OBJECT,
+    UNKNOWN,
+    ClassRef,
+    Instance,
+    Manager,
+    Mapping,
+    Method,
+    Other,
+    Row,
+    Rows,
+    Super,
+    Value,
+)
+from stackaudit.link.queries.walk import At, Walk
+
+_OF_ACTION = 3
+"""An action of the admin is handed itself, the request and the rows."""
+_STOCK = ("get_", "delete_queryset", "response_")
+Kind: TypeAlias = Literal["form", "serializer", "view"]
+
+_ENDS: tuple[tuple[str, Kind], ...] = (
+    ("ModelForm", "form"), ("Form", "form"), ("ModelSerializer", "serializer"), ("ViewSet", "view"), ("View", "view"),
+    ("ObjectMixin", "view"),
+)  # fmt: skip
+"""How the names of base classes end, also those of other packages that derive from Django's."""
+_METHODS: dict[Kind, frozenset[str]] = {
+    "form": frozenset({"save"}),
+    "serializer": frozenset({"create", "save", "update"}),
+    "view": frozenset({"filter_queryset", "get_form", "get_object", "get_queryset", "get_serializer"}),
+}
+_HELD = frozenset({"cleaned_data", "instance", "object"})
+OF_ONE_ROW = frozenset({
+    "DetailView", "BaseDetailView", "SingleObjectMixin", "UpdateView", "DeleteView", "DateDetailView",
+})  # fmt: skip
+"""Django's generic views of one row."""
+_ADMIN = frozenset({
+    "delete_model", "formfield_for_foreignkey", "get_deleted_objects", "get_exclude", "get_fields", "get_fieldsets",
+    "get_form", "get_formset_kwargs", "get_formsets_with_inlines", "get_inline_instances", "get_inlines",
+    "get_prepopulated_fields", "get_readonly_fields", "has_add_permission", "has_change_permission",
+    "has_delete_permission", "has_view_permission", "log_change", "response_add", "response_change", "save_model",
+})  # fmt: skip
+"""Methods of ModelAdmin that are handed the row of a form as `obj`."""
+
+
+def kind_of(cls: SourceClass) -> Kind | None:
+    """What a class is, by the names of what it derives from outside the repository."""
+    names = [base.rpartition(".")[2] for base in cls.externals]
+    return next((kind for end, kind in _ENDS if any(name.endswith(end) for name in names)), None)
+
+
+def attribute(walk: Walk, value: Instance, name: str, at: At) -> Value | None:
+    """What an object has of its base class under a name; None where that is not known here."""
+    if name not in _HELD and not any(name in names for names in _METHODS.values()):
+        return None
+    kind = kind_of(value.cls)
+    if kind is None:
+        return None
+    if name in _METHODS[kind]:
+        return Method(Super(value.cls, value, value.loops), name, value.loops)
+    if name == "instance" and kind != "view":
+        return _row(walk, value, at)
+    if name == "object" and any(base.rpartition(".")[2] in OF_ONE_ROW for base in value.cls.externals):
+        return _object(walk, value, at)
+    return _cleaned(walk, value) if name == "cleaned_data" and kind == "form" else None
+
+
+def called(walk: Walk, bound: Instance, name: str, args: tuple[Value, ...], at: At) -> Value | None:
+    """What a method gives that an object has of its base class."""
+    if name == "get_queryset":
+        return _rows(walk, bound, at, is_own=False)
+    kind = kind_of(bound.cls)
+    if kind is None or name not in _METHODS[kind]:
+        return None
+    if kind != "view":
+        return _row(walk, bound, at)
+    if name == "filter_queryset":
+        return replace(args[0], narrowed=args[0].narrowed | {"?"}) if args and isinstance(args[0], Rows) else None
+    if name in ("get_form", "get_serializer"):
+        option = "form_class" if name == "get_form" else "serializer_class"
+        return _made(walk, bound, option, at, args[0] if args else None)
+    rows = _rows(walk, bound, at, is_own=True)
+    return Row(rows.model, rows.load, rows.origin) if rows is not None and rows.model is not None else None
+
+
+def given(walk: Walk, cls: SourceClass, node: py.FunctionDef, admins: dict[SourceClass, Model]) -> dict[str, Value]:
+    """What the framework hands to a method that it calls itself, by the names of its parameters.
+
+    `admins` are the classes of the admin with their models.
+    """
+    names = {param.name for param in node.params}
+    own = Instance(cls)
+    found: dict[str, Value | None] = {}
+    at = (cls.module, node)
+    kind = kind_of(cls)
+    if (model := admins.get(cls)) is not None:
+        if "obj" in names and node.name in _ADMIN:
+            found["obj"] = Row(model, SOMEWHERE)
+        if "queryset" in names and len(names) == _OF_ACTION and not node.name.startswith(_STOCK):
+            found["queryset"] = _selected(walk, cls, node, model)
+    elif kind == "view":
+        found["form"] = _made(walk, own, "form_class", at) if "form" in names else None
+        found["serializer"] = _made(walk, own, "serializer_class", at) if "serializer" in names else None
+        if "instance" in names and node.name == "perform_destroy":
+            found["instance"] = called(walk, own, "get_object", (), at)
+    elif kind == "serializer" and node.name == "update" and "instance" in names:
+        found["instance"] = _row(walk, own, at)
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def _selected(walk: Walk, cls: SourceClass, node: py.FunctionDef, model: Model) -> Value:
+    """The rows that were selected in a changelist, as an action gets them: with what the list joins for its columns.
+
+    https://docs.djangoproject.com/en/stable/ref/contrib/admin/actions/
+    """
+    rows = calls.base_rows(walk, Manager(model, model.managers.get(model.default_manager), model.default_manager))
+    param = next(param for param in node.params if param.name == "queryset")
+    place = cls.module.place(param)
+    if any(cls.find(name) is not None for name in ("list_select_related", "get_queryset", "get_list_select_related")):
+        rows = replace(rows, load=Load(unknown="what the changelist joins is not known here"))
+    return replace(rows, origin=Origin(place, "queryset", f"{cls.name}.{node.name}"))
+
+
+def _row(walk: Walk, value: Instance, at: At) -> Value | None:
+    """The row of a form or a serializer, of the model that its class `Meta` names."""
+    meta = value.cls.find("Meta")
+    options = calls.member(walk, ClassRef(value.cls), meta, at) if meta is not None else UNKNOWN
+    named = calls.attribute(walk, options, "model", at) if isinstance(options, ClassRef) else UNKNOWN
+    model = named.model if isinstance(named, ClassRef) else None
+    return Row(model, SOMEWHERE, loops=value.loops) if model is not None else None
+
+
+def _object(walk: Walk, view: Instance, at: At) -> Value:
+    """The row of a view of one row."""
+    own = view.cls.find("get_object")
+    if own is not None and isinstance(own.node, py.FunctionDef):
+        found = calls.apply(walk, calls.member(walk, view, own, at), (), {}, at, "get_object()")
+    else:
+        found = called(walk, view, "get_object", (), at) or UNKNOWN
+    return found if isinstance(found, Row) else Other(view.loops, OBJECT)
+
+
+def _rows(walk: Walk, view: Instance, at: At, *, is_own: bool) -> Rows | None:
+    """The rows of a view: of its `get_queryset()` where it has its own (`is_own`), its `queryset`, or its `model`."""
+    own = view.cls.find("get_queryset") if is_own else None
+    if own is not None and isinstance(own.node, py.FunctionDef):
+        found = calls.apply(walk, calls.member(walk, view, own, at), (), {}, at, "get_queryset()")
+        return found if isinstance(found, Rows) else None
+    for name in ("queryset", "model"):
+        is_set = name in view.attributes or view.cls.find(name) is not None
+        value = calls.attribute(walk, view, name, at) if is_set else UNKNOWN
+        if isinstance(value, (Rows, Manager)):
+            return calls.base_rows(walk, value)
+        if isinstance(value, ClassRef) and value.model is not None:
+            model = value.model
+            manager = Manager(model, model.managers.get(model.default_manager), model.default_manager)
+            rows = calls.base_rows(walk, manager)
+            return replace(rows, origin=walk.origin(at, rows=rows))
+    return None
+
+
+def _made(walk: Walk, view: Instance, option: str, at: At, row: Value | None = None) -> Value | None:
+    """The form or serializer that a view makes of the class which an option names."""
+    if view.cls.find(option) is None:
+        return None
+    cls = calls.attribute(walk, view, option, at)
+    if not isinstance(cls, ClassRef) or not isinstance(cls.cls, SourceClass) or kind_of(cls.cls) in (None, "view"):
+        return None
+    return Instance(cls.cls, {"instance": row} if isinstance(row, Row) else {}, made=True)
+
+
+def _cleaned(walk: Walk, form: Instance) -> Value | None:
+    """The `cleaned_data` of a form with the rows that its fields let one choose."""
+    items = tuple(_chosen(walk, form))
+    return Mapping(UNKNOWN, items, loops=form.loops) if items else None
+
+
+def _chosen(walk: Walk, form: Instance) -> Iterator[tuple[str, Value]]:
+    for base in (base for base in reversed(form.cls.mro) if isinstance(base, SourceClass)):
+        for name, bound in base.members.items():
+            call = bound[-1].node
+            shape = _FIELDS.get(dotted(call.func).rpartition(".")[2]) if isinstance(call, py.Call) else None
+            queryset = keyword(call, "queryset") if isinstance(call, py.Call) and shape is not None else None
+            rows = expressions.constant(walk, base.module, queryset, base) if queryset is not None else UNKNOWN
+            if shape is not None and isinstance(rows, (Rows, Manager)):
+                yield name, shape(calls.base_rows(walk, rows))
+
+
+def _one(rows: Rows) -> Value:
+    return Row(rows.model, rows.load, rows.origin) if rows.model is not None else UNKNOWN
+
+
+def _many(rows: Rows) -> Value:
+    return replace(rows, evaluated=True)
+
+
+_FIELDS: dict[str, Callable[[Rows], Value]] = {"ModelChoiceField": _one, "ModelMultipleChoiceField": _many}
