@@ -159,12 +159,17 @@ def construct(walk: Walk, value: ClassRef, args: tuple[Value, ...], keywords: di
         init = value.cls.find("__init__")
         if init is not None and isinstance(init.node, py.FunctionDef):
             call(walk, Function(init.owner.module, init.node, made, init.owner), args, keywords, at, value.cls.label)
-        elif value.cls.find("__annotations__") is None:
-            fields = [name for name in value.cls.members if not name.startswith("_")]
+        else:
             made.attributes.update(keywords)
-            made.attributes.update(zip(fields, args, strict=False))
+            made.attributes.update(zip(_fields(value.cls), args, strict=False))
         return made
     return known.external(walk, value.cls, args, keywords, at)
+
+
+def _fields(cls: SourceClass) -> list[str]:
+    """What a class without `__init__` declares, in order, as dataclasses and named tuples do."""
+    declared = (stmt for base in reversed(cls.mro) if isinstance(base, SourceClass) for stmt in base.node.body)
+    return [stmt.target.id for stmt in declared if isinstance(stmt, py.AnnAssign) and isinstance(stmt.target, py.Name)]
 
 
 def call(

@@ -18,13 +18,7 @@ def of_container(
     if isinstance(receiver, Mapping):
         held = receiver.get("@paginator")
         if held is not None:
-            if name in ("page", "get_page", "aget_page"):
-                made = held if isinstance(held, Rows) else known.loaded(walk, held, at)
-                page = walk.number(receiver.get("@per_page") or UNKNOWN)
-                if isinstance(made, Rows):
-                    return replace(made, limited=True, page=page)
-                return Seq(loops.element_of(made), None, made.loops, page=page) if page else made
-            return Other()
+            return page_of(walk, receiver, at) if name in ("page", "get_page", "aget_page") else Other()
         if name == "items":
             pairs = tuple(Seq(UNKNOWN, (Const(key), value)) for key, value in receiver.items)
             if pairs and receiver.element == UNKNOWN:
@@ -43,7 +37,7 @@ def of_container(
             return join(value, args[1]) if len(args) > 1 else value
         return receiver if name == "copy" else Other(receiver.loops)
     if isinstance(receiver, Seq):
-        if name == "pop":
+        if name in ("pop", "popleft"):
             return loops.one_of(walk, receiver, args[0] if args else Const(0))
         return receiver if name == "copy" else Other(receiver.loops)
     if isinstance(receiver, Const) and isinstance(receiver.value, str):
@@ -55,6 +49,16 @@ def of_container(
             for arg in (*args, *keywords.values()):
                 access.as_text(walk, arg, at)
     return walk.unknown(receiver, *args, *keywords.values())
+
+
+def page_of(walk: Walk, paginator: Mapping, at: At) -> Value:
+    """A page of a paginator."""
+    held = paginator.get("@paginator") or UNKNOWN
+    made = held if isinstance(held, Rows) else known.loaded(walk, held, at)
+    page = walk.number(paginator.get("@per_page") or UNKNOWN)
+    if isinstance(made, Rows):
+        return replace(made, limited=True, page=page)
+    return Seq(loops.element_of(made), None, made.loops, page=page) if page else made
 
 
 def grown(walk: Walk, func: py.Attribute, receiver: Seq, args: tuple[Value, ...]) -> None:

@@ -150,7 +150,7 @@ def turned(value: Value, loop: Loop, running: frozenset[Loop] = NO_LOOPS) -> Val
     Rows that come from one of the `running` loops stay the same on each turn.
     """
     if isinstance(value, Instance):
-        return value
+        return _turned(value, loop, running)
     loops = value.loops | {loop}
     if isinstance(value, Other):
         return Other(loops, value.name)
@@ -172,6 +172,15 @@ def turned(value: Value, loop: Loop, running: frozenset[Loop] = NO_LOOPS) -> Val
         element, key = turned(value.element, loop, running), turned(value.key, loop, running)
         return replace(value, element=element, items=held, key=key, loops=loops)
     return replace(value, loops=loops)
+
+
+def _turned(value: Instance, loop: Loop, running: frozenset[Loop]) -> Instance:
+    """An object that holds rows, as another one on each turn."""
+    held = {name: item for name, item in value.attributes.items() if isinstance(item, (Row, Rows)) and item.loops}
+    if not held:
+        return value
+    changed = {name: turned(item, loop, running) for name, item in held.items()}
+    return Instance(value.cls, value.attributes | changed, value.loops, value.made)
 
 
 def either(one: Value, other: Value) -> Value:

@@ -46,8 +46,12 @@ _SHORTCUTS = ("get_object_or_404", "aget_object_or_404")
 _PREFETCH = ("django.db.models.Prefetch", "django.db.models.query.Prefetch")
 _SAME = frozenset({
     "builtins.iter", "builtins.reversed", "copy.copy", "copy.deepcopy", "builtins.list",
-    "builtins.tuple", "builtins.set", "builtins.frozenset", "builtins.sorted", "tqdm.tqdm", "tqdm",
+    "builtins.tuple", "builtins.set", "builtins.frozenset", "builtins.sorted", "collections.deque", "tqdm.tqdm", "tqdm",
     "more_itertools.unique_everseen", "rich.progress.track", "itertools.cycle", "asyncio.gather",
+})  # fmt: skip
+_BATCHED = frozenset({
+    "itertools.batched", "more_itertools.batched", "more_itertools.chunked", "more_itertools.ichunked",
+    "toolz.partition_all",
 })  # fmt: skip
 _READ = frozenset({"builtins.list", "builtins.tuple", "builtins.set", "builtins.frozenset", "builtins.sorted",
                    "builtins.len", "builtins.bool", "builtins.sum", "builtins.any", "builtins.all", "builtins.dict",
@@ -55,6 +59,11 @@ _READ = frozenset({"builtins.list", "builtins.tuple", "builtins.set", "builtins.
 _LISTS = ("list", "List", "set", "Set", "Iterable", "Sequence", "Iterator", "Collection", "tuple", "Tuple",
           "Generator", "AsyncIterable", "frozenset")  # fmt: skip
 _QUERYSETS = ("QuerySet", "BaseManager", "Manager", "RelatedManager", "ManyRelatedManager")
+
+
+def _is_callable(value: Value) -> bool:
+    """Whether a value is a function: of the repository, or one of the builtins."""
+    return isinstance(value, Function) or (isinstance(value, Other) and value.name.startswith("builtins."))
 
 
 def loaded(walk: Walk, value: Value, at: At) -> Value:
@@ -99,6 +108,9 @@ def external(walk: Walk, name: str, args: tuple[Value, ...], keywords: dict[str,
         held = args[0] if args else keywords.get("object_list", UNKNOWN)
         size = args[1] if len(args) > 1 else keywords.get("per_page", UNKNOWN)
         return Mapping(held, (("@paginator", held), ("@per_page", size)))
+    if name in _BATCHED and args:
+        held = loaded(walk, first, at)
+        return Seq(_evaluated(walk, held), None, held.loops, "batches")
     if name == "itertools.islice":
         return _sliced(walk, args, at)
     if name in ("itertools.chain", "itertools.chain.from_iterable"):
@@ -114,7 +126,7 @@ def external(walk: Walk, name: str, args: tuple[Value, ...], keywords: dict[str,
         return Mapping(Seq(UNKNOWN))
     if name in ("functools.partial", "django.utils.functional.lazy") and isinstance(first, Function):
         return first
-    if last in ("sync_to_async", "async_to_sync", "database_sync_to_async") and isinstance(first, Function):
+    if last in ("sync_to_async", "async_to_sync", "database_sync_to_async") and _is_callable(first):
         return first
     if last == "cursor" and "connection" in name:
         return Other(name="@cursor")

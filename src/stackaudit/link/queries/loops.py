@@ -6,7 +6,7 @@ from msgspec.structs import replace
 
 from stackaudit.facts import python as py
 from stackaudit.link.models.model import Model
-from stackaudit.link.queries import access, attached, calls
+from stackaudit.link.queries import access, attached, calls, containers
 from stackaudit.link.queries.joining import join, turned
 from stackaudit.link.queries.loading import NOTHING, STORED, UNSAVED
 from stackaudit.link.queries.origins import Behind, Loop
@@ -99,6 +99,8 @@ def enter(walk: Walk, value: Value, at: At, text: str = "the loop", bounded: str
     """Begin a loop over a value: its query runs, and each turn is handed an element. `leave` ends it."""
     if isinstance(value, (Related, Manager)):
         value = calls.base_rows(walk, value)
+    if isinstance(value, Mapping) and value.get("@paginator") is not None:
+        value = Seq(containers.page_of(walk, value, at), None, value.loops, "pages")
     if isinstance(value, Rows):
         if isinstance(at, Place):
             walk.record.shown.setdefault((at, value.origin), value)

@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from stackaudit.facts import python as py
-from stackaudit.link.modules import Symbol, dotted
-from stackaudit.link.queries import access, branches, calls, comparisons, expressions, guards, loops, memos
+from stackaudit.link.modules import Symbol
+from stackaudit.link.queries import access, branches, calls, comparisons, expressions, guards, loops, memos, repeating
 from stackaudit.link.queries.joining import decided, join
 from stackaudit.link.queries.loading import Load
 from stackaudit.link.queries.origins import Loop
@@ -210,62 +210,6 @@ def merged(one: dict[str, Value], other: dict[str, Value]) -> dict[str, Value]:
     return env
 
 
-def _for(walk: Walk, stmt: py.For) -> None:
-    value = expressions.iterable(walk, stmt.iter)
-    if stmt not in walk.written:
-        text = f"for {text_of(stmt.target, 30)} in {text_of(stmt.iter, 50)}"
-        walk.written[stmt] = (text, _bound(stmt))
-    text, bounded = walk.written[stmt]
-    element, _ = loops.enter(walk, value, walk.at(stmt.iter), text, bounded)
-    isolated = walk.isolated
-    walk.isolated = 0
-    frame = walk.frame
-    before = dict(frame.env)
-    loops.assign(walk, stmt.target, element)
-    block(walk, stmt.body)
-    loops.leave(walk)
-    walk.isolated = isolated
-    frame.env = merged(frame.env, before)
-    block(walk, stmt.orelse)
-
-
-def _bound(stmt: py.For) -> str:
-    """What the body of a loop says of its turns."""
-    if _ends(stmt.body) and not _continues(stmt.body):
-        return "the first turn ends it"
-    counted = isinstance(stmt.iter, py.Call) and dotted(stmt.iter.func) in ("range", "count", "itertools.count")
-    if counted and any(isinstance(part, py.Try) and (_ends(part.body) or _ends(part.orelse)) for part in stmt.body):
-        return "the first turn that succeeds ends it"
-    return ""
-
-
-def _ends(body: tuple[py.Stmt, ...]) -> bool:
-    return any(
-        isinstance(stmt, (py.Return, py.Raise)) or (isinstance(stmt, py.Jump) and stmt.kind == "break") for stmt in body
-    )
-
-
-def _continues(body: tuple[py.Stmt, ...]) -> bool:
-    for stmt in body:
-        if isinstance(stmt, py.Jump) and stmt.kind == "continue":
-            return True
-        if isinstance(stmt, py.If) and (_continues(stmt.body) or _continues(stmt.orelse)):
-            return True
-        if isinstance(stmt, (py.Try, py.With)) and _continues(stmt.body):
-            return True
-        if isinstance(stmt, py.Try) and any(_continues(handler.body) for handler in stmt.handlers):
-            return True
-    return False
-
-
-def _while(walk: Walk, stmt: py.While) -> None:
-    before = dict(walk.frame.env)
-    expressions.truth(walk, stmt.test)
-    block(walk, stmt.body)
-    walk.frame.env = merged(walk.frame.env, before)
-    block(walk, stmt.orelse)
-
-
 def _try(walk: Walk, stmt: py.Try) -> bool:
     frame = walk.frame
     before = dict(frame.env)
@@ -356,8 +300,8 @@ _HANDLERS: dict[type, Callable[[Walk, Any], bool | None]] = {
     py.Raise: _raise,
     py.Jump: lambda walk, stmt: stmt.kind != "pass",
     py.If: _if,
-    py.For: _for,
-    py.While: _while,
+    py.For: repeating.of_for,
+    py.While: repeating.of_while,
     py.With: _with,
     py.Try: _try,
     py.Match: _match,

@@ -1,7 +1,10 @@
-from collections import defaultdict
+from collections import defaultdict, deque
+from dataclasses import dataclass
 from itertools import islice
 from operator import attrgetter
+from typing import NamedTuple
 
+from django import forms
 from django.core.paginator import Paginator
 from django.db.models import Count, Prefetch, prefetch_related_objects
 from shop.models import Author, Book, Chapter, Country, Note, Tag
@@ -851,3 +854,103 @@ def grows_what_a_caller_asks_for():
 
 def flat_back_through_one_to_one():
     return [str(author.profile.author) for author in Author.objects.select_related("country", "profile__author")]
+
+
+@dataclass
+class _Line:
+    book: Book
+    count: int = 1
+
+
+class _Pair(NamedTuple):
+    number: int
+    book: Book
+
+
+def grows_rows_in_objects():
+    return [line.book.author.name for line in [_Line(book) for book in Book.objects.all()]]
+
+
+def grows_rows_in_named_tuples():
+    return [pair.book.author.name for pair in [_Pair(1, book=book) for book in Book.objects.all()]]
+
+
+def flat_joined_rows_in_objects():
+    return [line.book.author.name for line in [_Line(book) for book in Book.objects.select_related("author")]]
+
+
+def flat_one_row_in_an_object():
+    line = _Line(Book.objects.first())
+    return [line.book.author.name for _ in range(5)]
+
+
+def grows_pages_one_after_another():
+    return [book.author.name for page in Paginator(Book.objects.order_by("pk"), 1000) for book in page]
+
+
+def flat_joined_pages_one_after_another():
+    rows = Book.objects.select_related("author").order_by("pk")
+    return [book.author.name for page in Paginator(rows, 1000) for book in page]
+
+
+def grows_queue():
+    waiting = deque(Book.objects.all())
+    while waiting:
+        print(waiting.popleft().author.name)
+
+
+def flat_joined_stack():
+    waiting = list(Book.objects.select_related("author"))
+    while len(waiting):
+        book = waiting.pop()
+        print(book.author.name)
+
+
+def grows_attributes_by_name():
+    for book in Book.objects.select_related("author"):
+        for name in ("author", "publisher"):
+            print(getattr(book, name).name)
+
+
+def flat_joined_attributes_by_name():
+    for book in Book.objects.select_related("author", "publisher"):
+        for name in ("author", "publisher"):
+            print(getattr(book, name).name)
+
+
+class _BooksForm(forms.Form):
+    books = forms.ModelMultipleChoiceField(queryset=Book.objects.all())
+    joined = forms.ModelMultipleChoiceField(queryset=Book.objects.select_related("author"))
+
+
+def _form():
+    keys = list(Book.objects.values_list("pk", flat=True))
+    form = _BooksForm({"books": keys, "joined": keys})
+    assert form.is_valid()
+    return form
+
+
+def grows_chosen_in_a_form():
+    return [book.author.name for book in _form().cleaned_data["books"]]
+
+
+def flat_joined_chosen_in_a_form():
+    return [book.author.name for book in _form().cleaned_data.get("joined")]
+
+
+class _AuthorForm(forms.ModelForm):
+    class Meta:
+        model = Author
+        fields = ["name"]
+
+
+def grows_behind_the_row_of_a_form():
+    form = _AuthorForm(instance=Author.objects.first())
+    Book.objects.update(author=form.instance)
+    return [book.publisher.name for book in form.instance.books.all()]
+
+
+def flat_joined_behind_the_row_of_a_form():
+    form = _AuthorForm(instance=Author.objects.first())
+    Book.objects.update(author=form.instance)
+    return [book.publisher.name for book in form.instance.books.select_related("publisher")]
