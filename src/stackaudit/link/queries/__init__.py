@@ -5,10 +5,11 @@ expressions that make and ask querysets), `values` (what an expression stands fo
 `walk` (frames, loops, recording), `access` (attributes of rows, evaluation), `rows`, `writes` (methods of querysets),
 `signals` (who waits for writes), `calls`, `expressions`, `displays` (lists, dictionaries and comprehensions),
 `statements`, `branches` (what all arms of a condition ask for), `guards` (conditions that guard a query), `memos`
-(dictionaries that remember answers), `comparisons` (what is certain of conditions), `loops`, `known` (builtins,
-Django's helpers), `events` (what is found), `advice` (what to append to a queryset), `reading` (how to read what is
-loaded then), `annotations` (numbers that rows bring), `sharing` (what helps where others run the code that asks),
-`entries` (where the walk begins).
+(dictionaries that remember answers), `comparisons` (what is certain of conditions), `loops`, `repeating` (`for` and
+`while`), `answers` (what calls gave before), `builtin`, `known` (Django's helpers), `bases` (what base classes give),
+`events` (what is found), `advice` (what to append to a queryset), `reading` (how to read what is loaded then),
+`annotations` (numbers that rows bring), `sharing` (what helps where others run the code that asks), `entries` (where
+the walk begins).
 
 Entry interface for whoever brings rows from elsewhere (templates, serializers, admin):
 

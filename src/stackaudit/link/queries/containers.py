@@ -5,7 +5,7 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from stackaudit.facts import python as py
-from stackaudit.link.queries import access, calls, known, loops
+from stackaudit.link.queries import access, builtin, calls, loops
 from stackaudit.link.queries.joining import any_of, join
 from stackaudit.link.queries.values import UNKNOWN, Const, Mapping, Other, Related, Rows, Seq, Value
 from stackaudit.link.queries.walk import At, Walk
@@ -54,7 +54,7 @@ def of_container(
 def page_of(walk: Walk, paginator: Mapping, at: At) -> Value:
     """A page of a paginator."""
     held = paginator.get("@paginator") or UNKNOWN
-    made = held if isinstance(held, Rows) else known.loaded(walk, held, at)
+    made = held if isinstance(held, Rows) else builtin.loaded(walk, held, at)
     page = walk.number(paginator.get("@per_page") or UNKNOWN)
     if isinstance(made, Rows):
         return replace(made, limited=True, page=page)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from stackaudit.facts import python as py
-from stackaudit.link.queries import expressions, known, loops
+from stackaudit.link.queries import builtin, expressions, loops
 from stackaudit.link.queries.joining import join, matters
 from stackaudit.link.queries.origins import NO_LOOPS, Loop
 from stackaudit.link.queries.source import text_of
@@ -19,7 +19,7 @@ def sequence(walk: Walk, node: py.Tuple | py.List | py.Set) -> Value:
     spread = False
     for part in node.elts:
         if isinstance(part, py.Starred):
-            held = known.loaded(walk, expressions.evaluate(walk, part.value), walk.at(part))
+            held = builtin.loaded(walk, expressions.evaluate(walk, part.value), walk.at(part))
             if isinstance(held, Seq) and held.items is not None:
                 items.extend(held.items)
                 continue

@@ -15,6 +15,7 @@ from stackaudit.link.queries import (
     access,
     attached,
     branches,
+    builtin,
     calls,
     comparisons,
     containers,
@@ -182,11 +183,11 @@ def _call(walk: Walk, node: py.Call) -> Value:
 def _call_outside(walk: Walk, node: py.Call, called: Other, at: At) -> Value:
     """A call of something that is not of the repository, or not known."""
     func = node.func
-    if called.name in known.LAZY_ARGUMENTS:
-        return known.with_function(walk, called.name, node)
+    if called.name in builtin.LAZY_ARGUMENTS:
+        return builtin.with_function(walk, called.name, node)
     if isinstance(func, py.Attribute) and effects.is_request(dotted(func)):
         effects.done(walk)
-    walk.brief = node.args[0] if called.name in known.BRIEF and node.args else None
+    walk.brief = node.args[0] if called.name in builtin.BRIEF and node.args else None
     args, keywords = _arguments(walk, node)
     value = memos.is_cached(func, args) or calls.apply(walk, called, args, keywords, at)
     if not called.name:

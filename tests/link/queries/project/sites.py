@@ -7,6 +7,7 @@ from typing import NamedTuple
 from django import forms
 from django.core.paginator import Paginator
 from django.db.models import Count, Prefetch, prefetch_related_objects
+from django.forms.models import model_to_dict
 from shop.models import Author, Book, Chapter, Country, Note, Tag
 
 
@@ -954,3 +955,19 @@ def flat_joined_behind_the_row_of_a_form():
     form = _AuthorForm(instance=Author.objects.first())
     Book.objects.update(author=form.instance)
     return [book.publisher.name for book in form.instance.books.select_related("publisher")]
+
+
+def grows_model_to_dict():
+    return [model_to_dict(book) for book in Book.objects.all()]
+
+
+def flat_prefetched_model_to_dict():
+    return [model_to_dict(book) for book in Book.objects.prefetch_related("tags")]
+
+
+def flat_model_to_dict_of_columns():
+    return [model_to_dict(book, fields=["title"]) for book in Book.objects.all()]
+
+
+def flat_model_to_dict_without_tags():
+    return [model_to_dict(book, exclude=["tags"]) for book in Book.objects.all()]
