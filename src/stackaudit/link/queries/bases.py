@@ -50,7 +50,7 @@ _METHODS: dict[Kind, frozenset[str]] = {
     "serializer": frozenset({"create", "save", "update"}),
     "view": frozenset({"filter_queryset", "get_form", "get_object", "get_queryset", "get_serializer"}),
 }
-_HELD = frozenset({"cleaned_data", "instance", "object"})
+_HELD = frozenset({"cleaned_data", "instance", "object", "validated_data"})
 OF_ONE_ROW = frozenset({
     "DetailView", "BaseDetailView", "SingleObjectMixin", "UpdateView", "DeleteView", "DateDetailView",
 })  # fmt: skip
@@ -83,7 +83,9 @@ def attribute(walk: Walk, value: Instance, name: str, at: At) -> Value | None:
         return _row(walk, value, at)
     if name == "object" and any(base.rpartition(".")[2] in OF_ONE_ROW for base in value.cls.externals):
         return _object(walk, value, at)
-    return _cleaned(walk, value) if name == "cleaned_data" and kind == "form" else None
+    if (kind, name) in (("form", "cleaned_data"), ("serializer", "validated_data")):
+        return _valid(walk, value, at)
+    return None
 
 
 def called(walk: Walk, bound: Instance, name: str, args: tuple[Value, ...], at: At) -> Value | None:
@@ -124,8 +126,9 @@ def given(walk: Walk, cls: SourceClass, node: py.FunctionDef, admins: dict[Sourc
         found["serializer"] = _made(walk, own, "serializer_class", at) if "serializer" in names else None
         if "instance" in names and node.name == "perform_destroy":
             found["instance"] = called(walk, own, "get_object", (), at)
-    elif kind == "serializer" and node.name == "update" and "instance" in names:
-        found["instance"] = _row(walk, own, at)
+    elif kind == "serializer":
+        found["validated_data"] = _valid(walk, own, at) if "validated_data" in names else None
+        found["instance"] = _row(walk, own, at) if "instance" in names and node.name == "update" else None
     return {name: value for name, value in found.items() if value is not None}
 
 
@@ -190,10 +193,18 @@ def _made(walk: Walk, view: Instance, option: str, at: At, row: Value | None = N
     return Instance(cls.cls, {"instance": row} if isinstance(row, Row) else {}, made=True)
 
 
-def _cleaned(walk: Walk, form: Instance) -> Value | None:
-    """The `cleaned_data` of a form with the rows that its fields let one choose."""
-    items = tuple(_chosen(walk, form))
-    return Mapping(UNKNOWN, items, loops=form.loops) if items else None
+def _valid(walk: Walk, value: Instance, at: At) -> Value | None:
+    """The valid data of a form or a serializer, with the rows that were chosen in it.
+
+    A key that bears the name of a foreign key holds the row, or is not there at all.
+    """
+    row = _row(walk, value, at)
+    items: list[tuple[str, Value]] = [(name, UNKNOWN) for name in row.model.columns] if isinstance(row, Row) else []
+    for name, relation in row.model.relations.items() if isinstance(row, Row) else ():
+        if relation.relation in ("fk", "o2o") and relation.target is not None:
+            items.append((name, Row(relation.target, SOMEWHERE, loops=value.loops)))
+    items += _chosen(walk, value)
+    return Mapping(UNKNOWN, tuple(items), loops=value.loops) if items else None
 
 
 def _chosen(walk: Walk, form: Instance) -> Iterator[tuple[str, Value]]:

@@ -78,7 +78,8 @@ def _with(walk: Walk, stmt: py.With) -> bool:
     for item in stmt.items:
         value = expressions.evaluate(walk, item.value)
         if item.target is not None:
-            loops.assign(walk, item.target, value)
+            handed = loops.element_of(value) if isinstance(value, Seq) else value  # what a @contextmanager yields
+            loops.assign(walk, item.target, handed)
     return block(walk, stmt.body)
 
 
