@@ -41,6 +41,13 @@ def is_false(node: ir.Node | None) -> bool:
     return isinstance(node, ir.Constant) and node.value is False
 
 
+def chain(node: ir.Node) -> Iterator[ir.Attribute | ir.Call]:
+    """The calls and attributes of `Book.objects.filter(…).first()`, the last one first."""
+    while isinstance(node, (ir.Attribute, ir.Call)):
+        yield node
+        node = node.func if isinstance(node, ir.Call) else node.value
+
+
 def nodes(body: Sequence[ir.Node]) -> Iterator[ir.Node]:
     """Every node of `body`, in source order as far as nesting goes; a node comes before what is in it."""
     waiting: list[ir.Node | None] = list(reversed(body))

@@ -11,6 +11,7 @@ from stackaudit.facts import python as py
 from stackaudit.link.modules import SourceModule, dotted
 from stackaudit.link.queries.effects import is_request
 from stackaudit.link.queries.source import text_of
+from stackaudit.link.queries.table import MANAGERS
 from stackaudit.link.sources import below, held
 from stackaudit.model.source import Place
 
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from stackaudit.link.stack import Stack
 
 _DEEPEST = 6
-_MANAGERS = frozenset({"objects", "_default_manager", "_base_manager"})
 _OF_ROWS = frozenset({
     "get_or_create", "update_or_create", "bulk_create", "bulk_update", "refresh_from_db", "aget_or_create",
     "aupdate_or_create", "abulk_create", "abulk_update", "arefresh_from_db", "select_for_update", "executemany",
@@ -172,7 +172,7 @@ class Works:
         if not isinstance(func, py.Attribute):
             return False
         names = set(_chain(func))
-        if func.attr in _OF_ROWS or names & _MANAGERS or (names & _OF_SETS and func.attr not in _OF_SETS):
+        if func.attr in _OF_ROWS or names & MANAGERS or (names & _OF_SETS and func.attr not in _OF_SETS):
             return True
         if func.attr in _OF_ONE:  # a file or an image is saved under a name, a cache forgets a key
             return not node.args and not names & _STORES

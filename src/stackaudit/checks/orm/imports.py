@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 from stackaudit.facts import python as py
 from stackaudit.link.modules import SourceModule, dotted
-from stackaudit.link.nodes import inside
+from stackaudit.link.nodes import chain, inside
 from stackaudit.link.queries import expressions
 from stackaudit.link.queries.source import text_of
-from stackaudit.link.queries.table import method
+from stackaudit.link.queries.table import MANAGERS, method
 from stackaudit.link.queries.values import Manager, Related, Rows, Value
 from stackaudit.link.startup import shares_connection
 from stackaudit.model.values import Known
@@ -55,12 +55,7 @@ def _preloads(stack: Stack) -> bool:
 
 def _begins(node: py.Attribute | py.Call) -> bool:
     """Whether a node is the last call of a chain that begins with a manager: `Model.objects.all()`."""
-    inner: py.Node = node
-    while isinstance(inner, (py.Attribute, py.Call)):
-        if isinstance(inner, py.Attribute) and inner.attr in ("objects", "_default_manager"):
-            return True
-        inner = inner.func if isinstance(inner, py.Call) else inner.value
-    return False
+    return any(isinstance(part, py.Attribute) and part.attr in MANAGERS for part in chain(node))
 
 
 def _run(body: tuple[py.Stmt, ...], holders: tuple[py.Node, ...], name: str = "") -> Iterator[Run]:
@@ -98,11 +93,10 @@ def _expressions(node: py.Node, holders: tuple[py.Node, ...], name: str) -> Iter
     yield node, holders, name
     if isinstance(node, (py.Attribute, py.Call)) and _begins(node):
         # The calls inside the chain belong to it; its arguments do not.
-        while isinstance(node, (py.Attribute, py.Call)):
-            if isinstance(node, py.Call):
-                for argument in (*node.args, *(item.value for item in node.keywords)):
-                    yield from _expressions(argument, (node, *holders), name)
-            node = node.func if isinstance(node, py.Call) else node.value
+        for part in chain(node):
+            if isinstance(part, py.Call):
+                for argument in (*part.args, *(item.value for item in part.keywords)):
+                    yield from _expressions(argument, (part, *holders), name)
         return
     for field in inside(type(node)):
         value = getattr(node, field)

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from stackaudit.facts import python as py
 from stackaudit.link.mentions import Found, meaning
 from stackaudit.link.modules import dotted
-from stackaudit.link.nodes import is_false, nodes
+from stackaudit.link.nodes import chain, is_false, nodes
 from stackaudit.link.processes.model import Process, together
 from stackaudit.link.queries.source import text_of
-from stackaudit.link.queries.table import method
+from stackaudit.link.queries.table import MANAGERS, method
 from stackaudit.link.stack import Stack
 from stackaudit.link.startup import Closure, at_start, shares_connection, web_closure
 from stackaudit.model.source import Place
@@ -47,7 +47,6 @@ _LAZY = {
 _THREADS = frozenset({
     "threading.Thread", "threading.Timer", "apscheduler.schedulers.background.BackgroundScheduler",
 })  # fmt: skip
-_MANAGERS = frozenset({"objects", "_default_manager", "_base_manager"})
 
 
 def preload_fork_hazard(stack: Stack) -> Iterator[Verdict]:
@@ -137,15 +136,11 @@ def _asks(stack: Stack, found: Found) -> bool:
     row = method(func.attr) if isinstance(func, py.Attribute) else None
     if row is None or row.runs == "never":
         return False
-    node: py.Node = func
-    while isinstance(node, (py.Attribute, py.Call)):
-        if isinstance(node, py.Attribute) and node.attr in _MANAGERS:
-            symbol = meaning(stack, found, node.value)
-            if symbol is None or symbol.module is None or not isinstance(symbol.node, py.ClassDef):
-                return False
-            return stack.models.of_class(stack.models.classes.build(symbol.module, symbol.node)) is not None
-        node = node.func if isinstance(node, py.Call) else node.value
-    return False
+    manager = next((part for part in chain(func) if isinstance(part, py.Attribute) and part.attr in MANAGERS), None)
+    symbol = meaning(stack, found, manager.value) if manager is not None else None
+    if symbol is None or symbol.module is None or not isinstance(symbol.node, py.ClassDef):
+        return False
+    return stack.models.of_class(stack.models.classes.build(symbol.module, symbol.node)) is not None
 
 
 def _is_started(found: Found) -> bool:

@@ -9,11 +9,12 @@ from stackaudit.facts import python as py
 from stackaudit.link.classes import SourceClass
 from stackaudit.link.modules import SourceModule, dotted
 from stackaudit.link.nodes import nodes
+from stackaudit.link.queries.table import MANAGERS
 
 if TYPE_CHECKING:
     from stackaudit.link.stack import Stack
 
-ASKING = frozenset({"objects", "_default_manager", "_base_manager", "refresh_from_db", "get_queryset", "cursor"})
+ASKING = MANAGERS | {"refresh_from_db", "get_queryset", "cursor"}
 HELPERS = (
     "django.shortcuts.get_", "django.contrib.auth.get_user_model", "django.apps.apps.get_model", "django.db.connection",
     "django.core.management.call_command",

@@ -9,6 +9,7 @@ from stackaudit.facts import python as py
 from stackaudit.link.models import Model
 from stackaudit.link.modules import target_names
 from stackaudit.link.nodes import nodes
+from stackaudit.link.queries.table import MANAGERS
 
 if TYPE_CHECKING:
     from stackaudit.link.stack import Stack
@@ -16,8 +17,6 @@ if TYPE_CHECKING:
 MOST = 400
 """Functions that are looked through; where a task may reach more, nothing is told."""
 _DYNAMIC = frozenset({"getattr", "eval", "exec", "import_string", "call_command", "get_model", "cursor", "raw"})
-
-_MANAGERS = frozenset({"objects", "_default_manager", "_base_manager"})
 
 
 def may_touch(stack: Stack, task: py.FunctionDef, model: Model, call: py.Call | None = None) -> bool:
@@ -52,7 +51,7 @@ def loads(stack: Stack, task: py.FunctionDef, model: Model) -> bool:
     """Whether a task itself asks for rows of a model, or of a model that it inherits from."""
     names = {member.name for member in model.family()}
     return any(
-        isinstance(node, py.Attribute) and node.attr in _MANAGERS and py_name(node.value) in names
+        isinstance(node, py.Attribute) and node.attr in MANAGERS and py_name(node.value) in names
         for node in nodes(task.body)
     )
 
@@ -123,7 +122,7 @@ def _mentioned(function: py.FunctionDef, body: tuple[py.Stmt, ...]) -> Iterator[
             if item.id not in own:
                 yield item.id, True
         elif isinstance(item, py.Attribute):
-            if item.attr in _MANAGERS or not isinstance(item.value, py.Attribute) or item.value.attr not in _MANAGERS:
+            if item.attr in MANAGERS or not isinstance(item.value, py.Attribute) or item.value.attr not in MANAGERS:
                 yield item.attr, True  # `objects.get` is Django's own, whatever else is called `get`
         elif isinstance(item, py.Call):
             for keyword in item.keywords:

@@ -84,6 +84,9 @@ ASYNC = {
     )
 }  # fmt: skip
 
+MANAGERS = frozenset({"objects", "_default_manager", "_base_manager"})
+"""The managers that Django gives to models."""
+
 # Methods that managers have and querysets have not.
 MANAGER_ONLY = frozenset({"get_queryset", "add", "remove", "clear", "set", "aadd", "aremove", "aclear", "aset"})
 
