@@ -14,6 +14,8 @@ from stackaudit.checks.orm.causes import grouped, own, source, verdict
 from stackaudit.checks.orm.keys import only_keys
 from stackaudit.checks.orm.short import FEW, is_of_pieces
 from stackaudit.checks.orm.turns import Turns
+from stackaudit.link.models.model import Model
+from stackaudit.link.queries import amounts
 from stackaudit.link.queries.advice import leads, of_many, of_one, of_prefetched, outermost, rows_of, shared
 from stackaudit.link.queries.events import Event
 from stackaudit.link.queries.origins import Origin
@@ -130,18 +132,9 @@ def _related(events: list[Event], text: str) -> tuple[Step, ...]:
     return tuple(steps.values())[:20]
 
 
-def cost(queries: int, events: list[Event]) -> Cost:
-    """What so many queries on each turn cost."""
-    page = max((event.loop.page for event in events if event.loop is not None), default=0)
-    owners = events[0].owners if _are_few(events) else ""
-    rows = page or (events[0].owned if owners else ROWS)
-    said = f"{rows} rows {owners or 'in the loop'}, assumed"
-    return Cost(queries * rows + 1, rows, f"{rows} rows on a page" if page else said)
-
-
-def _are_few(events: list[Event]) -> bool:
-    """Whether few rows are gone through: those of a short page, or what belongs to one row."""
-    return bool(events) and all(event.is_short for event in events)
+def cost(events: list[Event]) -> Cost:
+    """What the queries of the turns of a loop cost, with the one that the loop goes through."""
+    return amounts.cost(events, ROWS, f"{ROWS} rows in the loop", before=1)
 
 
 @dataclass(frozen=True)
@@ -150,7 +143,7 @@ class Loops:
 
     `slow` ones do work beside which a query is little. `listed` ones go through what one column holds. `tasks` are the
     functions that workers run. `changed` holds the models, by their labels, whose rows the turns of a loop write.
-    `batches` are those that build an index. `callers` tells what leads to a function.
+    `batches` are those that build an index. `callers` tells what leads to a function, `user` is the model of users.
     """
 
     slow: frozenset[Place]
@@ -159,6 +152,7 @@ class Loops:
     changed: dict[Place, set[str]]
     batches: frozenset[Place]
     callers: Callers
+    user: Model | None
 
     @classmethod
     def of(cls, stack: Stack) -> Loops:
@@ -171,25 +165,28 @@ class Loops:
         tasks = frozenset(f"{task.module.name}.{task.node.name}" for task in stack.celery.tasks)
         busy = {place for place, found in writes.items() if len(found) >= _WRITES}
         slow = frozenset(record.working | busy)
-        return cls(slow, tasks, frozenset(record.listed), record.changed, stack.declared.batches, Callers(stack))
+        return cls(slow, tasks, frozenset(record.listed), record.changed, stack.declared.batches, Callers(stack),
+                   stack.models.user)  # fmt: skip
 
     def cause(self, site: Site, events: list[Event], otherwise: str = "") -> str:
         """The way of failing that decides the severity."""
         if all(event.loop is not None and self.callers.is_by_hand(event.loop.place) for event in events):
             return "by-hand"
         is_slow = all(event.loop is not None and event.loop.place in self.slow for event in events)
-        is_guarded, are_few = all(event.guarded for event in events), _are_few(events)
-        if are_few and all(event.second is not None for event in events):
+        is_guarded, few = all(event.guarded for event in events), amounts.few(events, self.user)
+        if few and all(event.second is not None for event in events):
             return "conditional-pair" if is_guarded or is_slow else "pair"
         if is_slow:
             return "beside"
         if all(event.loop is not None and FEW.search(event.loop.text) for event in events):
             return "few"
         if is_guarded:
-            return "conditional-detail" if are_few else "conditional"
+            return "conditional-detail" if few else "conditional"
+        if few == "own":
+            return f"{otherwise}-own" if otherwise else few
         if self.in_background(site, events[0]):
             return "background"
-        return otherwise or ("detail" if are_few else "")
+        return "-".join(filter(None, (otherwise, few)))
 
     def judged(self, events: Iterable[Event]) -> Iterator[Event]:
         """Events; unknown are those that rows loaded before the loop would not answer.
@@ -258,7 +255,7 @@ def _cause(loops: Loops, turns: Turns, site: Site, events: list[Event], otherwis
     cause = loops.cause(site, events, otherwise)
     if cause not in _FINAL and all(is_of_pieces(loops.callers, turns, event) for event in events):
         return "few"
-    turn = turns.of(events) if cause in ("", "background", "conditional", "detail", "pair") else None
+    turn = turns.of(events) if cause in ("", "background", "conditional", "detail", "own", "pair") else None
     if turn is None or not (turn.outside or turn.writes or len(turn.asks) >= _BUSY):
         return cause
     if cause == "pair":
@@ -305,7 +302,7 @@ def _forward(loops: Loops, turns: Turns, site: Site, events: list[Event]) -> Fai
         site, said, _cause(loops, turns, site, wanted, "deferred" if deferred else ""),
         _related(wanted, "leaves the column out" if deferred else "the queryset"), wanted[0].flow,
         _told(loops, of_one, said["source"], wanted),
-        cost(len({event.path for event in wanted}), wanted),
+        cost(wanted),
     )  # fmt: skip
 
 
@@ -318,7 +315,7 @@ def _reverse(loops: Loops, turns: Turns, site: Site, events: list[Event]) -> Fai
         site, said, _cause(loops, turns, site, wanted), _related(wanted, "the queryset"),
         wanted[0].flow,
         _told(loops, of_many, said["source"], wanted),
-        cost(len({event.path for event in wanted}), wanted),
+        cost(wanted),
     )  # fmt: skip
 
 
@@ -327,7 +324,7 @@ def _bypassed(loops: Loops, site: Site, events: list[Event]) -> Fail:
     fix = of_prefetched(events[0].origin, said["source"], events)
     return Fail(
         site, {**said, "paths": _shown(events)}, loops.cause(site, events), _related(events, "prefetches the rows"),
-        events[0].flow, fix, cost(len({event.path for event in events}), events),
+        events[0].flow, fix, cost(events),
     )  # fmt: skip
 
 

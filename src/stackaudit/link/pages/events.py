@@ -12,6 +12,8 @@ from typing import TypeAlias
 
 from msgspec.structs import replace
 
+from stackaudit.link.models.model import Model
+from stackaudit.link.queries import amounts
 from stackaudit.link.queries.advice import (
     FETCHES_ONE,
     SHARED,
@@ -212,17 +214,11 @@ class Repeat:
 
     def cost(self, rows: int, assumed: str) -> Cost:
         """What a request costs; `rows` of them, as `assumed` says, where the size of the page is not known."""
-        distinct = {(event.path, event.method if not event.path else "") for event in self.failing}
-        page = max((event.turns.page for event in self.failing if event.turns is not None), default=0)
-        said = f"{page} rows on a page" if page else f"{assumed}, assumed"
-        if not page and self.is_short and self.first.owner is not None:
-            rows, said = self.first.owned, f"{self.first.owned} rows {self.first.owners}, assumed"
-        return Cost(max(len(distinct), 1) * (page or rows), page or rows, said)
+        return amounts.cost(self.failing, rows, assumed)
 
-    @property
-    def is_short(self) -> bool:
-        """Whether there are few rows: the tags of a book that is shown, and not the books of a list."""
-        return bool(self.failing) and all(event.is_short for event in self.failing)
+    def few(self, user: Model | None) -> amounts.Few:
+        """How few rows there are: the tags of a book that is shown, and not the books of a list."""
+        return amounts.few(self.failing, user)
 
 
 def addition(origin: Origin, calls: str, then: str = "") -> str:

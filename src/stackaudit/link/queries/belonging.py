@@ -12,9 +12,16 @@ _COMMON = 4
 """A table to which every fourth one belongs is what a project is divided by: a tenant, a project, a domain."""
 
 
-def owner(model: Model, keywords: dict[str, Value]) -> Model | None:
-    """The model of the one row to which a filter on a foreign key leaves what belongs to it."""
+def owner(model: Model, keywords: dict[str, Value], user: Model | None) -> Model | None:
+    """The model of the one row to which a filter leaves what belongs to it.
+
+    It names that row by a foreign key, or asks for the keys that a query on the rows of one row finds.
+    """
     for name, value in keywords.items():
+        if name in ("pk__in", "id__in", f"{model.pk}__in") and isinstance(value, Rows) and not value.evaluated:
+            if (found := whose(value, user)) is not None:
+                return found
+            continue
         relation = model.relation(name)
         if relation is None or relation.relation != "fk":
             continue
@@ -23,6 +30,21 @@ def owner(model: Model, keywords: dict[str, Value]) -> Model | None:
         if isinstance(value, Other) and value.name == OBJECT:
             return relation.target
     return None
+
+
+def whose(rows: Rows, user: Model | None) -> Model | None:
+    """The model of the one row to which rows belong, None where there is none.
+
+    What belongs to each row of a loop is many, but for the few rows of one `user`.
+    """
+    if rows.owner is not None:
+        return rows.owner
+    row = rows.via.row if rows.via is not None else None
+    if row is None:
+        return None
+    if row.loop is None:
+        return row.model
+    return user if user is not None and row.loop.owner is user and not row.loop.page else None
 
 
 def pair(walk: Walk, rows: Rows, keywords: dict[str, Value]) -> tuple[Model, Model] | None:
