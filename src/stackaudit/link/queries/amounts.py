@@ -13,8 +13,8 @@ from stackaudit.link.queries.events import Event
 from stackaudit.model.verdict import Cost
 
 Few: TypeAlias = Literal["", "detail", "own"]
-_SUMMED = 2
-"""Of so many keys that may be NULL nobody has all set."""
+_SUMMED = 3
+"""Of so many keys that may be NULL hardly a row has all set."""
 
 
 def few(events: Sequence[Event], user: Model | None) -> Few:
