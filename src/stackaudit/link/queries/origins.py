@@ -30,7 +30,7 @@ class Loop(Struct, eq=False):
     turns it takes where a page shows so many rows, 0 where that is open. `behind` says whose relation it goes through,
     `owner` is the model of the one row whose relation that is, None where there are several rows, or it is no relation;
     `second` that of another one, where the rows belong to one user and to it. `kept` says that a cache keeps what the
-    turns make.
+    turns make, `conditional` that a page shows what belongs to its one row only where a condition holds.
     """
 
     place: Place
@@ -44,6 +44,7 @@ class Loop(Struct, eq=False):
     owner: Model | None = None
     second: Model | None = None
     kept: bool = False
+    conditional: bool = False
 
 
 class Origin(Struct, frozen=True, eq=False):
