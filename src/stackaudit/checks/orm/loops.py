@@ -170,15 +170,16 @@ class Loops:
 
     def cause(self, site: Site, events: list[Event], otherwise: str = "") -> str:
         """The way of failing that decides the severity."""
-        if all(event.loop is not None and self.callers.is_by_hand(event.loop.place) for event in events):
+        outer = _outer(events)
+        if all(event.loop is not None and self.callers.is_by_hand(event.loop.place) for event in outer):
             return "by-hand"
-        is_slow = all(event.loop is not None and event.loop.place in self.slow for event in events)
-        is_guarded, few = all(event.guarded for event in events), amounts.few(events, self.user)
+        is_slow = all(event.loop is not None and event.loop.place in self.slow for event in outer)
+        is_guarded, few = all(event.guarded for event in outer), amounts.few(events, self.user)
         if few and all(event.second is not None for event in events):
             return "conditional-pair" if is_guarded or is_slow else "pair"
         if is_slow:
             return "beside"
-        if all(event.loop is not None and FEW.search(event.loop.text) for event in events):
+        if all(event.loop is not None and FEW.search(event.loop.text) for event in outer):
             return "few"
         if is_guarded:
             return "conditional-detail" if few else "conditional"
@@ -212,6 +213,15 @@ class Loops:
         loops = {loop.place for event in events for loop in (event.loop, event.around) if loop is not None}
         return set().union(*(self.changed.get(place, ()) for place in loops))
 
+    def is_full(self, turns: Turns, events: list[Event]) -> bool:
+        """Whether the turns of the loop of events do so much that one query of a row by its key is little beside it."""
+        turn = turns.of(events)
+        if all(event.loop is not None and event.loop.place in self.slow for event in events):
+            return True
+        return turn is not None and bool(
+            turn.outside or len(turn.writes) >= _WRITES or (turn.writes and len(turn.asks) >= _BUSY)
+        )
+
     def warning(self, events: list[Event]) -> str:
         """What to mind where the turns write rows that are to be loaded before; "" where they write others."""
         changed = self._changed(events)
@@ -242,6 +252,24 @@ def words(event: Event) -> dict[str, str]:
         "access": event.text,
         "method": event.method,
     }
+
+
+def _behind_conditions(events: list[Event]) -> list[Event]:
+    """Events, with the conditions of those that lead to them: nothing behind rows is asked where they are not."""
+    certain = {event.path for event in events if not event.guarded}
+    guarded = {event.path for event in events} - certain
+    return [
+        replace(event, guarded=True)
+        if any(event.path[:length] in guarded for length in range(len(event.path)))
+        else event
+        for event in events
+    ]
+
+
+def _outer(events: list[Event]) -> list[Event]:
+    """The events that no other one leads to: what those behind them ask for happens on the same turns."""
+    paths = {event.path for event in events}
+    return [event for event in events if not any(event.path[:length] in paths for length in range(1, len(event.path)))]
 
 
 def _of_one_origin(events: list[Event]) -> list[Event]:
@@ -298,8 +326,16 @@ def _forward(loops: Loops, turns: Turns, site: Site, events: list[Event]) -> Fai
     wanted = _of_one_origin(events) or events
     said = _said(wanted)
     deferred = all(event.kind == "deferred" for event in wanted)
+    cause = _cause(loops, turns, site, wanted, "deferred" if deferred else "")
+    if (
+        cause == "by-hand"
+        and not deferred
+        and len({event.path for event in wanted}) == 1
+        and loops.is_full(turns, wanted)
+    ):
+        return Pass(site)
     return Fail(
-        site, said, _cause(loops, turns, site, wanted, "deferred" if deferred else ""),
+        site, said, cause,
         _related(wanted, "leaves the column out" if deferred else "the queryset"), wanted[0].flow,
         _told(loops, of_one, said["source"], wanted),
         cost(wanted),
@@ -309,10 +345,12 @@ def _forward(loops: Loops, turns: Turns, site: Site, events: list[Event]) -> Fai
 def _reverse(loops: Loops, turns: Turns, site: Site, events: list[Event]) -> Fail | Pass:
     if all(turns.is_refusal(event) for event in events):
         return Pass(site)
-    wanted = _of_one_origin(events) or events
-    said = _said(wanted)
+    wanted = _behind_conditions(_of_one_origin(events) or events)
+    said, cause = _said(wanted), _cause(loops, turns, site, wanted)
+    if cause == "beside" and amounts.few(wanted, loops.user) and all(event.guarded for event in wanted):
+        return Pass(site)  # a prefetch would run on every turn of what waits for others, and save next to nothing
     return Fail(
-        site, said, _cause(loops, turns, site, wanted), _related(wanted, "the queryset"),
+        site, said, cause, _related(wanted, "the queryset"),
         wanted[0].flow,
         _told(loops, of_many, said["source"], wanted),
         cost(wanted),

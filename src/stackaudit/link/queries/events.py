@@ -150,7 +150,7 @@ class Record:
             event.kind,
             event.place,
             event.query,
-            event.origin.place if event.origin else None,
+            event.origin.whence if event.origin else (),
             event.path,
             event.outcome,
             (behind.origin.place if behind.origin is not None else None, behind.path) if behind is not None else None,

@@ -83,6 +83,11 @@ class Origin(Struct, frozen=True, eq=False):
         """Whether its rows are put together from several querysets: Django lets nothing be loaded with them."""
         return self.by == COMBINED or (self.refined is not None and self.refined.is_combined)
 
+    @property
+    def whence(self) -> tuple[Place, ...]:
+        """Where it stands, and the querysets of the loops around it whose rows it belongs to."""
+        return (self.place, *self.outer.whence) if self.outer is not None else (self.place,)
+
     def __eq__(self, other: object) -> bool:
         """Whether both are the same expression of one function; what is known of its rows does not count."""
         if self is other:
