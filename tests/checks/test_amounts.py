@@ -132,6 +132,8 @@ class Mine(viewsets.ReadOnlyModelViewSet):
     serializer_class = LoanSerializer
 
     def get_queryset(self):
+        if self.request.user.is_anonymous:
+            return Loan.objects.none()
         return Loan.objects.filter(user=self.request.user)
 
 class MineAndWide(viewsets.ReadOnlyModelViewSet):
