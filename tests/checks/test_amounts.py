@@ -215,7 +215,7 @@ def test_rows_of_one_row_are_few_wherever_they_are_gone_through(tmp_path: Path) 
     }
     assert told(stack, "n-plus-one-reverse", orm.n_plus_one_reverse) == {
         "shop.views.behind_mine": ("medium", 21, mine),
-        "shop.views.behind_those_of_an_author": ("high", 201, "100 rows in the loop, assumed"),
+        "shop.views.behind_those_of_an_author": ("high", 111, "10 rows of one Author and 10 behind each, assumed"),
     }
     looked_up = [verdict for verdict in orm.query_in_loop(stack) if isinstance(verdict, Fail)]
     assert [SEVERITIES["query-in-loop", verdict.cause] for verdict in looked_up] == ["low"]

@@ -170,7 +170,7 @@ class Loops:
 
     def cause(self, site: Site, events: list[Event], otherwise: str = "") -> str:
         """The way of failing that decides the severity."""
-        outer = _outer(events)
+        outer = amounts.outer(events)
         if all(event.loop is not None and self.callers.is_by_hand(event.loop.place) for event in outer):
             return "by-hand"
         is_slow = all(event.loop is not None and event.loop.place in self.slow for event in outer)
@@ -264,12 +264,6 @@ def _behind_conditions(events: list[Event]) -> list[Event]:
         else event
         for event in events
     ]
-
-
-def _outer(events: list[Event]) -> list[Event]:
-    """The events that no other one leads to: what those behind them ask for happens on the same turns."""
-    paths = {event.path for event in events}
-    return [event for event in events if not any(event.path[:length] in paths for length in range(1, len(event.path)))]
 
 
 def _of_one_origin(events: list[Event]) -> list[Event]:

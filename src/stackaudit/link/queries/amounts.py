@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Literal, TypeAlias
 
 from stackaudit.link.models.model import Model
-from stackaudit.link.queries.events import Event
+from stackaudit.link.queries.events import OWNED, Event
 from stackaudit.model.verdict import Cost
 
 Few: TypeAlias = Literal["", "detail", "own"]
@@ -36,20 +36,28 @@ def cost(events: Sequence[Event], rows: int, assumed: str, before: int = 0) -> C
 
     `before` is how many queries run once. Of several keys that may be NULL every other one is taken to be: no query.
     """
-    page = _page(events)
+    page, questions, behind = _page(events), _questions(events), 0
     if page:
         rows, told = page, [f"{page} rows on a page"]
-    elif all(event.is_short for event in events) and events[0].owner is not None:
-        rows, told = events[0].owned, [f"{events[0].owned} rows {events[0].owners}", "assumed"]
+    elif events and all(event.is_short and event.owner is not None for event in outer(events)):
+        first = outer(events)[0]
+        rows, told = first.owned, [f"{first.owned} rows {first.owners}", "assumed"]
+        behind = sum(not event.is_short for event in questions.values())
+        told[0] += f" and {OWNED} behind each" if behind else ""
     else:
         told = [assumed, "assumed"]
-    questions = _questions(events)
     nullable = sum(_may_be_null(event) for event in questions.values())
     asked = max(len(questions), 1)
     if nullable >= _SUMMED:
         asked -= nullable // 2
         told = [told[0], f"every other one of {nullable} nullable keys set", "assumed"]
-    return Cost(asked * rows + before, rows, ", ".join(told))
+    return Cost((asked + behind * (OWNED - 1)) * rows + before, rows, ", ".join(told))
+
+
+def outer(events: Sequence[Event]) -> list[Event]:
+    """The events that no other one leads to: what those behind them ask for happens on the same turns."""
+    paths = {event.path for event in events}
+    return [event for event in events if not any(event.path[:length] in paths for length in range(1, len(event.path)))]
 
 
 def _page(events: Sequence[Event]) -> int:
