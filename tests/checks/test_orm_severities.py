@@ -352,14 +352,78 @@ def test_in_commands_and_tasks(tmp_path: Path) -> None:
 
 
 def test_in_a_command_that_nothing_runs(tmp_path: Path) -> None:
-    bodies = {name: BODIES[name] for name in ("plain", "guarded", "of_one_row", "beside_requests", "written_of_a_list")}
-    assert causes(tmp_path, "shop/management/commands/load.py", bodies=bodies) == {
-        "plain": ["by-hand"],
-        "guarded": ["by-hand"],
-        "of_one_row": ["by-hand"],
-        "beside_requests": ["by-hand"],
-        "written_of_a_list": ["by-hand"],
+    quiet = {
+        "beside_requests": BODIES["beside_requests"],
+        "beside_three_more": """
+    for book in Book.objects.all():
+        if Shelf.objects.filter(name=book.author.name).exists():
+            Shelf.objects.filter(name=book.title).first()
+            Author.objects.filter(name=book.title).delete()
+""",
+        "counted": """
+    print(Book.objects.count() > 0)
+""",
     }
+    told = {
+        name: BODIES[name] for name in ("plain", "guarded", "of_one_row", "beside_a_write", "written_of_a_list")
+    } | {
+        "asked_twice_beside_requests": BODIES["beside_requests"].replace("name)", "name, list(book.shelf_set.all()))"),
+    }
+    checks = (orm.n_plus_one_forward, orm.n_plus_one_reverse, orm.count_as_existence)
+    found = causes(tmp_path, "shop/management/commands/load.py", bodies=told | quiet, checks=checks)
+    assert found == {name: ["by-hand"] for name in told if name != "written_of_a_list"}
+    written = causes(tmp_path / "w", "shop/management/commands/load.py", bodies=told, checks=(orm.write_in_loop,))
+    assert written == {"beside_a_write": ["by-hand"], "written_of_a_list": ["by-hand"]}
+
+
+def test_each_queryset_is_told_the_whole_chain(tmp_path: Path) -> None:
+    """Two loops hand their rows to one function: what the second one lacks is not less than what the first one does."""
+    bodies = {
+        "of_all": """
+    for author in Author.objects.all():
+        names_of(author)
+""",
+        "of_some": """
+    for author in Author.objects.filter(name="a"):
+        names_of(author)
+""",
+        "where": """
+    for author in Author.objects.exclude(name="a"):
+        if author.name:
+            names_of(author)
+""",
+    }
+    helper = {
+        "shop/models.py": MODELS,
+        "shop/__init__.py": "",
+        "shop/views.py": "from shop.models import Author\n\n\ndef names_of(author):\n"
+        "    return [[item.name for item in book.reviewer_set.all()] for book in author.book_set.all()]\n"
+        + "".join(f"\ndef {name}(request):{body}\n" for name, body in bodies.items()),
+    }
+    found = {
+        item.site.name.partition(":")[0].rpartition(".")[2]: (item.cause, item.values["paths"], item.values["each"])
+        for item in orm.n_plus_one_reverse(linked(tmp_path, helper))
+        if isinstance(item, Fail)
+    }
+    chain, each = "`book_set`, `book_set.reviewer_set`", "once for each Author, or for each row behind it"
+    assert found == {
+        "of_all": ("", chain, each),
+        "of_some": ("", chain, each),
+        "where": ("conditional", chain, "for each Author that a condition in the loop lets through"),
+    }
+
+
+def test_a_prefetch_for_few_rows_of_what_waits_for_others_is_not_told(tmp_path: Path) -> None:
+    bodies = {
+        "always": BODIES["of_one_row"].replace("print(", "self._client.post("),
+        "where": BODIES["of_one_row_where"].replace("print(", "self._client.post("),
+        "of_all_where": """
+    for book in Book.objects.all():
+        if book.title:
+            self._client.post([review.name for review in book.reviewer_set.all()])
+""",
+    }
+    assert causes(tmp_path, "shop/views.py", bodies=bodies) == {"always": ["beside"], "of_all_where": ["beside"]}
 
 
 def test_how_often_is_said_as_it_is(tmp_path: Path) -> None:
@@ -468,9 +532,9 @@ def test_rows_of_one_user_and_of_something_else_are_fewer(tmp_path: Path) -> Non
         "of_a_book": ("pair", "2 rows of one User and of one Book, assumed"),
         "of_books_of_an_author": ("conditional-pair", "2 rows of one User and of one Author, assumed"),
         "behind_a_book": ("pair", "2 rows of one User and of one Book, assumed"),
-        "of_all_books": ("detail", "10 rows of one User, assumed"),
-        "of_a_shop": ("detail", "10 rows of one User, assumed"),
-        "of_a_genre": ("detail", "10 rows of one User, assumed"),
+        "of_all_books": ("own", "10 rows of one User, assumed"),
+        "of_a_shop": ("own", "10 rows of one User, assumed"),
+        "of_a_genre": ("own", "10 rows of one User, assumed"),
         "of_a_book_and_an_author": ("detail", "10 rows of one Book, assumed"),
         "of_self_object": ("detail", "10 rows of one Book, assumed"),
         "of_self_object_and_user": ("pair", "2 rows of one User and of one Book, assumed"),

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from stackaudit.link.admin import Admin
 from stackaudit.link.admin.walk import Changelists
+from stackaudit.link.models.model import Model
 from stackaudit.link.pages.events import Repeat, grouped, inner_place, is_indirect, named
 from stackaudit.link.queries.annotations import used
 from stackaudit.link.queries.events import Event
@@ -30,7 +31,7 @@ def list_display_n_plus_one(stack: Stack) -> Iterator[Verdict]:
     for admin, events in by_admin.items():
         repeats = grouped(events, lambda event: True)
         merged = Repeat([event for repeat in repeats for event in repeat.events])
-        yield _verdict(lists, admin, merged)
+        yield _verdict(lists, admin, merged, stack.models.user)
     for admin in lists.admins:
         yield from _editable(admin)
 
@@ -40,7 +41,7 @@ def _place(lists: Changelists, event: Event) -> Place:
     return inner_place(event) if is_indirect(event) and lists.column(event).name != "__str__" else event.place
 
 
-def _verdict(lists: Changelists, admin: Admin, repeat: Repeat) -> Verdict:
+def _verdict(lists: Changelists, admin: Admin, repeat: Repeat, user: Model | None) -> Verdict:
     event = repeat.first
     column = lists.column(event)
     site = Site(_place(lists, event), f"{admin.name}.{column.name}")
@@ -50,7 +51,9 @@ def _verdict(lists: Changelists, admin: Admin, repeat: Repeat) -> Verdict:
         return Unsure(site, event.why)
     columns = list(dict.fromkeys(lists.column(item).name for item in repeat.failing))
     is_inline = any(admin is inline for inline in lists.inlines)
-    cause = "inline" if is_inline else "guarded" if all(item.guarded for item in repeat.failing) else ""
+    cause = "guarded" if all(item.guarded for item in repeat.failing) else ""
+    if is_inline:
+        cause = "inline-own" if repeat.few(user) == "own" else "inline"
     cause = cause or ("text" if column.name == "__str__" and len(columns) == 1 else "")
     told = _inline_fix(admin, repeat) if is_inline else _fix(lists, admin, repeat)
     return Fail(

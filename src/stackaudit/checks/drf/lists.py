@@ -7,6 +7,9 @@ from collections.abc import Iterator
 from stackaudit.checks.drf.lengths import length
 from stackaudit.facts import python as py
 from stackaudit.link.classes import SourceClass
+from stackaudit.link.mentions import Found
+from stackaudit.link.modules import dotted
+from stackaudit.link.nodes import nodes
 from stackaudit.link.serializers.pagination import NUMBERED, SIZES, labels, pagination_of
 from stackaudit.link.serializers.views import ApiView
 from stackaudit.link.settings import Settings
@@ -14,6 +17,9 @@ from stackaudit.link.stack import Stack
 from stackaudit.model.source import Place
 from stackaudit.model.values import Known, Unknown
 from stackaudit.model.verdict import Fail, Pass, Site, Step, Unsure, Verdict
+
+_LOGIN = frozenset({"rest_framework", "rest_framework.urls"})
+"""The module of login and logout for the browsable API, and the namespace under which its pages look for them."""
 
 
 def no_pagination(stack: Stack) -> Iterator[Verdict]:
@@ -120,9 +126,10 @@ def browsable_api(stack: Stack) -> Iterator[Verdict]:
     if isinstance(value, Unknown):
         yield Unsure(site, value.why)
         return
+    cause = "wanted" if _offers_login(stack) else ""
     if value.value is None:
         why = "is not set, and its default holds BrowsableAPIRenderer"
-        yield Fail(site, {"why": why}, fix=_rendered(["rest_framework.renderers.JSONRenderer"]))
+        yield Fail(site, {"why": why}, cause, fix=_rendered(["rest_framework.renderers.JSONRenderer"]))
         return
     names = value.value if isinstance(value.value, (list, tuple)) else ()
     for item in names:
@@ -134,7 +141,36 @@ def browsable_api(stack: Stack) -> Iterator[Verdict]:
         yield Pass(site)
     else:
         others = others or ["rest_framework.renderers.JSONRenderer"]
-        yield Fail(site, {"why": "holds BrowsableAPIRenderer"}, fix=_rendered(others))
+        yield Fail(site, {"why": "holds BrowsableAPIRenderer"}, cause, fix=_rendered(others))
+
+
+def _offers_login(stack: Stack) -> bool:
+    """Whether a URLconf offers, in production too, the login of the browsable API: the pages of the namespace."""
+    return any(
+        _includes_login(found.call) and not _is_for_debug(stack, found) for found in stack.mentions.named("include")
+    )
+
+
+def _includes_login(call: py.Call) -> bool:
+    """`include("rest_framework.urls")`, or `include()` of patterns under the namespace that the pages ask for it."""
+    first = call.args[0] if call.args else None
+    patterns = first.elts if isinstance(first, py.Tuple) else ()
+    names = [first, *patterns[1:], *(item.value for item in call.keywords if item.name == "namespace")]
+    return any(isinstance(name, py.Constant) and name.value in _LOGIN for name in names)
+
+
+def _is_for_debug(stack: Stack, found: Found) -> bool:
+    """Whether something stands behind a condition on DEBUG."""
+    node: py.Node | None = found.node
+    tree = stack.sources.tree(found.module.path)
+    while node is not None:
+        node = tree.get(node)
+        tested = nodes((node.test,)) if isinstance(node, (py.If, py.IfExp)) else ()
+        if any(
+            dotted(part).rpartition(".")[2] == "DEBUG" for part in tested if isinstance(part, (py.Name, py.Attribute))
+        ):
+            return True
+    return False
 
 
 def _rendered(names: list[str]) -> str:

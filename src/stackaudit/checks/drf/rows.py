@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from stackaudit.link.models.model import Model
 from stackaudit.link.pages.events import REPEATING, Cause, Repeat, cause_of, grouped, inner_steps, rooted, some
 from stackaudit.link.queries.events import Event
 from stackaudit.link.queries.reading import is_number
@@ -28,7 +29,7 @@ _WHAT = {
 
 def n_plus_one(stack: Stack) -> Iterator[Verdict]:
     """Fields that read related rows, against what the view's queryset loads."""
-    api = stack.api
+    api, user = stack.api, stack.models.user
     for listing in api.listings:
         if listing.why:
             name = f"{listing.view.cls.name}: list"
@@ -36,7 +37,7 @@ def n_plus_one(stack: Stack) -> Iterator[Verdict]:
     for detail in {detail.view: detail for detail in api.details.unclear}.values():
         yield Unsure(Site(detail.view.place, f"{detail.view.cls.name}: retrieve"), detail.why)
     for repeat in grouped(stack.readers.told(api.events, api.walk), lambda event: not _in_method(api, event)):
-        yield _fields(api, repeat)
+        yield _fields(api, user, repeat)
 
 
 def _in_method(api: Api, event: Event) -> bool:
@@ -49,7 +50,7 @@ def _access(api: Api, event: Event) -> Place:
     return next((step.place for step in inner_steps(event) if step.place not in api.fields), event.query)
 
 
-def _fields(api: Api, repeat: Repeat) -> Verdict:
+def _fields(api: Api, user: Model | None, repeat: Repeat) -> Verdict:
     event = repeat.first
     field = api.field(event)
     queryset = event.origin.where if event.origin is not None else event.where
@@ -59,8 +60,6 @@ def _fields(api: Api, repeat: Repeat) -> Verdict:
     if event.outcome == "unknown":
         return Unsure(site, event.why)
     listed = _of_lists(api, repeat)
-    bypassed = all(item.kind == "bypassed" for item in repeat.failing)
-    guarded = all(item.guarded for item in (listed or repeat).failing)
     origin = repeat.origin.text if repeat.origin is not None else ""
     names = list(dict.fromkeys(api.field(item).name for item in repeat.failing))
     return Fail(
@@ -73,7 +72,7 @@ def _fields(api: Api, repeat: Repeat) -> Verdict:
             "loop": event.loop.text if event.loop is not None else "the list",
             "method": event.method,
         },
-        cause="bypassed" if bypassed else _named(guarded, listed),
+        cause=_cause(repeat, listed, user),
         related=repeat.related(),
         flow=event.flow,
         fix=_advice(repeat, listed),
@@ -105,11 +104,16 @@ def _cost(repeat: Repeat, listed: Repeat | None) -> Cost:
     return repeat.cost(NESTED, f"{NESTED} rows of the nested list")
 
 
-def _named(guarded: bool, listed: Repeat | None, kind: str = "") -> str:
-    """The cause: `guarded`, `detail` and `kind`, as far as they hold."""
-    return "-".join(
-        name for name, holds in (("guarded", guarded), ("detail", listed is None), (kind, bool(kind))) if holds
-    )
+def _cause(repeat: Repeat, listed: Repeat | None, user: Model | None, query: str = "") -> str:
+    """What fails: what is asked (`query` where a rule tells plain queries apart), where and of how many rows."""
+    failing = (listed or repeat).failing
+    few = listed.few(user) if listed is not None else ""
+    if all(event.kind == "bypassed" for event in repeat.failing):
+        return "bypassed-few" if few else "bypassed"
+    guarded = all(event.guarded for event in failing)
+    amount = "detail" if listed is None else "few" if few and (guarded or few == "detail") else few
+    kind = query if all(event.kind == "query" for event in repeat.failing) else ""
+    return "-".join(filter(None, ("guarded" if guarded else "", amount, kind)))
 
 
 def method_field_query(stack: Stack) -> Iterator[Verdict]:
@@ -126,7 +130,7 @@ def method_field_query(stack: Stack) -> Iterator[Verdict]:
     for events in found.values():
         origin = events[0].origin
         relations = frozenset(shown.get(origin.place if origin is not None else None, ()))
-        yield _method(api, Repeat(events, relations, brought=_brought(api, events[0])))
+        yield _method(api, stack.models.user, Repeat(events, relations, brought=_brought(api, events[0])))
 
 
 def _brought(api: Api, event: Event) -> str:
@@ -144,7 +148,7 @@ def _root(event: Event) -> Cause:
     return cause_of(event) if event.path else (event.query, None, "")
 
 
-def _method(api: Api, repeat: Repeat) -> Verdict:
+def _method(api: Api, user: Model | None, repeat: Repeat) -> Verdict:
     event = repeat.first
     field = api.field(event)
     access = _access(api, event)
@@ -158,13 +162,10 @@ def _method(api: Api, repeat: Repeat) -> Verdict:
     if event.outcome == "unknown":
         return Unsure(site, event.why)
     listed = _of_lists(api, repeat)
-    bypassed = all(item.kind == "bypassed" for item in repeat.failing)
-    guarded = all(item.guarded for item in (listed or repeat).failing)
     origin = repeat.origin.text if repeat.origin is not None else ""
     fields = list(dict.fromkeys(api.field(item).name for item in repeat.failing))
     other = field.place if place == access else access
     declared = Step(other, f"the field `{field.name}` of each row" if place == access else f"reads `{read}`")
-    asks = all(item.kind == "query" for item in repeat.failing)
     return Fail(
         site,
         {
@@ -173,7 +174,7 @@ def _method(api: Api, repeat: Repeat) -> Verdict:
             "queryset": f"`{origin}`" if origin else "the queryset",
             "method": event.method,
         },
-        cause="bypassed" if bypassed else _named(guarded, listed, "query" if asks else ""),
+        cause=_cause(repeat, listed, user, "query"),
         related=(declared, *repeat.related()),
         flow=event.flow,
         fix=_advice(repeat, listed),

@@ -31,8 +31,15 @@ def own(stack: Stack) -> Iterator[Event]:
     events = apart(stack.readers.told(here, stack.queries.walk))
     loaded = {(event.query, event.relation) for event in walked if event.outcome == "pass" and event.relation}
     named = _prefetched(stack)
-    for event in events:
-        first = outermost(event)
+    roots = [outermost(event) for event in events]
+    looped = {
+        _asked(event)
+        for event, first in zip(events, roots, strict=True)
+        if first.path != event.path and not _is_presumed(first)
+    }
+    for event, first in zip(events, roots, strict=True):
+        if _is_presumed(first) and _asked(event) in looped:
+            continue  # the loops that hand over the row are told the whole way from their querysets
         by = first.origin.by if first.origin is not None and event.outcome == "fail" else ""
         known = (event.query, event.relation) in loaded
         if first.origin is None and len(first.path) > 1 and event.outcome == "fail":
@@ -46,6 +53,15 @@ def own(stack: Stack) -> Iterator[Event]:
             told = known or any(way == path[at : at + len(way)] for path in named for at in range(len(path)))
             why = f"other code prefetches {'__'.join(way)}, and whether it does so for these rows is not known"
             yield replace(event, outcome="unknown", why=why) if told else event
+
+
+def _is_presumed(event: Event) -> bool:
+    return event.origin is not None and event.origin.by == PRESUMED
+
+
+def _asked(event: Event) -> tuple[object, ...]:
+    """What an event asks for, whoever hands over the row."""
+    return event.kind, event.place, event.query, event.path
 
 
 def _prefetched(stack: Stack) -> set[tuple[str, ...]]:

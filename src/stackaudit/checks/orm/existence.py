@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from functools import partial
 from typing import TYPE_CHECKING
 
+from stackaudit.checks.orm.callers import Callers
 from stackaudit.checks.orm.causes import grouped, own, verdict
 from stackaudit.checks.orm.loops import words
 from stackaudit.checks.orm.repetition import repeated
@@ -15,7 +16,7 @@ from stackaudit.link.queries.existence import FILTERED
 from stackaudit.link.queries.source import code_of
 from stackaudit.link.sources import Sources, below
 from stackaudit.model.source import Place
-from stackaudit.model.verdict import Fail, Site, Step, Verdict
+from stackaudit.model.verdict import Fail, Pass, Site, Step, Verdict
 
 if TYPE_CHECKING:
     from stackaudit.link.stack import Stack
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 def count_as_existence(stack: Stack) -> Iterator[Verdict]:
     """One site for each comparison of a count with nothing."""
-    known = repeated(stack)
+    known, callers = repeated(stack), Callers(stack)
     events = list(own(stack))
     asked = (event for event in events if event.kind in ("query", "reverse") and event.outcome == "fail")
     turned = [event.query for event in asked if not event.below]
@@ -32,7 +33,7 @@ def count_as_existence(stack: Stack) -> Iterator[Verdict]:
         few = first.outcome == "fail" and bool(first.why)
         told = few and any(_holds(first.query, place) for place in turned)  # what repeats it matters more
         if not told and not any(_holds(first.query, place) for place in known):
-            yield verdict(group, partial(_existence, stack))
+            yield verdict(group, partial(_existence, stack, callers))
 
 
 def _holds(outer: Place, inner: Place) -> bool:
@@ -44,8 +45,10 @@ def _holds(outer: Place, inner: Place) -> bool:
     )
 
 
-def _existence(stack: Stack, site: Site, events: list[Event]) -> Fail:
+def _existence(stack: Stack, callers: Callers, site: Site, events: list[Event]) -> Fail | Pass:
     event = events[0]
+    if callers.is_by_hand(event.query):
+        return Pass(site)  # nobody waits for the one query that somebody runs once
     values = {**words(event), "comparison": event.text, "few": event.why}
     cause = "few" if event.why else "" if event.model in stack.growing else "small"
     if event.why == FILTERED:

@@ -16,6 +16,7 @@ from stackaudit.checks.orm.surroundings import around
 from stackaudit.checks.orm.turns import Turn, Turns, ends
 from stackaudit.facts import python as py
 from stackaudit.link.modules import dotted, target_names
+from stackaudit.link.queries import amounts
 from stackaudit.link.queries.events import Event
 from stackaudit.link.sources import around as enclosing
 from stackaudit.link.sources import below
@@ -95,7 +96,7 @@ class _Judge:
         return Fail(
             site, self._words(turn, least), cause, loop_step([least.event, *others]), least.event.flow,
             proposal(least.event, least.condition, around(self._turns, least.event, others, self._asking(least.event))),
-            cost(1, [least.event]) if cause != "few" else None,
+            cost([least.event]) if cause != "few" else None,
         )  # fmt: skip
 
     def _asking(self, event: Event) -> set[Place]:
@@ -203,6 +204,8 @@ class _Judge:
             return reason
         if not asked.condition.is_shared:
             return "open"
+        if amounts.few([asked.event], self._loops.user) == "own":
+            return "few"
         return "" if is_long and not turn.writes else "given"
 
     def _is_minor(self, site: Site, turn: Turn, asked: _Asked) -> bool:

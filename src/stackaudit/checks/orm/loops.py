@@ -14,6 +14,8 @@ from stackaudit.checks.orm.causes import grouped, own, source, verdict
 from stackaudit.checks.orm.keys import only_keys
 from stackaudit.checks.orm.short import FEW, is_of_pieces
 from stackaudit.checks.orm.turns import Turns
+from stackaudit.link.models.model import Model
+from stackaudit.link.queries import amounts
 from stackaudit.link.queries.advice import leads, of_many, of_one, of_prefetched, outermost, rows_of, shared
 from stackaudit.link.queries.events import Event
 from stackaudit.link.queries.origins import Origin
@@ -130,18 +132,9 @@ def _related(events: list[Event], text: str) -> tuple[Step, ...]:
     return tuple(steps.values())[:20]
 
 
-def cost(queries: int, events: list[Event]) -> Cost:
-    """What so many queries on each turn cost."""
-    page = max((event.loop.page for event in events if event.loop is not None), default=0)
-    owners = events[0].owners if _are_few(events) else ""
-    rows = page or (events[0].owned if owners else ROWS)
-    said = f"{rows} rows {owners or 'in the loop'}, assumed"
-    return Cost(queries * rows + 1, rows, f"{rows} rows on a page" if page else said)
-
-
-def _are_few(events: list[Event]) -> bool:
-    """Whether few rows are gone through: those of a short page, or what belongs to one row."""
-    return bool(events) and all(event.is_short for event in events)
+def cost(events: list[Event]) -> Cost:
+    """What the queries of the turns of a loop cost, with the one that the loop goes through."""
+    return amounts.cost(events, ROWS, f"{ROWS} rows in the loop", before=1)
 
 
 @dataclass(frozen=True)
@@ -150,7 +143,7 @@ class Loops:
 
     `slow` ones do work beside which a query is little. `listed` ones go through what one column holds. `tasks` are the
     functions that workers run. `changed` holds the models, by their labels, whose rows the turns of a loop write.
-    `batches` are those that build an index. `callers` tells what leads to a function.
+    `batches` are those that build an index. `callers` tells what leads to a function, `user` is the model of users.
     """
 
     slow: frozenset[Place]
@@ -159,6 +152,7 @@ class Loops:
     changed: dict[Place, set[str]]
     batches: frozenset[Place]
     callers: Callers
+    user: Model | None
 
     @classmethod
     def of(cls, stack: Stack) -> Loops:
@@ -171,25 +165,29 @@ class Loops:
         tasks = frozenset(f"{task.module.name}.{task.node.name}" for task in stack.celery.tasks)
         busy = {place for place, found in writes.items() if len(found) >= _WRITES}
         slow = frozenset(record.working | busy)
-        return cls(slow, tasks, frozenset(record.listed), record.changed, stack.declared.batches, Callers(stack))
+        return cls(slow, tasks, frozenset(record.listed), record.changed, stack.declared.batches, Callers(stack),
+                   stack.models.user)  # fmt: skip
 
     def cause(self, site: Site, events: list[Event], otherwise: str = "") -> str:
         """The way of failing that decides the severity."""
-        if all(event.loop is not None and self.callers.is_by_hand(event.loop.place) for event in events):
+        outer = amounts.outer(events)
+        if all(event.loop is not None and self.callers.is_by_hand(event.loop.place) for event in outer):
             return "by-hand"
-        is_slow = all(event.loop is not None and event.loop.place in self.slow for event in events)
-        is_guarded, are_few = all(event.guarded for event in events), _are_few(events)
-        if are_few and all(event.second is not None for event in events):
+        is_slow = all(event.loop is not None and event.loop.place in self.slow for event in outer)
+        is_guarded, few = all(event.guarded for event in outer), amounts.few(events, self.user)
+        if few and all(event.second is not None for event in events):
             return "conditional-pair" if is_guarded or is_slow else "pair"
         if is_slow:
             return "beside"
-        if all(event.loop is not None and FEW.search(event.loop.text) for event in events):
+        if all(event.loop is not None and FEW.search(event.loop.text) for event in outer):
             return "few"
         if is_guarded:
-            return "conditional-detail" if are_few else "conditional"
+            return "conditional-detail" if few else "conditional"
+        if few == "own":
+            return f"{otherwise}-own" if otherwise else few
         if self.in_background(site, events[0]):
             return "background"
-        return otherwise or ("detail" if are_few else "")
+        return "-".join(filter(None, (otherwise, few)))
 
     def judged(self, events: Iterable[Event]) -> Iterator[Event]:
         """Events; unknown are those that rows loaded before the loop would not answer.
@@ -214,6 +212,15 @@ class Loops:
         """The models, by their labels, whose rows the loops of events write."""
         loops = {loop.place for event in events for loop in (event.loop, event.around) if loop is not None}
         return set().union(*(self.changed.get(place, ()) for place in loops))
+
+    def is_full(self, turns: Turns, events: list[Event]) -> bool:
+        """Whether the turns of the loop of events do so much that one query of a row by its key is little beside it."""
+        turn = turns.of(events)
+        if all(event.loop is not None and event.loop.place in self.slow for event in events):
+            return True
+        return turn is not None and bool(
+            turn.outside or len(turn.writes) >= _WRITES or (turn.writes and len(turn.asks) >= _BUSY)
+        )
 
     def warning(self, events: list[Event]) -> str:
         """What to mind where the turns write rows that are to be loaded before; "" where they write others."""
@@ -247,6 +254,18 @@ def words(event: Event) -> dict[str, str]:
     }
 
 
+def _behind_conditions(events: list[Event]) -> list[Event]:
+    """Events, with the conditions of those that lead to them: nothing behind rows is asked where they are not."""
+    certain = {event.path for event in events if not event.guarded}
+    guarded = {event.path for event in events} - certain
+    return [
+        replace(event, guarded=True)
+        if any(event.path[:length] in guarded for length in range(len(event.path)))
+        else event
+        for event in events
+    ]
+
+
 def _of_one_origin(events: list[Event]) -> list[Event]:
     """The events whose paths begin at the queryset that a fix names, where there are such."""
     named = next((event.origin for event in events if event.origin is not None), None)
@@ -258,7 +277,7 @@ def _cause(loops: Loops, turns: Turns, site: Site, events: list[Event], otherwis
     cause = loops.cause(site, events, otherwise)
     if cause not in _FINAL and all(is_of_pieces(loops.callers, turns, event) for event in events):
         return "few"
-    turn = turns.of(events) if cause in ("", "background", "conditional", "detail", "pair") else None
+    turn = turns.of(events) if cause in ("", "background", "conditional", "detail", "own", "pair") else None
     if turn is None or not (turn.outside or turn.writes or len(turn.asks) >= _BUSY):
         return cause
     if cause == "pair":
@@ -301,24 +320,34 @@ def _forward(loops: Loops, turns: Turns, site: Site, events: list[Event]) -> Fai
     wanted = _of_one_origin(events) or events
     said = _said(wanted)
     deferred = all(event.kind == "deferred" for event in wanted)
+    cause = _cause(loops, turns, site, wanted, "deferred" if deferred else "")
+    if (
+        cause == "by-hand"
+        and not deferred
+        and len({event.path for event in wanted}) == 1
+        and loops.is_full(turns, wanted)
+    ):
+        return Pass(site)
     return Fail(
-        site, said, _cause(loops, turns, site, wanted, "deferred" if deferred else ""),
+        site, said, cause,
         _related(wanted, "leaves the column out" if deferred else "the queryset"), wanted[0].flow,
         _told(loops, of_one, said["source"], wanted),
-        cost(len({event.path for event in wanted}), wanted),
+        cost(wanted),
     )  # fmt: skip
 
 
 def _reverse(loops: Loops, turns: Turns, site: Site, events: list[Event]) -> Fail | Pass:
     if all(turns.is_refusal(event) for event in events):
         return Pass(site)
-    wanted = _of_one_origin(events) or events
-    said = _said(wanted)
+    wanted = _behind_conditions(_of_one_origin(events) or events)
+    said, cause = _said(wanted), _cause(loops, turns, site, wanted)
+    if cause == "beside" and amounts.few(wanted, loops.user) and all(event.guarded for event in wanted):
+        return Pass(site)  # a prefetch would run on every turn of what waits for others, and save next to nothing
     return Fail(
-        site, said, _cause(loops, turns, site, wanted), _related(wanted, "the queryset"),
+        site, said, cause, _related(wanted, "the queryset"),
         wanted[0].flow,
         _told(loops, of_many, said["source"], wanted),
-        cost(len({event.path for event in wanted}), wanted),
+        cost(wanted),
     )  # fmt: skip
 
 
@@ -327,7 +356,7 @@ def _bypassed(loops: Loops, site: Site, events: list[Event]) -> Fail:
     fix = of_prefetched(events[0].origin, said["source"], events)
     return Fail(
         site, {**said, "paths": _shown(events)}, loops.cause(site, events), _related(events, "prefetches the rows"),
-        events[0].flow, fix, cost(len({event.path for event in events}), events),
+        events[0].flow, fix, cost(events),
     )  # fmt: skip
 
 

@@ -55,5 +55,5 @@ def _write(loops: Loops, turns: Turns, site: Site, events: list[Event]) -> Fail 
     said = {**words(events[0]), "loop": loop_text(events[0]), "other": turn.asks[0] if turn.asks else ""}
     return Fail(
         site, said, cause, loop_step(events), events[0].flow, in_one_statement(turns, events[0], cause == "needed"),
-        cost(1, events[:1]) if cause != "few" else None,
+        cost(events[:1]) if cause != "few" else None,
     )  # fmt: skip

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from stackaudit.facts import template as t
+from stackaudit.link.models.model import Model
 from stackaudit.link.pages.events import PAGE, Repeat, grouped
 from stackaudit.link.pages.files import Templates, flat
 from stackaudit.link.queries.events import Event
@@ -24,10 +25,24 @@ def n_plus_one(stack: Stack) -> Iterator[Verdict]:
     loaded = {event.query for event in pages.events if event.kind == "reverse" and event.outcome == "pass"}
     for repeat in grouped(stack.readers.told(pages.events, pages.walk), lambda event: True):
         shown = frozenset(event.path[0] for event in repeat.failing if len(event.path) == 1 and event.query in loaded)
-        yield _verdict(Repeat(repeat.events, shown, several), pages.text, pages.templates)
+        cause = _cause(repeat, stack.models.user)
+        yield _verdict(Repeat(repeat.events, shown, several), cause, pages.text, pages.templates)
 
 
-def _verdict(repeat: Repeat, text_of: Callable[[Place], str], templates: Templates) -> Verdict:
+def _cause(repeat: Repeat, user: Model | None) -> str:
+    """The way of failing: what is asked, where and of how many rows."""
+    failing, few = repeat.failing, repeat.few(user)
+    if failing and all(event.turns is not None and event.turns.kept for event in failing):
+        return "kept"
+    if all(event.kind == "bypassed" for event in failing):
+        return "-".join(filter(None, ("bypassed", few and "detail")))
+    guarded, query = all(event.guarded for event in failing), all(event.kind == "query" for event in failing)
+    return "-".join(
+        filter(None, ("guarded" if guarded else "", "query" if query else "", few and "detail" if guarded else few))
+    )
+
+
+def _verdict(repeat: Repeat, cause: str, text_of: Callable[[Place], str], templates: Templates) -> Verdict:
     event = repeat.first
     access = text_of(event.place) or event.text or ".".join(event.path) or event.method
     where = event.origin.where if event.origin is not None else ""
@@ -37,14 +52,6 @@ def _verdict(repeat: Repeat, text_of: Callable[[Place], str], templates: Templat
         return Pass(site)
     if event.outcome == "unknown":
         return Unsure(site, event.why)
-    cause = "bypassed" if all(item.kind == "bypassed" for item in repeat.failing) else ""
-    if not cause:
-        parts = ["guarded"] if all(item.guarded for item in repeat.failing) else []
-        parts += ["query"] if all(item.kind == "query" for item in repeat.failing) else []
-        parts += ["detail"] if repeat.is_short else []
-        cause = "-".join(parts)
-    if all(item.turns is not None and item.turns.kept for item in repeat.failing):
-        cause = "kept"
     origin = repeat.origin.text if repeat.origin is not None else ""
     return Fail(
         site,

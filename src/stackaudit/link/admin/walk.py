@@ -15,6 +15,7 @@ from msgspec.structs import replace
 
 from stackaudit.facts import python as py
 from stackaudit.link.admin import Admin, Admins, Item, Option
+from stackaudit.link.classes import SourceClass
 from stackaudit.link.models.model import Model
 from stackaudit.link.nodes import is_false
 from stackaudit.link.pages import PageHooks
@@ -112,10 +113,17 @@ class Changelists:
         for admin in admins:
             if admin.model is not None:
                 self.lists.append(Changelist(admin, self._list(admin, admin.model)))
-        shown = ((inline, admin) for admin in admins for inline in admin.inlines if not _is_single(inline, admin))
-        self.inlines = list({inline.cls: inline for inline, _ in shown if inline.model is not None}.values())
+        above: dict[SourceClass, set[Model | None]] = {}
+        inlines: dict[SourceClass, Admin] = {}
+        for admin in admins:
+            for inline in admin.inlines:
+                if inline.model is not None and not _is_single(inline, admin):
+                    inlines[inline.cls] = inline
+                    above.setdefault(inline.cls, set()).add(admin.model)
+        self.inlines = list(inlines.values())
         for inline in self.inlines:
-            self._inline(inline)
+            owners = above[inline.cls]
+            self._inline(inline, owners.pop() if len(owners) == 1 else None)
 
     @cached_property
     def events(self) -> list[Event]:
@@ -173,8 +181,10 @@ class Changelists:
                     self._shown(admin, "__str__", columns.place if columns is not None else place, row)
         return f"list_display: {columns.open}" if columns is not None and columns.open else ""
 
-    def _inline(self, inline: Admin) -> None:
+    def _inline(self, inline: Admin, owner: Model | None) -> None:
         """Walk the rows of an inline: Django shows `str()` of each above its fields, and what is read only in them.
+
+        `owner` is the model of the row in whose form it stands, None where it stands in forms of several models.
 
         The rows do not know the row that they belong to: measured on Django 5.2, three rows whose `__str__` names their
         parent run three queries.
@@ -192,6 +202,7 @@ class Changelists:
             asked = self._rows(inline, instance, inline.model)
             if not isinstance(asked, Rows) or asked.model is None:
                 return
+            asked = replace(asked, owner=owner)
             with q.each(self.walk, asked, place, f"the rows of {inline.cls.label}") as row:
                 if not inline.overrides("template"):
                     self._shown(inline, "__str__", place, row)

@@ -12,6 +12,8 @@ from typing import TypeAlias
 
 from msgspec.structs import replace
 
+from stackaudit.link.models.model import Model
+from stackaudit.link.queries import amounts
 from stackaudit.link.queries.advice import (
     FETCHES_ONE,
     SHARED,
@@ -116,6 +118,13 @@ class Repeat:
 
     def advice(self, text_of: TextOf = no_text) -> str:
         """What to add to the queryset, and what to read in another way; "" where that is not known."""
+        for_all = {event.path[:1] for event in self.events if not _is_for_some(event)}
+        some = [event for event in self.failing if _is_for_some(event) and event.path[:1] not in for_all]
+        hidden = Repeat(some, self.shown, self.several, self.brought)
+        if hidden.events and hidden.loads():
+            rest = Repeat([event for event in self.events if event not in hidden.events], self.shown, self.several)
+            told = [rest.advice(text_of)] if rest.failing else []
+            return " ".join([*told, hidden._for_some(text_of)])
         origin, loads = self.origin, self.loads()
         told = [self._loading(origin, loads)] if loads else []
         deferred = [event for event in self.failing if event.kind == "deferred"]
@@ -135,9 +144,26 @@ class Repeat:
         told += read_itself(self.failing, text_of)
         return [*told, *([asked] if asked else [])]
 
+    def _for_some(self, text_of: TextOf) -> str:
+        """What to load of the one row of a page that shows it to some visitors only."""
+        loop, origin = self.first.loop, self.origin
+        model = origin.model if origin is not None else loop.behind.model if loop and loop.behind else None
+        where = f" of {origin.where}" if origin is not None and origin.where else ""
+        asked = {path[:length] for path in self.prefetches for length in range(1, len(path) + 1)}
+        return " ".join([
+            f"Where the condition holds, hand the {model.name if model is not None else 'row'}{where} to "
+            f"`prefetch_related_objects([row], {self._lookups()})`: a prefetch on its queryset would cost everybody "
+            f"else up to {max(len(asked), 1)} queries for nothing.",
+            *self.otherwise(text_of),
+        ])  # fmt: skip
+
+    def _lookups(self) -> str:
+        """What is missing, as `prefetch_related_objects()` takes it."""
+        return ", ".join(filter(None, [named([*self.joins, *self.prefetches]), *prefetches(self._missing, False)]))
+
     def _loading(self, origin: Origin | None, loads: str) -> str:
         """The sentence that says where what is missing is to be loaded."""
-        paths = ", ".join(filter(None, [named([*self.joins, *self.prefetches]), *prefetches(self._missing, False)]))
+        paths = self._lookups()
         if origin is not None:
             if not takes_calls(origin):
                 return elsewhere(origin, loads, paths)
@@ -212,17 +238,16 @@ class Repeat:
 
     def cost(self, rows: int, assumed: str) -> Cost:
         """What a request costs; `rows` of them, as `assumed` says, where the size of the page is not known."""
-        distinct = {(event.path, event.method if not event.path else "") for event in self.failing}
-        page = max((event.turns.page for event in self.failing if event.turns is not None), default=0)
-        said = f"{page} rows on a page" if page else f"{assumed}, assumed"
-        if not page and self.is_short and self.first.owner is not None:
-            rows, said = self.first.owned, f"{self.first.owned} rows {self.first.owners}, assumed"
-        return Cost(max(len(distinct), 1) * (page or rows), page or rows, said)
+        return amounts.cost(self.failing, rows, assumed)
 
-    @property
-    def is_short(self) -> bool:
-        """Whether there are few rows: the tags of a book that is shown, and not the books of a list."""
-        return bool(self.failing) and all(event.is_short for event in self.failing)
+    def few(self, user: Model | None) -> amounts.Few:
+        """How few rows there are: the tags of a book that is shown, and not the books of a list."""
+        return amounts.few(self.failing, user)
+
+
+def _is_for_some(event: Event) -> bool:
+    """Whether a page shows what an event asks for to some visitors only, though it loads the row for everybody."""
+    return event.guarded and event.loop is not None and event.loop.conditional
 
 
 def addition(origin: Origin, calls: str, then: str = "") -> str:

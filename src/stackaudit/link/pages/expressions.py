@@ -213,9 +213,9 @@ class Expressions(ABC):
                 break
         return value
 
-    def where(self, test: t.Expr) -> AbstractContextManager[None]:
-        """What stands behind a condition, which may hold on some turns of a loop and not on others."""
-        return self.turns.where(test, self.scope.flat())
+    def where(self, test: t.Expr, is_open: bool = True) -> AbstractContextManager[None]:
+        """What stands behind a condition, which may hold on some turns of a loop and not on others if `is_open`."""
+        return self.turns.where(test, self.scope.flat(), is_open)
 
     def bound(self, expr: t.Expr) -> Value:
         """What `expr` stands for, as a name is given to it."""

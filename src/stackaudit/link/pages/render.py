@@ -94,7 +94,9 @@ class Renderer:
         held = tuple([(name, context[name]) for name in names if name in context])
         lacking = tuple([name for name in names if name in self.lacking])
         walk = self.walk
-        running = (*walk.loops, walk.guard, *self.turns.around, self.repeats.branch) if walk.loops else ()
+        running: tuple[object, ...] = (self.turns.is_conditional,)
+        if walk.loops:
+            running = (*walk.loops, walk.guard, *self.turns.around, self.repeats.branch)
         return file.path, held, lacking, running, walk.shielded > 0, self.turns.is_kept
 
 
@@ -176,6 +178,7 @@ class _File(Expressions):
         with q.each(self.walk, source, place, text) as element, ExitStack() as stack:
             loop = self.walk.loops[-1]
             loop.kept = self.turns.is_kept
+            loop.conditional = self.turns.is_for_some(loop, node.iter)
             counter = Other(frozenset({loop}))
             stack.enter_context(self.turns.turning(loop, source))
             stack.enter_context(self.scope.pushed({"forloop": counter, "loop": counter}))
@@ -198,9 +201,9 @@ class _File(Expressions):
                         value = self.value(branch.test)
                         if isinstance(value, Rows) and not value.evaluated:
                             self.run(branch.test, value, self.at(branch.test.region))
-                    if not _is_always(branch.test):
-                        tests.enter_context(self.where(branch.test))
                 holds = conditions.outcome(self.walk, self.scope, branch.test)
+                if branch.test is not None and not _is_always(branch.test):
+                    tests.enter_context(self.where(branch.test, holds is None))
                 if holds is False:
                     continue
                 with q.guarded(self.walk), self.repeats.inside(node, index):
@@ -244,7 +247,7 @@ class _File(Expressions):
         before = self.file
         self.file = file
         self.blocks.append((name, index))
-        with self.scope.pushed({}):
+        with self.scope.pushed({}), self.turns.block():
             self.nodes(block.body)
         self.blocks.pop()
         self.file = before

@@ -35,7 +35,7 @@ class _Around:
     """What stands around the tags that are being rendered: a running loop, or a condition.
 
     `many` says that the loop has many turns. A condition changes with `loops`; `once` says that it may hold on one of
-    their turns only, `kept` that what stands in it is not rendered anew.
+    their turns only, `kept` that what stands in it is not rendered anew. `test` is a condition that may hold or not.
     """
 
     loop: Loop | None = None
@@ -43,6 +43,7 @@ class _Around:
     loops: frozenset[Loop] = NO_LOOPS
     once: bool = False
     kept: bool = False
+    test: t.Expr | None = None
 
 
 @dataclass
@@ -77,6 +78,7 @@ class Turns:
     def __init__(self, walk: Walk) -> None:
         self.walk = walk
         self.around: list[_Around] = []
+        self._since = 0
         self._found: dict[tuple[Place, str], Asked] = {}
         self._bound: dict[int, tuple[Value, int]] = {}
         self._answers: dict[object, tuple[str, str]] = {}
@@ -102,12 +104,38 @@ class Turns:
             many = isinstance(source, Rows) or (isinstance(source, Mapping) and matters(source))
         return self._inside(_Around(loop, many))
 
-    def where(self, test: t.Expr, scope: dict[str, Value]) -> AbstractContextManager[None]:
-        """A context manager: what stands behind a condition."""
+    def where(self, test: t.Expr, scope: dict[str, Value], is_open: bool) -> AbstractContextManager[None]:
+        """A context manager: what stands behind a condition; `is_open` says that it may hold or not."""
         loops = frozenset[Loop]().union(*(scope[path.name].loops for path in paths(test) if path.name in scope))
         if isinstance(test, t.Operation) and test.op == "ifchanged":
             loops = frozenset(self.walk.loops)
-        return self._inside(_Around(None, loops=loops, once=_is_once(test)))
+        return self._inside(_Around(None, loops=loops, once=_is_once(test), test=test if is_open else None))
+
+    @contextmanager
+    def block(self) -> Iterator[None]:
+        """A context manager: a block of a template, which its layout shows or not as a whole."""
+        before, self._since = self._since, len(self.around)
+        try:
+            yield
+        finally:
+            self._since = before
+
+    @property
+    def is_conditional(self) -> bool:
+        """Whether a condition stands around what is being rendered of a block."""
+        return any(item.test is not None for item in self.around[self._since :])
+
+    def is_for_some(self, loop: Loop, shown: t.Expr) -> bool:
+        """Whether a loop, written `shown`, goes through what belongs to the one row of a page for some visitors only.
+
+        A condition that asks for the rows, or for what they belong to, is none: where it fails there are no rows.
+        """
+        outer = [item.loop for item in self.around if item.loop is not None]
+        if outer or loop.behind is None:
+            return bool(outer) and outer[-1].conditional
+        own = next((_steps(path) for path in paths(shown)), ())
+        tests = [item.test for item in self.around[self._since :] if item.test is not None]
+        return not all(any(_is_about(_steps(path), own, loop.behind.path) for path in paths(test)) for test in tests)
 
     def kept(self) -> AbstractContextManager[None]:
         """A context manager: a fragment that is cached."""
@@ -244,6 +272,17 @@ class Turns:
                 known.places = made.places
                 return
         self._found[key] = made
+
+
+def _steps(path: t.Path) -> tuple[str, ...]:
+    """A variable and the lookups on it that lead to rows."""
+    steps = (path.name, *path.parts)
+    return steps[:-1] if len(steps) > 1 and steps[-1] in ("all", "all()", "exists", "count") else steps
+
+
+def _is_about(asked: tuple[str, ...], own: tuple[str, ...], way: tuple[str, ...]) -> bool:
+    """Whether what a condition asks for leads to the rows that `own` leads to, the last steps of which are `way`."""
+    return asked[: len(own)] == own or own[: len(asked)] == asked or asked[-1] in way
 
 
 def _is_looped(element: Value) -> bool:

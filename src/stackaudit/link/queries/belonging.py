@@ -4,25 +4,80 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from stackaudit.facts import python as py
 from stackaudit.link.models.model import Model
+from stackaudit.link.modules import dotted
 from stackaudit.link.queries.values import OBJECT, Other, Row, Rows, Value
-from stackaudit.link.queries.walk import Walk
+from stackaudit.link.queries.walk import At, Walk
 
 _COMMON = 4
 """A table to which every fourth one belongs is what a project is divided by: a tenant, a project, a domain."""
 
 
-def owner(model: Model, keywords: dict[str, Value]) -> Model | None:
-    """The model of the one row to which a filter on a foreign key leaves what belongs to it."""
+def owner(model: Model, keywords: dict[str, Value], user: Model | None) -> Model | None:
+    """The model of the one row to which a filter leaves what belongs to it.
+
+    It names that row by a foreign key, a `user` among those of a row, too, or asks for the keys that a query on the
+    rows of one row finds.
+    """
     for name, value in keywords.items():
+        if name in ("pk__in", "id__in", f"{model.pk}__in") and isinstance(value, Rows) and not value.evaluated:
+            if (found := whose(value, user)) is not None:
+                return found
+            continue
         relation = model.relation(name)
-        if relation is None or relation.relation != "fk":
+        is_own = relation is not None and relation.target is user is not None and relation.relation == "m2m"
+        if relation is None or not (is_own or relation.relation == "fk"):
             continue
         if isinstance(value, Row) and value.loop is None:
             return value.model
         if isinstance(value, Other) and value.name == OBJECT:
             return relation.target
     return None
+
+
+def in_any_case(walk: Walk, model: Model, at: At) -> Model | None:
+    """The user model, where all alternatives of a filter leave rows of one user: `Q(owner=me) | Q(shared=me)`."""
+    user = walk.models.user
+    call = at[1] if isinstance(at, tuple) else None
+    for arg in call.args if isinstance(call, py.Call) and user is not None else ():
+        if all(owner(model, _values(walk, leaf), user) is user for leaf in _alternatives(arg)):
+            return user
+    return None
+
+
+def _alternatives(node: py.Expr) -> Iterator[py.Expr]:
+    """The operands of `one | other | …`, itself where it is none."""
+    if isinstance(node, py.BinOp) and node.op == "|":
+        yield from _alternatives(node.left)
+        yield from _alternatives(node.right)
+    else:
+        yield node
+
+
+def _values(walk: Walk, node: py.Expr) -> dict[str, Value]:
+    """What `Q(…)` asks for, as far as names and attributes of one row tell; nothing for any other expression."""
+    from stackaudit.link.queries import expressions
+
+    if not isinstance(node, py.Call) or dotted(node.func).rpartition(".")[2] != "Q":
+        return {}
+    plain = (item for item in node.keywords if item.name and isinstance(item.value, (py.Name, py.Attribute)))
+    return {item.name: expressions.evaluate(walk, item.value) for item in plain if item.name}
+
+
+def whose(rows: Rows, user: Model | None) -> Model | None:
+    """The model of the one row to which rows belong, None where there is none.
+
+    What belongs to each row of a loop is many, but for the few rows of one `user`.
+    """
+    if rows.owner is not None:
+        return rows.owner
+    row = rows.via.row if rows.via is not None else None
+    if row is None:
+        return None
+    if row.loop is None:
+        return row.model
+    return user if user is not None and row.loop.owner is user and not row.loop.page else None
 
 
 def pair(walk: Walk, rows: Rows, keywords: dict[str, Value]) -> tuple[Model, Model] | None:

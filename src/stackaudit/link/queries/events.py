@@ -36,7 +36,7 @@ class Event(Struct, frozen=True, cache_hash=True):
     - `path` is the relation path from those rows ("author", "country"); `relation` its last step;
     - `method` is the method that runs the query ("get", "filter", "save"), "" for plain access, or the one that left a
       column out ("only", "defer");
-    - `guarded` says that a condition inside the loop stands before it;
+    - `guarded` says that a condition inside the loop stands before it, or around a loop that is `conditional`;
     - `area` is the area of rules that answers for it: that of whoever walked ("orm" for the Python code itself);
     - `below` counts the calls between the loop and the query;
     - `asking` is the expression that asks, in the code that has the row, where it asks for many rows or is no access;
@@ -150,7 +150,7 @@ class Record:
             event.kind,
             event.place,
             event.query,
-            event.origin.place if event.origin else None,
+            event.origin.whence if event.origin else (),
             event.path,
             event.outcome,
             (behind.origin.place if behind.origin is not None else None, behind.path) if behind is not None else None,
@@ -164,7 +164,7 @@ class Record:
         """Take what was behind a condition as asked on each turn."""
         event = self._events[reached.key]
         if event.guarded and event.turns is reached.loop:
-            self._events[reached.key] = replace(event, guarded=False)
+            self._events[reached.key] = replace(event, guarded=reached.loop.conditional)
 
     def change(self, loops: Iterable[Loop], model: Model) -> None:
         """Remember that the turns of loops write rows of a model."""
@@ -190,7 +190,8 @@ class Record:
         shared = set.intersection(*asked)
         for key, event in late if shared else ():
             if event.guarded and event.loop is not None and guard <= event.loop.guard and _asked(event) in shared:
-                self._events[key] = replace(event, guarded=False)
+                is_inside = guard >= event.loop.guard
+                self._events[key] = replace(event, guarded=event.loop.conditional and is_inside)
 
     @property
     def events(self) -> list[Event]:

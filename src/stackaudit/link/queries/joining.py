@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from msgspec.structs import replace
 
+from stackaudit.link.models.model import Model
 from stackaudit.link.queries.origins import NO_LOOPS, Asking, Loop, Origin
 from stackaudit.link.queries.values import (
     KEY,
@@ -81,6 +82,14 @@ def _either(chosen: Rows | Row, other: Rows | Row) -> Origin | None:
     return replace(first, beside=(*first.beside, *more)[:_BRANCHES])
 
 
+def _amount(one: Rows, other: Rows, chosen: Rows) -> tuple[Model | None, Model | None, int]:
+    """The owner, the second owner and the page of rows that are one or the other: of both, but for no rows at all."""
+    if EMPTY in (one.bounded, other.bounded):
+        return chosen.owner, chosen.second, chosen.page
+    owner, second = one.owner if other.owner is not None else None, one.second if other.second is not None else None
+    return owner, second, max(one.page, other.page) if one.page and other.page else 0
+
+
 def _asking(one: Asking | None, other: Asking | None) -> Asking | None:
     """What asks for rows that are one or the other: by the methods of both."""
     if one is None or other is None:
@@ -103,6 +112,7 @@ def join(one: Value, other: Value) -> Value:
         return Other(loops) if loops else UNKNOWN
     if isinstance(one, Rows) and isinstance(other, Rows) and one.model is other.model and one.kind == other.kind:
         chosen = other if one.bounded and not other.bounded else one
+        owner, second, page = _amount(one, other, chosen)
         return replace(
             chosen,
             origin=_either(chosen, other if chosen is one else one),
@@ -111,9 +121,9 @@ def join(one: Value, other: Value) -> Value:
             evaluated=one.evaluated or other.evaluated,
             narrowed=one.narrowed | other.narrowed,
             limited=one.limited or other.limited,
-            owner=one.owner if other.owner is not None else None,
-            second=one.second if other.second is not None else None,
-            page=max(one.page, other.page) if one.page and other.page else 0,
+            owner=owner,
+            second=second,
+            page=page,
             bounded=one.bounded if other.bounded else "",
             asking=_asking(chosen.asking, other.asking if chosen is one else one.asking),
             asked=chosen.asked or (one.asked or other.asked if one.via is not None and other.via is not None else ""),

@@ -5,8 +5,7 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from stackaudit.facts import python as py
-from stackaudit.link.models.model import Model
-from stackaudit.link.queries import access, attached, calls, containers
+from stackaudit.link.queries import access, attached, belonging, calls, containers
 from stackaudit.link.queries.joining import join, turned
 from stackaudit.link.queries.loading import NOTHING, STORED, UNSAVED
 from stackaudit.link.queries.origins import Behind, Loop
@@ -107,9 +106,13 @@ def enter(walk: Walk, value: Value, at: At, text: str = "the loop", bounded: str
         value = access.evaluate(walk, value, at)
     loop = Loop(place_of(at), len(walk.frames), bounded or bound_of(value), text, walk.guard)
     if isinstance(value, Rows):
-        loop.page, loop.behind, loop.owner, loop.second = value.page, _behind(value), _owner(value), value.second
+        loop.page, loop.behind, loop.second = value.page, _behind(value), value.second
+        loop.owner = belonging.whose(value, walk.models.user)
     elif isinstance(value, Seq):
         loop.page = value.page
+        gathered = value.element.loop if isinstance(value.element, Row) else None
+        if gathered is not None:
+            loop.owner, loop.second = gathered.owner, gathered.second
     running = frozenset(walk.loops)
     walk.loops.append(loop)
     element = turned(element_of(value), loop, running)
@@ -121,14 +124,6 @@ def enter(walk: Walk, value: Value, at: At, text: str = "the loop", bounded: str
     if isinstance(value, Other) and isinstance(element, Other) and not element.name:
         element = replace(element, name=ELEMENT)
     return element, loop
-
-
-def _owner(rows: Rows) -> Model | None:
-    """The model of the one row to which these belong, None where that is the row of a loop."""
-    if rows.owner is not None:
-        return rows.owner
-    row = rows.via.row if rows.via is not None else None
-    return row.model if row is not None and row.loop is None else None
 
 
 def _behind(rows: Rows) -> Behind | None:

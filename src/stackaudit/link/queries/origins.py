@@ -30,7 +30,7 @@ class Loop(Struct, eq=False):
     turns it takes where a page shows so many rows, 0 where that is open. `behind` says whose relation it goes through,
     `owner` is the model of the one row whose relation that is, None where there are several rows, or it is no relation;
     `second` that of another one, where the rows belong to one user and to it. `kept` says that a cache keeps what the
-    turns make.
+    turns make, `conditional` that a page shows what belongs to its one row only where a condition holds.
     """
 
     place: Place
@@ -44,6 +44,7 @@ class Loop(Struct, eq=False):
     owner: Model | None = None
     second: Model | None = None
     kept: bool = False
+    conditional: bool = False
 
 
 class Origin(Struct, frozen=True, eq=False):
@@ -81,6 +82,11 @@ class Origin(Struct, frozen=True, eq=False):
     def is_combined(self) -> bool:
         """Whether its rows are put together from several querysets: Django lets nothing be loaded with them."""
         return self.by == COMBINED or (self.refined is not None and self.refined.is_combined)
+
+    @property
+    def whence(self) -> tuple[Place, ...]:
+        """Where it stands, and the querysets of the loops around it whose rows it belongs to."""
+        return (self.place, *self.outer.whence) if self.outer is not None else (self.place,)
 
     def __eq__(self, other: object) -> bool:
         """Whether both are the same expression of one function; what is known of its rows does not count."""

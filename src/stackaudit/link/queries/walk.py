@@ -335,7 +335,8 @@ class Walk:
         event = Event(
             kind, outcome, place, query, where, said, origin, path, relation,
             model or (row.model if row is not None else rows.model if rows is not None else None),
-            method, loop, tuple(flow), loop is not None and self.guard > (around or loop).guard, why,
+            method, loop, tuple(flow),
+            loop is not None and (loop.conditional or self.guard > (around or loop).guard), why,
             self.area, len(calls), around, asking,
         )  # fmt: skip
         met = reached(event, self.record.add(event), self.guard)

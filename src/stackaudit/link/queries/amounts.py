@@ -1,0 +1,85 @@
+"""How many rows the turns of a loop ask for, what that costs, and how much less it matters where they are few.
+
+One rule for loops of the code, of templates, of serializers and of the admin.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal, TypeAlias
+
+from stackaudit.link.models.model import Model
+from stackaudit.link.queries.events import OWNED, Event
+from stackaudit.model.verdict import Cost
+
+Few: TypeAlias = Literal["", "detail", "own"]
+_SUMMED = 3
+"""Of so many keys that may be NULL hardly a row has all set."""
+
+
+def few(events: Sequence[Event], user: Model | None) -> Few:
+    """How few rows are asked: "own" for those of one `user` that ask one thing each, "detail" for others, "" for many.
+
+    Rows of a user and of one other thing are so few that they may ask several things. A user whose rows are divided
+    into pages has many.
+    """
+    if not events or not all(event.is_short for event in events):
+        return ""
+    if all(event.second is not None for event in events):
+        return "own"
+    is_one = user is not None and all(event.owner is user and not _page([event]) for event in events)
+    return "own" if is_one and len(_questions(events)) == 1 else "detail"
+
+
+def cost(events: Sequence[Event], rows: int, assumed: str, before: int = 0) -> Cost:
+    """What it costs that rows ask the database; `rows` of them, as `assumed` says, where the code tells no number.
+
+    `before` is how many queries run once. Of several keys that may be NULL every other one is taken to be: no query.
+    """
+    page, questions, behind = _page(events), _questions(events), 0
+    if page:
+        rows, told = page, [f"{page} rows on a page"]
+    elif events and all(event.is_short and event.owner is not None for event in outer(events)):
+        first = outer(events)[0]
+        rows, told = first.owned, [f"{first.owned} rows {first.owners}", "assumed"]
+        behind = sum(not event.is_short for event in questions.values())
+        told[0] += f" and {OWNED} behind each" if behind else ""
+    else:
+        told = [assumed, "assumed"]
+    nullable = sum(_may_be_null(event) for event in questions.values())
+    asked = max(len(questions), 1)
+    if nullable >= _SUMMED:
+        asked -= nullable // 2
+        told = [told[0], f"every other one of {nullable} nullable keys set", "assumed"]
+    return Cost((asked + behind * (OWNED - 1)) * rows + before, rows, ", ".join(told))
+
+
+def outer(events: Sequence[Event]) -> list[Event]:
+    """The events that no other one leads to: what those behind them ask for happens on the same turns."""
+    paths = {event.path for event in events}
+    return [event for event in events if not any(event.path[:length] in paths for length in range(1, len(event.path)))]
+
+
+def _page(events: Sequence[Event]) -> int:
+    """The size of the longest page or slice that is gone through, 0 for none."""
+    return max((event.turns.page for event in events if event.turns is not None), default=0)
+
+
+def _questions(events: Sequence[Event]) -> dict[tuple[tuple[str, ...], str], Event]:
+    """What each row is asked, each once, with the first event that asks it."""
+    found: dict[tuple[tuple[str, ...], str], Event] = {}
+    for event in events:
+        found.setdefault((event.path, "" if event.path else event.method), event)
+    return found
+
+
+def _may_be_null(event: Event) -> bool:
+    """Whether a key on the path of an event may be NULL, so that not every row asks."""
+    model = event.origin.model if event.origin is not None else None
+    for name in event.path[:-1]:
+        relation = model.relation(name) if model is not None else None
+        if relation is not None and relation.forward and relation.null:
+            return True
+        model = relation.target if relation is not None else None
+    last = event.relation
+    return last is not None and last.forward and last.null

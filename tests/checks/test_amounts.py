@@ -1,0 +1,243 @@
+"""Rows of one row are few, wherever they are gone through, and what a finding is worth agrees with what it costs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from stackaudit.catalog import load
+from stackaudit.checks import admin, drf, orm, template
+from stackaudit.link.stack import Stack
+from stackaudit.model.verdict import Fail, Verdict
+from tests.checks.test_orm_severities import linked
+
+SEVERITIES = {
+    (rule.name, name): cause.severity or rule.severity
+    for rule in load(None)
+    for name, cause in (("", rule), *rule.cause.items())
+}
+MODELS = """\
+from django.contrib.auth.models import AbstractUser
+from django.db import models
+
+class Author(models.Model):
+    name = models.CharField(max_length=80)
+
+class User(AbstractUser):
+    pass
+
+class Book(models.Model):
+    author = models.ForeignKey(Author, on_delete=models.CASCADE)
+    owner = models.ForeignKey(User, on_delete=models.CASCADE, related_name="+")
+    shared = models.ManyToManyField(User, related_name="+")
+
+class Loan(models.Model):
+    user = models.ForeignKey(User, on_delete=models.CASCADE)
+    book = models.ForeignKey(Book, on_delete=models.CASCADE)
+    clerk = models.ForeignKey(Author, on_delete=models.CASCADE, related_name="loans")
+    former = models.ForeignKey(Author, null=True, on_delete=models.CASCADE, related_name="+")
+    later = models.ForeignKey(Author, null=True, on_delete=models.CASCADE, related_name="+")
+    last = models.ForeignKey(Author, null=True, on_delete=models.CASCADE, related_name="+")
+
+    def __str__(self):
+        return self.clerk.name
+"""
+VIEWS = """\
+from django.core.paginator import Paginator
+from django.db.models import Q
+from django.shortcuts import get_object_or_404, render
+from shop.models import Author, Book, Loan
+
+def mine(request):
+    for loan in request.user.loan_set.all():
+        print(loan.clerk)
+
+def mine_asked_twice(request):
+    for loan in request.user.loan_set.all():
+        print(loan.clerk, loan.book)
+
+def behind_mine(request):
+    for loan in request.user.loan_set.all():
+        for other in loan.clerk.loans.all():
+            print(other.book)
+
+def behind_those_of_an_author(request, pk):
+    author = get_object_or_404(Author, pk=pk)
+    for book in author.book_set.all():
+        for loan in book.loan_set.all():
+            print(loan.clerk)
+
+def by_keys_of_mine(request):
+    for book in Book.objects.filter(pk__in=Loan.objects.filter(user=request.user).values("book")):
+        print(book.author)
+
+def in_any_case(request):
+    for book in Book.objects.filter(Q(owner=request.user) | Q(shared=request.user)):
+        print(book.author)
+
+def in_some_cases(request):
+    for book in Book.objects.filter(Q(owner=request.user) | Q(shared=None)):
+        print(book.author)
+
+def by_keys_of_all(request):
+    for book in Book.objects.filter(pk__in=Loan.objects.values("book")):
+        print(book.author)
+
+def looked_up(request):
+    for loan in request.user.loan_set.all():
+        print(Book.objects.get(author_id=loan.clerk_id))
+
+def gathered(book):
+    loans = book.loan_set.order_by("clerk")
+    found = []
+    for loan in loans.all():
+        loan.color = "red"
+        found.append(loan)
+    return found
+
+def of_a_book(request, pk):
+    return render(request, "of_a_book.html", {"loans": gathered(get_object_or_404(Book, pk=pk))})
+
+def of_mine(request):
+    return render(request, "of_mine.html", {"loans": Loan.objects.filter(user=request.user)})
+
+def of_mine_paged(request):
+    page = Paginator(Loan.objects.filter(user=request.user).order_by("pk"), 20).get_page(1)
+    return render(request, "of_mine_paged.html", {"loans": page})
+
+def of_all(request):
+    return render(request, "of_all.html", {"loans": Loan.objects.all()})
+"""
+API = """\
+from rest_framework import serializers, viewsets
+from shop.models import Author, Book, Loan
+
+class AuthorSerializer(serializers.ModelSerializer):
+    class Meta:
+        model = Author
+        fields = ["name"]
+
+class LoanSerializer(serializers.ModelSerializer):
+    clerk = AuthorSerializer()
+
+    class Meta:
+        model = Loan
+        fields = ["clerk"]
+
+class WideSerializer(LoanSerializer):
+    former = AuthorSerializer()
+    later = AuthorSerializer()
+
+    class Meta:
+        model = Loan
+        fields = ["clerk", "former", "later"]
+
+class WidestSerializer(WideSerializer):
+    last = AuthorSerializer()
+
+    class Meta:
+        model = Loan
+        fields = ["clerk", "former", "later", "last"]
+
+class Mine(viewsets.ReadOnlyModelViewSet):
+    serializer_class = LoanSerializer
+
+    def get_queryset(self):
+        if self.request.user.is_anonymous:
+            return Loan.objects.none()
+        return Loan.objects.filter(user=self.request.user)
+
+class MineAndWide(viewsets.ReadOnlyModelViewSet):
+    serializer_class = WidestSerializer
+
+    def get_queryset(self):
+        return Loan.objects.filter(user=self.request.user)
+
+class All(viewsets.ReadOnlyModelViewSet):
+    queryset = Loan.objects.all()
+    serializer_class = WideSerializer
+"""
+ADMIN = """\
+from django.contrib import admin
+from shop.models import Author, Book, Loan, User
+
+class Loans(admin.TabularInline):
+    model = Loan
+    fk_name = "user"
+
+class LoansOfBook(admin.TabularInline):
+    model = Loan
+
+@admin.register(User)
+class UserAdmin(admin.ModelAdmin):
+    inlines = [Loans]
+
+@admin.register(Book)
+class BookAdmin(admin.ModelAdmin):
+    inlines = [LoansOfBook]
+"""
+LOOP = "{% for loan in loans %}{{ loan.clerk.name }}{% endfor %}"
+FILES = {
+    "requirements.txt": "django==5.2\ndjangorestframework==3.16\n",
+    "manage.py": 'import os\nos.environ.setdefault("DJANGO_SETTINGS_MODULE", "settings")\n',
+    "settings.py": 'INSTALLED_APPS = ["shop", "rest_framework"]\nAUTH_USER_MODEL = "shop.User"\n'
+    'TEMPLATES = [{"BACKEND": "django.template.backends.django.DjangoTemplates", "APP_DIRS": True}]\n',
+    "shop/__init__.py": "",
+    "shop/models.py": MODELS,
+    "shop/views.py": VIEWS,
+    "shop/api.py": API,
+    "shop/admin.py": ADMIN,
+    **{f"shop/templates/{name}.html": LOOP for name in ("of_a_book", "of_mine", "of_mine_paged", "of_all")},
+}
+
+
+def told(stack: Stack, rule: str, check: Callable[[Stack], Iterator[Verdict]]) -> dict[str, tuple[str, int, str]]:
+    """What is said of each site: how much it matters, how many queries it costs, and for how many rows."""
+    found = {}
+    for verdict in check(stack):
+        if isinstance(verdict, Fail):
+            assert verdict.cost is not None
+            name = verdict.site.name.partition(":")[0].partition(" > ")[0]
+            found[name] = (SEVERITIES[rule, verdict.cause], verdict.cost.queries, verdict.cost.assumed)
+    return found
+
+
+def test_rows_of_one_row_are_few_wherever_they_are_gone_through(tmp_path: Path) -> None:
+    stack = linked(tmp_path, FILES)
+    mine, one_book = "10 rows of one User, assumed", "10 rows of one Book, assumed"
+    assert told(stack, "n-plus-one-forward", orm.n_plus_one_forward) == {
+        "shop.views.mine": ("low", 11, mine),
+        "shop.views.mine_asked_twice": ("medium", 21, mine),
+        "shop.views.by_keys_of_mine": ("low", 11, mine),
+        "shop.views.in_any_case": ("low", 11, mine),
+        "shop.views.in_some_cases": ("high", 101, "100 rows in the loop, assumed"),
+        "shop.views.by_keys_of_all": ("high", 101, "100 rows in the loop, assumed"),
+    }
+    assert told(stack, "n-plus-one-reverse", orm.n_plus_one_reverse) == {
+        "shop.views.behind_mine": ("medium", 21, mine),
+        "shop.views.behind_those_of_an_author": ("high", 111, "10 rows of one Author and 10 behind each, assumed"),
+    }
+    looked_up = [verdict for verdict in orm.query_in_loop(stack) if isinstance(verdict, Fail)]
+    assert [SEVERITIES["query-in-loop", verdict.cause] for verdict in looked_up] == ["low"]
+    assert told(stack, "n-plus-one", template.n_plus_one) == {
+        "shop.views.gathered": ("medium", 10, one_book),
+        "shop.views.of_mine": ("low", 10, mine),
+        "shop.views.of_mine_paged": ("medium", 20, "20 rows on a page"),
+        "shop.views.of_all": ("high", 25, "25 rows on a page, assumed"),
+    }
+    assert told(stack, "list-display-n-plus-one", admin.list_display_n_plus_one) == {
+        "shop.admin.Loans.__str__": ("low", 10, mine),
+        "shop.admin.LoansOfBook.__str__": ("medium", 10, one_book),
+    }
+
+
+def test_keys_that_may_be_null_are_not_all_set(tmp_path: Path) -> None:
+    assert told(linked(tmp_path, FILES), "n-plus-one", drf.n_plus_one) == {
+        "shop.api.Mine.get_queryset": ("low", 10, "10 rows of one User, assumed"),
+        "shop.api.MineAndWide.get_queryset": (
+            "medium",
+            30,
+            "10 rows of one User, every other one of 3 nullable keys set, assumed",
+        ),
+        "shop.api.All": ("high", 75, "25 rows in a page, assumed"),
+    }
