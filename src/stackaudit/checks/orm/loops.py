@@ -213,15 +213,6 @@ class Loops:
         loops = {loop.place for event in events for loop in (event.loop, event.around) if loop is not None}
         return set().union(*(self.changed.get(place, ()) for place in loops))
 
-    def is_full(self, turns: Turns, events: list[Event]) -> bool:
-        """Whether the turns of the loop of events do so much that one query of a row by its key is little beside it."""
-        turn = turns.of(events)
-        if all(event.loop is not None and event.loop.place in self.slow for event in events):
-            return True
-        return turn is not None and bool(
-            turn.outside or len(turn.writes) >= _WRITES or (turn.writes and len(turn.asks) >= _BUSY)
-        )
-
     def warning(self, events: list[Event]) -> str:
         """What to mind where the turns write rows that are to be loaded before; "" where they write others."""
         changed = self._changed(events)
@@ -321,13 +312,6 @@ def _forward(loops: Loops, turns: Turns, site: Site, events: list[Event]) -> Fai
     said = _said(wanted)
     deferred = all(event.kind == "deferred" for event in wanted)
     cause = _cause(loops, turns, site, wanted, "deferred" if deferred else "")
-    if (
-        cause == "by-hand"
-        and not deferred
-        and len({event.path for event in wanted}) == 1
-        and loops.is_full(turns, wanted)
-    ):
-        return Pass(site)
     return Fail(
         site, said, cause,
         _related(wanted, "leaves the column out" if deferred else "the queryset"), wanted[0].flow,
