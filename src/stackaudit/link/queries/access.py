@@ -63,7 +63,7 @@ def of_row(walk: Walk, row: Row, name: str, at: At) -> Value:
     key = model.attname(name)
     column = model.column(key.name if key is not None else name)
     if key is not None or column is not None:
-        _deferred(walk, row, key.name if key is not None else name, name, at)
+        of_column(walk, row, key.name if key is not None else name, name, at)
         return Other(row.loops, LISTED if column is not None and column.kind in _LISTS else "")
     if name == "id":
         return Other(row.loops)
@@ -130,7 +130,8 @@ def of_class(walk: Walk, row: Row, cls: SourceClass | None, name: str, at: At) -
     return Other(row.loops)
 
 
-def _deferred(walk: Walk, row: Row, column: str, name: str, at: At) -> None:
+def of_column(walk: Walk, row: Row, column: str, name: str, at: At) -> None:
+    """Read a column by `name`, its own or that of the attribute: a query where `only()` or `defer()` left it out."""
     load = row.load
     missing = column in load.deferred or (load.only is not None and column not in load.only and name not in load.only)
     if name in (row.model.pk, "pk", "id"):
@@ -172,7 +173,7 @@ def to_one(walk: Walk, row: Row, relation: Relation, at: At) -> Value:
         if counted:
             walk.add("forward", "pass", at, row.loop, row=row, relation=relation)
     elif counted and relation.name not in load.attributes:
-        _deferred(walk, row, relation.name, relation.name, at)
+        of_column(walk, row, relation.name, relation.name, at)
         walk.add("forward", "fail", at, row.loop, row=row, relation=relation)
     if target is None:
         return Other(row.loops)
