@@ -242,3 +242,72 @@ def dear():
 def test_what_is_told_beside_the_calls(tmp_path: Path) -> None:
     program = oracle.HEAD + DEAR + "".join(f"\n\ndef {name}():{body}" for name, (body, _) in TOLD.items())
     assert fixed(program, tmp_path)[2] == {name: told for name, (_, told) in TOLD.items()}
+
+
+SLICED = """
+
+def begin(book):
+    Chapter.objects.create(book=book, title="")
+    Note.objects.create(about=book, text="")
+
+
+def first_ones():
+    return [chapter.pk for book in Book.objects.order_by("pk") for chapter in book.chapter_set.order_by("-pk")[:2]]
+
+
+def first_one():
+    return [book.chapter_set.order_by("-pk").first().title for book in Book.objects.order_by("pk")]
+
+
+def first_notes():
+    return [list(book.notes.all()[:2]) for book in Book.objects.order_by("pk")]
+"""
+KEPT_APART = """
+
+def first_ones():
+    chapters = Prefetch("chapter_set", queryset=Chapter.objects.order_by("-pk")[:2], to_attr="kept")
+    return [chapter.pk for book in Book.objects.order_by("pk").prefetch_related(chapters) for chapter in book.kept]
+
+
+def first_one():
+    chapters = Prefetch("chapter_set", queryset=Chapter.objects.order_by("-pk")[:1], to_attr="kept")
+    return [book.kept[0].title for book in Book.objects.order_by("pk").prefetch_related(chapters)]
+
+
+def in_place():
+    chapters = Prefetch("chapter_set", queryset=Chapter.objects.order_by("-pk")[:2])
+    return list(Book.objects.prefetch_related(chapters))
+
+
+def behind_a_generic_relation():
+    notes = Prefetch("notes", queryset=Note.objects.all()[:2], to_attr="kept")
+    return list(Book.objects.prefetch_related(notes))
+"""
+
+
+def test_the_first_rows_of_each(tmp_path: Path) -> None:
+    before, after = oracle.HEAD + SLICED, oracle.HEAD + KEPT_APART
+    since = "a prefetch of `chapter_set` alone would load all of them (a Prefetch takes a slice since Django 4.2,"
+    assert fixed(before, tmp_path)[2] == {
+        "first_ones": [
+            'Append `.prefetch_related(Prefetch("chapter_set", queryset=Chapter.objects.order_by(…)[:2], to_attr="…"'
+            '))` to `Book.objects.order_by("pk")`. In `shop.views.first_ones` read that list in place of '
+            f'`book.chapter_set.order_by("-pk")[:2]`: {since} with `to_attr`).'
+        ],
+        "first_one": [
+            'Append `.prefetch_related(Prefetch("chapter_set", queryset=Chapter.objects.order_by(…)[:1], to_attr="…"'
+            '))` to `Book.objects.order_by("pk")`. In `shop.views.first_one` read the first of that list in place of '
+            f'`book.chapter_set.order_by("-pk").first()`: {since} with `to_attr`).'
+        ],
+        "first_notes": [
+            "Leave `book.notes.all()[:2]`, or number the rows of each with a `Window()`: asks for the first rows of "
+            "each, where a prefetch would load all of them."
+        ],
+    }
+    for name in ("first_ones", "first_one"):
+        assert oracle.grows(before, name)
+        assert not oracle.grows(after, name)
+        few = oracle.ask(before, name, oracle.SIZES[1])["value"]
+        assert oracle.ask(after, name, oracle.SIZES[1])["value"] == few
+    errors = [oracle.ask(after, name, oracle.SIZES[1])["error"] for name in ("in_place", "behind_a_generic_relation")]
+    assert errors == ["TypeError: Cannot filter a query once a slice has been taken."] * 2

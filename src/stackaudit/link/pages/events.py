@@ -30,7 +30,7 @@ from stackaudit.link.queries.annotations import annotated, numbers, unnumbered, 
 from stackaudit.link.queries.events import Event
 from stackaudit.link.queries.origins import Origin
 from stackaudit.link.queries.reading import TextOf, asked_for_each, is_of_row, no_text, read_itself, readings
-from stackaudit.link.queries.sharing import instead, is_listed, prefetches
+from stackaudit.link.queries.sharing import apart_from_lists, instead, prefetches
 from stackaudit.model.source import Place
 from stackaudit.model.verdict import Cost, Step
 
@@ -131,7 +131,7 @@ class Repeat:
         owned = self.owned if self.origin is not None else []
         told = [of_rows_between(event, text_of) for event in self.counted if event not in owned][:_TOLD]
         asked = asked_for_each(self.failing, text_of, self.brought)
-        told += [*readings(self._missing, text_of), *instead(self._missing, takes_calls(self.origin))]
+        told += [*readings(self._missing, text_of, self.several), *instead(self._missing, takes_calls(self.origin))]
         told += read_itself(self.failing, text_of)
         return [*told, *([asked] if asked else [])]
 
@@ -176,7 +176,7 @@ class Repeat:
     @property
     def _loadable(self) -> list[tuple[str, ...]]:
         loaded = ("deferred", "bypassed")
-        wanted = [event for event in self._missing if event.path and not (event.is_itself or is_listed(event))]
+        wanted = [event for event in apart_from_lists(self._missing) if event.path and not event.is_itself]
         paths = [event.path for event in wanted if event.kind not in loaded]
         return _longest([*paths, *below(wanted)])
 

@@ -7,8 +7,8 @@ expressions that make and ask querysets), `values` (what an expression stands fo
 `statements`, `branches` (what all arms of a condition ask for), `guards` (conditions that guard a query), `memos`
 (dictionaries that remember answers), `comparisons` (what is certain of conditions), `loops`, `known` (builtins,
 Django's helpers), `events` (what is found), `advice` (what to append to a queryset), `reading` (how to read what is
-loaded then), `annotations` (numbers that rows bring), `sharing` (what helps where others run the code that asks),
-`entries` (where the walk begins).
+loaded then), `lookups` (paths as the ORM writes them), `annotations` (numbers that rows bring), `sharing` (what helps
+where others run the code that asks), `entries` (where the walk begins).
 
 Entry interface for whoever brings rows from elsewhere (templates, serializers, admin):
 

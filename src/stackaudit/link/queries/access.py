@@ -34,6 +34,8 @@ from stackaudit.link.queries.walk import At, Walk
 
 NEW = "new"
 _REFRESHED = "refresh_from_db() drops what was loaded with the row"
+_FIRST = "[:1]"
+_ONE = frozenset({"first", "afirst", "[…]"})
 _LISTS = frozenset({"ArrayField", "HStoreField", "JSONField"})
 
 
@@ -227,7 +229,8 @@ def evaluate(walk: Walk, rows: Rows, at: At, method: str = "") -> Rows:
     if via is not None and walk.repeats(via.row.loop):
         row, relation = via.row, via.relation
         shown = rows.asked or method
-        asking = replace(rows.asking or walk.asking(at), last=method)
+        asking = rows.asking or walk.asking(at)
+        asking = replace(asking, last=method, cut=asking.cut or (_FIRST if method in _ONE and asking.text else ""))
         if row.load.unknown == NEW:
             return done
         if (row.loop, relation.name) in walk.changed:

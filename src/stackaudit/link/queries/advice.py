@@ -9,6 +9,7 @@ from msgspec.structs import replace
 from stackaudit.link.models.model import Model
 from stackaudit.link.queries.annotations import annotated, annotation, numbers, unnumbered, used
 from stackaudit.link.queries.events import Event
+from stackaudit.link.queries.lookups import is_joined, lookups, quoted
 from stackaudit.link.queries.origins import HOOKS, UNCHUNKED, Origin
 from stackaudit.link.queries.reading import (
     TextOf,
@@ -22,14 +23,13 @@ from stackaudit.link.queries.reading import (
     read_itself,
     readings,
 )
-from stackaudit.link.queries.sharing import instead, is_listed, prefetches, ways, with_keys
+from stackaudit.link.queries.sharing import apart_from_lists, instead, prefetches, ways, with_keys
 from stackaudit.model.source import Place
 from stackaudit.model.verdict import Step
 
 Path = tuple[str, ...]
 SHARED = "shared"
 """`Origin.by` of a queryset that serves several models: the view of a base class, a function that is given a model."""
-_JOINED = frozenset({"fk", "o2o", "reverse_o2o"})
 _OWNED = frozenset({"o2o", "reverse_o2o", "reverse_fk", "generic"})
 """Relations to rows that belong to one row alone."""
 _NAMED = 6
@@ -126,23 +126,11 @@ def beside_bare(origin: Origin | None, joins: list[Path]) -> list[Path]:
     return [(name,) for name in keys] + [path for path in joins if path not in [(name,) for name in keys]]
 
 
-def is_joined(model: Model | None, path: Path) -> bool:
-    """Whether `select_related` takes the path: each of its steps leads to one row in one table."""
-    for name in path:
-        relation = model.relation(name) if model is not None else None
-        if relation is None:
-            return model is None
-        if relation.relation not in _JOINED:
-            return False
-        model = relation.target
-    return True
-
-
 def loading(origin: Origin | None, events: Iterable[Event]) -> str:
     """The calls that load the relations of events: `.select_related("author").prefetch_related("tags")`."""
     found = list(events)
     is_annotated = takes_calls(origin)
-    events = [event for event in found if not (is_listed(event) or event.is_itself)]
+    events = [event for event in apart_from_lists(found) if not event.is_itself]
     model = origin.model if origin is not None else None
     led = ways(found) if is_annotated else []
     paths = list(dict.fromkeys([*(event.path for event in events), *led, *below(events)]))
@@ -166,17 +154,6 @@ def below(events: Iterable[Event]) -> Iterator[Path]:
     for event in events:
         if event.kind == "reverse" and is_rewritten(event) and not (is_number(event) or is_narrowed(event)):
             yield from looked_at(event)
-
-
-def lookups(paths: Iterable[Path]) -> list[str]:
-    """Paths as the ORM writes them, without those that a longer one includes."""
-    known = list(dict.fromkeys(paths))
-    return ["__".join(path) for path in known if not any(path == other[: len(path)] != other for other in known)]
-
-
-def quoted(names: Iterable[str]) -> str:
-    """Names as arguments: `"author", "tags"`."""
-    return ", ".join(f'"{name}"' for name in names)
 
 
 def with_branches(origin: Origin | None, source: str) -> str:
@@ -297,7 +274,7 @@ def _placed(origin: Origin | None, source: str, events: list[Event]) -> str:
 
 
 def _paths(events: list[Event]) -> str:
-    given = quoted(lookups(event.path for event in events if not is_listed(event)))
+    given = quoted(lookups(event.path for event in apart_from_lists(events)))
     return ", ".join(filter(None, [given, *prefetches(events, is_annotated=False)]))
 
 

@@ -22,6 +22,7 @@ from stackaudit.link.queries.reading import (
     plain,
     shown,
 )
+from stackaudit.link.queries.sharing import apart_from_lists
 from stackaudit.model.prose import in_words
 from stackaudit.model.source import Place
 
@@ -29,12 +30,13 @@ from stackaudit.model.source import Place
 def numbers(events: Iterable[Event], kept: Iterable[Path] = ()) -> list[Event]:
     """The events that ask for nothing but a number which the rows can bring, one for each expression.
 
-    Where the rows are wanted anyway, for another event or as one of the paths `kept`, they tell their number; so does
-    a prefetch below other rows, where no filter narrows it.
+    Where all of the rows are wanted anyway, for another event or as one of the paths `kept`, they tell their number; so
+    does a prefetch below other rows, where no filter narrows it.
     """
     found = [event for event in events if event.path]
-    wanted = {*kept, *(event.path for event in found if not is_number(event))}
-    paths = {*wanted, *(event.path for event in found)}
+    whole = apart_from_lists(found)
+    wanted = {*kept, *(event.path for event in whole if not is_number(event))}
+    paths = {*wanted, *(event.path for event in whole)}
     told: dict[tuple[Place | None, Path], Event] = {}
     for event in found:
         path = event.path
