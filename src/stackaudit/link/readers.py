@@ -7,6 +7,7 @@ prefetched, and dear where it was one row before.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, TypeAlias
@@ -59,9 +60,10 @@ class Readers:
         What that walk itself saw is enough: the process that judges pages has no walk over all of the code.
         """
         found = list(events)
-        asked = (event for event in found if event.kind == "reverse" and not (is_cut(event) or is_number(event)))
-        whole = {(event.origin, event.path) for event in asked}
-        found = [event if (event.origin, event.path) not in whole else _uncut(event) for event in map(self._cut, found)]
+        asked = [event for event in found if event.kind == "reverse" and not is_cut(event)]
+        whole = {(event.origin, event.path) for event in asked if not is_number(event)}
+        tested = {(event.origin, event.path) for event in asked if is_number(event) and is_answered(event)}
+        found = [_uncut(event) if _is_whole(event, whole, tested) else event for event in map(self._cut, found)]
         free: dict[Place, set[object]] = {}
         own: dict[tuple[Place | None, Place], set[Place]] = {}
         for event in found:
@@ -236,6 +238,12 @@ class Readers:
                 )
                 found.update(expr.region for expr in parts(given) if isinstance(expr, t.Path))
         return place.region in self._arguments[place.path]
+
+
+def _is_whole(event: Event, whole: AbstractSet[object], tested: AbstractSet[object]) -> bool:
+    """Whether all rows are loaded for others anyway, or answer both whether there are any and which is the first."""
+    key = event.origin, event.path
+    return key in whole or (key in tested and is_answered(_uncut(event)) and event.method == "first")
 
 
 def _uncut(event: Event) -> Event:

@@ -5,7 +5,6 @@ A root cause is a queryset (or, where its rows come from elsewhere, a loop) whos
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import TypeAlias
@@ -13,8 +12,7 @@ from typing import TypeAlias
 from msgspec.structs import replace
 
 from stackaudit.link.queries.advice import (
-    FETCHES_ONE,
-    SHARED,
+    addition,
     apart,
     below,
     beside_bare,
@@ -24,7 +22,6 @@ from stackaudit.link.queries.advice import (
     prefetching,
     streaming,
     takes_calls,
-    with_branches,
 )
 from stackaudit.link.queries.annotations import annotated, numbers, unnumbered, used
 from stackaudit.link.queries.events import Event
@@ -38,11 +35,8 @@ REPEATING = ("forward", "reverse", "deferred", "bypassed", "query")
 PAGE = 25
 _TOLD = 3
 """So many numbers of rows behind the rows are told one by one."""
-MODEL = "model"
-"""`Origin.by` of the rows that a view shows because it names a model; its `where` is the view."""
 Cause: TypeAlias = tuple[Place, Place | None, str]
 """The place of a queryset or loop, that of a query which is no access of a row, and the model of the rows."""
-_SHORTCUT = re.compile(r"(?:[\w.]+\.)?(a?get_(?:object|list)_or_404)\(\s*([\w.]+)")
 
 
 @dataclass
@@ -223,31 +217,6 @@ class Repeat:
     def is_short(self) -> bool:
         """Whether there are few rows: the tags of a book that is shown, and not the books of a list."""
         return bool(self.failing) and all(event.is_short for event in self.failing)
-
-
-def addition(origin: Origin, calls: str, then: str = "") -> str:
-    """The sentence that says where `calls` go: behind the queryset, or before the method that fetches one row of it.
-
-    `then` is what is to be done with them ("and use that").
-    """
-    where = f" in {origin.where}" if origin.where else ""
-    then = f" {then}" if then else ""
-    if origin.by == SHARED and origin.model is not None:
-        return (
-            f"Give the view of {origin.model.name} a queryset of its own with `{calls}`{then}: "
-            f"`{origin.text}`{where} serves other models, too."
-        )
-    if origin.by == MODEL:
-        return f"Return `super().get_queryset(){calls}` from get_queryset() of {origin.where}{then}."
-    shortcut = _SHORTCUT.match(origin.text)
-    if shortcut is not None:
-        held = shortcut[2]
-        if origin.model is not None and held.rpartition(".")[2] == origin.model.name:
-            return f"Give `{shortcut[1]}`{where} the queryset `{held}.objects{calls}` instead of `{held}`{then}."
-        return f"Add `{calls}` to the first argument of `{origin.text}`{where}{then}."
-    if origin.by in FETCHES_ONE and f".{origin.by}(" in origin.text:
-        return f"Put `{calls}` before `.{origin.by}(…)` in `{origin.text}`{where}{then}."
-    return f"Add `{calls}` to `{with_branches(origin, origin.text)}`{where}{then}."
 
 
 def named(paths: Iterable[tuple[str, ...]]) -> str:

@@ -143,6 +143,35 @@ def of_column(walk: Walk, row: Row, column: str, name: str, at: At) -> None:
         walk.add("deferred", "fail", at, row.loop, row=replace(row, path=(*row.path, column)), method=method)
 
 
+def of_links(walk: Walk, row: Row, at: At) -> None:
+    """The columns by which Django finds what was prefetched, or the parent of the row: it reads them of every row."""
+    load = row.load
+    for name, inner in load.one:
+        relation = row.model.relation(name)
+        if relation is None or name in load.joined:
+            continue
+        for column in relation.columns:
+            of_column(walk, row, column, column, at)
+        if inner.one or inner.many:
+            target = relation.target if inner.unknown != PARENT.unknown else None
+            _below(walk, row, name, target, inner, at)
+    for name, inner in load.many:
+        relation = row.model.relation(name)
+        if relation is not None and (relation.far_columns or inner.one or inner.many):
+            _below(walk, row, name, relation.target, inner, at, relation.far_columns)
+
+
+def _below(
+    walk: Walk, row: Row, name: str, target: Model | None, load: Load, at: At, columns: tuple[str, ...] = ()
+) -> None:
+    if target is None:
+        return
+    held = Row(target, load, row.origin, (*row.path, name), row.loop, row.loops)
+    for column in columns:
+        of_column(walk, held, column, column, at)
+    of_links(walk, held, at)
+
+
 def to_one(walk: Walk, row: Row, relation: Relation, at: At) -> Value:
     """The row behind a relation to one row."""
     load, target = row.load, relation.target
@@ -153,7 +182,9 @@ def to_one(walk: Walk, row: Row, relation: Relation, at: At) -> Value:
         known = row.parent
         if nested is not None and nested.unknown == PARENT.unknown:
             # a prefetch below the link goes on from the parent
-            known = replace(known, load=known.load.merge(replace(nested, unknown="")))
+            own = known.load
+            load = replace(own.merge(replace(nested, unknown="")), only=own.only, deferred=own.deferred)
+            known = replace(known, load=load)
         elif nested is not None:
             # prefetched by the rows' own queryset: a copy of the parent, the same one for all of its rows
             way = (*row.path, relation.name) if row.path and row.origin == known.origin else known.path
@@ -175,7 +206,8 @@ def to_one(walk: Walk, row: Row, relation: Relation, at: At) -> Value:
         if counted:
             walk.add("forward", "pass", at, row.loop, row=row, relation=relation)
     elif counted and relation.name not in load.attributes:
-        of_column(walk, row, relation.name, relation.name, at)
+        for column in relation.columns or (relation.name,):
+            of_column(walk, row, column, column, at)
         walk.add("forward", "fail", at, row.loop, row=row, relation=relation)
     if target is None:
         return Other(row.loops)

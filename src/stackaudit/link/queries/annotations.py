@@ -15,6 +15,7 @@ from stackaudit.link.queries.reading import (
     TextOf,
     hands_on,
     is_answered,
+    is_cut,
     is_number,
     is_of_row,
     manager,
@@ -22,7 +23,6 @@ from stackaudit.link.queries.reading import (
     plain,
     shown,
 )
-from stackaudit.link.queries.sharing import apart_from_lists
 from stackaudit.model.prose import in_words
 from stackaudit.model.source import Place
 
@@ -34,7 +34,8 @@ def numbers(events: Iterable[Event], kept: Iterable[Path] = ()) -> list[Event]:
     does a prefetch below other rows, where no filter narrows it.
     """
     found = [event for event in events if event.path]
-    whole = apart_from_lists(found)
+    cut = {event.path for event in found if is_cut(event)}
+    whole = [event for event in found if not any(event.path[:end] in cut for end in range(1, len(event.path) + 1))]
     wanted = {*kept, *(event.path for event in whole if not is_number(event))}
     paths = {*wanted, *(event.path for event in whole)}
     told: dict[tuple[Place | None, Path], Event] = {}

@@ -145,7 +145,9 @@ class Asking(Struct, frozen=True, cache_hash=True):
         """What is known of this expression, told of a longer one where that begins with it."""
         begin, start = self.place.region, longer.place.region
         is_longer = self.where == longer.where and (begin.line, begin.column) == (start.line, start.column)
-        return replace(self, place=longer.place, text=longer.text, given=longer.given) if is_longer else self
+        if not is_longer or longer.text.endswith("…") > self.text.endswith("…"):
+            return self
+        return replace(self, place=longer.place, text=longer.text, given=longer.given)
 
 
 class Behind(Struct, frozen=True, cache_hash=True):
