@@ -71,8 +71,8 @@ class RecipeViewSet(viewsets.ModelViewSet):
 """
 
 
-def fixes(root: Path, api: str) -> list[str]:
-    files = {"models.py": MODELS, "api.py": API + api, "__init__.py": ""}
+def fixes(root: Path, api: str, models: str = MODELS) -> list[str]:
+    files = {"models.py": models, "api.py": API + api, "__init__.py": ""}
     for name, text in files.items():
         path = root / "shop" / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -178,4 +178,29 @@ class StepViewSet(viewsets.ModelViewSet):
         'the rows of `Step.objects.prefetch_related("ingredients")` in shop.api.StepViewSet bring the number, '
         "`annotate(…=Subquery(…))` over Recipe, and let the code there use that where the row has it, or count once "
         "for all of them.",
+    ]
+
+
+def test_every_column_that_was_left_out_is_named(tmp_path: Path) -> None:
+    api = """
+class KeysSerializer(serializers.ModelSerializer):
+    price = serializers.SerializerMethodField()
+
+    class Meta:
+        model = Ingredient
+        fields = ["food", "unit", "price"]
+
+    def get_price(self, row):
+        return row.price
+
+class KeysViewSet(viewsets.ModelViewSet):
+    serializer_class = KeysSerializer
+
+    def get_queryset(self):
+        return Ingredient.objects.only("pk")
+"""
+    models = MODELS.replace("class Unit", "    price = models.IntegerField()\n\nclass Unit")
+    assert fixes(tmp_path, api, models) == [
+        'Add "food", "unit", "price" to the only() of `Ingredient.objects.only("pk")` in '
+        "shop.api.KeysViewSet.get_queryset."
     ]

@@ -3,23 +3,13 @@
 from __future__ import annotations
 
 import re
-from functools import cache
-from pathlib import Path
 
 import pytest
 
-from stackaudit.checks.orm import n_plus_one_forward, n_plus_one_reverse
-from stackaudit.config import Config
-from stackaudit.discover import discover
-from stackaudit.link.stack import Stack
-from stackaudit.lower import pool
-from stackaudit.model.verdict import Fail
+from tests.checks.applied import Applied, applied
 from tests.link.queries import oracle
 
 SITES = (oracle.PROJECT / "sites.py").read_text(encoding="utf-8")
-CALL = re.compile(r"[Aa]ppend `(\.(?:select|prefetch)_related\([^`]*\))` to (?:`|it)")
-COLUMNS = re.compile(r"[Aa]dd ((?:\"\w+\"(?:, )?)+) to the only\(\)")
-KEPT = re.compile(r"[Tt]ake ((?:\"\w+\"(?:, )?)+) out of the defer\(\)")
 NARROWED = """
 def grows_only_without_the_relation():
     for book in Book.objects.only("title"):
@@ -85,75 +75,27 @@ def grows_where_a_branch_refines(dear=True, new=True):
 """
 
 
-@cache
-def fixed(program: str, root: Path) -> tuple[str, frozenset[str], dict[str, list[str]]]:
-    """The program with what its findings propose, the functions changed in full, and the fixes of each."""
-    (root / "shop").mkdir()
-    (root / "shop" / "__init__.py").touch()
-    (root / "shop" / "models.py").write_text((oracle.PROJECT / "shop" / "models.py").read_text())
-    (root / "shop" / "views.py").write_text(program)
-    inputs = discover(root)
-    stack = Stack(pool.lower_all(inputs.files, inputs.read, jobs=1, cache=None), Config())
-    lines = program.splitlines()
-    changes: dict[tuple[int, int, int, int], list[str]] = {}
-    fixes: dict[str, list[str]] = {}
-    left: set[str] = set()
-    for check in (n_plus_one_forward, n_plus_one_reverse):
-        for verdict in check(stack):
-            if not isinstance(verdict, Fail) or verdict.site.place.path != "shop/views.py":
-                continue
-            name = verdict.site.name.partition(":")[0].rpartition(".")[2]
-            fixes.setdefault(name, []).append(verdict.fix)
-            where = verdict.related[0].place if verdict.related else verdict.site.place
-            if "in Python" in verdict.fix or "annotate" in verdict.fix or where.path != "shop/views.py":
-                left.add(name)
-            else:
-                region = where.region
-                key = (region.end_line, region.end_column, region.line, region.column)
-                changes.setdefault(key, []).append(verdict.fix)
-    for (end, column, first, begin), texts in sorted(changes.items(), reverse=True):
-        region_lines = lines[first - 1 : end]
-        tail = region_lines[-1][column - 1 :]
-        region_lines[-1] = region_lines[-1][: column - 1]
-        head, region_lines[0] = region_lines[0][: begin - 1], region_lines[0][begin - 1 :]
-        body = "\n".join(region_lines)
-        body = f"({body})" if any("to `(" in text for text in texts) else body
-        body += "".join(call for text in texts for call in CALL.findall(text))
-        lines[first - 1 : end] = (head + body + tail).split("\n")
-    parts = re.split(r"^(?=def )", "\n".join(lines), flags=re.MULTILINE)
-    return "".join(_with_columns(part, fixes) for part in parts), frozenset(set(fixes) - left), fixes
-
-
-def _with_columns(function: str, fixes: dict[str, list[str]]) -> str:
-    for text in fixes.get(function[4:].partition("(")[0], ()):
-        for names in COLUMNS.findall(text):
-            function = function.replace(".only(", f".only({names}, ")
-        for name in (name for names in KEPT.findall(text) for name in names.split(", ")):
-            function = re.sub(rf"{name},? ?", "", function, count=1)
-    return function
+@pytest.fixture(scope="module")
+def narrowed() -> Applied:
+    return applied(oracle.HEAD + NARROWED)
 
 
 @pytest.fixture(scope="module")
-def narrowed(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, frozenset[str], dict[str, list[str]]]:
-    return fixed(oracle.HEAD + NARROWED, tmp_path_factory.mktemp("narrowed"))
-
-
-@pytest.fixture(scope="module")
-def labelled(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, frozenset[str], dict[str, list[str]]]:
-    return fixed(SITES, tmp_path_factory.mktemp("labelled"))
+def labelled() -> Applied:
+    return applied(SITES)
 
 
 @pytest.mark.parametrize("name", re.findall(r"^def (\w+)\(", NARROWED, re.MULTILINE))
-def test_the_fix_helps(name: str, narrowed: tuple[str, frozenset[str], dict[str, list[str]]]) -> None:
-    program, changed, _ = narrowed
+def test_the_fix_helps(name: str, narrowed: Applied) -> None:
+    program, changed = narrowed.program, narrowed.changed
     assert oracle.grows(oracle.HEAD + NARROWED, name) == name.startswith("grows_"), "the label is wrong"
     assert (name in changed) == name.startswith("grows_")
     assert not oracle.grows(program, name)
 
 
-def test_what_is_proposed(narrowed: tuple[str, frozenset[str], dict[str, list[str]]]) -> None:
+def test_what_is_proposed(narrowed: Applied) -> None:
     joined = 'Book.objects.select_related("author").only("title", "author__name")'
-    assert narrowed[2] == {
+    assert narrowed.fixes == {
         "grows_below_a_prefetch": [
             'Append `.prefetch_related("books__publisher")` to `Author.objects.prefetch_related("books")`.'
         ],
@@ -180,8 +122,8 @@ def test_what_is_proposed(narrowed: tuple[str, frozenset[str], dict[str, list[st
     }
 
 
-def test_fixes_of_labelled_sites_help(labelled: tuple[str, frozenset[str], dict[str, list[str]]]) -> None:
-    program, changed, fixes = labelled
+def test_fixes_of_labelled_sites_help(labelled: Applied) -> None:
+    program, changed, fixes = labelled.program, labelled.changed, labelled.fixes
     assert len(changed) > 40
     before = {name: oracle.ask(SITES, name, oracle.SIZES[1]) for name in fixes}
     after = {name: oracle.ask(program, name, oracle.SIZES[1]) for name in fixes}
@@ -239,6 +181,75 @@ def dear():
 """
 
 
-def test_what_is_told_beside_the_calls(tmp_path: Path) -> None:
+def test_what_is_told_beside_the_calls() -> None:
     program = oracle.HEAD + DEAR + "".join(f"\n\ndef {name}():{body}" for name, (body, _) in TOLD.items())
-    assert fixed(program, tmp_path)[2] == {name: told for name, (_, told) in TOLD.items()}
+    assert applied(program).fixes == {name: told for name, (_, told) in TOLD.items()}
+
+
+SLICED = """
+
+def begin(book):
+    Chapter.objects.create(book=book, title="")
+    Note.objects.create(about=book, text="")
+
+
+def first_ones():
+    return [chapter.pk for book in Book.objects.order_by("pk") for chapter in book.chapter_set.order_by("-pk")[:2]]
+
+
+def first_one():
+    return [book.chapter_set.order_by("-pk").first().title for book in Book.objects.order_by("pk")]
+
+
+def first_notes():
+    return [list(book.notes.all()[:2]) for book in Book.objects.order_by("pk")]
+"""
+KEPT_APART = """
+
+def first_ones():
+    chapters = Prefetch("chapter_set", queryset=Chapter.objects.order_by("-pk")[:2], to_attr="kept")
+    return [chapter.pk for book in Book.objects.order_by("pk").prefetch_related(chapters) for chapter in book.kept]
+
+
+def first_one():
+    chapters = Prefetch("chapter_set", queryset=Chapter.objects.order_by("-pk")[:1], to_attr="kept")
+    return [book.kept[0].title for book in Book.objects.order_by("pk").prefetch_related(chapters)]
+
+
+def in_place():
+    chapters = Prefetch("chapter_set", queryset=Chapter.objects.order_by("-pk")[:2])
+    return list(Book.objects.prefetch_related(chapters))
+
+
+def behind_a_generic_relation():
+    notes = Prefetch("notes", queryset=Note.objects.all()[:2], to_attr="kept")
+    return list(Book.objects.prefetch_related(notes))
+"""
+
+
+def test_the_first_rows_of_each() -> None:
+    before, after = oracle.HEAD + SLICED, oracle.HEAD + KEPT_APART
+    since = "a prefetch of `chapter_set` alone would load all of them (a Prefetch takes a slice since Django 4.2,"
+    assert applied(before).fixes == {
+        "first_ones": [
+            'Append `.prefetch_related(Prefetch("chapter_set", queryset=Chapter.objects.order_by(…)[:2], to_attr="…"'
+            '))` to `Book.objects.order_by("pk")`. In `shop.views.first_ones` read that list in place of '
+            f'`book.chapter_set.order_by("-pk")[:2]`: {since} with `to_attr`).'
+        ],
+        "first_one": [
+            'Append `.prefetch_related(Prefetch("chapter_set", queryset=Chapter.objects.order_by(…)[:1], to_attr="…"'
+            '))` to `Book.objects.order_by("pk")`. In `shop.views.first_one` read the first of that list in place of '
+            f'`book.chapter_set.order_by("-pk").first()`: {since} with `to_attr`).'
+        ],
+        "first_notes": [
+            "Leave `book.notes.all()[:2]`, or number the rows of each with a `Window()`: asks for the first rows of "
+            "each, where a prefetch would load all of them."
+        ],
+    }
+    for name in ("first_ones", "first_one"):
+        assert oracle.grows(before, name)
+        assert not oracle.grows(after, name)
+        few = oracle.ask(before, name, oracle.SIZES[1])["value"]
+        assert oracle.ask(after, name, oracle.SIZES[1])["value"] == few
+    errors = [oracle.ask(after, name, oracle.SIZES[1])["error"] for name in ("in_place", "behind_a_generic_relation")]
+    assert errors == ["TypeError: Cannot filter a query once a slice has been taken."] * 2

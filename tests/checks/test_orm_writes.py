@@ -103,9 +103,21 @@ def test_what_runs_when_something_failed(tmp_path: Path) -> None:
 
 def test_slow_calls_leave_the_transaction_each_in_its_way(tmp_path: Path) -> None:
     bodies = {
+        "both": """
+    with transaction.atomic():
+        requests.post("https://example.org/", timeout=9)
+        Shelf.objects.create(name=requests.get("https://example.org/", timeout=9).text)
+""",
         "asked": """
     with transaction.atomic():
         Shelf.objects.create(name=requests.get("https://example.org/", timeout=9).text)
+""",
+        "answered": """
+    with transaction.atomic():
+        Shelf.objects.create(name="new")
+        subscription = stripe.Subscription.retrieve("1")
+        subscription.plan = "gold"
+        subscription.save()
 """,
         "told": """
     with transaction.atomic():
@@ -118,12 +130,19 @@ def test_slow_calls_leave_the_transaction_each_in_its_way(tmp_path: Path) -> Non
         time.sleep(1)
 """,
     }
-    head = "\nimport time\nimport requests\nfrom django.db import transaction\n"
+    head = "\nimport time\nimport requests\nimport stripe\nfrom django.db import transaction\n"
     found = failures(tmp_path, "shop/views.py", head, bodies, (orm.slow_call_in_transaction,))
     assert {name: fail.fix for name, (fail,) in found.items()} == {
+        "answered": "Call `stripe.Subscription.retrieve()` and `subscription.save()` before the block opens, so that "
+        "it holds nothing but its own statements. As it is, the block takes back what it wrote where a call fails; "
+        "behind it, or in `transaction.on_commit(…)`, the code has to do that itself.",
+        "both": "Hand `requests.post()` to `transaction.on_commit(…)`, or to a task that is started there: then it "
+        "waits for nobody's locks, and does not happen where the transaction is rolled back. Call `requests.get()` "
+        "before the block opens, or after it, so that it holds nothing but its own statements.",
         "asked": "Call `requests.get()` before the block opens, or after it, so that it holds nothing but its own "
         "statements.",
         "told": "Hand `requests.post()` to `transaction.on_commit(…)`, or to a task that is started there: then it "
-        "waits for nobody's locks, and does not happen where the transaction is rolled back.",
+        "waits for nobody's locks, and does not happen where the transaction is rolled back. Where it "
+        "fails there, what the block wrote stays: if that must not be, call it before any write.",
         "waited": "Leave the block before it waits, and open another one afterwards.",
     }

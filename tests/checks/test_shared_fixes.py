@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.checks.test_orm_fixes import fixed
+from tests.checks.applied import applied
 from tests.checks.test_template_fixes import MODELS, VIEWS, fixes
 from tests.link.queries import oracle
 
@@ -230,7 +230,7 @@ def program(index: int) -> str:
 
 @pytest.fixture(scope="module")
 def told(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str]]:
-    return fixed(program(0), tmp_path_factory.mktemp("shared"))[2]
+    return applied(program(0)).fixes
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -252,7 +252,7 @@ def bare():
     for author in Author.objects.order_by("pk"):
         print(dear(author))
 """
-    assert fixed(HEAD + both, tmp_path)[2]["bare"] == [
+    assert applied(HEAD + both).fixes["bare"] == [
         'Append `.prefetch_related("books")` to `Author.objects.order_by("pk")`. In `shop.views.dear` filter '
         "`author.books.all()` in Python (where each row has few of them): `filter()` asks the database even where "
         "`books` is prefetched."
@@ -271,7 +271,7 @@ def own():
     for author in Author.objects.all():
         print([book.title for book in author.books.filter(price__gt=0)])
 """
-    assert sorted(fixed(HEAD + both, tmp_path)[2]) == ["own"]
+    assert sorted(applied(HEAD + both).fixes) == ["own"]
 
 
 def test_what_templates_ask_of_rows_is_no_list(tmp_path: Path) -> None:

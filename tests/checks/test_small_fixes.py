@@ -326,6 +326,28 @@ class LoanAdmin(admin.ModelAdmin):
     ]
 
 
+def test_widgets_that_ask_again(tmp_path: Path) -> None:
+    text = """\
+from django.contrib import admin
+from .models import Loan, Shelf
+
+class LoanInline(admin.TabularInline):
+    model = Loan
+    raw_id_fields = ["reader", "shelf"]
+
+@admin.register(Shelf)
+class ShelfAdmin(admin.ModelAdmin):
+    list_display = ["made"]
+    inlines = [LoanInline]
+"""
+    models = f"{SHELVES}\n    def __str__(self):\n        return self.reader.email\n"
+    assert told(tmp_path, admin.list_display_n_plus_one, models=models, admin=text)[-1] == (
+        "inline",
+        'Return `super().get_queryset(request).select_related("reader")` from get_queryset() of LoanInline. The widget '
+        "of `raw_id_fields` still asks once for each row, to show `reader`. A field in `readonly_fields` does not.",
+    )
+
+
 def test_lists_without_an_end(tmp_path: Path) -> None:
     api = """\
 from rest_framework import pagination, viewsets

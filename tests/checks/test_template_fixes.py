@@ -341,3 +341,44 @@ def test_a_name_holds_within_one_block(tmp_path: Path) -> None:
             "places stand in several blocks, which no `{% with %}` spans."
         ],
     }
+
+
+def test_a_slice_is_prefetched_as_one(tmp_path: Path) -> None:
+    template = (
+        '{% for author in authors %}{% with books=author.book_set.all|slice:":2" %}{% for book in books %}'
+        "{{ book.publisher.name }}{% endfor %}{% endwith %}{% endfor %}"
+    )
+    models = (
+        MODELS
+        + """
+class Publisher(models.Model):
+    name = models.CharField(max_length=80)
+"""
+    )
+    models = models.replace(
+        "tags =", 'publisher = models.ForeignKey("Publisher", on_delete=models.CASCADE)\n    tags ='
+    )
+    views = """\
+from django.shortcuts import render
+from .models import Author, Book
+
+def shelf(request):
+    return render(request, "shelf.html", {"authors": Author.objects.order_by("name")})
+"""
+    making = """
+def add(request, author):
+    Book.objects.create(author=author)
+"""
+    to = 'to `Author.objects.order_by("name")` in shop.views.shelf.'
+    assert fixes(tmp_path, template, views + making, models) == [
+        'Add `.prefetch_related(Prefetch("book_set", queryset=Book.objects.select_related("publisher")[:2], '
+        f'to_attr="…"))` {to} In `shop/templates/shelf.html` read that list in place of '
+        '`author.book_set.all|slice:":2"`: a prefetch of `book_set` alone would load all of them (a Prefetch takes a '
+        "slice since Django 4.2, with `to_attr`)."
+    ]
+    assert fixes(tmp_path, template, views, models) == [f'Add `.prefetch_related("book_set__publisher")` {to}']
+    whole = template + "{% for author in authors %}{% for b in author.book_set.all %}{{ b.pk }}{% endfor %}{% endfor %}"
+    assert fixes(tmp_path, whole, views + making, models) == [f'Add `.prefetch_related("book_set__publisher")` {to}']
+    counted = template + "{% for author in authors %}{{ author.book_set.count }}{% endfor %}"
+    (fix,) = fixes(tmp_path, counted, views + making, models)
+    assert f'Add `.annotate(…=Count("book", distinct=True))` {to[:-1]} and show that in place of' in fix

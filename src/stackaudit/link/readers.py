@@ -7,6 +7,7 @@ prefetched, and dear where it was one row before.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, TypeAlias
@@ -15,12 +16,13 @@ from msgspec.structs import replace
 
 from stackaudit.facts import python as py
 from stackaudit.facts import template as t
+from stackaudit.link.models.model import Model
 from stackaudit.link.modules import SourceModule, dotted
 from stackaudit.link.nodes import nodes
 from stackaudit.link.pages.files import parts
 from stackaudit.link.queries.events import Event
 from stackaudit.link.queries.origins import Asking
-from stackaudit.link.queries.reading import is_answered, takes_less
+from stackaudit.link.queries.reading import is_answered, is_cut, is_number, takes_less
 from stackaudit.link.queries.source import text_of
 from stackaudit.link.queries.table import MANAGER_ONLY, METHODS, method
 from stackaudit.model.source import Place, Region
@@ -48,7 +50,7 @@ class Readers:
 
     def __init__(self, stack: Stack) -> None:
         self._sources, self._mentions, self._templates = stack.sources, stack.mentions, stack.templates
-        self._models = stack.models
+        self._models, self._stack = stack.models, stack
         self._known: dict[tuple[int, py.FunctionDef], list[_Reading]] = {}
         self._arguments: dict[str, set[Region]] = {}
 
@@ -58,6 +60,10 @@ class Readers:
         What that walk itself saw is enough: the process that judges pages has no walk over all of the code.
         """
         found = list(events)
+        asked = [event for event in found if event.kind == "reverse" and not is_cut(event)]
+        whole = {(event.origin, event.path) for event in asked if not is_number(event)}
+        tested = {(event.origin, event.path) for event in asked if is_number(event) and is_answered(event)}
+        found = [_uncut(event) if _is_whole(event, whole, tested) else event for event in map(self._cut, found)]
         free: dict[Place, set[object]] = {}
         own: dict[tuple[Place | None, Place], set[Place]] = {}
         for event in found:
@@ -77,6 +83,11 @@ class Readers:
             else event
             for event in found
         ]
+
+    def _cut(self, event: Event) -> Event:
+        """An event that speaks of a slice only where all of the rows may be many: of a table that grows by itself."""
+        target = event.relation.target if event.relation is not None else None
+        return event if not is_cut(event) or target is None or target in self._many else _uncut(event)
 
     def _told(self, event: Event, asking: Asking, called: _Called, places: set[Place], free: set[object]) -> Event:
         """One event: `places` lie on the ways of its queryset's rows, `free` is what asks for prefetched ones."""
@@ -109,6 +120,11 @@ class Readers:
             is_whole=None not in bodies,
         )
         return replace(event, asking=told)
+
+    @cached_property
+    def _many(self) -> frozenset[Model]:
+        """The models that may have many rows."""
+        return self._stack.made | self._stack.growing
 
     def _holder(self, place: Place) -> object:
         """The function that holds a place, or the template."""
@@ -222,6 +238,17 @@ class Readers:
                 )
                 found.update(expr.region for expr in parts(given) if isinstance(expr, t.Path))
         return place.region in self._arguments[place.path]
+
+
+def _is_whole(event: Event, whole: AbstractSet[object], tested: AbstractSet[object]) -> bool:
+    """Whether all rows are loaded for others anyway, or answer both whether there are any and which is the first."""
+    key = event.origin, event.path
+    return key in whole or (key in tested and is_answered(_uncut(event)) and event.method == "first")
+
+
+def _uncut(event: Event) -> Event:
+    """An event that says nothing of a slice: all of the rows are to be loaded."""
+    return replace(event, asking=replace(event.asking, cut="")) if event.asking is not None else event
 
 
 def _asked(event: Event, asking: Asking) -> tuple[Place | None, Place]:

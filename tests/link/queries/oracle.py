@@ -19,6 +19,7 @@ from stackaudit.lower.python import lower
 PROJECT = Path(__file__).parent / "project"
 COUNTED = frozenset({"forward", "deferred", "reverse", "bypassed", "query", "write"})
 SIZES = (6, 15)
+VIEWS = "shop/views.py"
 HEAD = """from django.db.models import Count, Prefetch, prefetch_related_objects
 from django.shortcuts import get_object_or_404
 
@@ -72,14 +73,17 @@ def _models() -> FileFacts:
     return FileFacts(path, "python", facts=lower((PROJECT / path).read_bytes(), path))
 
 
-def walked(program: str, django: tuple[int, int] = (5, 2)) -> Queries:
-    text = program.encode()
-    files = [
+def files(program: str) -> list[FileFacts]:
+    """A stack whose code is the program, and the models that it runs with."""
+    return [
         FileFacts("shop/__init__.py", "python", facts=lower(b"", "shop/__init__.py")),
         _models(),
-        FileFacts("shop/views.py", "python", facts=lower(text, "shop/views.py")),
+        FileFacts(VIEWS, "python", facts=lower(program.encode(), VIEWS)),
     ]
-    return Queries(Models(Modules(files)), django)
+
+
+def walked(program: str, django: tuple[int, int] = (5, 2)) -> Queries:
+    return Queries(Models(Modules(files(program))), django)
 
 
 def verdicts(program: str) -> dict[str, str]:
@@ -87,7 +91,7 @@ def verdicts(program: str) -> dict[str, str]:
     found: dict[str, str] = {}
     rank = {"pass": 0, "unknown": 1, "fail": 2}
     for event in walked(program).events:
-        if event.kind in COUNTED and event.place.path == "shop/views.py":
+        if event.kind in COUNTED and event.place.path == VIEWS:
             name = event.where.rpartition(".")[2]
             found[name] = max(found.get(name, "pass"), event.outcome, key=lambda outcome: rank[outcome])
     return found

@@ -16,16 +16,17 @@ from tests.link.queries import oracle
 MODELS: dict[str, dict[str, Any]] = {
     "Book": {
         "one": {"author": "Author", "publisher": "Publisher", "editor": "Author"},
-        "many": {"tags": "Tag", "chapter_set": "Chapter"},
+        "many": {"tags": "Tag", "chapter_set": "Chapter", "notes": "Note"},
         "text": "title",
     },
     "Author": {
         "one": {"country": "Country", "mentor": "Author", "profile": "Profile"},
-        "many": {"books": "Book", "pupils": "Author"},
+        "many": {"books": "Book", "pupils": "Author", "edited": "Book"},
         "text": "name",
     },
     "Chapter": {"one": {"book": "Book"}, "many": {}, "text": "title"},
     "Country": {"one": {}, "many": {"author_set": "Author"}, "text": "name"},
+    "Note": {"one": {}, "many": {}, "text": "text"},
     "Profile": {"one": {"author": "Author"}, "many": {}, "text": "text"},
     "Publisher": {"one": {}, "many": {"book_set": "Book"}, "text": "name"},
     "Tag": {"one": {}, "many": {"book_set": "Book"}, "text": "name"},
@@ -42,7 +43,7 @@ MANY = ["list({row}.{many}.all())", "{row}.{many}.count()", "{row}.{many}.all()[
         "sum(1 for part in {row}.{many}.all())"]  # fmt: skip
 PROPERTIES = {"Book": ["{row}.by", "{row}.tag_names()", "str({row})", "{row}.drafts()", "{row}.fresh()",
               "{row}.stored()"], "Author": ["{row}.origin", "{row}.titles()",
-              "f'{{{row}}}'"]}  # fmt: skip
+              "f'{{{row}}}'"], "Note": ["{row}.about"]}  # fmt: skip
 LOOPS = [
     "for row in {rows}:\n        {access}",
     "return [{access} for row in {rows}]",

@@ -56,14 +56,23 @@ def _filters(admin: Admin, grown: set[Model]) -> Iterator[Verdict]:
 
 
 def _grown(stack: Stack) -> set[Model]:
-    """Models that grow with the users: the user model, and what a user makes at a time that is kept."""
+    """Models that grow with the users: the user model, what a user makes at a time that is kept, and what code makes of
+    rows that belong to those."""
     user = stack.models.user
     found = {user} if user is not None else set()
     for model in stack.models:
         owned = any(item.relation in ("fk", "o2o") and item.target is user for item in model.relations.values())
         if user is not None and owned and any(is_true(item.keyword("auto_now_add")) for item in model.columns.values()):
             found.add(model)
+    owned_by = {model: {item.target for item in model.relations.values() if _belongs(item)} for model in stack.made}
+    while more := {model for model, owners in owned_by.items() if model not in found and owners & found}:
+        found |= more
     return found
+
+
+def _belongs(relation: Relation) -> bool:
+    """Whether a relation leads to the row that a row belongs to."""
+    return relation.relation in ("fk", "o2o") and not relation.null
 
 
 def _form(admins: Admins, admin: Admin, grown: set[Model], parent: Model | None) -> Iterator[Verdict]:

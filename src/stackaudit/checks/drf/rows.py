@@ -41,8 +41,11 @@ def n_plus_one(stack: Stack) -> Iterator[Verdict]:
 
 
 def _in_method(api: Api, event: Event) -> bool:
-    """Whether the query is run by code of the repository that the field calls, not by the field itself."""
-    return api.field(event).kind == "method" or event.query not in api.fields
+    """Whether the query is run by code of the repository that the field calls, not by the field itself.
+
+    Columns that were left out are one finding, whatever reads them.
+    """
+    return event.kind != "deferred" and (api.field(event).kind == "method" or event.query not in api.fields)
 
 
 def _access(api: Api, event: Event) -> Place:
@@ -67,7 +70,7 @@ def _fields(api: Api, user: Model | None, repeat: Repeat) -> Verdict:
         {
             "fields": some(names),
             "relation": (listed or repeat).relations or event.method,
-            "does": _WHAT.get(field.kind, "reads"),
+            "does": "reads" if event.kind == "deferred" else _WHAT.get(field.kind, "reads"),
             "queryset": f"`{origin}`" if origin else "the queryset",
             "loop": event.loop.text if event.loop is not None else "the list",
             "method": event.method,

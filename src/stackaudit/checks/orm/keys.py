@@ -135,7 +135,7 @@ def _judge(body: Body, node: py.Node, key: Key, is_read: bool) -> Iterator[Verdi
         return
     elif row.load.unknown or body.is_given(key.held):
         yield Unsure(site, "whether a caller has loaded the related row is not known")
-    elif not row.load.every_one and not row.load.peers:
+    elif not row.load.peers and (relation.null or not row.load.every_one):
         fix = f"Write `{key.instead}`"
         if relation.null and is_attribute:
             fix += ", which is None where there is no such row"

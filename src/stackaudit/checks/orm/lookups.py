@@ -18,6 +18,7 @@ from stackaudit.facts import python as py
 from stackaudit.link.modules import dotted, target_names
 from stackaudit.link.queries import amounts
 from stackaudit.link.queries.events import Event
+from stackaudit.link.queries.values import Rows
 from stackaudit.link.sources import around as enclosing
 from stackaudit.link.sources import below
 from stackaudit.model.source import Place
@@ -65,6 +66,7 @@ class _Asked:
 class _Judge:
     def __init__(self, stack: Stack) -> None:
         self._loops, self._turns = Loops.of(stack), Turns(stack)
+        self._many = stack.made | stack.growing
         self._working = frozenset(stack.queries.walk.record.working)
         self._declared = {event.place for event in stack.declared.events}
         self._events: dict[Place, list[Event]] = {}
@@ -85,7 +87,7 @@ class _Judge:
         if not asked:
             return Pass(site)
         least = min(asked, key=lambda item: (len(item.reasons), not item.condition.is_shared))
-        if len(least.reasons) >= _BUSY or self._is_minor(site, turn, least):
+        if len(least.reasons) >= _BUSY or self._is_minor(site, turn, least) or self._is_of_kinds(least):
             return Pass(site)
         if not (least.condition.is_told or self._turns.goes_through_rows(least.event)):
             return Pass(site)  # what single query would stand for what the turns ask for cannot be told
@@ -207,6 +209,17 @@ class _Judge:
         if amounts.few([asked.event], self._loops.user) == "own":
             return "few"
         return "" if is_long and not turn.writes else "given"
+
+    def _is_of_kinds(self, asked: _Asked) -> bool:
+        """Whether the first rows of each are asked for in a loop over a table that nothing makes grow.
+
+        A window function numbers all rows where each of these queries stops at the first that its index gives: of
+        100,000 rows the loop took 3 ms for 5 kinds where a Window took 79, 82 and 136 for 100, 1,111 and 183 for 2,000
+        (measured on SQLite, in memory).
+        """
+        rows = self._turns.rows(asked.event)
+        model = rows.model if rows is not None and not (isinstance(rows, Rows) and rows.via is not None) else None
+        return asked.condition.is_cut and model is not None and model not in self._many
 
     def _is_minor(self, site: Site, turn: Turn, asked: _Asked) -> bool:
         """Whether nobody waits for a turn that has more to do, or that only begins a loop with queries of its own."""

@@ -16,7 +16,7 @@ from stackaudit.checks.orm.short import FEW, is_of_pieces
 from stackaudit.checks.orm.turns import Turns
 from stackaudit.link.models.model import Model
 from stackaudit.link.queries import amounts
-from stackaudit.link.queries.advice import leads, of_many, of_one, of_prefetched, outermost, rows_of, shared
+from stackaudit.link.queries.advice import is_nested, leads, of_many, of_one, of_prefetched, outermost, rows_of, shared
 from stackaudit.link.queries.events import Event
 from stackaudit.link.queries.origins import Origin
 from stackaudit.link.queries.reading import is_rewritten, takes_less
@@ -285,18 +285,7 @@ def _each(model: str, events: list[Event]) -> str:
     """Of how many rows the relations are asked, as it follows "asks the database"."""
     if all(event.guarded for event in events):
         return f"for each {model} that a condition in the loop lets through"
-    return f"once for each {model}{', or for each row behind it' if any(map(_is_nested, events)) else ''}"
-
-
-def _is_nested(event: Event) -> bool:
-    """Whether a path goes through a relation to many rows before its last step."""
-    model = event.origin.model if event.origin is not None else None
-    for name in event.path[:-1]:
-        relation = model.relation(name) if model is not None else None
-        if relation is None or relation.many:
-            return relation is not None
-        model = relation.target
-    return False
+    return f"once for each {model}{', or for each row behind it' if any(map(is_nested, events)) else ''}"
 
 
 def _told(loops: Loops, of: Callable[[Origin | None, str, list[Event]], str], source: str, events: list[Event]) -> str:

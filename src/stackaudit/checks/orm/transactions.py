@@ -11,6 +11,7 @@ from stackaudit.link.modules import SourceModule, dotted
 from stackaudit.link.queries.entries import functions
 from stackaudit.link.queries.source import text_of
 from stackaudit.link.usage.bodies import Body
+from stackaudit.model.prose import in_words
 from stackaudit.model.values import Known, Unknown
 from stackaudit.model.verdict import Fail, Pass, Site, Step, Unsure, Verdict
 
@@ -24,7 +25,9 @@ _SLOW = frozenset({
     "smtplib.SMTP", "smtplib.SMTP_SSL", "ftplib.FTP", "imaplib.IMAP4_SSL", "urllib.request.urlretrieve",
 })  # fmt: skip
 _MAILS = frozenset({"send_mail", "send_mass_mail", "mail_admins", "mail_managers"})
-_STRIPE = ("create", "retrieve", "modify", "capture", "confirm", "cancel", "delete", "list")
+_STRIPE = ("create", "retrieve", "modify", "capture", "confirm", "cancel", "delete", "list", "save", "refresh")
+_SAID = 3
+"""So many calls are told one by one."""
 _DEEPEST = 3
 _SKIPPED = ("migrations/", "/tests")
 
@@ -91,34 +94,80 @@ class _Finder:
         if isinstance(self.mail, str) and all("mail" in way[-1].text for way in found):
             return Unsure(site, self.mail)
         related = (Step(place, "opens the transaction"), *(way[0] for way in found[1:6]))
-        fix = self._fix(body.module, block, first)
+        fix = self._fix(body.module, block, found)
         return Fail(site, {"call": first[-1].text, "where": body.where}, "", related, first, fix)
 
-    def _fix(self, module: SourceModule, block: py.With | py.FunctionDef, way: tuple[Step, ...]) -> str:
-        """What to do with the first slow call of a block, by what it is and whether the block needs its answer."""
-        call, node = way[-1].text, self.stack.sources.at(way[0].place)
-        name = text_of(node.func, 60) if isinstance(node, py.Call) else call.removesuffix("()")
+    def _fix(self, module: SourceModule, block: py.With | py.FunctionDef, found: list[tuple[Step, ...]]) -> str:
+        """What to do with the slow calls of a block, by what the first is and whether the block needs their answers."""
+        call, node = found[0][-1].text, self.stack.sources.at(found[0][0].place)
         if call == "time.sleep()":
             return "Leave the block before it waits, and open another one afterwards."
-        holder = self.stack.sources.tree(module.path).get(node) if node is not None else None
-        if isinstance(holder, py.ExprStmt):
+        is_mail = "mail" in call
+        alike = [way for way in found if ("mail" in way[-1].text) == is_mail and way[-1].text != "time.sleep()"]
+        told = [way for way in alike if self._is_told(module, way)]
+        answered = [way for way in alike if way not in told]
+        is_written = node is not None and not is_mail and self._writes(module, block, node)
+        parts = [self._after(told, is_written)] if told else []
+        parts += [self._before(block, answered, is_written)] if answered else []
+        return " ".join(parts if found[0] in told else reversed(parts))
+
+    def _is_told(self, module: SourceModule, way: tuple[Step, ...]) -> bool:
+        """Whether nothing is done with the answer of a call, which is none on an answer of another one either."""
+        node = self.stack.sources.at(way[0].place)
+        held = node.func.value if isinstance(node, py.Call) and isinstance(node.func, py.Attribute) else None
+        if len(way) == 1 and isinstance(held, py.Name) and held.id not in module.names:
+            return False
+        return node is not None and isinstance(self.stack.sources.tree(module.path).get(node), py.ExprStmt)
+
+    def _after(self, ways: list[tuple[Step, ...]], is_written: bool) -> str:
+        """What to do with calls whose answers nobody needs; `is_written` says that the block wrote before."""
+        told = (
+            f"Hand {self._names(ways)} to `transaction.on_commit(…)`, or to a task that is started there: then it "
+            "waits for nobody's locks, and does not happen where the transaction is rolled back."
+        )
+        stays = "Where it fails there, what the block wrote stays: if that must not be, call it before any write."
+        return f"{told} {stays}" if is_written else told
+
+    def _before(self, block: py.With | py.FunctionDef, ways: list[tuple[Step, ...]], is_written: bool) -> str:
+        """What to do with calls whose answers a block needs; `is_written` says that it wrote before."""
+        named = self._names(ways)
+        own = "so that it holds nothing but its own statements."
+        undone = (
+            " As it is, the block takes back what it wrote where a call fails; behind it, or in "
+            "`transaction.on_commit(…)`, the code has to do that itself."
+        )
+        if isinstance(block, py.With):
+            told = f"Call {named} before the block opens, "
+            return f"{told}{own}{undone}" if is_written else f"{told}or after it, {own}"
+        around = f"`with transaction.atomic():` around the statements of `{block.name}` that write"
+        if is_written:
             return (
-                f"Hand `{name}()` to `transaction.on_commit(…)`, or to a task that is started there: then it waits for "
-                "nobody's locks, and does not happen where the transaction is rolled back."
+                f"Call {named} before anything is written, and in place of the decorator put {around}, below.{undone}"
             )
-        if isinstance(block, py.FunctionDef):
-            return (
-                f"In place of the decorator put `with transaction.atomic():` around the statements of `{block.name}` "
-                f"that write, and call `{name}()` outside of it."
-            )
-        return f"Call `{name}()` before the block opens, or after it, so that it holds nothing but its own statements."
+        return f"In place of the decorator put {around}, and call {named} outside of it."
+
+    def _names(self, ways: list[tuple[Step, ...]]) -> str:
+        return in_words(list(dict.fromkeys(f"`{self._name(way)}()`" for way in ways)), most=_SAID)
+
+    def _name(self, way: tuple[Step, ...]) -> str:
+        """What the block itself calls on the way to a slow call."""
+        node = self.stack.sources.at(way[0].place)
+        return text_of(node.func, 60) if isinstance(node, py.Call) else way[-1].text.removesuffix("()")
+
+    def _writes(self, module: SourceModule, block: py.With | py.FunctionDef, call: py.Node) -> bool:
+        """Whether a block has written something before a call."""
+        before = (node for node in _now(block.body) if isinstance(node, py.Call) and node.end <= call.start)
+        return any(is_writing for node in before for _, _, is_writing in self.stack.works.of(module, (node,)).asks)
 
     def slow(self, module: SourceModule, statements: tuple[py.Stmt, ...], depth: int) -> Iterator[tuple[Step, ...]]:
         """The ways to slow calls from some statements: the calls on the way, the slow one last."""
+        answers: set[str] = set()
         for node in _now(statements):
+            if isinstance(node, py.Assign) and self.outside.get(node.value, "").startswith("stripe."):
+                answers |= {target.id for target in node.targets if isinstance(target, py.Name)}
             if not isinstance(node, py.Call):
                 continue
-            name = self.outside.get(node, "") or _sending(module, node)
+            name = self.outside.get(node, "") or _sending(module, node) or _of_answer(node, answers)
             if name == "time.sleep" and depth:
                 continue  # behind a call it is how something else is tried again
             if self.is_slow(name):
@@ -143,6 +192,13 @@ class _Finder:
         if name.startswith("stripe."):
             return name.rpartition(".")[2] in _STRIPE
         return name in _SLOW
+
+
+def _of_answer(call: py.Call, answers: set[str]) -> str:
+    """The name of a method of one of `answers`, objects of Stripe, as that of what made them; "" for any other call."""
+    func = call.func
+    is_one = isinstance(func, py.Attribute) and isinstance(func.value, py.Name) and func.value.id in answers
+    return f"stripe.{func.attr}" if is_one and isinstance(func, py.Attribute) else ""
 
 
 def _plain(decorators: tuple[py.Expr, ...]) -> Iterator[py.Expr]:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 
 from stackaudit.facts import template as t
 from stackaudit.link.models.model import Model
-from stackaudit.link.pages.events import PAGE, Repeat, grouped
+from stackaudit.link.pages.events import PAGE, Repeat, grouped, rooted
 from stackaudit.link.pages.files import Templates, flat
 from stackaudit.link.queries.events import Event
 from stackaudit.link.stack import Stack
@@ -18,7 +18,7 @@ def n_plus_one(stack: Stack) -> Iterator[Verdict]:
     """What loops of templates read of each row, against what the view's queryset loads."""
     pages = stack.pages
     querysets: dict[str, set[Place]] = {}
-    for event in pages.events:
+    for event in rooted(pages.events):
         if event.origin is not None:
             querysets.setdefault(event.query.path, set()).add(event.origin.place)
     several = frozenset(path for path, found in querysets.items() if len(found) > 1)

@@ -57,6 +57,26 @@ class Relation(Field):
         """Whether the column stands in this model's table."""
         return self.relation in ("fk", "o2o", "generic_fk")
 
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The fields of this model's table that hold the key it leads by; none where another table does."""
+        if self.relation == "generic_fk":
+            return self._given("ct_field", 0, "content_type"), self._given("fk_field", 1, "object_id")
+        return (self.name,) if self.forward else ()
+
+    @property
+    def far_columns(self) -> tuple[str, ...]:
+        """The fields of the other model's table by which the rows of a generic relation are found; none for others."""
+        if self.relation != "generic":
+            return ()
+        return self._given("content_type_field", 2, "content_type"), self._given("object_id_field", 1, "object_id")
+
+    def _given(self, name: str, index: int, default: str) -> str:
+        """The name that the expression which makes the relation gives."""
+        args = self.call.args if self.call is not None else ()
+        node = self.keyword(name) or (args[index] if index < len(args) else None)
+        return node.value if isinstance(node, py.Constant) and isinstance(node.value, str) else default
+
 
 @dataclass(eq=False)
 class ManagerDef:

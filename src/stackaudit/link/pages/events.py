@@ -5,7 +5,6 @@ A root cause is a queryset (or, where its rows come from elsewhere, a loop) whos
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import TypeAlias
@@ -15,8 +14,7 @@ from msgspec.structs import replace
 from stackaudit.link.models.model import Model
 from stackaudit.link.queries import amounts
 from stackaudit.link.queries.advice import (
-    FETCHES_ONE,
-    SHARED,
+    addition,
     apart,
     below,
     beside_bare,
@@ -26,13 +24,12 @@ from stackaudit.link.queries.advice import (
     prefetching,
     streaming,
     takes_calls,
-    with_branches,
 )
 from stackaudit.link.queries.annotations import annotated, numbers, unnumbered, used
 from stackaudit.link.queries.events import Event
 from stackaudit.link.queries.origins import Origin
 from stackaudit.link.queries.reading import TextOf, asked_for_each, is_of_row, no_text, read_itself, readings
-from stackaudit.link.queries.sharing import instead, is_listed, prefetches
+from stackaudit.link.queries.sharing import apart_from_lists, instead, prefetches
 from stackaudit.model.source import Place
 from stackaudit.model.verdict import Cost, Step
 
@@ -40,11 +37,8 @@ REPEATING = ("forward", "reverse", "deferred", "bypassed", "query")
 PAGE = 25
 _TOLD = 3
 """So many numbers of rows behind the rows are told one by one."""
-MODEL = "model"
-"""`Origin.by` of the rows that a view shows because it names a model; its `where` is the view."""
 Cause: TypeAlias = tuple[Place, Place | None, str]
 """The place of a queryset or loop, that of a query which is no access of a row, and the model of the rows."""
-_SHORTCUT = re.compile(r"(?:[\w.]+\.)?(a?get_(?:object|list)_or_404)\(\s*([\w.]+)")
 
 
 @dataclass
@@ -140,7 +134,7 @@ class Repeat:
         owned = self.owned if self.origin is not None else []
         told = [of_rows_between(event, text_of) for event in self.counted if event not in owned][:_TOLD]
         asked = asked_for_each(self.failing, text_of, self.brought)
-        told += [*readings(self._missing, text_of), *instead(self._missing, takes_calls(self.origin))]
+        told += [*readings(self._missing, text_of, self.several), *instead(self._missing, takes_calls(self.origin))]
         told += read_itself(self.failing, text_of)
         return [*told, *([asked] if asked else [])]
 
@@ -202,7 +196,7 @@ class Repeat:
     @property
     def _loadable(self) -> list[tuple[str, ...]]:
         loaded = ("deferred", "bypassed")
-        wanted = [event for event in self._missing if event.path and not (event.is_itself or is_listed(event))]
+        wanted = [event for event in apart_from_lists(self._missing) if event.path and not event.is_itself]
         paths = [event.path for event in wanted if event.kind not in loaded]
         return _longest([*paths, *below(wanted)])
 
@@ -248,31 +242,6 @@ class Repeat:
 def _is_for_some(event: Event) -> bool:
     """Whether a page shows what an event asks for to some visitors only, though it loads the row for everybody."""
     return event.guarded and event.loop is not None and event.loop.conditional
-
-
-def addition(origin: Origin, calls: str, then: str = "") -> str:
-    """The sentence that says where `calls` go: behind the queryset, or before the method that fetches one row of it.
-
-    `then` is what is to be done with them ("and use that").
-    """
-    where = f" in {origin.where}" if origin.where else ""
-    then = f" {then}" if then else ""
-    if origin.by == SHARED and origin.model is not None:
-        return (
-            f"Give the view of {origin.model.name} a queryset of its own with `{calls}`{then}: "
-            f"`{origin.text}`{where} serves other models, too."
-        )
-    if origin.by == MODEL:
-        return f"Return `super().get_queryset(){calls}` from get_queryset() of {origin.where}{then}."
-    shortcut = _SHORTCUT.match(origin.text)
-    if shortcut is not None:
-        held = shortcut[2]
-        if origin.model is not None and held.rpartition(".")[2] == origin.model.name:
-            return f"Give `{shortcut[1]}`{where} the queryset `{held}.objects{calls}` instead of `{held}`{then}."
-        return f"Add `{calls}` to the first argument of `{origin.text}`{where}{then}."
-    if origin.by in FETCHES_ONE and f".{origin.by}(" in origin.text:
-        return f"Put `{calls}` before `.{origin.by}(…)` in `{origin.text}`{where}{then}."
-    return f"Add `{calls}` to `{with_branches(origin, origin.text)}`{where}{then}."
 
 
 def named(paths: Iterable[tuple[str, ...]]) -> str:

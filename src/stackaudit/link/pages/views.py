@@ -10,8 +10,8 @@ from stackaudit.facts import python as py
 from stackaudit.link.classes import SourceClass
 from stackaudit.link.models.model import Model
 from stackaudit.link.pages import walk as q
-from stackaudit.link.pages.events import MODEL
 from stackaudit.link.queries import calls
+from stackaudit.link.queries.advice import MODEL
 from stackaudit.link.queries.bases import OF_ONE_ROW
 from stackaudit.link.queries.values import (
     UNKNOWN,

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 from msgspec.structs import replace
 
-from stackaudit.link.queries import access, calls, loops, rows
+from stackaudit.link.queries import access, calls, loops, rows, subscripts
 from stackaudit.link.queries.values import Const, Instance, Mapping, Other, Related, Row, Rows, Seq, Value
 from stackaudit.link.queries.walk import At, Walk
 
@@ -88,6 +88,8 @@ def sliced(walk: Walk, value: Value, lower: Value, upper: Value, at: At) -> Valu
     if isinstance(value, Rows):
         bounded = "a slice of a few rows" if few else value.bounded
         page = min(most, value.page) if most and value.page else most or value.page
+        if not (value.evaluated or value.cached):
+            value = subscripts.cut_short(walk, value, subscripts.cut_of(lower, upper), at)
         return replace(value, bounded=bounded, page=page, origin=value.origin or walk.origin(at))
     if isinstance(value, Seq):
         if few:

@@ -34,6 +34,8 @@ from stackaudit.link.queries.walk import At, Walk
 
 NEW = "new"
 _REFRESHED = "refresh_from_db() drops what was loaded with the row"
+_FIRST = "[:1]"
+_ONE = frozenset({"first", "afirst", "[…]"})
 _LISTS = frozenset({"ArrayField", "HStoreField", "JSONField"})
 
 
@@ -63,7 +65,7 @@ def of_row(walk: Walk, row: Row, name: str, at: At) -> Value:
     key = model.attname(name)
     column = model.column(key.name if key is not None else name)
     if key is not None or column is not None:
-        _deferred(walk, row, key.name if key is not None else name, name, at)
+        of_column(walk, row, key.name if key is not None else name, name, at)
         return Other(row.loops, LISTED if column is not None and column.kind in _LISTS else "")
     if name == "id":
         return Other(row.loops)
@@ -130,7 +132,8 @@ def of_class(walk: Walk, row: Row, cls: SourceClass | None, name: str, at: At) -
     return Other(row.loops)
 
 
-def _deferred(walk: Walk, row: Row, column: str, name: str, at: At) -> None:
+def of_column(walk: Walk, row: Row, column: str, name: str, at: At) -> None:
+    """Read a column by `name`, its own or that of the attribute: a query where `only()` or `defer()` left it out."""
     load = row.load
     missing = column in load.deferred or (load.only is not None and column not in load.only and name not in load.only)
     if name in (row.model.pk, "pk", "id"):
@@ -138,6 +141,35 @@ def _deferred(walk: Walk, row: Row, column: str, name: str, at: At) -> None:
     if missing and not load.peers and walk.repeats(row.loop):
         method = "defer" if column in load.deferred else "only"
         walk.add("deferred", "fail", at, row.loop, row=replace(row, path=(*row.path, column)), method=method)
+
+
+def of_links(walk: Walk, row: Row, at: At) -> None:
+    """The columns by which Django finds what was prefetched, or the parent of the row: it reads them of every row."""
+    load = row.load
+    for name, inner in load.one:
+        relation = row.model.relation(name)
+        if relation is None or name in load.joined:
+            continue
+        for column in relation.columns:
+            of_column(walk, row, column, column, at)
+        if inner.one or inner.many:
+            target = relation.target if inner.unknown != PARENT.unknown else None
+            _below(walk, row, name, target, inner, at)
+    for name, inner in load.many:
+        relation = row.model.relation(name)
+        if relation is not None and (relation.far_columns or inner.one or inner.many):
+            _below(walk, row, name, relation.target, inner, at, relation.far_columns)
+
+
+def _below(
+    walk: Walk, row: Row, name: str, target: Model | None, load: Load, at: At, columns: tuple[str, ...] = ()
+) -> None:
+    if target is None:
+        return
+    held = Row(target, load, row.origin, (*row.path, name), row.loop, row.loops)
+    for column in columns:
+        of_column(walk, held, column, column, at)
+    of_links(walk, held, at)
 
 
 def to_one(walk: Walk, row: Row, relation: Relation, at: At) -> Value:
@@ -150,7 +182,9 @@ def to_one(walk: Walk, row: Row, relation: Relation, at: At) -> Value:
         known = row.parent
         if nested is not None and nested.unknown == PARENT.unknown:
             # a prefetch below the link goes on from the parent
-            known = replace(known, load=known.load.merge(replace(nested, unknown="")))
+            own = known.load
+            load = replace(own.merge(replace(nested, unknown="")), only=own.only, deferred=own.deferred)
+            known = replace(known, load=load)
         elif nested is not None:
             # prefetched by the rows' own queryset: a copy of the parent, the same one for all of its rows
             way = (*row.path, relation.name) if row.path and row.origin == known.origin else known.path
@@ -172,7 +206,8 @@ def to_one(walk: Walk, row: Row, relation: Relation, at: At) -> Value:
         if counted:
             walk.add("forward", "pass", at, row.loop, row=row, relation=relation)
     elif counted and relation.name not in load.attributes:
-        _deferred(walk, row, relation.name, relation.name, at)
+        for column in relation.columns or (relation.name,):
+            of_column(walk, row, column, column, at)
         walk.add("forward", "fail", at, row.loop, row=row, relation=relation)
     if target is None:
         return Other(row.loops)
@@ -226,7 +261,8 @@ def evaluate(walk: Walk, rows: Rows, at: At, method: str = "") -> Rows:
     if via is not None and walk.repeats(via.row.loop):
         row, relation = via.row, via.relation
         shown = rows.asked or method
-        asking = replace(rows.asking or walk.asking(at), last=method)
+        asking = rows.asking or walk.asking(at)
+        asking = replace(asking, last=method, cut=asking.cut or (_FIRST if method in _ONE and asking.text else ""))
         if row.load.unknown == NEW:
             return done
         if (row.loop, relation.name) in walk.changed:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 
 from msgspec.structs import replace
@@ -9,6 +10,7 @@ from msgspec.structs import replace
 from stackaudit.link.models.model import Model
 from stackaudit.link.queries.annotations import annotated, annotation, numbers, unnumbered, used
 from stackaudit.link.queries.events import Event
+from stackaudit.link.queries.lookups import is_joined, lookups, quoted
 from stackaudit.link.queries.origins import HOOKS, UNCHUNKED, Origin
 from stackaudit.link.queries.reading import (
     TextOf,
@@ -22,20 +24,22 @@ from stackaudit.link.queries.reading import (
     read_itself,
     readings,
 )
-from stackaudit.link.queries.sharing import instead, is_listed, prefetches, ways, with_keys
+from stackaudit.link.queries.sharing import apart_from_lists, instead, prefetches, ways, with_keys
 from stackaudit.model.source import Place
 from stackaudit.model.verdict import Step
 
 Path = tuple[str, ...]
+MODEL = "model"
+"""`Origin.by` of the rows that a view shows because it names a model; its `where` is the view."""
 SHARED = "shared"
 """`Origin.by` of a queryset that serves several models: the view of a base class, a function that is given a model."""
-_JOINED = frozenset({"fk", "o2o", "reverse_o2o"})
 _OWNED = frozenset({"o2o", "reverse_o2o", "reverse_fk", "generic"})
 """Relations to rows that belong to one row alone."""
 _NAMED = 6
 """So many columns are named one by one."""
 FETCHES_ONE = frozenset({"get", "aget", "first", "afirst", "last", "alast", "earliest", "latest"})
 """Methods that fetch one row of a queryset."""
+_SHORTCUT = re.compile(r"(?:[\w.]+\.)?(a?get_(?:object|list)_or_404)\(\s*([\w.]+)")
 _TOLD = 3
 """So many numbers are told one by one."""
 
@@ -126,23 +130,11 @@ def beside_bare(origin: Origin | None, joins: list[Path]) -> list[Path]:
     return [(name,) for name in keys] + [path for path in joins if path not in [(name,) for name in keys]]
 
 
-def is_joined(model: Model | None, path: Path) -> bool:
-    """Whether `select_related` takes the path: each of its steps leads to one row in one table."""
-    for name in path:
-        relation = model.relation(name) if model is not None else None
-        if relation is None:
-            return model is None
-        if relation.relation not in _JOINED:
-            return False
-        model = relation.target
-    return True
-
-
 def loading(origin: Origin | None, events: Iterable[Event]) -> str:
     """The calls that load the relations of events: `.select_related("author").prefetch_related("tags")`."""
     found = list(events)
     is_annotated = takes_calls(origin)
-    events = [event for event in found if not (is_listed(event) or event.is_itself)]
+    events = [event for event in apart_from_lists(found) if not event.is_itself]
     model = origin.model if origin is not None else None
     led = ways(found) if is_annotated else []
     paths = list(dict.fromkeys([*(event.path for event in events), *led, *below(events)]))
@@ -166,17 +158,6 @@ def below(events: Iterable[Event]) -> Iterator[Path]:
     for event in events:
         if event.kind == "reverse" and is_rewritten(event) and not (is_number(event) or is_narrowed(event)):
             yield from looked_at(event)
-
-
-def lookups(paths: Iterable[Path]) -> list[str]:
-    """Paths as the ORM writes them, without those that a longer one includes."""
-    known = list(dict.fromkeys(paths))
-    return ["__".join(path) for path in known if not any(path == other[: len(path)] != other for other in known)]
-
-
-def quoted(names: Iterable[str]) -> str:
-    """Names as arguments: `"author", "tags"`."""
-    return ", ".join(f'"{name}"' for name in names)
 
 
 def with_branches(origin: Origin | None, source: str) -> str:
@@ -204,6 +185,43 @@ def of_one(origin: Origin | None, source: str, events: list[Event]) -> str:
     return " ".join(filter(None, told))
 
 
+def addition(origin: Origin, calls: str, then: str = "") -> str:
+    """The sentence that says where `calls` go: behind the queryset, or before the method that fetches one row of it.
+
+    `then` is what is to be done with them ("and use that").
+    """
+    where = f" in {origin.where}" if origin.where else ""
+    then = f" {then}" if then else ""
+    if origin.by == SHARED and origin.model is not None:
+        return (
+            f"Give the view of {origin.model.name} a queryset of its own with `{calls}`{then}: "
+            f"`{origin.text}`{where} serves other models, too."
+        )
+    if origin.by == MODEL:
+        return f"Return `super().get_queryset(){calls}` from get_queryset() of {origin.where}{then}."
+    shortcut = _SHORTCUT.match(origin.text)
+    if shortcut is not None:
+        held = shortcut[2]
+        if origin.model is not None and held.rpartition(".")[2] == origin.model.name:
+            return f"Give `{shortcut[1]}`{where} the queryset `{held}.objects{calls}` instead of `{held}`{then}."
+        return f"Add `{calls}` to the first argument of `{origin.text}`{where}{then}."
+    if _is_fetched(origin):
+        return f"Put `{calls}` before `.{origin.by}(…)` in `{origin.text}`{where}{then}."
+    return f"Add `{calls}` to `{with_branches(origin, origin.text)}`{where}{then}."
+
+
+def _is_fetched(origin: Origin) -> bool:
+    """Whether an expression ends with the method that fetches one row."""
+    return origin.by in FETCHES_ONE and (f".{origin.by}(" in origin.text or origin.text.endswith("…"))
+
+
+def _appended(origin: Origin | None, calls: str, source: str, then: str = "") -> str:
+    """The sentence that says where calls go: behind a queryset, or where one row of it is fetched, before that."""
+    if origin is not None and (_is_fetched(origin) or _SHORTCUT.match(origin.text)):
+        return addition(origin, calls, then)
+    return f"Append `{calls}` to {source}{f' {then}' if then else ''}."
+
+
 def streaming(events: Iterable[Event], calls: str) -> Iterator[str]:
     """What else has to change where `calls` are to prefetch for rows that `iterator()` hands out."""
     if ".prefetch_related(" not in calls:
@@ -221,8 +239,12 @@ def streaming(events: Iterable[Event], calls: str) -> Iterator[str]:
 
 def _let_in(origin: Origin | None, deferred: list[Event], source: str) -> Iterator[str]:
     """What to change so that a queryset brings the columns that its `only()` or `defer()` left out."""
+    inner = [event for event in deferred if is_nested(event)]
+    for path in dict.fromkeys(event.path[:-1] for event in inner):
+        names = [event.path[-1] for event in inner if event.path[:-1] == path]
+        yield f"load {quoted(dict.fromkeys(names))} with the rows that {source} prefetches as `{'__'.join(path)}`"
     for method in ("only", "defer"):
-        names = lookups(event.path for event in deferred if event.method == method)
+        names = lookups(event.path for event in deferred if event.method == method and event not in inner)
         if not names:
             continue
         held = _that_calls(origin, method)
@@ -234,6 +256,17 @@ def _let_in(origin: Origin | None, deferred: list[Event], source: str) -> Iterat
             yield f"add {quoted(names)} to the only() of {source}"
         else:
             yield f"take {quoted(names)} out of the defer() of {source}"
+
+
+def is_nested(event: Event) -> bool:
+    """Whether a path goes through a relation to many rows before its last step."""
+    model = event.origin.model if event.origin is not None else None
+    for name in event.path[:-1]:
+        relation = model.relation(name) if model is not None else None
+        if relation is None or relation.many:
+            return relation is not None
+        model = relation.target
+    return False
 
 
 def _that_calls(origin: Origin | None, method: str) -> Origin | None:
@@ -257,7 +290,7 @@ def of_many(origin: Origin | None, source: str, events: list[Event]) -> str:
     if call and not takes_calls(origin):
         texts.append(elsewhere(origin, call, _paths(wanted)))
     elif call:
-        texts += [f"Append `{call}` to {source}.", *streaming(wanted, call)]
+        texts += [_appended(origin, call, source), *streaming(wanted, call)]
     return " ".join([*texts, *_otherwise(origin, source, wanted, counted)])
 
 
@@ -267,7 +300,7 @@ def of_prefetched(origin: Origin | None, source: str, events: list[Event]) -> st
     wanted = unnumbered(events, counted)
     source = _placed(origin, with_branches(origin, source), events)
     call = prefetching("", wanted, takes_calls(origin))
-    texts = [f"Append `{call}` to {source}."] if call and takes_calls(origin) else []
+    texts = [_appended(origin, call, source)] if call and takes_calls(origin) else []
     return " ".join([*texts, *_otherwise(origin, source, wanted, counted)])
 
 
@@ -277,7 +310,7 @@ def _otherwise(origin: Origin | None, source: str, wanted: list[Event], counted:
     yield from instead(wanted, takes_calls(origin))
     owned = [event for event in counted if is_of_row(event) and takes_calls(origin)]
     if owned:
-        yield f"Append `{annotated(owned)}` to {source} {used(owned)}."
+        yield _appended(origin, annotated(owned), source, used(owned))
     for event in [event for event in counted if event not in owned][:_TOLD]:
         yield of_rows_between(event)
 
@@ -297,7 +330,7 @@ def _placed(origin: Origin | None, source: str, events: list[Event]) -> str:
 
 
 def _paths(events: list[Event]) -> str:
-    given = quoted(lookups(event.path for event in events if not is_listed(event)))
+    given = quoted(lookups(event.path for event in apart_from_lists(events)))
     return ", ".join(filter(None, [given, *prefetches(events, is_annotated=False)]))
 
 

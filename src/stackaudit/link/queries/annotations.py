@@ -15,6 +15,7 @@ from stackaudit.link.queries.reading import (
     TextOf,
     hands_on,
     is_answered,
+    is_cut,
     is_number,
     is_of_row,
     manager,
@@ -29,12 +30,14 @@ from stackaudit.model.source import Place
 def numbers(events: Iterable[Event], kept: Iterable[Path] = ()) -> list[Event]:
     """The events that ask for nothing but a number which the rows can bring, one for each expression.
 
-    Where the rows are wanted anyway, for another event or as one of the paths `kept`, they tell their number; so does
-    a prefetch below other rows, where no filter narrows it.
+    Where all of the rows are wanted anyway, for another event or as one of the paths `kept`, they tell their number; so
+    does a prefetch below other rows, where no filter narrows it.
     """
     found = [event for event in events if event.path]
-    wanted = {*kept, *(event.path for event in found if not is_number(event))}
-    paths = {*wanted, *(event.path for event in found)}
+    cut = {event.path for event in found if is_cut(event)}
+    whole = [event for event in found if not any(event.path[:end] in cut for end in range(1, len(event.path) + 1))]
+    wanted = {*kept, *(event.path for event in whole if not is_number(event))}
+    paths = {*wanted, *(event.path for event in whole)}
     told: dict[tuple[Place | None, Path], Event] = {}
     for event in found:
         path = event.path

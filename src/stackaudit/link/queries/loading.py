@@ -133,11 +133,12 @@ def prefetched(load: Load, model: Model, path: str, last: Load | None = None, to
         if not relation.many:
             return replace(load.with_one(to_attr, brought), attributes=load.attributes | {to_attr})
         return replace(load, lists=(*load.lists, (to_attr, relation.target, brought)))
-    inner = (load.to_many(relation.name) if relation.many else load.to_one(relation.name)) or NOTHING
+    known = load.to_many(relation.name) if relation.many else load.to_one(relation.name)
+    inner = known or NOTHING
     if rest:
         inner = prefetched(inner, relation.target, rest, last, to_attr) if relation.target else _unsure(path)
     elif last is not None:
-        inner = inner.merge(last)
+        inner = known.merge(last) if known is not None else last
     inner = with_parent(inner, relation)
     return load.with_many(relation.name, inner) if relation.many else load.with_one(relation.name, inner)
 

@@ -119,6 +119,8 @@ def enter(walk: Walk, value: Value, at: At, text: str = "the loop", bounded: str
     is_of_rows = isinstance(element, Row) and isinstance(value, Rows)
     if loop.bounded and is_of_rows and walk.repeating(value.loops) is not None:
         loop.bounded, loop.page = "", 0  # a few rows for each turn of a longer loop are many
+    if isinstance(element, Row) and isinstance(value, Rows) and not value.cached:
+        access.of_links(walk, element, at)
     if isinstance(value, Other) and value.name == LISTED:
         walk.record.listed.add(loop.place)
     if isinstance(value, Other) and isinstance(element, Other) and not element.name:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from stackaudit.link.models.model import Model
 from stackaudit.model.source import Place
@@ -120,7 +121,8 @@ class Asking(Struct, frozen=True, cache_hash=True):
     `methods` are those between the relation and the rows, but for `all()`; `last` is the one that ends them ("count",
     "first"), "" where the rows are gone through. `columns` are what `values()`, `order_by()` and keywords of filters
     among them name. `is_broad` says that a filter compares with what another queryset finds, or with what a dictionary
-    holds, and `varies` that one compares with what the row tells. `given` is the function that runs it on whatever rows
+    holds, and `varies` that one compares with what the row tells. `cut` is the slice that leaves the first of the rows
+    ("[:5]"), "" where all are read. `given` is the function that runs it on whatever rows
     it is handed, "" where the code that has the row does so itself.
 
     The rest says who else runs it, where `link/readers` was asked: `callers` are other places of the code that do, for
@@ -138,11 +140,20 @@ class Asking(Struct, frozen=True, cache_hash=True):
     given: str = ""
     is_broad: bool = False
     varies: bool = False
+    cut: str = ""
     callers: tuple[str, ...] = ()
     uses: tuple[str, ...] = ()
     reads: tuple[str, ...] = ()
     is_whole: bool = False
     is_argument: bool = False
+
+    def whole(self, longer: Asking) -> Asking:
+        """What is known of this expression, told of a longer one where that begins with it."""
+        begin, start = self.place.region, longer.place.region
+        is_longer = self.where == longer.where and (begin.line, begin.column) == (start.line, start.column)
+        if not is_longer or longer.text.endswith("…") > self.text.endswith("…"):
+            return self
+        return replace(self, place=longer.place, text=longer.text, given=longer.given)
 
 
 class Behind(Struct, frozen=True, cache_hash=True):

@@ -29,6 +29,9 @@ _KEYWORD = re.compile(r"[(,]\s*(\w+)=(?!=)")
 _PATH = re.compile(r'"-?(\w+__\w+)"')
 _FIRST = re.compile(r"\.first(?=$|[.|])")
 _CUT = re.compile(r"\|slice:[^|]*$")
+_ENDS = frozenset({"", "…", "[…]", "first"})
+"""How a slice, or the first of its rows, is asked for."""
+_FIRSTS = frozenset({"first", "[…]"})
 _FEW = " (where each row has few of them)"
 SAID = 3
 """So many places are told one by one."""
@@ -40,7 +43,9 @@ def no_text(place: Place) -> str:
 
 
 def is_answered(event: Event) -> bool:
-    """Whether the method that reads many related rows would find them in what was prefetched."""
+    """Whether the method that reads many related rows would find them in what was prefetched, and is to do so."""
+    if is_cut(event):
+        return False
     method = plain(event.method)
     if method == "first":
         target = event.relation.target if event.relation is not None else None
@@ -50,9 +55,22 @@ def is_answered(event: Event) -> bool:
     return method in _ANSWERED
 
 
+def is_cut(event: Event) -> bool:
+    """Whether only the first of many rows are read: a prefetch of the relation would load all of them."""
+    return event.asking is not None and bool(event.asking.cut)
+
+
+def is_left(event: Event) -> bool:
+    """Whether a query for the first of many rows had better stay: no other one brings those of several rows."""
+    asking = event.asking
+    if event.kind != "reverse" or asking is None or not asking.cut or asking.callers or is_narrowed(event):
+        return False
+    return plain(asking.last) in _ENDS - {"first"}
+
+
 def is_number(event: Event) -> bool:
     """Whether no row is wanted nor loaded: only how many there are, whether there are any, or a sum of them."""
-    if event.kind == "bypassed" or event.asking is None:
+    if event.kind == "bypassed" or event.asking is None or is_cut(event):
         return False
     last = plain(event.asking.last)
     return last in ("count", "aggregate") or (last == "exists" and (is_of_row(event) or is_answered(event)))
@@ -76,18 +94,24 @@ def is_rewritten(event: Event) -> bool:
 def is_narrowed(event: Event) -> bool:
     """Whether the database has to keep narrowing the rows, by what is the same for each row of the loop.
 
-    What another queryset finds may be much more than the rows, and so may the rows that it leaves out.
+    What another queryset finds may be much more than the rows, and so may the rows that it leaves out. A Prefetch takes
+    a slice since Django 4.2, for a list of its own only, and never behind a generic relation (TypeError).
     """
-    asking = event.asking
-    if event.kind != "reverse" or asking is None or not is_rewritten(event) or not asking.is_broad or asking.varies:
+    asking, relation = event.asking, event.relation
+    if event.kind != "reverse" or asking is None or not is_rewritten(event) or asking.varies:
         return False
-    return not plain(asking.last) and asking.methods <= FILTERS | SORTS | LOADS | _VALUES | {"distinct"}
+    if not asking.methods <= FILTERS | SORTS | LOADS | _VALUES | {"distinct"}:
+        return False
+    if asking.cut:
+        is_sliced = relation is not None and relation.target is not None and relation.relation != "generic"
+        return is_sliced and plain(asking.last) in _ENDS
+    return asking.is_broad and not plain(asking.last)
 
 
 def takes_less(asking: Asking) -> bool:
     """Whether a query brings less than all rows, so that reading all of them costs more where nothing is prefetched."""
     wanted = asking.methods - SORTS - LOADS - {"distinct", "all"}
-    return bool(wanted) or plain(asking.last) in _PICKS | NUMBERS | {"aggregate"}
+    return bool(wanted or asking.cut) or plain(asking.last) in _PICKS | NUMBERS | {"aggregate"}
 
 
 def is_pick(asking: Asking) -> bool:
@@ -100,25 +124,38 @@ def plain(method: str) -> str:
     return ASYNC.get(method, method)
 
 
-def readings(events: Iterable[Event], text_of: TextOf = no_text) -> list[str]:
-    """Where relations are read in ways that prefetched rows do not answer, and how to read them instead."""
-    places: dict[str, list[Event]] = {}
+def readings(events: Iterable[Event], text_of: TextOf = no_text, several: frozenset[str] = frozenset()) -> list[str]:
+    """Where relations are read in ways that prefetched rows do not answer, and how to read them instead.
+
+    `several` are the templates that show rows of several querysets.
+    """
+    places: dict[tuple[str, bool], list[Event]] = {}
     for event in events:
-        if is_rewritten(event) and event.asking is not None:
-            preposition = "In" if event.asking.text or plain(event.asking.last) == "first" else "For"
-            places.setdefault(f"{preposition} {_home(event.asking.given or event.asking.where)}", []).append(event)
+        if is_rewritten(event) and event.asking is not None and not is_left(event):
+            cut = is_cut(event) and is_narrowed(event)
+            preposition = "In" if event.asking.text or cut or plain(event.asking.last) == "first" else "For"
+            key = f"{preposition} {_home(event.asking.given or event.asking.where)}", cut
+            places.setdefault(key, []).append(event)
     told = []
-    for place, found in places.items():
+    for (place, cut), found in places.items():
         instead = list(dict.fromkeys(_instead(event, text_of) for event in found))
         methods = list(dict.fromkeys(called(event) for event in found))
         names = list(dict.fromkeys(f"`{'__'.join(event.path)}`" for event in found))
         ask = "asks" if len(methods) == 1 else "ask"
+        is_shown = any(event.asking is not None and event.asking.place.path in several for event in found)
         bypassed = [event for event in found if event.kind == "bypassed"]
         more = list(dict.fromkeys(f"`{'__'.join(path)}`" for event in bypassed for path in looked_at(event)))
         uses = list(dict.fromkeys(use for event in found if event.asking is not None for use in event.asking.uses))
         told.append(
-            f"{place} {in_words(instead, ', and ', SAID)}: {in_words(methods, most=SAID)} {ask} the database even "
-            f"where {in_words(names, most=SAID)} {'is' if len(names) == 1 else 'are'} prefetched."
+            f"{place} {in_words(instead, ', and ', SAID)}: "
+            + (
+                f"a prefetch of {in_words(names, most=SAID)} alone would load all of them (a Prefetch takes a slice "
+                "since Django 4.2, with `to_attr`)."
+                + (" Every view that shows this template has to bring the list then." if is_shown else "")
+                if cut
+                else f"{in_words(methods, most=SAID)} {ask} the database even where {in_words(names, most=SAID)} "
+                f"{'is' if len(names) == 1 else 'are'} prefetched."
+            )
             + (f" That looks at {in_words(more, most=SAID)}: prefetch that, too." if more else "")
             + (
                 f" What it gives is a list then, which has no such methods: change {in_words(uses, most=SAID)}."
@@ -126,7 +163,20 @@ def readings(events: Iterable[Event], text_of: TextOf = no_text) -> list[str]:
                 else ""
             )
         )
-    return told[:SAID]
+    return [*told[:SAID], *_left(events, text_of)]
+
+
+def _left(events: Iterable[Event], text_of: TextOf) -> list[str]:
+    """The sentences for slices that no other query brings."""
+    texts = [
+        f"`{shown(event.asking, text_of) or event.path[-1]}`" for event in events if event.asking and is_left(event)
+    ]
+    if not texts:
+        return []
+    ask = "asks" if len(set(texts)) == 1 else "ask"
+    named = in_words(list(dict.fromkeys(texts)), most=SAID)
+    return [f"Leave {named}, or number the rows of each with a `Window()`: {ask} for the first rows of each, where a "
+            "prefetch would load all of them."]  # fmt: skip
 
 
 def read_itself(events: Iterable[Event], text_of: TextOf = no_text) -> list[str]:
@@ -177,8 +227,10 @@ def _instead(event: Event, text_of: TextOf) -> str:
     assert asking is not None
     rows, methods, last = _rows(event), asking.methods, plain(asking.last)
     if is_narrowed(event):
-        text = f"`{asking.text or _CUT.sub('', text_of(asking.place)) or event.path[-1]}`"
-        return f"{'take the values from' if methods & _VALUES else 'read'} that list in place of {text}"
+        text = shown(asking, text_of)
+        text = f"`{(text if asking.cut else _CUT.sub('', text)) or event.path[-1]}`"
+        read = "take the values from" if methods & _VALUES else "read the first of" if last in _FIRSTS else "read"
+        return f"{read} that list in place of {text}"
     flat = _FLAT.search(asking.text)
     if methods and methods <= _VALUES and not last:
         held = asking.text[: flat.start()].removesuffix(".all()") if flat is not None else ""

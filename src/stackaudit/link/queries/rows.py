@@ -135,10 +135,8 @@ def _asking(walk: Walk, rows: Rows, name: str, args: tuple[Value, ...], keywords
         is_broad = bool(spread) or any(isinstance(value, (Rows, Manager, Related)) for value in given)
     if known is None:
         return replace(here, methods=frozenset({name}), columns=columns, is_broad=is_broad, varies=varies)
-    begin, start = known.place.region, here.place.region
-    is_longer = known.where == here.where and (begin.line, begin.column) == (start.line, start.column)
     return replace(
-        here if is_longer else known,
+        known.whole(here),
         methods=known.methods | {name},
         columns=(*known.columns, *columns),
         is_broad=known.is_broad or is_broad,

@@ -7,11 +7,22 @@ queryset brings the answer, or the rows that it is read from, under a name of it
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from stackaudit.link.queries.events import Event
+from stackaudit.link.queries.lookups import is_joined, lookups, quoted
 from stackaudit.link.queries.origins import Asking
-from stackaudit.link.queries.reading import SAID, is_answered, is_narrowed, is_of_one, is_pick, manager, plain
+from stackaudit.link.queries.reading import (
+    SAID,
+    is_answered,
+    is_left,
+    is_narrowed,
+    is_number,
+    is_of_one,
+    is_pick,
+    manager,
+    plain,
+)
 from stackaudit.model.prose import in_words
 
 
@@ -28,8 +39,24 @@ def is_listed(event: Event) -> bool:
 def prefetches(events: Iterable[Event], is_annotated: bool) -> list[str]:
     """The arguments of `prefetch_related()` that bring lists of their own; `is_annotated` says that keys come by an
     annotation."""
-    found = (event for event in events if is_listed(event) and not (is_annotated and _key(event)))
-    return list(dict.fromkeys(_list(event) for event in found))
+    known = list(events)
+    found = [event for event in known if is_listed(event) and not (is_annotated and _key(event))]
+    return list(dict.fromkeys(_list(event, list(_within(event, known))) for event in found))
+
+
+def apart_from_lists(events: Iterable[Event]) -> list[Event]:
+    """The events but for those that bring lists of their own, or that the rows of such lists are asked for."""
+    found = list(events)
+    inside = {other for event in found if is_listed(event) and not _key(event) for other in _within(event, found)}
+    return [event for event in found if not (is_listed(event) or is_left(event) or event in inside)]
+
+
+def _within(event: Event, events: list[Event]) -> Iterator[Event]:
+    """What the rows of a list are asked for, where nothing else needs all of the rows."""
+    path, length = event.path, len(event.path)
+    below = [other for other in events if len(other.path) > length and other.path[:length] == path]
+    if not any(other.path == path and not (is_listed(other) or is_number(other)) for other in events):
+        yield from (other for other in below if not is_listed(other))
 
 
 def with_keys(events: Iterable[Event], is_annotated: bool) -> str:
@@ -74,13 +101,28 @@ def _fetched(event: Event) -> str:
     return f"fetch the rows of these keys with one `{manager(target)}.in_bulk(keys)`, set each on its row"
 
 
-def _list(event: Event) -> str:
+def _list(event: Event, within: list[Event]) -> str:
     asking, relation = event.asking, event.relation
     assert asking is not None
     target = relation.target if relation is not None else None
     narrowed = asking.methods & {"filter", "exclude", "order_by"} if _is_same_for_all(asking) else ()
-    rows = f"queryset={manager(target)}.{'.'.join(f'{name}(…)' for name in sorted(narrowed))}, " if target else ""
-    return f'Prefetch("{"__".join(event.path)}", {rows if narrowed else ""}to_attr="…")'
+    paths = [other.path[len(event.path) :] for other in within]
+    joins = [path for path in paths if is_joined(target, path)]
+    calls = [f"select_related({quoted(lookups(joins))})"] if joins else []
+    rest = [path for path in paths if path not in joins]
+    calls += [f"prefetch_related({quoted(lookups(rest))})"] if rest else []
+    calls += [f"{name}(…)" for name in sorted(narrowed)]
+    cut = asking.cut if is_narrowed(event) else ""
+    if (
+        cut
+        and plain(asking.last) == "first"
+        and "order_by" not in narrowed
+        and target is not None
+        and not target.ordered
+    ):
+        calls.append('order_by("pk")')  # as first() does where nothing else says in which order
+    rows = f"queryset={manager(target)}.{'.'.join(calls or ['all()'])}{cut}, " if target is not None else ""
+    return f'Prefetch("{"__".join(event.path)}", {rows if calls or cut else ""}to_attr="…")'
 
 
 def _is_same_for_all(asking: Asking) -> bool:
@@ -93,7 +135,7 @@ def _key(event: Event) -> str:
     """The key of the row that is picked, as a subquery; "" where another way is needed."""
     asking, relation = event.asking, event.relation
     target = relation.target if relation is not None else None
-    if asking is None or relation is None or target is None or not is_pick(asking):
+    if asking is None or relation is None or target is None or not is_pick(asking) or not is_shared(event):
         return ""
     back = relation.remote_query_name or relation.remote
     if not back or not is_of_one(event):

@@ -8,7 +8,7 @@ from stackaudit.facts import python as py
 from stackaudit.link.queries import access, calls, expressions, loops, rows
 from stackaudit.link.queries.joining import any_of
 from stackaudit.link.queries.values import UNKNOWN, Const, Mapping, Related, Rows, Seq, Value
-from stackaudit.link.queries.walk import Walk
+from stackaudit.link.queries.walk import At, Walk
 
 
 def subscript(walk: Walk, node: py.Subscript) -> Value:
@@ -22,8 +22,10 @@ def subscript(walk: Walk, node: py.Subscript) -> Value:
             taint = made.loops.union(*(item.loops for item in bounds))
             if made.evaluated or made.cached:
                 return replace(made, bounded="a slice of a few" if few else made.bounded, loops=taint)
+            cut = cut_of(bounds[0] if node.index.lower is not None else Const(None),
+                         bounds[-1] if node.index.upper is not None else Const(None))  # fmt: skip
             return replace(
-                made,
+                cut_short(walk, made, cut, walk.at(node)),
                 origin=made.origin or (walk.origin(walk.at(node), rows=made) if made.via is None else None),
                 bounded="a slice of a few rows" if few else made.bounded,
                 limited=True,
@@ -55,6 +57,23 @@ def subscript(walk: Walk, node: py.Subscript) -> Value:
             return UNKNOWN
         return loops.one_of(walk, value, index)
     return walk.unknown(value, index)
+
+
+def cut_of(lower: Value, upper: Value) -> str:
+    """A slice that leaves the first rows, as it is written where its bounds are constants; "" for any other."""
+    start = lower.value if isinstance(lower, Const) else "…"
+    stop = upper.value if isinstance(upper, Const) else "…"
+    if stop is None or any(type(end) is int and end < 0 for end in (start, stop)):
+        return ""
+    return f"[{'' if start in (None, 0) else start}:{stop}]"
+
+
+def cut_short(walk: Walk, made: Rows, cut: str, at: At) -> Rows:
+    """The rows behind one row that a slice leaves, before they are asked for."""
+    if made.via is None or not cut:
+        return made
+    here = walk.asking(at)
+    return replace(made, asking=replace(made.asking.whole(here) if made.asking is not None else here, cut=cut))
 
 
 def _length(index: py.Slice, bounds: list[Value]) -> int:

@@ -11,7 +11,7 @@ from stackaudit.facts import python as py
 from stackaudit.link.classes import Member, SourceClass
 from stackaudit.link.nodes import nodes
 from stackaudit.link.pages import walk as q
-from stackaudit.link.queries import calls
+from stackaudit.link.queries import access, calls
 from stackaudit.link.queries.origins import Loop
 from stackaudit.link.queries.values import (
     KEY,
@@ -172,13 +172,14 @@ class Writer:
                 self.row(item.shape, value)
 
     def key(self, item: SerialField, row: Value) -> None:
-        """A primary key or hyperlink: the key column of a foreign key is there already."""
+        """A primary key or hyperlink: the key column of a foreign key is there, unless the queryset left it out."""
         if not item.source:
             return
         holder = self.source(row, item.source[:-1], item.place)
         name = item.source[-1]
         relation = holder.model.relation(name) if isinstance(holder, Row) else None
-        if not item.many and relation is not None and relation.relation in ("fk", "o2o"):
+        if not item.many and isinstance(holder, Row) and relation is not None and relation.relation in ("fk", "o2o"):
+            access.of_column(self.walk, holder, name, name, item.place)
             return
         value = self.source(holder, (name,), item.place)
         if isinstance(value, (Rows, Related)):

@@ -69,6 +69,7 @@ def mentor_of(number, authors):
 def fill(size):
     """Rows of which there are more in every respect when `size` is greater: more in all, more for each parent."""
     tags = [models.Tag.objects.create(name=f"tag {number}") for number in range(size // 2)]
+    publishers = [models.Publisher.objects.create(name=f"publisher {number}") for number in range(size)]
     authors = []
     for number in range(size):
         country = models.Country.objects.create(name=f"country {number}")
@@ -77,9 +78,9 @@ def fill(size):
         author.mentor = mentor_of(number, authors)
         author.save()
         models.Profile.objects.create(author=author, text="x")
-        publisher = models.Publisher.objects.create(name=f"publisher {number}")
         for part in range(size // 7 + 1):
             editor = authors[number - part - 1]  # another one for each book
+            publisher = publishers[number - part]  # whose books are by several authors
             title = f"book {number}.{part}"
             book = models.Book.objects.create(title=title, author=author, publisher=publisher, editor=editor)
             book.tags.add(*tags)

@@ -971,3 +971,47 @@ def flat_model_to_dict_of_columns():
 
 def flat_model_to_dict_without_tags():
     return [model_to_dict(book, exclude=["tags"]) for book in Book.objects.all()]
+
+
+def grows_prefetch_by_a_deferred_key():
+    return [book.title for book in Book.objects.only("title").prefetch_related("author")]
+
+
+def flat_prefetch_by_a_key_that_is_there():
+    return [book.title for book in Book.objects.only("title", "author").prefetch_related("author")]
+
+
+def grows_prefetched_rows_without_the_key():
+    books = Prefetch("books", queryset=Book.objects.only("title"))
+    return [author.pk for author in Author.objects.prefetch_related(books)]
+
+
+def flat_prefetched_rows_that_another_table_links():
+    books = Prefetch("book_set", queryset=Book.objects.only("title"))
+    return [tag.pk for tag in Tag.objects.prefetch_related(books)]
+
+
+def grows_related_rows_without_the_key():
+    return [book.title for book in Author.objects.first().books.only("title")]
+
+
+def flat_related_rows_that_another_table_links():
+    return [book.title for book in Tag.objects.first().book_set.only("title")]
+
+
+def grows_generic_key_that_was_left_out():
+    return [note.pk for note in Note.objects.only("text").prefetch_related("about")]
+
+
+def flat_generic_key():
+    return [note.pk for note in Note.objects.only("text", "content_type", "object_id").prefetch_related("about")]
+
+
+def grows_generic_rows_without_the_key():
+    notes = Prefetch("notes", queryset=Note.objects.only("text"))
+    return [book.pk for book in Book.objects.prefetch_related(notes)]
+
+
+def grows_columns_of_the_parent():
+    for author in Author.objects.only("mentor").prefetch_related("books"):
+        print([book.author.name for book in author.books.all()])

@@ -1,0 +1,33 @@
+"""Paths of relations as the ORM writes them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from stackaudit.link.models.model import Model
+
+Path = tuple[str, ...]
+_JOINED = frozenset({"fk", "o2o", "reverse_o2o"})
+
+
+def is_joined(model: Model | None, path: Path) -> bool:
+    """Whether `select_related` takes the path: each of its steps leads to one row in one table."""
+    for name in path:
+        relation = model.relation(name) if model is not None else None
+        if relation is None:
+            return model is None
+        if relation.relation not in _JOINED:
+            return False
+        model = relation.target
+    return True
+
+
+def lookups(paths: Iterable[Path]) -> list[str]:
+    """Paths as the ORM writes them, without those that a longer one includes."""
+    known = list(dict.fromkeys(paths))
+    return ["__".join(path) for path in known if not any(path == other[: len(path)] != other for other in known)]
+
+
+def quoted(names: Iterable[str]) -> str:
+    """Names as arguments: `"author", "tags"`."""
+    return ", ".join(f'"{name}"' for name in names)
