@@ -105,7 +105,7 @@ def of_chapters():
 
 def test_names_take_the_place_of_a_bare_select_related() -> None:
     (event,) = (event for event in failing(PROGRAM) if event.where.endswith("grows_bare_select_related"))
-    assert loading(event.origin, [event]) == '.select_related("author", "publisher", "editor")'
+    assert loading(event.origin, [event]) == '.select_related("author__country", "publisher", "editor")'
 
 
 def test_joined_paths() -> None:
@@ -117,3 +117,30 @@ def test_joined_paths() -> None:
 def test_longer_paths_hold_shorter_ones() -> None:
     paths = [("author",), ("author", "country"), ("authors",), ("author",)]
     assert lookups(paths) == ["author__country", "authors"]
+
+
+def test_one_row_takes_no_calls_behind_it() -> None:
+    program = """
+def first():
+    author = Author.objects.order_by("pk").prefetch_related("books").first()
+    return [book.publisher.name for book in author.books.all()]
+
+
+def long_one():
+    author = Author.objects.exclude(name="somebody").filter(pk__gt=0).order_by("pk").prefetch_related("books").first()
+    return [book.publisher.name for book in author.books.all()]
+"""
+    moved = [(event, event.origin) for event in map(outermost, failing(oracle.HEAD + program))]
+    told = [of_one(origin, origin.text, [event]).partition(" in ")[0] for event, origin in moved if origin is not None]
+    assert told == ['Put `.prefetch_related("books__publisher")` before `.first(…)`'] * 2
+
+
+def test_names_bring_all_that_a_bare_select_related_brought() -> None:
+    program = """
+def bare():
+    return [(chapter.book.editor.name, chapter.book.author.name) for chapter in Chapter.objects.select_related()]
+"""
+    (event,) = failing(oracle.HEAD + program)
+    assert loading(event.origin, [event]) == (
+        '.select_related("book__author__country", "book__publisher", "book__editor")'
+    )

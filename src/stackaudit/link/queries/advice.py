@@ -35,6 +35,8 @@ SHARED = "shared"
 """`Origin.by` of a queryset that serves several models: the view of a base class, a function that is given a model."""
 _OWNED = frozenset({"o2o", "reverse_o2o", "reverse_fk", "generic"})
 """Relations to rows that belong to one row alone."""
+_JOINED_DEPTH = 5
+"""So far a bare `select_related()` follows foreign keys."""
 _NAMED = 6
 """So many columns are named one by one."""
 FETCHES_ONE = frozenset({"get", "aget", "first", "afirst", "last", "alast", "earliest", "latest"})
@@ -126,8 +128,17 @@ def beside_bare(origin: Origin | None, joins: list[Path]) -> list[Path]:
     """`joins` with what a bare `select_related()` joins already: one that names relations takes its place."""
     if origin is None or not origin.bare or origin.model is None or not joins:
         return joins
-    keys = [name for name, item in origin.model.relations.items() if item.relation in ("fk", "o2o") and not item.null]
-    return [(name,) for name in keys] + [path for path in joins if path not in [(name,) for name in keys]]
+    keys = list(_all_joined(origin.model))
+    return keys + [path for path in joins if path not in keys]
+
+
+def _all_joined(model: Model, depth: int = 1) -> Iterator[Path]:
+    """The paths that a bare `select_related()` joins: all foreign keys that are not null, and those of their rows."""
+    for name, item in model.relations.items():
+        if item.relation in ("fk", "o2o") and not item.null:
+            yield (name,)
+            if item.target is not None and depth < _JOINED_DEPTH:
+                yield from ((name, *path) for path in _all_joined(item.target, depth + 1))
 
 
 def loading(origin: Origin | None, events: Iterable[Event]) -> str:
@@ -175,8 +186,10 @@ def of_one(origin: Origin | None, source: str, events: list[Event]) -> str:
     source = _placed(origin, with_branches(origin, source), events)
     parts = [*_let_in(origin, deferred, source)]
     call = loading(origin, rest)
-    if call and not takes_calls(origin):
-        return " ".join([*(f"{part[:1].upper()}{part[1:]}." for part in parts), elsewhere(origin, call, _paths(rest))])
+    if call and (not takes_calls(origin) or (origin is not None and _is_single(origin))):
+        at_all = takes_calls(origin)
+        where = _appended(origin, call, source) if at_all else elsewhere(origin, call, _paths(rest))
+        return " ".join([*(f"{part[:1].upper()}{part[1:]}." for part in parts), where])
     if call:
         before = bool(parts) and parts[-1].endswith(source)
         parts.append(f"append `{call}` to {'it' if before else source}")
@@ -215,9 +228,14 @@ def _is_fetched(origin: Origin) -> bool:
     return origin.by in FETCHES_ONE and (f".{origin.by}(" in origin.text or origin.text.endswith("…"))
 
 
+def _is_single(origin: Origin) -> bool:
+    """Whether an expression gives a row, or is no queryset that anything could be appended to."""
+    return _is_fetched(origin) or _SHORTCUT.match(origin.text) is not None
+
+
 def _appended(origin: Origin | None, calls: str, source: str, then: str = "") -> str:
     """The sentence that says where calls go: behind a queryset, or where one row of it is fetched, before that."""
-    if origin is not None and (_is_fetched(origin) or _SHORTCUT.match(origin.text)):
+    if origin is not None and _is_single(origin):
         return addition(origin, calls, then)
     return f"Append `{calls}` to {source}{f' {then}' if then else ''}."
 
@@ -271,11 +289,11 @@ def is_nested(event: Event) -> bool:
 
 def _that_calls(origin: Origin | None, method: str) -> Origin | None:
     """The queryset that calls a method itself, where the rows were made of it in another expression."""
-    if origin is None or f".{method}(" in origin.text:
-        return origin
+    shortened = None
     while origin is not None and f".{method}(" not in origin.text:
+        shortened = origin if origin.text.endswith("…") else shortened
         origin = origin.refined
-    return origin
+    return origin or shortened
 
 
 def of_many(origin: Origin | None, source: str, events: list[Event]) -> str:
