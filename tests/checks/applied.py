@@ -81,7 +81,7 @@ def applied(program: str) -> Applied:
             continue
         for form in FORMS:
             for given, target in form.findall(verdict.fix):
-                for region in _regions(program, target, where.region):
+                for region in _regions(program, target, where.region, verdict.site.place.region):
                     changes.setdefault(region, []).append((form, given))
     lines = program.splitlines()
     for region in sorted(changes, key=lambda item: (item.end_line, item.end_column), reverse=True):
@@ -96,20 +96,28 @@ def applied(program: str) -> Applied:
     return Applied("\n".join(lines) + "\n", frozenset(set(fixes) - left), fixes)
 
 
-def _regions(program: str, target: str, own: Region) -> Iterator[Region]:
-    """Where the querysets stand that a fix names, all of those in one function; `own` is that of the rows."""
+def _regions(program: str, target: str, own: Region, site: Region) -> Iterator[Region]:
+    """Where the querysets stand that a fix names, all of those in one function; `own` is that of the rows.
+
+    They stand in the function of the rows, or in that of what the finding is about.
+    """
     names = [] if "…" in target or target == "it" else target.strip("`").split("` and `")
+    forms = [re.compile(rf"(?<!def ){re.escape(name)}(?![.(\w])") for name in names]
+    found: set[Region] = set()
+    for region in (own, site):
+        begin, end = _function(program, region)
+        found = found or {_region(program, match) for form in forms for match in form.finditer(program, begin, end)}
     start = sum(len(line) + 1 for line in program.split("\n")[: own.line - 1])
-    begin, end = program.rfind("\ndef ", 0, start) + 1, program.find("\ndef ", start)
-    forms = [re.compile(rf"{re.escape(name)}(?![.(\w])") for name in names]
-    found = {
-        _region(program, match)
-        for form in forms
-        for match in form.finditer(program, begin, end if end > 0 else len(program))
-    }
     if not names or program.startswith(names[0], start + own.column - 1):
         found.add(own)
     yield from found or {_region(program, match) for form in forms for match in form.finditer(program)} or {own}
+
+
+def _function(program: str, region: Region) -> tuple[int, int]:
+    """Where the function around a region begins and ends."""
+    start = sum(len(line) + 1 for line in program.split("\n")[: region.line - 1])
+    end = program.find("\ndef ", start)
+    return program.rfind("\ndef ", 0, start) + 1, end if end > 0 else len(program)
 
 
 def _region(program: str, match: re.Match[str]) -> Region:

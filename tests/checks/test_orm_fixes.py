@@ -169,7 +169,7 @@ TOLD = {
 """,
         [
             'Add "author", "price" to the only() of `Book.objects.only("title")` in shop.views.dear and append '
-            '`.select_related("author")` to `books.filter(price__gt=1)` in shop.views.dear.'
+            '`.select_related("author")` to `dear()`.'
         ],
     ),
 }
@@ -184,6 +184,52 @@ def dear():
 def test_what_is_told_beside_the_calls() -> None:
     program = oracle.HEAD + DEAR + "".join(f"\n\ndef {name}():{body}" for name, (body, _) in TOLD.items())
     assert applied(program).fixes == {name: told for name, (_, told) in TOLD.items()}
+
+
+CALLED = """
+
+def books():
+    return Book.objects.order_by("pk")
+
+
+def some(nothing=False):
+    if nothing:
+        return []
+    return Book.objects.order_by("pk")
+
+
+def once():
+    for book in books():
+        print(book.author.name, [tag.name for tag in book.tags.all()])
+
+
+def titles():
+    return [book.title for book in books()]
+
+
+def at_times():
+    for book in some():
+        print(book.author.name)
+"""
+
+
+def test_a_call_that_gives_the_queryset_takes_more_calls() -> None:
+    """What others call stays as it is, but where it gives a list at times."""
+    program = oracle.HEAD + CALLED
+    told = applied(program)
+    assert told.fixes == {
+        "once": [
+            'Append `.select_related("author")` to `books()`.', 'Append `.prefetch_related("tags")` to `books()`.',
+        ],
+        "at_times": [
+            'Append `.select_related("author")` to `Book.objects.order_by("pk")` in shop.views.some.',
+        ],
+    }  # fmt: skip
+    for name in ("once", "at_times"):
+        assert oracle.grows(program, name)
+        assert not oracle.grows(told.program, name)
+    size = oracle.SIZES[1]
+    assert oracle.ask(told.program, "titles", size)["count"] == oracle.ask(program, "titles", size)["count"]
 
 
 SLICED = """

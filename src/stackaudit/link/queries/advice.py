@@ -191,6 +191,7 @@ def of_one(origin: Origin | None, source: str, events: list[Event]) -> str:
         where = _appended(origin, call, source) if at_all else elsewhere(origin, call, _paths(rest))
         return " ".join([*(f"{part[:1].upper()}{part[1:]}." for part in parts), where])
     if call:
+        source = called(origin, events) or source
         before = bool(parts) and parts[-1].endswith(source)
         parts.append(f"append `{call}` to {'it' if before else source}")
     text = " and ".join(parts) + "." if parts else ""
@@ -300,7 +301,7 @@ def of_many(origin: Origin | None, source: str, events: list[Event]) -> str:
     """What helps rows that are asked for many related rows, and for what those are asked in turn."""
     if origin is not None and origin.by == SHARED:
         return ""
-    source = _placed(origin, with_branches(origin, source), events)
+    source = called(origin, events) or _placed(origin, with_branches(origin, source), events)
     counted = numbers(events)
     wanted = unnumbered(events, counted)
     call = loading(origin, wanted)
@@ -339,6 +340,18 @@ def of_rows_between(event: Event, text_of: TextOf = no_text) -> str:
     owner = f"{relation.model.name} rows" if relation is not None and relation.model is not None else "rows"
     brought = annotation(replace(event, path=event.path[-1:]))
     return f"Let the {owner} come from a queryset with `.annotate(…={brought})` {used([event], text_of)}."
+
+
+def called(origin: Origin | None, events: list[Event]) -> str:
+    """The call in the loop that gives the queryset which another function makes; "" where several loops get it.
+
+    What is appended there costs nobody else.
+    """
+    loops = {loop for event in events if (loop := event.loop) is not None and loop.behind is None}
+    given = loops.pop().called if len(loops) == 1 else None
+    if given is None or origin is None or given[1] != origin.place or origin.beside:
+        return ""
+    return f"`{given[0]}`"
 
 
 def _placed(origin: Origin | None, source: str, events: list[Event]) -> str:

@@ -5,10 +5,12 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from stackaudit.facts import python as py
+from stackaudit.link.nodes import nodes
 from stackaudit.link.queries import access, attached, belonging, calls, containers
 from stackaudit.link.queries.joining import join, turned
 from stackaudit.link.queries.loading import NOTHING, STORED, UNSAVED
 from stackaudit.link.queries.origins import Behind, Loop
+from stackaudit.link.queries.source import code_of
 from stackaudit.link.queries.values import (
     ELEMENT,
     FORMS,
@@ -100,6 +102,7 @@ def enter(walk: Walk, value: Value, at: At, text: str = "the loop", bounded: str
         value = calls.base_rows(walk, value)
     if isinstance(value, Mapping) and value.get("@paginator") is not None:
         value = Seq(containers.page_of(walk, value, at), None, value.loops, "pages")
+    called = _called(walk, value, at)
     if isinstance(value, Rows):
         if isinstance(at, Place):
             walk.record.shown.setdefault((at, value.origin), value)
@@ -113,6 +116,7 @@ def enter(walk: Walk, value: Value, at: At, text: str = "the loop", bounded: str
         gathered = value.element.loop if isinstance(value.element, Row) else None
         if gathered is not None:
             loop.owner, loop.second = gathered.owner, gathered.second
+    loop.called = called
     running = frozenset(walk.loops)
     walk.loops.append(loop)
     element = turned(element_of(value), loop, running)
@@ -140,6 +144,30 @@ def _behind(rows: Rows) -> Behind | None:
     if around is not None:
         return replace(around, own=rows.origin, path=(*around.path, *row.path, name))
     return Behind(rows.origin, None, (name,), row.model)
+
+
+def _called(walk: Walk, value: Value, at: At) -> tuple[str, Place] | None:
+    """The call that gives a queryset which nobody has asked yet, and where that is made; None for all else.
+
+    A function that gives a list at times gives nothing that takes more calls.
+    """
+    node = at[1] if isinstance(at, tuple) else None
+    if not isinstance(value, Rows) or not isinstance(node, py.Call) or value.evaluated or value.streamed:
+        return None
+    origin = value.origin
+    if origin is None or value.via is not None or origin.place == place_of(at):
+        return None
+    found = walk.record.called.get(node)
+    returned = [stmt.value for stmt in _returns(found[1])] if found is not None else []
+    kept = [walk.kept.get(item) if item is not None else None for item in returned]
+    if not all(isinstance(item, (Rows, Manager)) and not getattr(item, "evaluated", False) for item in kept):
+        return None
+    text = code_of(node, 60)
+    return (text, origin.place) if text else None
+
+
+def _returns(function: py.FunctionDef) -> list[py.Return]:
+    return [stmt for stmt in nodes(function.body) if isinstance(stmt, py.Return)]
 
 
 def leave(walk: Walk) -> None:
