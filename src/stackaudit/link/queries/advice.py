@@ -35,8 +35,6 @@ SHARED = "shared"
 """`Origin.by` of a queryset that serves several models: the view of a base class, a function that is given a model."""
 _OWNED = frozenset({"o2o", "reverse_o2o", "reverse_fk", "generic"})
 """Relations to rows that belong to one row alone."""
-_JOINED_DEPTH = 5
-"""So far a bare `select_related()` follows foreign keys."""
 _NAMED = 6
 """So many columns are named one by one."""
 FETCHES_ONE = frozenset({"get", "aget", "first", "afirst", "last", "alast", "earliest", "latest"})
@@ -128,17 +126,8 @@ def beside_bare(origin: Origin | None, joins: list[Path]) -> list[Path]:
     """`joins` with what a bare `select_related()` joins already: one that names relations takes its place."""
     if origin is None or not origin.bare or origin.model is None or not joins:
         return joins
-    keys = list(_all_joined(origin.model))
-    return keys + [path for path in joins if path not in keys]
-
-
-def _all_joined(model: Model, depth: int = 1) -> Iterator[Path]:
-    """The paths that a bare `select_related()` joins: all foreign keys that are not null, and those of their rows."""
-    for name, item in model.relations.items():
-        if item.relation in ("fk", "o2o") and not item.null:
-            yield (name,)
-            if item.target is not None and depth < _JOINED_DEPTH:
-                yield from ((name, *path) for path in _all_joined(item.target, depth + 1))
+    keys = [name for name, item in origin.model.relations.items() if item.relation in ("fk", "o2o") and not item.null]
+    return [(name,) for name in keys] + [path for path in joins if path not in [(name,) for name in keys]]
 
 
 def loading(origin: Origin | None, events: Iterable[Event]) -> str:
