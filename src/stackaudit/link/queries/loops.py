@@ -155,7 +155,7 @@ def _called(walk: Walk, value: Value, at: At) -> tuple[str, Place] | None:
     if not isinstance(value, Rows) or not isinstance(node, py.Call) or value.evaluated or value.streamed:
         return None
     origin = value.origin
-    if origin is None or value.via is not None or origin.place == place_of(at):
+    if origin is None or value.via is not None or origin.place == place_of(at) or node not in walk.kept:
         return None
     found = walk.record.called.get(node)
     returned = [stmt.value for stmt in _returns(found[1])] if found is not None else []

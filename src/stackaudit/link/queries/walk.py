@@ -148,8 +148,7 @@ class Walk:
         self.reached: list[Reached] = []
         """What was asked for since the outermost of the running loops began, in order and as often as it was met."""
         self.left: list[tuple[int, int, int]] = []
-        """The branches that have left a block that is being walked: where they begin and end in `reached`, and the
-        number of conditions around them."""
+        """Branches that left a block which is being walked: where they begin and end in `reached`, and its guard."""
         self.answers: dict[Any, Any] = {}
         self.states: dict[Any, Any] = {}  # with `answers`: what calls gave before
         self.constants: dict[Any, Value] = {}
