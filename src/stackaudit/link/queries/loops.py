@@ -35,6 +35,8 @@ from stackaudit.model.source import Place, Region
 FEW = 25
 """A range up to this constant does not grow with the data and is short."""
 _CHANGED = "the queryset is changed by what cannot be followed"
+_GIVING = frozenset({"filter_queryset", "get_queryset"})
+"""Methods of views, Django's or REST framework's, that give querysets."""
 _KNOWING = frozenset({"reverse_fk", "reverse_o2o"})
 _FORMSETS = (
     "django.forms.BaseFormSet", "django.forms.BaseModelFormSet", "django.forms.BaseInlineFormSet",
@@ -158,6 +160,8 @@ def _called(walk: Walk, value: Value, at: At) -> tuple[str, Place] | None:
     if origin is None or value.via is not None or origin.place == place_of(at) or node not in walk.kept:
         return None
     found = walk.record.called.get(node)
+    if found is None and not (isinstance(node.func, py.Attribute) and node.func.attr in _GIVING):
+        return None  # the page of a paginator stands for rows, too
     returned = [stmt.value for stmt in _returns(found[1])] if found is not None else []
     kept = [walk.kept.get(item) if item is not None else None for item in returned]
     if not all(isinstance(item, (Rows, Manager)) and not getattr(item, "evaluated", False) for item in kept):
