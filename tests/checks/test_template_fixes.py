@@ -321,6 +321,22 @@ def test_a_child_is_no_relation_of_itself(tmp_path: Path) -> None:
     ]
 
 
+def test_a_name_holds_within_its_loop(tmp_path: Path) -> None:
+    template = """{% extends "base.html" %}{% block body %}
+{% for tag in book.tags.all %}
+{% if tag.book_set.all %}
+{% for other in tag.book_set.all %}{{ other.title }}{% endfor %}
+{% endif %}
+{% endfor %}
+{% endblock %}"""
+    views = VIEWS.replace('"books": Book.objects.all()', '"book": Book.objects.get()')
+    found = [item.fix for item in repeated_related_query(linked(tmp_path, template, views)) if isinstance(item, Fail)]
+    assert found == [
+        "Put `{% with book=tag.book_set.all %}…{% endwith %}` around all of it within the `{% for %}` of line 2, "
+        "and in it write `book` for `tag.book_set.all`. Or prefetch the relation in the view."
+    ]
+
+
 def test_a_name_holds_within_one_block(tmp_path: Path) -> None:
     views = VIEWS.replace('"books": Book.objects.all()', '"author": Author.objects.get()').replace("Book", "Author")
     count = "\n{{ author.book_set.count }}"

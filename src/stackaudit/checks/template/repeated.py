@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from stackaudit.facts import python as py
+from stackaudit.facts import template as t
 from stackaudit.link.pages.files import TemplateFile
-from stackaudit.link.pages.inheritance import block_of
+from stackaudit.link.pages.inheritance import binder_of, block_of
 from stackaudit.link.pages.repeated import Asked, Path
 from stackaudit.link.queries.values import Rows
 from stackaudit.link.sources import Sources
 from stackaudit.link.stack import Stack
-from stackaudit.model.source import Place
+from stackaudit.model.source import Place, Region
 from stackaudit.model.verdict import Fail, Pass, Site, Step, Unsure, Verdict
 
 
@@ -46,11 +47,11 @@ def _verdict(sources: Sources, file: TemplateFile, path: Path) -> Verdict:
     steps += [Step(item.place, f"`{item.text}` runs another") for item in path.again]
     name = path.text.split(".")[-1].removesuffix("_set")
     values = {"first": early.text, "again": late.text, "line": early.place.region.line}
-    blocks = list(dict.fromkeys(block_of(file, item.place.region) for item in along))
+    holders = list(dict.fromkeys(_holder(file, path.text, item.place.region) for item in along))
     if loaded is not None:
-        fix = _of_rows(path, along, name, loaded, blocks)
+        fix = _of_rows(path, along, name, loaded, holders)
     else:
-        fix = _of_answers(along, {early.how, late.how}, name, blocks)
+        fix = _of_answers(along, {early.how, late.how}, name, holders)
     return Fail(
         site,
         {**values, "rows": _rows(path, along), "name": name if loaded is not None else f"{name}_{late.how}"},
@@ -87,31 +88,42 @@ def _rows(path: Path, along: list[Asked]) -> str:
     return next((item.text for item in along if not item.how), f"{path.text}.all")
 
 
-def _around(blocks: list[str]) -> str:
-    """Where a tag stands that is to hold for all places: in the block that holds them; "" where no block does."""
-    return f" within `{{% block {blocks[0]} %}}`" if blocks[0] else ""
+def _holder(file: TemplateFile, text: str, place: Region) -> str:
+    """The tag in which a name has to be given to what `text` stands for at a place; "" for the whole template.
+
+    That is the loop that hands out what it begins with, or the block: outside of it nothing is rendered.
+    """
+    binder = binder_of(file, text.partition(".")[0], place)
+    if binder is not None:
+        return f"the `{{% {'for' if isinstance(binder, t.For) else 'with'} %}}` of line {binder.region.line}"
+    block = block_of(file, place)
+    return f"`{{% block {block} %}}`" if block else ""
 
 
-def _of_rows(path: Path, along: list[Asked], name: str, loaded: Place, blocks: list[str]) -> str:
+def _around(holders: list[str]) -> str:
+    return f" within {holders[0]}" if holders[0] else ""
+
+
+def _of_rows(path: Path, along: list[Asked], name: str, loaded: Place, holders: list[str]) -> str:
     """What to write where the template loads all rows at `loaded`: they answer everything else.
 
-    `blocks` are those of a template that extends another in which the places stand.
+    `holders` are the tags in which the places stand.
     """
     instead = {"": name, "exists": name, "count": f"{name}|length", "first": f"{name}.0"}
     written = {item.text: instead.get(item.how, f"{name}.{item.how}") for item in along if item.how != "last"}
     changes = ", ".join(f"`{new}` for `{old}`" for old, new in written.items() if new != old)
     early = along[0].how == "first" or along[0].how.isdigit()
-    where = f"around line {along[0].place.region.line}" if blocks[0] else "before the rest"
+    where = f"around line {along[0].place.region.line}" if holders[0] else "before the rest"
     before = f" Test `{{% if {name} %}}` {where}, so that `{name}.0` finds the rows." if early else ""
     if "." not in path.text:
         told = f"Write {changes}: `{name}`" if changes else f"`{name}`"
         return f"{told} keeps its rows once they are loaded, which line {loaded.region.line} does anyway.{before}"
     single = {"first", "last"} & {item.how for item in along}
     more = " Or prefetch the relation in the view." if path.plain and not single else ""
-    if len(blocks) > 1:
+    if len(holders) > 1:
         return _by_view(_rows(path, along))
     naming = f"{{% with {name}={_rows(path, along)} %}}…{{% endwith %}}"
-    return f"Put `{naming}` around all of it{_around(blocks)}, and in it write {changes}.{before}{more}"
+    return f"Put `{naming}` around all of it{_around(holders)}, and in it write {changes}.{before}{more}"
 
 
 def _by_view(asked: str) -> str:
@@ -122,7 +134,7 @@ def _by_view(asked: str) -> str:
     )
 
 
-def _of_answers(along: list[Asked], asked: set[str], name: str, blocks: list[str]) -> str:
+def _of_answers(along: list[Asked], asked: set[str], name: str, holders: list[str]) -> str:
     """What to write where the template wants single rows or numbers."""
     places = [int(how) for how in asked if how.isdigit()]
     if places:
@@ -130,10 +142,10 @@ def _of_answers(along: list[Asked], asked: set[str], name: str, blocks: list[str
         return f"Let the view hand over a list, `{most}`: of a queryset each row by number is a query."
     asking = [item for item in along if item.how in asked]
     one = next((item for item in asking if item.how != "exists"), asking[0])
-    if len(blocks) > 1:
+    if len(holders) > 1:
         return _by_view(one.text)
     naming = f"{{% with {name}_{one.how}={one.text} %}}…{{% endwith %}}"
-    told = f"Put `{naming}` around all of it{_around(blocks)}, and in it write "
+    told = f"Put `{naming}` around all of it{_around(holders)}, and in it write "
     return told + f"`{name}_{one.how}` for {' and '.join(dict.fromkeys(f'`{item.text}`' for item in asking))}."
 
 

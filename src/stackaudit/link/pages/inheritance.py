@@ -70,6 +70,19 @@ def block_of(file: TemplateFile, place: Region) -> str:
     return min(holding)[1] if holding else ""
 
 
+def binder_of(file: TemplateFile, name: str, place: Region) -> t.For | t.With | None:
+    """The innermost loop or `{% with %}` around a place that gives a name its meaning there; None where none does."""
+    found: list[tuple[int, t.For | t.With]] = []
+    for node in flat(file.tree.nodes):
+        bound = node.targets if isinstance(node, t.For) else ()
+        if isinstance(node, t.With):
+            bound = tuple(item.name for item in node.bindings)
+        if isinstance(node, (t.For, t.With)) and name in bound:
+            lines = {inner.region.line for inner in flat(node.body)}
+            found += [(len(lines), node)] if place.line in lines else []
+    return min(found, key=lambda item: item[0])[1] if found else None
+
+
 def absolute(file: TemplateFile, name: str) -> str:
     """The name of a template as `file` writes it: `./row.html` lies beside the file."""
     return file.path.rpartition("/")[0] + name[1:] if name.startswith("./") else name

@@ -10,7 +10,7 @@ from stackaudit.facts import python as py
 from stackaudit.link.classes import SourceClass
 from stackaudit.link.models.model import Model
 from stackaudit.link.pages import walk as q
-from stackaudit.link.queries import calls
+from stackaudit.link.queries import bases, calls
 from stackaudit.link.queries.advice import MODEL
 from stackaudit.link.queries.bases import OF_ONE_ROW
 from stackaudit.link.queries.values import (
@@ -76,11 +76,8 @@ class Views:
         value = calls.attribute(self.walk, view, "model", at) if found is not None else UNKNOWN
         if isinstance(value, ClassRef):
             return value.model
-        if view.cls.find("queryset") is not None:
-            rows = calls.attribute(self.walk, view, "queryset", at)
-            if isinstance(rows, Rows):
-                return rows.model
-        return None
+        rows = bases.queryset(self.walk, view, at)
+        return rows.model if isinstance(rows, Rows) else None
 
     def inherited(
         self, view: Instance, name: str, args: tuple[Value, ...], keywords: dict[str, Value], at: At
@@ -118,12 +115,11 @@ class Views:
 
     def queryset(self, view: Instance, at: At) -> Value:
         """`get_queryset()` of Django's mixins."""
-        if view.cls.find("queryset") is not None:
-            value = calls.attribute(self.walk, view, "queryset", at)
-            if isinstance(value, (Rows, Manager)):
-                return calls.base_rows(self.walk, value)
-            if not (isinstance(value, Const) and value.value is None):
-                return value
+        value = bases.queryset(self.walk, view, at)
+        if isinstance(value, (Rows, Manager)):
+            return calls.base_rows(self.walk, value)
+        if value is not None and value != Const(None):
+            return value
         model = self.model(view, at)
         if model is None:
             return UNKNOWN

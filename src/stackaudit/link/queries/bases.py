@@ -23,6 +23,7 @@ from stackaudit.link.queries.values import (
     OBJECT,
     UNKNOWN,
     ClassRef,
+    Const,
     Instance,
     Manager,
     Mapping,
@@ -106,6 +107,13 @@ def called(walk: Walk, bound: Instance, name: str, args: tuple[Value, ...], at: 
     return Row(rows.model, rows.load, rows.origin) if rows is not None and rows.model is not None else None
 
 
+def queryset(walk: Walk, view: Instance, at: At) -> Value | None:
+    """What `queryset` of a view holds, by its class or set on the object; None where nothing sets it."""
+    if "queryset" not in view.attributes and view.cls.find("queryset") is None:
+        return None
+    return calls.attribute(walk, view, "queryset", at)
+
+
 def given(walk: Walk, cls: SourceClass, node: py.FunctionDef, admins: dict[SourceClass, Model]) -> dict[str, Value]:
     """What the framework hands to a method that it calls itself, by the names of its parameters.
 
@@ -170,17 +178,17 @@ def _rows(walk: Walk, view: Instance, at: At, *, is_own: bool) -> Rows | None:
     if own is not None and isinstance(own.node, py.FunctionDef):
         found = calls.apply(walk, calls.member(walk, view, own, at), (), {}, at, "get_queryset()")
         return found if isinstance(found, Rows) else None
-    for name in ("queryset", "model"):
-        is_set = name in view.attributes or view.cls.find(name) is not None
-        value = calls.attribute(walk, view, name, at) if is_set else UNKNOWN
-        if isinstance(value, (Rows, Manager)):
-            return calls.base_rows(walk, value)
-        if isinstance(value, ClassRef) and value.model is not None:
-            model = value.model
-            manager = Manager(model, model.managers.get(model.default_manager), model.default_manager)
-            rows = calls.base_rows(walk, manager)
-            return replace(rows, origin=walk.origin(at, rows=rows))
-    return None
+    value = queryset(walk, view, at)
+    if isinstance(value, (Rows, Manager)):
+        return calls.base_rows(walk, value)
+    if value is not None and value != Const(None):
+        return None
+    named = calls.attribute(walk, view, "model", at) if view.cls.find("model") is not None else UNKNOWN
+    model = named.model if isinstance(named, ClassRef) else None
+    if model is None:
+        return None
+    rows = calls.base_rows(walk, Manager(model, model.managers.get(model.default_manager), model.default_manager))
+    return replace(rows, origin=walk.origin(at, rows=rows))
 
 
 def _made(walk: Walk, view: Instance, option: str, at: At, row: Value | None = None) -> Value | None:

@@ -20,7 +20,7 @@ from stackaudit.link.pages import PageHooks
 from stackaudit.link.pages import walk as q
 from stackaudit.link.pages.events import certain
 from stackaudit.link.pages.files import Templates
-from stackaudit.link.queries import calls, expressions, fresh_walk
+from stackaudit.link.queries import bases, calls, expressions, fresh_walk
 from stackaudit.link.queries.comparisons import Action
 from stackaudit.link.queries.entries import from_url, functions
 from stackaudit.link.queries.events import Event
@@ -172,9 +172,7 @@ class Api:
 
     def stock_rows(self, view: Instance, at: At) -> Value:
         """The queryset that the class names."""
-        if view.cls.find("queryset") is None:
-            return UNKNOWN
-        found = calls.attribute(self.walk, view, "queryset", at)
+        found = bases.queryset(self.walk, view, at)
         return calls.base_rows(self.walk, found) if isinstance(found, (Rows, Manager)) else UNKNOWN
 
     def page(self, view: ApiView, rows: Value) -> Value:
