@@ -67,8 +67,8 @@ def _asked_first(body: Body, use: Use, uses: list[Use], by_hand: bool) -> Verdic
         if not fails(body, item.node, asked)
     ]
     loaded = any(item.how in LOADS and body.always(item.node, use.node) for item in uses)
-    if not later or loaded or _changes(body, use.node, later[0].node):
-        return Pass(site)
+    if not later or loaded or by_hand or _changes(body, use.node, later[0].node):
+        return Pass(site)  # nobody waits for the one query more of a command that somebody runs once
     first = later[0]
     values = {"name": use.node.id, "asked": text_of(asked, 60), "then": _said(first)}
     fix = f"Write `len({use.node.id})`: it loads the rows, and what follows uses them."
@@ -76,7 +76,7 @@ def _asked_first(body: Body, use: Use, uses: list[Use], by_hand: bool) -> Verdic
         fix = f"Load the rows once, `rows = [row async for row in {use.node.id}]`, and ask that list before and after."
     elif method == "exists":
         fix = f"Test `{use.node.id}` itself (`if {use.node.id}:`): that loads the rows, and what follows uses them."
-    cause = "by-hand" if by_hand else "count" if method == "count" else ""
+    cause = "count" if method == "count" else ""
     return Fail(site, values, cause, (Step(body.place(first.node), "loads the rows"),), fix=fix)
 
 
