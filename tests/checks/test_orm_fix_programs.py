@@ -1,6 +1,6 @@
 """Small programs made at random: what their findings propose is taken by real Django, changes no answer, and helps.
 
-`STACKAUDIT_PROGRAMS` says how many programs are tried (300 by default).
+`STACKAUDIT_PROGRAMS` says how many programs are tried (150 by default).
 """
 
 from __future__ import annotations
@@ -140,7 +140,7 @@ def check(program: str) -> str:
 
 @given(programs())
 @settings(
-    max_examples=int(os.environ.get("STACKAUDIT_PROGRAMS", "300")),
+    max_examples=int(os.environ.get("STACKAUDIT_PROGRAMS", "150")),
     deadline=None,
     derandomize="STACKAUDIT_PROGRAMS" not in os.environ,
     suppress_health_check=list(HealthCheck),
