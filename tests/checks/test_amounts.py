@@ -12,9 +12,9 @@ from stackaudit.model.verdict import Fail, Verdict
 from tests.checks.test_orm_severities import linked
 
 SEVERITIES = {
-    (rule.name, name): cause.severity or rule.severity
+    (rule.name, name): severity or rule.severity
     for rule in load(None)
-    for name, cause in (("", rule), *rule.cause.items())
+    for name, severity in {"": None, **{name: cause.severity for name, cause in rule.cause.items()}}.items()
 }
 MODELS = """\
 from django.contrib.auth.models import AbstractUser
@@ -193,7 +193,7 @@ FILES = {
 
 def told(stack: Stack, rule: str, check: Callable[[Stack], Iterator[Verdict]]) -> dict[str, tuple[str, int, str]]:
     """What is said of each site: how much it matters, how many queries it costs, and for how many rows."""
-    found = {}
+    found: dict[str, tuple[str, int, str]] = {}
     for verdict in check(stack):
         if isinstance(verdict, Fail):
             assert verdict.cost is not None

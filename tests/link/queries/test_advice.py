@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from stackaudit.link.queries.advice import apart, is_joined, leads, loading, lookups, of_one, outermost
+from stackaudit.link.queries.advice import apart, leads, loading, of_one, outermost
 from stackaudit.link.queries.events import Event
+from stackaudit.link.queries.lookups import is_joined, lookups
 from tests.link.queries import oracle
 
 PROGRAM = (oracle.PROJECT / "sites.py").read_text(encoding="utf-8")
