@@ -39,6 +39,7 @@ from stackaudit.link.queries.values import (
     Rows,
     Seq,
     Value,
+    default_manager,
 )
 from stackaudit.link.queries.walk import At, Walk
 from stackaudit.model.source import Place
@@ -141,7 +142,7 @@ class Changelists:
 
     def all_rows(self, model: Model, place: Place) -> Rows:
         """What ModelAdmin's own `get_queryset` gives."""
-        manager = Manager(model, model.managers.get(model.default_manager), model.default_manager)
+        manager = default_manager(model)
         rows = calls.base_rows(self.walk, manager)
         origin = self.walk.origin(place)
         return replace(rows, origin=replace(origin, text=f"{model.name}.{model.default_manager}.all()"))

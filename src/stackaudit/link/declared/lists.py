@@ -40,6 +40,7 @@ from stackaudit.link.queries.values import (
     Rows,
     Seq,
     Value,
+    default_manager,
 )
 from stackaudit.link.queries.walk import At, Walk, place_of
 from stackaudit.model.source import Place
@@ -225,7 +226,7 @@ class Lists:
 
     def all_rows(self, model: Model, at: At, hook: str = "", owner: str = "") -> Rows:
         """All rows of a model's default manager; `hook` is the method of the class `owner` that may say otherwise."""
-        manager = Manager(model, model.managers.get(model.default_manager), model.default_manager)
+        manager = default_manager(model)
         rows = calls.base_rows(self.walk, manager)
         origin = self.walk.origin(at)
         text = f"{model.name}.{model.default_manager}.all()"

@@ -25,6 +25,7 @@ from stackaudit.link.queries.values import (
     Rows,
     Seq,
     Value,
+    default_manager,
 )
 from stackaudit.link.queries.walk import At, Walk
 
@@ -123,7 +124,7 @@ class Views:
         model = self.model(view, at)
         if model is None:
             return UNKNOWN
-        manager = Manager(model, model.managers.get(model.default_manager), model.default_manager)
+        manager = default_manager(model)
         rows = calls.base_rows(self.walk, manager)
         found = view.cls.find("model")
         if found is not None and found.node is not None:

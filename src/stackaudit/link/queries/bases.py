@@ -33,16 +33,14 @@ from stackaudit.link.queries.values import (
     Rows,
     Super,
     Value,
+    default_manager,
 )
 from stackaudit.link.queries.walk import At, Walk
 
-_OF_ACTION = 3
-"""An action of the admin is handed itself, the request and the rows."""
-_STOCK = ("get_", "delete_queryset", "response_")
 Kind: TypeAlias = Literal["form", "serializer", "view"]
 
 _ENDS: tuple[tuple[str, Kind], ...] = (
-    ("ModelForm", "form"), ("Form", "form"), ("ModelSerializer", "serializer"), ("ViewSet", "view"), ("View", "view"),
+    ("Form", "form"), ("ModelSerializer", "serializer"), ("ViewSet", "view"), ("View", "view"),
     ("ObjectMixin", "view"),
 )  # fmt: skip
 """How the names of base classes end, also those of other packages that derive from Django's."""
@@ -51,7 +49,7 @@ _METHODS: dict[Kind, frozenset[str]] = {
     "serializer": frozenset({"create", "save", "update"}),
     "view": frozenset({"filter_queryset", "get_form", "get_object", "get_queryset", "get_serializer"}),
 }
-_HELD = frozenset({"cleaned_data", "instance", "object", "validated_data"})
+_GIVEN = frozenset({"cleaned_data", "instance", "object", "validated_data"}).union(*_METHODS.values())
 OF_ONE_ROW = frozenset({
     "DetailView", "BaseDetailView", "SingleObjectMixin", "UpdateView", "DeleteView", "DateDetailView",
 })  # fmt: skip
@@ -63,6 +61,10 @@ _ADMIN = frozenset({
     "has_delete_permission", "has_view_permission", "log_change", "response_add", "response_change", "save_model",
 })  # fmt: skip
 """Methods of ModelAdmin that are handed the row of a form as `obj`."""
+_OF_ACTION = 3
+"""An action of the admin is handed itself, the request and the rows."""
+_STOCK = ("get_", "delete_queryset", "response_")
+"""How the names of ModelAdmin's own methods begin that are handed rows, too."""
 
 
 def kind_of(cls: SourceClass) -> Kind | None:
@@ -73,9 +75,7 @@ def kind_of(cls: SourceClass) -> Kind | None:
 
 def attribute(walk: Walk, value: Instance, name: str, at: At) -> Value | None:
     """What an object has of its base class under a name; None where that is not known here."""
-    if name not in _HELD and not any(name in names for names in _METHODS.values()):
-        return None
-    kind = kind_of(value.cls)
+    kind = kind_of(value.cls) if name in _GIVEN else None
     if kind is None:
         return None
     if name in _METHODS[kind]:
@@ -145,7 +145,7 @@ def _selected(walk: Walk, cls: SourceClass, node: py.FunctionDef, model: Model) 
 
     https://docs.djangoproject.com/en/stable/ref/contrib/admin/actions/
     """
-    rows = calls.base_rows(walk, Manager(model, model.managers.get(model.default_manager), model.default_manager))
+    rows = calls.base_rows(walk, default_manager(model))
     param = next(param for param in node.params if param.name == "queryset")
     place = cls.module.place(param)
     if any(cls.find(name) is not None for name in ("list_select_related", "get_queryset", "get_list_select_related")):
@@ -187,7 +187,7 @@ def _rows(walk: Walk, view: Instance, at: At, *, is_own: bool) -> Rows | None:
     model = named.model if isinstance(named, ClassRef) else None
     if model is None:
         return None
-    rows = calls.base_rows(walk, Manager(model, model.managers.get(model.default_manager), model.default_manager))
+    rows = calls.base_rows(walk, default_manager(model))
     return replace(rows, origin=walk.origin(at, rows=rows))
 
 

@@ -14,21 +14,20 @@ from stackaudit.link.queries.loading import SOMEWHERE, Load
 from stackaudit.link.queries.values import UNKNOWN, ClassRef, Function, Instance, Manager, Row, Rows, Value
 from stackaudit.link.queries.walk import Walk
 
-_OF_ROWS = frozenset({"pre_save", "post_save", "pre_delete", "post_delete", "m2m_changed"})
-
 
 def walk_all(walk: Walk) -> None:
     """Walk every function and every method once."""
     walk.signalled = signals.signalled_models(walk.models)
     managers = _managers(walk)
-    senders = _connected(walk)
+    senders = signals.connected_by_hand(walk.models)
     admins = {admin.cls: admin.model for admin in Admins(walk.models) if admin.model is not None}
     for module in walk.modules:
         for node, owner in functions(walk, module):
             bound = _bound(walk, owner, node, managers) if owner is not None else None
             walk.spent = 0
             if owner is None:
-                given = _received(walk, module, node) if node.decorators else senders.get(node, {})
+                sent = senders.get(node)
+                given = _received(walk, module, node) if node.decorators else _instance(node, sent) if sent else {}
             else:
                 given = bases.given(walk, owner, node, admins)
             try:
@@ -72,19 +71,6 @@ def _received(walk: Walk, module: SourceModule, node: py.FunctionDef) -> dict[st
             if model is not None:
                 return _instance(node, model)
     return {}
-
-
-def _connected(walk: Walk) -> dict[py.FunctionDef, dict[str, Value]]:
-    """What the receivers are called with that are connected by hand: `post_save.connect(handler, sender=Order)`."""
-    found: dict[py.FunctionDef, dict[str, Value]] = {}
-    for call in walk.models.mentions.named("connect"):
-        signal = dotted(call.call.func).rpartition(".")[0].rpartition(".")[2]
-        receiver = call.call.args[0] if call.call.args else None
-        model = walk.models.of_expr(call.module, keyword(call.call, "sender"))
-        symbol = walk.modules.resolve(call.module, dotted(receiver)) if receiver is not None else None
-        if signal in _OF_ROWS and model is not None and symbol is not None and isinstance(symbol.node, py.FunctionDef):
-            found[symbol.node] = _instance(symbol.node, model)
-    return found
 
 
 def _instance(node: py.FunctionDef, model: Model) -> dict[str, Value]:

@@ -20,6 +20,7 @@ from stackaudit.link.nodes import inside
 
 _SAVED = frozenset({"pre_save", "post_save"})
 _SIGNALS = _SAVED | {"pre_delete", "post_delete"}
+_OF_ROWS = _SIGNALS | {"m2m_changed"}
 _HISTORIES = frozenset({"HistoricalRecords", "AuditlogHistoryField"})
 """Attributes of models that connect handlers of their own: django-simple-history, django-auditlog."""
 _TESTS = ("/tests/", "/test/", "/testing/", "/test_", "/conftest.py", "/migrations/")
@@ -70,6 +71,19 @@ def signalled_models(models: Models) -> Signalled:
             else:
                 unsure = unsure or senders
     return Signalled(frozenset(found | saved), frozenset(saved), every, unsure)
+
+
+def connected_by_hand(models: Models) -> dict[py.FunctionDef, Model]:
+    """The handlers of `post_save.connect(handler, sender=Order)`, with the model whose rows they are sent."""
+    found: dict[py.FunctionDef, Model] = {}
+    for item in models.mentions.named("connect"):
+        signal = dotted(item.call.func).rpartition(".")[0].rpartition(".")[2]
+        model = models.of_expr(item.module, keyword(item.call, "sender"))
+        handler = models.modules.resolve(item.module, dotted(item.call.args[0])) if item.call.args else None
+        node = handler.node if handler is not None else None
+        if signal in _OF_ROWS and model is not None and isinstance(node, py.FunctionDef):
+            found[node] = model
+    return found
 
 
 def _keeps_history(model: Model) -> bool:

@@ -112,6 +112,11 @@ class Manager(Struct, frozen=True, cache_hash=True):
     loops: frozenset[Loop] = NO_LOOPS
 
 
+def default_manager(model: Model) -> Manager:
+    """The manager by which Django itself asks for the rows of a model."""
+    return Manager(model, model.managers.get(model.default_manager), model.default_manager)
+
+
 class Related(Struct, frozen=True, cache_hash=True):
     """The manager behind a relation of one row."""
 
