@@ -74,16 +74,19 @@ def signalled_models(models: Models) -> Signalled:
 
 
 def connected_by_hand(models: Models) -> dict[py.FunctionDef, Model]:
-    """The handlers of `post_save.connect(handler, sender=Order)`, with the model whose rows they are sent."""
-    found: dict[py.FunctionDef, Model] = {}
+    """The handlers of `post_save.connect(handler, sender=Order)`, with the model whose rows they are sent.
+
+    What several models send to is left out: its rows are now of one, now of the other.
+    """
+    found: dict[py.FunctionDef, set[Model]] = {}
     for item in models.mentions.named("connect"):
         signal = dotted(item.call.func).rpartition(".")[0].rpartition(".")[2]
         model = models.of_expr(item.module, keyword(item.call, "sender"))
         handler = models.modules.resolve(item.module, dotted(item.call.args[0])) if item.call.args else None
         node = handler.node if handler is not None else None
         if signal in _OF_ROWS and model is not None and isinstance(node, py.FunctionDef):
-            found[node] = model
-    return found
+            found.setdefault(node, set()).add(model)
+    return {node: senders.pop() for node, senders in found.items() if len(senders) == 1}
 
 
 def _keeps_history(model: Model) -> bool:
