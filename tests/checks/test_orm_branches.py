@@ -61,7 +61,7 @@ class Review(models.Model):
 """
 ASKING = "print(Book.objects.get(title=item['title']))"
 HEAD = "import json\nfrom shop.models import Book, Review, name_behind, name_of\n"
-EACH, SOME = "once for each Book", "for each Book that a condition in the loop lets through"
+EACH, SOME = "once for each Book", "for each Book that a condition lets through"
 BODIES = {
     "both branches": ("if book.title:\n    print(book.label(long=True))\nelse:\n    print(book.label())", EACH),
     "both arms of an expression": ("print(str(book) if book.title else book.label())", EACH),
@@ -94,7 +94,7 @@ def test_how_often(tmp_path: Path, body: str) -> None:
 
 def test_a_related_row_may_be_missing(tmp_path: Path) -> None:
     found = said_of(tmp_path, "for review in Review.objects.select_related('book'):\n    print(name_behind(review))\n")
-    assert found == ["for each Review that a condition in the loop lets through"]
+    assert found == ["for each Review that a condition lets through"]
 
 
 @pytest.mark.parametrize(

@@ -400,7 +400,7 @@ def test_each_queryset_is_told_the_whole_chain(tmp_path: Path) -> None:
     assert found == {
         "of_all": ("", chain, each),
         "of_some": ("", chain, each),
-        "where": ("conditional", chain, "for each Author that a condition in the loop lets through"),
+        "where": ("conditional", chain, "for each Author that a condition lets through"),
     }
 
 
@@ -426,7 +426,7 @@ def test_how_often_is_said_as_it_is(tmp_path: Path) -> None:
     found = failures(tmp_path, "shop/views.py", "", bodies, (orm.n_plus_one_forward, orm.n_plus_one_reverse))
     assert {name: [fail.values["each"] for fail in fails] for name, fails in found.items()} == {
         "plain": ["once for each Book"],
-        "guarded": ["for each Book that a condition in the loop lets through"],
+        "guarded": ["for each Book that a condition lets through"],
         "behind_the_rows": ["once for each Author, or for each row behind it"],
     }
 

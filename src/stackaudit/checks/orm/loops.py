@@ -284,7 +284,7 @@ def _said(events: list[Event]) -> dict[str, str]:
 def _each(model: str, events: list[Event]) -> str:
     """Of how many rows the relations are asked, as it follows "asks the database"."""
     if all(event.guarded for event in events):
-        return f"for each {model} that a condition in the loop lets through"
+        return f"for each {model} that a condition lets through"
     return f"once for each {model}{', or for each row behind it' if any(map(is_nested, events)) else ''}"
 
 

@@ -72,8 +72,10 @@ def grown(walk: Walk, func: py.Attribute, receiver: Seq, args: tuple[Value, ...]
         value = loops.element_of(held)
     else:
         return
-    element = value if receiver.items == () else join(loops.element_of(receiver), value)
-    loops.store(walk, func.value, Seq(element, None, receiver.loops))
+    is_first = receiver.items == ()
+    element = value if is_first else join(loops.element_of(receiver), value)
+    chosen = is_first and bool(walk.loops) and walk.guard > walk.loops[-1].guard
+    loops.store(walk, func.value, Seq(element, None, receiver.loops, chosen=chosen))
 
 
 def updated(

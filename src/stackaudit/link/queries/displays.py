@@ -88,4 +88,5 @@ def comprehension(walk: Walk, node: py.Comp) -> Value:
     if node.kind == "dict":
         return Mapping(value, (), element, frozenset(walk.loops) & (element.loops | value.loops))
     outer = frozenset(walk.loops) & element.loops - batch  # what goes through a batch is made once for all of it
-    return Seq(element, None, outer, bounded if not matters(element) or bounded else "")
+    chosen = any(generator.ifs for generator in node.generators)
+    return Seq(element, None, outer, bounded if not matters(element) or bounded else "", chosen=chosen)

@@ -140,7 +140,7 @@ def join(one: Value, other: Value) -> Value:
         element = join(one.element, other.element)
         for item in (*(one.items or ()), *(other.items or ())):
             element = join(element, item)
-        return Seq(element, None, loops)
+        return Seq(element, None, loops, chosen=all(item.chosen or item.items == () for item in (one, other)))
     if isinstance(one, Mapping) and isinstance(other, Mapping):
         items = dict(one.items)
         for key, value in other.items:

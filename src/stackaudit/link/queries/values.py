@@ -128,7 +128,8 @@ class Related(Struct, frozen=True, cache_hash=True):
 class Seq(Struct, frozen=True, cache_hash=True):
     """A list, tuple, set or generator; `items` where every element is known, else `element` stands for each.
 
-    `page` is of how many elements it is a page, 0 where it is none or that is not known.
+    `page` is of how many elements it is a page, 0 where it is none or that is not known. `chosen` says that it holds
+    those of a loop alone that a condition let through.
     """
 
     element: Value
@@ -136,6 +137,7 @@ class Seq(Struct, frozen=True, cache_hash=True):
     loops: frozenset[Loop] = NO_LOOPS
     bounded: str = ""
     page: int = 0
+    chosen: bool = False
 
 
 class Mapping(Struct, frozen=True, cache_hash=True):
