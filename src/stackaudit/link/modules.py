@@ -23,6 +23,10 @@ BUILTINS = frozenset(dir(builtins))
 _Seen: TypeAlias = set[tuple[str, str]]
 
 
+SETTINGS = "django.conf.settings."
+"""How the name of a symbol begins that is a setting."""
+
+
 @dataclass(frozen=True, slots=True)
 class Symbol:
     """What a name stands for.

@@ -207,7 +207,8 @@ def _beside(stack: Stack, settings: Settings, question: Question, site: Site) ->
     name = question.setting
     if settings.is_set(name):
         return site
-    first, second, *_ = name.split("_")
+    first, _, rest = name.partition("_")
+    second = rest.partition("_")[0]
     family = [f"{first}_{second}_", f"{first}_", *(["SESSION_COOKIE_", "CSRF_COOKIE_"] if second == "COOKIE" else [])]
     near = [each for start in family for each in sorted(settings.names) if each.startswith(start)]
     for each in (*near, Readers(stack, settings.path).site, "MIDDLEWARE"):

@@ -8,13 +8,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from stackaudit.facts import python as py
-from stackaudit.link.modules import SourceModule, dotted
+from stackaudit.link.modules import SETTINGS, SourceModule, dotted
 from stackaudit.model.values import AnyValue, Known, Unknown
 
 if TYPE_CHECKING:
     from stackaudit.link.stack import Stack
 
-SETTINGS = "django.conf.settings."
 DEPTH = 8
 UNITS = {"weeks": 604_800, "days": 86_400, "hours": 3600, "minutes": 60, "seconds": 1}
 """The arguments of timedelta, in seconds."""

@@ -6,7 +6,7 @@ repository cannot tell (attributes from another package's base class) is absent,
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import cached_property
 from typing import Any
 
@@ -17,17 +17,25 @@ from stackaudit.link.mentions import Mentions
 from stackaudit.link.models.contrib import CONTRIB, MODEL_BASES, PLAIN_BASES, ContribModel, canonical
 from stackaudit.link.models.fields import Builder
 from stackaudit.link.models.model import Field, ManagerDef, Model, Relation
-from stackaudit.link.modules import Modules, SourceModule, dotted
+from stackaudit.link.modules import SETTINGS, Modules, SourceModule, dotted
 from stackaudit.model.values import Known
 
 __all__ = ["Field", "ManagerDef", "Model", "Models", "Relation", "resolve"]
 
+_WITH_DEFAULT = 3
+"""The arguments of `getattr(settings, "SHOP_ORDER_MODEL", "shop.Order")`."""
+
 
 class Models:
-    """All models of a stack."""
+    """All models of a stack; `setting` gives the text of a setting by its name, "" where it is none or not known."""
 
     def __init__(
-        self, modules: Modules, auth_user: str = "", installed: Iterable[str] = (), classes: Classes | None = None
+        self,
+        modules: Modules,
+        auth_user: str = "",
+        installed: Iterable[str] = (),
+        classes: Classes | None = None,
+        setting: Callable[[str], str] = lambda name: "",
     ) -> None:
         self.modules = modules
         self.classes = classes or Classes(modules)
@@ -38,6 +46,7 @@ class Models:
         self._foreign: dict[str, Model] = {}
         self._labels = _app_labels(modules, self.classes, installed)
         self.auth_user = auth_user or _declared_user(modules) or "auth.User"
+        self.setting = setting
         found = [model for module in modules for model in self._in(module)]
         for name, known in CONTRIB.items():
             if not known.abstract and known.label not in self.by_label:
@@ -108,7 +117,7 @@ class Models:
         return self._by_class[cls]
 
     def of_expr(self, module: SourceModule, expr: py.Expr | None, app: str = "") -> Model | None:
-        """The model that an expression names: a class, "app.Model", "Model", `get_user_model()`, AUTH_USER_MODEL."""
+        """The model that an expression names: a class, "app.Model", "Model", `get_user_model()`, a setting."""
         if isinstance(expr, py.Constant):
             return self.named(expr.value, app or self.app_of(module)) if isinstance(expr.value, str) else None
         if isinstance(expr, py.Call):
@@ -117,7 +126,10 @@ class Models:
                 return self.user
             if called.rpartition(".")[2] == "get_model" and expr.args:
                 parts = [arg.value for arg in expr.args[:2] if isinstance(arg, py.Constant)]
-                return self.named(".".join(str(part) for part in parts), app)
+                label = ".".join(str(part) for part in parts)
+                return self.named(label, app) if parts else self.of_expr(module, expr.args[0])
+            if called == "getattr" and len(expr.args) == _WITH_DEFAULT and isinstance(expr.args[1], py.Constant):
+                return self._of_setting(str(expr.args[1].value)) or self.of_expr(module, expr.args[2])
             return None
         path = dotted(expr)
         if path.rpartition(".")[2] == "AUTH_USER_MODEL":
@@ -127,10 +139,19 @@ class Models:
         symbol = self.modules.resolve(module, path)
         if symbol is None:
             return None
+        if symbol.kind == "external" and symbol.name.startswith(SETTINGS):
+            return self._of_setting(symbol.name.removeprefix(SETTINGS))
         if symbol.kind == "value" and symbol.module is not None and isinstance(symbol.node, (py.Call, py.Constant)):
             return self.of_expr(symbol.module, symbol.node)
         found = self.classes.of(symbol)
         return self.of_class(found) if found is not None else None
+
+    def _of_setting(self, name: str) -> Model | None:
+        """The model that a setting names: `WAGTAILIMAGES_IMAGE_MODEL = "images.Photo"`."""
+        if name == "AUTH_USER_MODEL":
+            return self.user
+        label = self.setting(name)
+        return self.named(label) if "." in label else None
 
     def named(self, label: str, app: str = "") -> Model | None:
         """The model of a string target."""
@@ -275,15 +296,17 @@ def _declared_user(modules: Modules) -> str:
 
 
 def resolve(stack: Any) -> Models:
-    """The models of a stack; AUTH_USER_MODEL and INSTALLED_APPS come from its settings where they are known."""
-    user = ""
-    installed: list[str] = []
+    """The models of a stack; AUTH_USER_MODEL, INSTALLED_APPS and other settings come from where they are known."""
     settings = stack.settings
-    if settings is not None:
-        value = settings.get("AUTH_USER_MODEL")
-        found = getattr(value, "value", None)
-        user = found if isinstance(found, str) and found != "auth.User" else ""
-        apps = settings.get("INSTALLED_APPS")
-        held = apps.value if isinstance(apps, Known) and isinstance(apps.value, (list, tuple)) else ()
-        installed = [str(item.value) for item in held if isinstance(item, Known)]
-    return Models(stack.modules, user, installed)
+    if settings is None:
+        return Models(stack.modules)
+
+    def text(name: str) -> str:
+        value = settings.get(name)
+        return value.value if isinstance(value, Known) and isinstance(value.value, str) else ""
+
+    user = text("AUTH_USER_MODEL")
+    apps = settings.get("INSTALLED_APPS")
+    held = apps.value if isinstance(apps, Known) and isinstance(apps.value, (list, tuple)) else ()
+    installed = [str(item.value) for item in held if isinstance(item, Known)]
+    return Models(stack.modules, user if user != "auth.User" else "", installed, setting=text)

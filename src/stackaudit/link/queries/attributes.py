@@ -7,13 +7,12 @@ from msgspec.structs import replace
 from stackaudit.facts import python as py
 from stackaudit.link.classes import Member, SourceClass
 from stackaudit.link.models.contrib import PAGES
-from stackaudit.link.modules import Symbol, dotted
+from stackaudit.link.modules import SETTINGS, Symbol, dotted
 from stackaudit.link.queries import access, bases, calls, expressions, statements
 from stackaudit.link.queries.loading import REQUEST_USER, SOMEWHERE
 from stackaudit.link.queries.table import MANAGER_ONLY, method
 from stackaudit.link.queries.values import (
     ELEMENT,
-    SETTINGS,
     STATE,
     UNKNOWN,
     ClassRef,
@@ -48,6 +47,11 @@ _CHOICES = tuple(
 )
 MANAGER_BASES = ("django.db.models.Manager", "django.db.models.manager.Manager")
 QUERYSET_BASES = ("django.db.models.QuerySet", "django.db.models.query.QuerySet")
+
+
+def is_queryset(cls: SourceClass) -> bool:
+    """Whether a class is one of querysets; a manager made by `from_queryset()` has their methods, and is none."""
+    return cls.is_a(*QUERYSET_BASES) and not cls.is_a(*MANAGER_BASES)
 
 
 def decorators(node: py.FunctionDef) -> list[str]:
@@ -248,7 +252,7 @@ def _of_rows(walk: Walk, value: Manager | Rows | Related, name: str, at: At) -> 
         found = cls.find(name) if isinstance(cls, SourceClass) else None
         if found is not None:
             bound: Value = value
-            if isinstance(value, (Manager, Related)) and found.owner.is_a(*QUERYSET_BASES):
+            if isinstance(value, (Manager, Related)) and is_queryset(found.owner):
                 bound = calls.base_rows(walk, value)
             return member(walk, bound, found, at)
     cls = model.cls if model is not None else None

@@ -24,6 +24,7 @@ from stackaudit.link.queries.attributes import (
     attribute,
     class_of,
     decorators,
+    is_queryset,
     member,
     of_symbol,
 )
@@ -60,14 +61,11 @@ def base_rows(walk: Walk, value: Value) -> Rows:
         return access.related_rows(walk, value)
     assert isinstance(value, Manager)
     definition = value.definition
-    plain = Rows(value.model, cls=definition.queryset if definition else None, loops=value.loops)
-    if definition is None:
-        return plain
-    if not isinstance(definition.cls, SourceClass):
-        return plain
+    if definition is None or not isinstance(definition.cls, SourceClass):
+        return _every_row(value)
     key = ("base", value.model, definition)
     if key not in walk.memo:
-        walk.memo[key] = plain
+        plain = walk.memo[key] = _every_row(value)
         found = definition.cls.find("get_queryset") or definition.cls.find("get_query_set")
         if found is not None and isinstance(found.node, py.FunctionDef):
             function = Function(found.owner.module, found.node, replace(value, loops=frozenset()), found.owner)
@@ -76,14 +74,19 @@ def base_rows(walk: Walk, value: Value) -> Rows:
                 walk.memo[key] = replace(made, evaluated=False, loops=frozenset())
             elif definition.cls.is_open or not isinstance(made, Rows):
                 walk.memo[key] = replace(plain, load=Load(unknown="its manager's get_queryset() cannot be followed"))
-        queryset = next((base for base in definition.cls.mro[1:] if isinstance(base, SourceClass)
-                         and base.is_a(*QUERYSET_BASES) and not base.is_a(*MANAGER_BASES)), None)  # fmt: skip
-        base = walk.memo[key]
-        if queryset is not None and isinstance(base, Rows) and base.cls is None:
-            walk.memo[key] = replace(base, cls=queryset)
     base = walk.memo[key]
     assert isinstance(base, Rows)
     return replace(base, loops=value.loops) if value.loops else base
+
+
+def _every_row(value: Manager) -> Rows:
+    """What Django's own `get_queryset()` gives: a queryset of the class that the manager is made for."""
+    definition = value.definition
+    cls = definition.queryset if definition is not None else None
+    if cls is None and definition is not None and isinstance(definition.cls, SourceClass):
+        sources = (base for base in definition.cls.mro if isinstance(base, SourceClass))
+        cls = next(filter(is_queryset, sources), None)
+    return Rows(value.model, cls=cls, loops=value.loops)
 
 
 def apply(
@@ -94,10 +97,7 @@ def apply(
         case Function():
             return call(walk, value, args, keywords, at, text)
         case Method(receiver=Super(bound=bound), name="get_queryset") if isinstance(bound, (Manager, Related)):
-            if isinstance(bound, Related):
-                return base_rows(walk, bound)
-            definition = bound.definition
-            return Rows(bound.model, cls=definition.queryset if definition else None, loops=bound.loops)
+            return base_rows(walk, bound) if isinstance(bound, Related) else _every_row(bound)
         case Method(receiver=Super(bound=bound)):
             if isinstance(bound, (Manager, Related, Rows)):
                 return rows.called(walk, bound, value.name, args, keywords, at)
@@ -337,8 +337,6 @@ def module_of(walk: Walk) -> SourceModule:
 
 
 __all__ = [
-    "MANAGER_BASES",
-    "QUERYSET_BASES",
     "apply",
     "attribute",
     "base_rows",
@@ -347,6 +345,7 @@ __all__ = [
     "class_of",
     "construct",
     "decorators",
+    "is_queryset",
     "member",
     "of_symbol",
     "place_of",

@@ -94,7 +94,7 @@ def _managers(walk: Walk) -> dict[SourceClass, Value]:
         for definition in model.managers.values():
             for base in definition.cls.mro if isinstance(definition.cls, SourceClass) else ():
                 if isinstance(base, SourceClass):
-                    if base.is_a(*calls.QUERYSET_BASES) and not base.is_a(*calls.MANAGER_BASES):
+                    if calls.is_queryset(base):
                         found.setdefault(base, _some_rows(model, base))
                     else:
                         found.setdefault(base, Manager(model, definition, definition.name))

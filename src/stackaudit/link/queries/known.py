@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from stackaudit.facts import python as py
-from stackaudit.link.modules import SourceModule, dotted
+from stackaudit.link.modules import SETTINGS, SourceModule, dotted
 from stackaudit.link.queries import bases, builtin, calls, effects, rows
 from stackaudit.link.queries.loading import Load
 from stackaudit.link.queries.values import (
@@ -66,8 +66,8 @@ def external(walk: Walk, name: str, args: tuple[Value, ...], keywords: dict[str,
     if last in ("get_user_model",):
         user = walk.models.user
         return ClassRef(user.cls or "django.contrib.auth.models.User", user) if user is not None else UNKNOWN
-    if last == "get_model" and "apps" in name:
-        label = ".".join(str(arg.value) for arg in args if isinstance(arg, Const))
+    if last == "get_model":
+        label = ".".join(filter(None, (_named(walk, arg) for arg in args)))
         model = walk.models.named(label) if "." in label else None
         return ClassRef(model.cls, model) if model is not None and model.cls is not None else UNKNOWN
     if last in ("Paginator", "AsyncPaginator"):
@@ -97,6 +97,13 @@ def external(walk: Walk, name: str, args: tuple[Value, ...], keywords: dict[str,
     if last == "cursor" and "connection" in name:
         return Other(name="@cursor")
     return unknown
+
+
+def _named(walk: Walk, value: Value) -> str:
+    """A text that is written out, or that a setting holds; "" for all else."""
+    if isinstance(value, Other) and value.name.startswith(SETTINGS):
+        return walk.models.setting(value.name.removeprefix(SETTINGS))
+    return value.value if isinstance(value, Const) and isinstance(value.value, str) else ""
 
 
 def _queryset(walk: Walk, value: Value) -> Value:

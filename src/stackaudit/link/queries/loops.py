@@ -5,6 +5,7 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from stackaudit.facts import python as py
+from stackaudit.link.modules import SETTINGS
 from stackaudit.link.nodes import nodes
 from stackaudit.link.queries import access, attached, belonging, calls, containers
 from stackaudit.link.queries.joining import join, turned
@@ -15,7 +16,6 @@ from stackaudit.link.queries.values import (
     ELEMENT,
     FORMS,
     LISTED,
-    SETTINGS,
     UNKNOWN,
     ClassRef,
     Const,

@@ -42,8 +42,6 @@ FORMS = "@formset"
 """The name of the classes that Django's formset factories make, and of their objects."""
 OBJECT = "@object"
 """The name of `self.object` of a view that shows one row."""
-SETTINGS = "django.conf.settings."
-"""How the name of a value begins that is a setting."""
 
 
 class Const(Struct, frozen=True, cache_hash=True):

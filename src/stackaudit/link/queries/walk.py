@@ -13,14 +13,13 @@ from stackaudit.facts import python as py
 from stackaudit.link.classes import SourceClass
 from stackaudit.link.models import Models
 from stackaudit.link.models.model import Model, Relation
-from stackaudit.link.modules import SourceModule
+from stackaudit.link.modules import SETTINGS, SourceModule
 from stackaudit.link.queries.events import Event, EventKind, Outcome, Reached, Record, reached
 from stackaudit.link.queries.joining import all_loops, either
 from stackaudit.link.queries.origins import GIVEN, Asking, Loop, Origin
 from stackaudit.link.queries.signals import Signalled
 from stackaudit.link.queries.source import text_of
 from stackaudit.link.queries.values import (
-    SETTINGS,
     UNKNOWN,
     Const,
     Instance,
