@@ -14,9 +14,11 @@ from stackaudit.link.queries.table import ROW_METHODS
 from stackaudit.link.queries.values import (
     KEY,
     LISTED,
+    META,
     NO_KEY,
     STATE,
     UNKNOWN,
+    ClassRef,
     Const,
     Function,
     Manager,
@@ -124,9 +126,9 @@ def of_class(walk: Walk, row: Row, cls: SourceClass | None, name: str, at: At) -
     if name in ROW_METHODS:
         return Method(row, name, row.loops)
     if name == "__class__":
-        from stackaudit.link.queries.values import ClassRef
-
         return ClassRef(cls, row.model) if cls is not None else UNKNOWN
+    if name == "_meta" and cls is not None:
+        return Mapping(UNKNOWN, ((META, ClassRef(cls, row.model)),))
     if cls is not None and walk.hooks is not None and walk.hooks.serves(row, name):
         return Method(Super(cls, row, row.loops), name, row.loops)
     return Other(row.loops)

@@ -13,6 +13,7 @@ from stackaudit.link.queries.loading import REQUEST_USER, SOMEWHERE
 from stackaudit.link.queries.table import MANAGER_ONLY, method
 from stackaudit.link.queries.values import (
     ELEMENT,
+    META,
     STATE,
     UNKNOWN,
     ClassRef,
@@ -151,6 +152,8 @@ def attribute(walk: Walk, value: Value, name: str, at: At) -> Value:
             return _of_rows(walk, value, name, at)
         case Super():
             return _of_super(walk, value, name, at)
+        case Mapping() if (model := value.get(META)) is not None:
+            return _of_meta(walk, model, name, at)
         case Mapping() if name == "page_range" and value.get("@paginator") is not None:
             return Seq(Other(value.loops), None, value.loops, "pages")
         case Mapping() if name == "object_list" and value.get("@paginator") is not None:
@@ -220,6 +223,8 @@ def _of_class(walk: Walk, value: ClassRef, name: str, at: At) -> Value:
             return Manager(model, model.managers.get(model.default_manager), name)
         if name == "_base_manager":
             return Manager(model, None, name)
+        if name == "_meta":
+            return Mapping(UNKNOWN, ((META, value),))
         for parent in model.parents:
             if name in parent.managers:
                 return Manager(model, parent.managers[name], name)
@@ -229,7 +234,7 @@ def _of_class(walk: Walk, value: ClassRef, name: str, at: At) -> Value:
         if name == "__subclasses__":
             return Method(value, name)
         found = value.cls.find(name)
-        if found is None and name == "_meta" and model is None:
+        if found is None and name == "_meta":
             return _options(walk, value.cls, at)
         if found is None:
             return Other(value.loops)
@@ -238,6 +243,13 @@ def _of_class(walk: Walk, value: ClassRef, name: str, at: At) -> Value:
             return held.items[0]  # NEW = "new", _("Brand new"): the value, then its label
         return held
     return Other(value.loops, f"{value.cls}.{name}")
+
+
+def _of_meta(walk: Walk, model: Value, name: str, at: At) -> Value:
+    """An attribute of `_meta` of a model: https://docs.djangoproject.com/en/5.2/ref/models/meta/"""
+    if name in ("model", "concrete_model"):
+        return model
+    return attribute(walk, model, f"_{name}", at) if name in ("default_manager", "base_manager") else UNKNOWN
 
 
 def _options(walk: Walk, cls: SourceClass, at: At) -> Value:

@@ -187,12 +187,12 @@ def chain(walk: Walk, args: tuple[Value, ...], at: At, nested: bool) -> Value:
 
 
 def with_function(walk: Walk, name: str, node: py.Call) -> Value:
-    """`map`, `sorted(key=...)` and the like: the function is asked for each element."""
+    """`map`, `sorted(key=...)`, `rows.sort(key=...)` and the like: the function is asked for each element."""
     last = name.rpartition(".")[2]
     function: py.Expr | None = None
     source: py.Expr | None = None
     plain: list[py.Expr] = [arg for arg in node.args if not isinstance(arg, py.Starred)]
-    if last in ("sorted", "min", "max"):
+    if last in ("sorted", "sort", "min", "max"):
         source = plain[0] if len(plain) == 1 else None
     elif last == "groupby":
         source = plain[0] if plain else None

@@ -161,6 +161,8 @@ def _call(walk: Walk, node: py.Call) -> Value:
     if isinstance(func, py.Name) and func.id == "super":
         return _super(walk)
     called = evaluate(walk, func)
+    if type(called) is not Function and type(func) is py.Attribute and func.attr == "sort" and node.keywords:
+        return builtin.with_function(walk, "sort", replace(node, args=(func.value,)))
     if type(called) is Other:
         return _call_outside(walk, node, called, at)
     args, keywords = _arguments(walk, node)

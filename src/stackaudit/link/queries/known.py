@@ -67,7 +67,8 @@ def external(walk: Walk, name: str, args: tuple[Value, ...], keywords: dict[str,
         user = walk.models.user
         return ClassRef(user.cls or "django.contrib.auth.models.User", user) if user is not None else UNKNOWN
     if last == "get_model":
-        label = ".".join(filter(None, (_named(walk, arg) for arg in args)))
+        given = (*args, *(keywords[part] for part in ("app_label", "model_name") if part in keywords))
+        label = ".".join(filter(None, (_named(walk, arg) for arg in given)))
         model = walk.models.named(label) if "." in label else None
         return ClassRef(model.cls, model) if model is not None and model.cls is not None else UNKNOWN
     if last in ("Paginator", "AsyncPaginator"):

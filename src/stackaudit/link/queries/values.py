@@ -40,6 +40,8 @@ LISTED = "@listed"
 """The name of what a column holds that is a list or a dictionary itself."""
 FORMS = "@formset"
 """The name of the classes that Django's formset factories make, and of their objects."""
+META = "@meta"
+"""The key under which the `_meta` of a model holds the model."""
 OBJECT = "@object"
 """The name of `self.object` of a view that shows one row."""
 
