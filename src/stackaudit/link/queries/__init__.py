@@ -10,7 +10,7 @@ expressions that make and ask querysets), `values` (what an expression stands fo
 `events` (what is found), `advice` (what to append to a queryset), `reading` (how to read what is loaded then),
 `lookups` (paths as the ORM writes them), `annotations` (numbers that rows bring), `sharing` (what helps where others
 run the code that asks), `belonging` and `amounts` (whose rows they are, how many, and what that costs), `entries`
-(where the walk begins).
+(where the walk begins), `overriding` (inherited methods that ask what a class overrides).
 
 Entry interface for whoever brings rows from elsewhere (templates, serializers, admin):
 

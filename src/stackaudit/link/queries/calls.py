@@ -271,7 +271,8 @@ def returned(walk: Walk, frame: Frame, node: py.FunctionDef) -> Value:
         element = frame.yields[0]
         for item in frame.yields[1:]:
             element = join(element, item)
-        return Seq(element, bounded="batches" if batches.hands_out(walk, node) else "")
+        bounded = "batches" if batches.hands_out(walk, node) else "" if frame.many else "what a few turns yield"
+        return Seq(element, None, frozenset(walk.loops) & element.loops, bounded)
     if not frame.returns:
         return Const(None)
     result = frame.returns[0]

@@ -11,12 +11,19 @@ from stackaudit.link.models.model import Model, keyword
 from stackaudit.link.modules import SourceModule, dotted
 from stackaudit.link.queries import bases, calls, signals
 from stackaudit.link.queries.loading import SOMEWHERE, Load
+from stackaudit.link.queries.overriding import Inherited
 from stackaudit.link.queries.values import UNKNOWN, ClassRef, Function, Instance, Manager, Row, Rows, Value
-from stackaudit.link.queries.walk import Walk
+from stackaudit.link.queries.walk import BUDGET, Walk
+
+_SHARED = 10_000
+"""What all classes under one base together may spend on a method that it gives them.
+
+Twenty-five importers under one base took 0.25 s of 0.9 with four times as much, and nothing more was found.
+"""
 
 
 def walk_all(walk: Walk) -> None:
-    """Walk every function and every method once."""
+    """Walk every function and every method once, and inherited methods for the classes whose own ones they call."""
     walk.signalled = signals.signalled_models(walk.models)
     managers = _managers(walk)
     senders = signals.connected_by_hand(walk.models)
@@ -30,15 +37,27 @@ def walk_all(walk: Walk) -> None:
                 given = _received(walk, module, node) if node.decorators else _instance(node, sent) if sent else {}
             else:
                 given = bases.given(walk, owner, node, admins)
-            try:
-                made = calls.call(
-                    walk, Function(module, node, bound, owner), (), given, (module, node), node.name, is_entry=True
-                )
-                if isinstance(made, Function) and made.closure is not None and isinstance(made.node, py.FunctionDef):
-                    # a decorator, or middleware written as a function: what it returns is called by others
-                    calls.call(walk, made, (), {}, (made.module, made.node), made.node.name, is_entry=True)
-            except RecursionError:
-                walk.restart()  # nested deeper than can be followed: nothing is said of this function
+            _enter(walk, Function(module, node, bound, owner), given)
+    inherited = Inherited(walk)
+    told = [found for module in walk.modules for found in inherited.methods(module)]
+    spent: dict[py.FunctionDef, int] = {}
+    for cls, base, node in told:
+        walk.spent = spent.get(node, BUDGET - _SHARED)
+        _enter(walk, Function(base.module, node, Instance(cls), base), bases.given(walk, cls, node, admins))
+        spent[node] = walk.spent
+
+
+def _enter(walk: Walk, function: Function, given: dict[str, Value]) -> None:
+    """Call a function as nobody of the repository does: with what is `given`, and arguments that are not known."""
+    module, node = function.module, function.node
+    assert isinstance(node, py.FunctionDef)
+    try:
+        made = calls.call(walk, function, (), given, (module, node), node.name, is_entry=True)
+        if isinstance(made, Function) and made.closure is not None and isinstance(made.node, py.FunctionDef):
+            # a decorator, or middleware written as a function: what it returns is called by others
+            calls.call(walk, made, (), {}, (made.module, made.node), made.node.name, is_entry=True)
+    except RecursionError:
+        walk.restart()  # nested deeper than can be followed: nothing is said of this function
 
 
 def functions(walk: Walk, module: SourceModule) -> Iterator[tuple[py.FunctionDef, SourceClass | None]]:

@@ -338,13 +338,15 @@ def _await(walk: Walk, node: py.Await) -> Value:
 
 def _yield(walk: Walk, node: py.Yield) -> Value:
     value = evaluate(walk, node.value) if node.value is not None else UNKNOWN
+    frame, depth = walk.frame, len(walk.frames)
+    bounds = [loop.bounded for loop in walk.loops if loop.depth == depth]
     if node.delegates:
         if isinstance(value, (Rows, Related)):
-            made = access.evaluate(walk, calls.base_rows(walk, value), walk.at(node))
-            value = loops.element_of(made)
-        else:
-            value = loops.element_of(value)
-    walk.frame.yields.append(value)
+            value = access.evaluate(walk, calls.base_rows(walk, value), walk.at(node))
+        bounds.append(loops.bound_of(value))
+        value = loops.element_of(value)
+    frame.many = frame.many or not bounds or not all(bounds)
+    frame.yields.append(value)
     return UNKNOWN
 
 

@@ -102,6 +102,8 @@ def enter(walk: Walk, value: Value, at: At, text: str = "the loop", bounded: str
     """Begin a loop over a value: its query runs, and each turn is handed an element. `leave` ends it."""
     if isinstance(value, (Related, Manager)):
         value = calls.base_rows(walk, value)
+    if isinstance(value, Instance) and (found := value.cls.find("__iter__")) is not None:
+        value = calls.apply(walk, calls.member(walk, value, found, at), (), {}, at)
     if isinstance(value, Mapping) and value.get("@paginator") is not None:
         value = Seq(containers.page_of(walk, value, at), None, value.loops, "pages")
     called = _called(walk, value, at)
@@ -122,7 +124,7 @@ def enter(walk: Walk, value: Value, at: At, text: str = "the loop", bounded: str
     running = frozenset(walk.loops)
     walk.loops.append(loop)
     element = turned(element_of(value), loop, running)
-    is_of_rows = isinstance(element, Row) and isinstance(value, Rows)
+    is_of_rows = isinstance(element, Row) and isinstance(value, (Rows, Seq))
     if loop.bounded and is_of_rows and walk.repeating(value.loops) is not None:
         loop.bounded, loop.page = "", 0  # a few rows for each turn of a longer loop are many
     if isinstance(element, Row) and isinstance(value, Rows) and not value.cached:
@@ -151,9 +153,13 @@ def _behind(rows: Rows) -> Behind | None:
 def _called(walk: Walk, value: Value, at: At) -> tuple[str, Place] | None:
     """The call that gives a queryset which nobody has asked yet, and where that is made; None for all else.
 
-    A function that gives a list at times gives nothing that takes more calls.
+    A function that gives a list at times gives nothing that takes more calls, and what a class overrides gives other
+    rows for each class.
     """
     node = at[1] if isinstance(at, tuple) else None
+    own = walk.frames[-1].bound if walk.frames else None
+    if isinstance(own, Instance) and walk.frames[-1].owner is not own.cls:
+        return None
     if not isinstance(value, Rows) or not isinstance(node, py.Call) or value.evaluated or value.streamed:
         return None
     origin = value.origin

@@ -62,7 +62,8 @@ def shown(at: At | None, node: py.Node | None, text: str) -> str:
 class Frame:
     """One function (or module, template, serializer) that is being walked.
 
-    `called` is where the caller called it, `guard` how many conditions stood around the call.
+    `called` is where the caller called it, `guard` how many conditions stood around the call. `many` says that no bound
+    of a loop tells how often it yields.
     """
 
     module: SourceModule | None
@@ -76,6 +77,7 @@ class Frame:
     closure: Frame | None = None
     returns: list[Value] = field(default_factory=list)
     yields: list[Value] = field(default_factory=list)
+    many: bool = False
     shields: int = 0
     attached: list[Any] = field(default_factory=list)
     included: bool = False

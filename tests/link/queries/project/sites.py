@@ -1015,3 +1015,52 @@ def grows_generic_rows_without_the_key():
 def grows_columns_of_the_parent():
     for author in Author.objects.only("mentor").prefetch_related("books"):
         print([book.author.name for book in author.books.all()])
+
+
+class Selection:
+    def __init__(self, books):
+        self.books = books
+
+    def __iter__(self):
+        return iter(self.books)
+
+
+def grows_through_an_object_that_is_gone_through():
+    return [book.author.name for book in Selection(Book.objects.all())]
+
+
+def flat_through_an_object_that_is_gone_through():
+    return [book.author.name for book in Selection(Book.objects.select_related("author"))]
+
+
+def yielded(books):
+    for book in books:
+        yield book
+
+
+def first_ones():
+    yield from Book.objects.all()[:2]
+
+
+def grows_of_what_is_yielded():
+    return [book.author.name for book in yielded(Book.objects.all())]
+
+
+def flat_of_the_few_that_are_yielded():
+    return [book.author.name for book in first_ones()]
+
+
+def grows_where_a_list_is_sorted_in_place():
+    books = list(Book.objects.all())
+    books.sort(key=lambda book: book.author.name)
+    return books
+
+
+def flat_where_a_list_is_sorted_in_place():
+    books = list(Book.objects.select_related("author"))
+    books.sort(key=lambda book: book.author.name)
+    return books
+
+
+def grows_by_the_options_of_the_model():
+    return [book.author.name for book in Book._meta.default_manager.all()]

@@ -1,0 +1,64 @@
+"""Methods that a class inherits and that go through, or hand each row to, what the class overrides.
+
+`for row in self.rows(): self.write(row)` of a base class asks nothing that is known there; what it asks, each class
+tells that defines `rows()` and `write()`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from stackaudit.facts import python as py
+from stackaudit.link.classes import SourceClass
+from stackaudit.link.modules import SourceModule
+from stackaudit.link.nodes import nodes
+from stackaudit.link.queries.attributes import decorators, is_queryset
+from stackaudit.link.queries.walk import Walk
+
+_UNBOUND = frozenset({"staticmethod", "classmethod"})
+
+
+class Inherited:
+    """The inherited methods of the classes of a stack, each read once."""
+
+    def __init__(self, walk: Walk) -> None:
+        self._walk = walk
+        self._asked: dict[py.FunctionDef, frozenset[str]] = {}
+
+    def methods(self, module: SourceModule) -> Iterator[tuple[SourceClass, SourceClass, py.FunctionDef]]:
+        """A class, the base class that defines a method for it, and the method, for the classes of a module."""
+        for bound in module.names.values():
+            for binding in bound:
+                if isinstance(binding.node, py.ClassDef) and binding.node.bases:
+                    cls = self._walk.classes.build(module, binding.node)
+                    if self._walk.models.of_class(cls) is None and not is_queryset(cls):
+                        yield from self._of(cls)
+
+    def _of(self, cls: SourceClass) -> Iterator[tuple[SourceClass, SourceClass, py.FunctionDef]]:
+        seen = set(cls.members)
+        for base in cls.mro[1:]:
+            if not isinstance(base, SourceClass):
+                continue
+            for name, bound in base.members.items():
+                node = bound[-1].node
+                if name not in seen and isinstance(node, py.FunctionDef) and self._is_told_by(cls, base, node):
+                    yield cls, base, node
+            seen.update(base.members)
+
+    def _is_told_by(self, cls: SourceClass, base: SourceClass, node: py.FunctionDef) -> bool:
+        """Whether a loop of a method of `base` asks its object for what `cls` has of its own."""
+        if node not in self._asked:
+            self._asked[node] = frozenset(_asked_in_loops(node))
+        found = (cls.find(name) for name in self._asked[node])
+        return any(member is not None and member.owner is not base and base in member.owner.mro for member in found)
+
+
+def _asked_in_loops(node: py.FunctionDef) -> Iterator[str]:
+    """The attributes of its object that the loops of a method ask for."""
+    if not node.params or not _UNBOUND.isdisjoint(decorators(node)):
+        return
+    own = node.params[0].name
+    turns = [item for item in nodes(node.body) if isinstance(item, (py.For, py.Comp))]
+    for item in nodes(turns):
+        if isinstance(item, py.Attribute) and isinstance(item.value, py.Name) and item.value.id == own:
+            yield item.attr
