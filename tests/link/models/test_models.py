@@ -187,3 +187,24 @@ def test_an_application_within_another_one() -> None:
     facts = [FileFacts(path, "python", facts=lower(text.encode(), path)) for path, text in files.items()]
     built = Models(Modules(facts), installed=["shop", "shop.orders"])
     assert [model.label for model in built if model.cls is not None] == ["orders.Order", "store.Part"]
+
+
+def test_fields_of_tags_are_no_managers() -> None:
+    built = models(
+        {
+            "shop/__init__.py": "",
+            "shop/models.py": BASE
+            + """
+from taggit.managers import TaggableManager
+class Labels(TaggableManager):
+    pass
+class Book(models.Model):
+    tags = TaggableManager("Tags")
+    labels = Labels(blank=True)
+    kept = models.Manager()
+""",
+        }
+    )
+    book = built.by_label["shop.Book"]
+    assert graph(book) == {"tags": ("m2m", "taggit.Tag", ""), "labels": ("m2m", "taggit.Tag", "")}
+    assert (list(book.managers), book.default_manager) == (["kept"], "kept")

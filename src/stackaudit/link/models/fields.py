@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from stackaudit.facts import python as py
 from stackaudit.link.classes import SourceClass
-from stackaudit.link.models.contrib import CONTRIB, FIELD_KINDS, canonical
+from stackaudit.link.models.contrib import CONTRIB, FIELD_KINDS, TAG, TAGS, canonical
 from stackaudit.link.models.model import Field, ManagerDef, Model, Relation, RelationKind, keyword
 from stackaudit.link.modules import Binding, dotted
 from stackaudit.link.nodes import is_false, is_true
@@ -124,7 +124,11 @@ class Builder:
     def _relation(self, model: Model, owner: SourceClass, name: str, call: py.Call, kind: str) -> Relation:
         target = None
         wanted = keyword(call, "to") or (call.args[0] if call.args else None)
-        if kind != "generic_fk":
+        is_of_tags = _holds_tags(self.classes.resolve(owner.module, call.func))
+        if is_of_tags:
+            wanted = keyword(call, "to")  # its first argument is its name for people
+            target = self.models.foreign(TAG) if wanted is None else None
+        if kind != "generic_fk" and target is None:
             if isinstance(wanted, py.Constant) and wanted.value == "self":
                 target = model
             else:
@@ -153,7 +157,7 @@ class Builder:
             relation=kind,  # type: ignore[arg-type]
             model=model,
             target=target,
-            remote="" if symmetric or kind in ("generic", "generic_fk") else remote,
+            remote="" if symmetric or is_of_tags or kind in ("generic", "generic_fk") else remote,
             query_name=name,
             remote_query_name=query_name,
             null=is_true(keyword(call, "null")),
@@ -231,9 +235,16 @@ class Builder:
                 return ManagerDef(name, self.classes.merged(symbol.module, made))
             return None
         cls = self.classes.of(symbol)
+        if _holds_tags(cls):
+            return None
         if isinstance(cls, SourceClass):
             is_manager = any(base.endswith(("Manager", "ManagerBase")) for base in cls.externals)
             return ManagerDef(name, cls) if is_manager or (cls.is_open and cls.label.endswith("Manager")) else None
         if isinstance(cls, str) and cls.endswith("Manager"):
             return ManagerDef(name, canonical(cls))
         return None
+
+
+def _holds_tags(cls: SourceClass | str | None) -> bool:
+    """Whether a class is a field of tags, which is called a manager and is none."""
+    return not set(TAGS).isdisjoint(cls.externals if isinstance(cls, SourceClass) else [cls])

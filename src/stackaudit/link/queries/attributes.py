@@ -6,7 +6,7 @@ from msgspec.structs import replace
 
 from stackaudit.facts import python as py
 from stackaudit.link.classes import Member, SourceClass
-from stackaudit.link.models.contrib import PAGES
+from stackaudit.link.models.contrib import PAGES, TAG
 from stackaudit.link.modules import SETTINGS, Symbol, dotted
 from stackaudit.link.queries import access, bases, calls, expressions, statements
 from stackaudit.link.queries.loading import REQUEST_USER, SOMEWHERE
@@ -270,6 +270,8 @@ def _of_rows(walk: Walk, value: Manager | Rows | Related, name: str, at: At) -> 
     cls = model.cls if model is not None else None
     if name in _PAGES_OF and cls is not None and cls.is_a(*PAGES):
         return Method(value, "filter", value.loops)
+    if name in ("names", "slugs") and model is not None and model is walk.models.foreign(TAG):
+        return Method(value, "values_list", value.loops)
     if name in ("_clone", "_chain", "select_subclasses"):  # the last: django-model-utils, the same rows as children
         return Method(value, "all", value.loops)
     if name == "model" and model is not None and model.cls is not None:
