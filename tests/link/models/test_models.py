@@ -208,3 +208,31 @@ class Book(models.Model):
     book = built.by_label["shop.Book"]
     assert graph(book) == {"tags": ("m2m", "taggit.Tag", ""), "labels": ("m2m", "taggit.Tag", "")}
     assert (list(book.managers), book.default_manager) == (["kept"], "kept")
+
+
+def test_relations_by_the_names_of_their_classes() -> None:
+    built = models(
+        {
+            "shop/__init__.py": "",
+            "shop/models.py": BASE
+            + """
+import functools
+from chained.fields import ChainedForeignKey, SpecialManyToManyField
+from other.fields import CachedGenericForeignKey
+Required = functools.partial(models.ForeignKey, on_delete=models.CASCADE)
+class Author(models.Model):
+    name = models.CharField()
+class Book(models.Model):
+    author = Required(Author, related_name="books")
+    editor = ChainedForeignKey("shop.Author", related_name="+")
+    about = CachedGenericForeignKey("kind", "key")
+    readers = SpecialManyToManyField(Author, related_name="+")
+""",
+        }
+    )
+    assert graph(built.by_label["shop.Book"]) == {
+        "author": ("fk", "shop.Author", "books"),
+        "editor": ("fk", "shop.Author", ""),
+        "about": ("generic_fk", "", ""),
+        "readers": ("m2m", "shop.Author", ""),
+    }

@@ -14,6 +14,7 @@ from stackaudit.link.nodes import is_false, is_true
 if TYPE_CHECKING:
     from stackaudit.link.models import Models
 
+_ENDS = {"GenericForeignKey": "generic_fk", "ForeignKey": "fk", "OneToOneField": "o2o", "ManyToManyField": "m2m"}
 _REVERSE: dict[str, RelationKind] = {"fk": "reverse_fk", "o2o": "reverse_o2o", "m2m": "reverse_m2m"}
 
 
@@ -108,18 +109,25 @@ class Builder:
 
     def _field_kind(self, owner: SourceClass, call: py.Call) -> str:
         cls = self.classes.resolve(owner.module, call.func)
+        if cls is None:
+            cls = self._partial(owner, call.func)
         if isinstance(cls, SourceClass):
-            for base in cls.externals:
-                if canonical(base) in FIELD_KINDS:
-                    return FIELD_KINDS[canonical(base)]
-            return cls.label if any(base.endswith("Field") for base in cls.externals) else ""
+            kinds = (_kind_of(base) for base in cls.externals)
+            known = next(filter(None, kinds), "")
+            return known or (cls.label if any(base.endswith("Field") for base in cls.externals) else "")
         if isinstance(cls, str):
-            known = FIELD_KINDS.get(canonical(cls))
-            if known is not None:
-                return known
             last = cls.rpartition(".")[2]
-            return last if last.endswith("Field") else ""
+            return _kind_of(cls) or (last if last.endswith("Field") else "")
         return ""
+
+    def _partial(self, owner: SourceClass, func: py.Expr) -> SourceClass | str | None:
+        """The field of `Key = functools.partial(models.ForeignKey, on_delete=models.CASCADE)`."""
+        symbol = self.models.modules.resolve(owner.module, dotted(func)) if dotted(func) else None
+        made = symbol.node if symbol is not None and symbol.kind == "value" else None
+        is_partial = isinstance(made, py.Call) and bool(made.args) and dotted(made.func).endswith("partial")
+        if symbol is None or symbol.module is None or not isinstance(made, py.Call) or not is_partial:
+            return None
+        return self.classes.resolve(symbol.module, made.args[0])
 
     def _relation(self, model: Model, owner: SourceClass, name: str, call: py.Call, kind: str) -> Relation:
         target = None
@@ -243,6 +251,15 @@ class Builder:
         if isinstance(cls, str) and cls.endswith("Manager"):
             return ManagerDef(name, canonical(cls))
         return None
+
+
+def _kind_of(name: str) -> str:
+    """The kind of relation that a class of fields makes, by its dotted name; "" for columns.
+
+    `ChainedForeignKey` of another package is a foreign key: what derives from Django's relations is named like them.
+    """
+    known = FIELD_KINDS.get(canonical(name))
+    return known or next((kind for end, kind in _ENDS.items() if name.endswith(end)), "")
 
 
 def _holds_tags(cls: SourceClass | str | None) -> bool:

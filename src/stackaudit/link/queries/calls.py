@@ -96,8 +96,10 @@ def apply(
     match value:
         case Function():
             return call(walk, value, args, keywords, at, text)
-        case Method(receiver=Super(bound=bound), name="get_queryset") if isinstance(bound, (Manager, Related)):
-            return base_rows(walk, bound) if isinstance(bound, Related) else _every_row(bound)
+        case Method(receiver=Super(bound=Related() as bound), name="get_queryset"):
+            return base_rows(walk, bound)
+        case Method(receiver=Super(bound=Manager() as bound), name="get_queryset" | "get_query_set"):
+            return _every_row(bound)
         case Method(receiver=Super(bound=bound)):
             if isinstance(bound, (Manager, Related, Rows)):
                 return rows.called(walk, bound, value.name, args, keywords, at)
