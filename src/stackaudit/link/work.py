@@ -59,6 +59,8 @@ class Work:
 
 
 _IDLE = Work()
+_CACHED = frozenset({"get_by_natural_key", "get_current", "get_for_model", "get_for_models", "none"})
+"""Methods that read like queries and that Django answers from a cache, or without a query."""
 
 
 class Works:
@@ -170,6 +172,8 @@ class Works:
             return True
         func = node.func
         if not isinstance(func, py.Attribute):
+            return False
+        if func.attr in _CACHED:
             return False
         names = set(_chain(func))
         if func.attr in _OF_ROWS or names & MANAGERS or (names & _OF_SETS and func.attr not in _OF_SETS):

@@ -38,8 +38,6 @@ _LONG = 40
 _SAVING = frozenset({"bulk_create", "create", "delete", "get_or_create", "save", "update_or_create"})
 _OWN = frozenset({"refresh_from_db", "get_or_create", "update_or_create", "select_for_update"})
 """Methods that speak of one row: whoever calls them wants that row as it is now, or writes it."""
-_CACHED = re.compile(r"\.(?:get_for_models?|get_by_natural_key|get_current|none)\(")
-"""Calls that read like a query and that Django answers from a cache, or without a query."""
 _HANDFUL = re.compile(r"Roles?\.objects\b|\bself\.fields\b")
 """Loops over roles, or over the fields of a form."""
 _ARGUMENTS = re.compile(r"\b(?:options|args)\b")
@@ -132,9 +130,8 @@ class _Judge:
         is_writing = bool(writes or turn.writes)
         others = [other for other in around if other.kind != "write" and other.model is not event.model]
         kinds = {other.query for other in others if event.below == 0 or other.place == event.place}
-        texts = [text for text in turn.asks if not _CACHED.search(text)]
         if event.below == 0:
-            works = max(len(texts), max(len(writes), len(turn.writes)) + len(kinds)) if is_writing else 0
+            works = max(len(turn.asks), max(len(writes), len(turn.writes)) + len(kinds)) if is_writing else 0
             yield from ["beside"] * (2 if works >= _FULL else 1 if works >= _BUSY else 0)
             return
         rewrites = (other for other in around if other.kind == "write" and other.place == event.place)
@@ -244,7 +241,7 @@ class _Judge:
         method = f" (`{event.method}`)" if event.method not in ("", "…") else ""
         asks = f"asks for {event.model.name}{method}" if named and event.model is not None else "runs a query"
         own = {event.query, *chain(self._turns.sources, event)}
-        other = next((text for place, text in turn.places if place not in own and not _CACHED.search(text)), "")
+        other = next((text for place, text in turn.places if place not in own), "")
         return {
             **words(event),
             "loop": loop_text(event),
