@@ -19,7 +19,8 @@ from stackaudit.link.pages.files import Library, TemplateFile, Templates
 from stackaudit.link.pages.inheritance import Chain, Reads, absolute, chain_of
 from stackaudit.link.pages.repeated import Repeats
 from stackaudit.link.pages.turns import Turns
-from stackaudit.link.queries.values import UNKNOWN, Const, Function, Mapping, Other, Row, Rows, Seq, Value
+from stackaudit.link.pages.views import choices
+from stackaudit.link.queries.values import UNKNOWN, Function, Mapping, Other, Row, Rows, Seq, Value
 from stackaudit.link.queries.walk import BUDGET, At, Walk
 from stackaudit.model.source import Place, Region
 
@@ -217,21 +218,11 @@ class _File(Expressions):
     def include(self, node: t.Include) -> None:
         extra = {item.name: self.bound(item.value) for item in node.bindings}
         context = extra if node.only else {**self.scope.flat(), **extra}
-        for name in self.names(node.template):
-            name = absolute(self.file, name)
-            if self.renderer.render(name, context, self.at(node.region), f'{{% include "{name}" %}}', included=True):
-                return
-
-    def names(self, expr: t.Expr) -> list[str]:
-        """The names that a template expression may mean."""
-        if isinstance(expr, t.Operation) and expr.op == "list":
-            return [name for item in expr.operands for name in self.names(item)]
-        value = self.value(expr)
-        if isinstance(value, Const) and isinstance(value.value, str):
-            return [value.value]
-        if isinstance(value, Seq):
-            return [item.value for item in value.items or () if isinstance(item, Const) and isinstance(item.value, str)]
-        return []
+        at = self.at(node.region)
+        for names in choices(self.value(node.template)):
+            for name in (absolute(self.file, name) for name in names):
+                if self.renderer.render(name, context, at, f'{{% include "{name}" %}}', included=True):
+                    break
 
     def block(self, node: t.Block) -> None:
         self.definition(node.name, 0, node)

@@ -11,7 +11,7 @@ from stackaudit.link.models.model import Model
 from stackaudit.link.queries.annotations import annotated, annotation, numbers, unnumbered, used
 from stackaudit.link.queries.events import Event
 from stackaudit.link.queries.lookups import is_joined, lookups, quoted
-from stackaudit.link.queries.origins import HOOKS, UNCHUNKED, Origin
+from stackaudit.link.queries.origins import HOOKS, MODEL, UNCHUNKED, Origin
 from stackaudit.link.queries.reading import (
     TextOf,
     is_narrowed,
@@ -29,8 +29,6 @@ from stackaudit.model.source import Place
 from stackaudit.model.verdict import Step
 
 Path = tuple[str, ...]
-MODEL = "model"
-"""`Origin.by` of the rows that a view shows because it names a model; its `where` is the view."""
 SHARED = "shared"
 """`Origin.by` of a queryset that serves several models: the view of a base class, a function that is given a model."""
 _OWNED = frozenset({"o2o", "reverse_o2o", "reverse_fk", "generic"})
@@ -225,7 +223,7 @@ def _is_single(origin: Origin) -> bool:
 
 def _appended(origin: Origin | None, calls: str, source: str, then: str = "") -> str:
     """The sentence that says where calls go: behind a queryset, or where one row of it is fetched, before that."""
-    if origin is not None and _is_single(origin):
+    if origin is not None and (origin.by == MODEL or _is_single(origin)):
         return addition(origin, calls, then)
     return f"Append `{calls}` to {source}{f' {then}' if then else ''}."
 

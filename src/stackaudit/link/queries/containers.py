@@ -42,7 +42,7 @@ def of_container(
         return receiver if name == "copy" else Other(receiver.loops)
     if isinstance(receiver, Const) and isinstance(receiver.value, str):
         if name == "join" and args:
-            source = args[0]
+            source = builtin.loaded(walk, args[0], at)
             element = loops.element_of(source)
             access.as_text(walk, element, at)
         elif name == "format":
@@ -66,14 +66,17 @@ def grown(walk: Walk, func: py.Attribute, receiver: Seq, args: tuple[Value, ...]
     if func.attr in ("append", "add", "appendleft", "insert") and args:
         value: Value = args[-1]
     elif func.attr in ("extend", "update") and args:
-        held = args[0]
-        if isinstance(held, (Rows, Related)):
-            held = access.evaluate(walk, calls.base_rows(walk, held), walk.at(func))
-        value = loops.element_of(held)
+        more = args[0]
+        if isinstance(more, (Rows, Related)):
+            more = access.evaluate(walk, calls.base_rows(walk, more), walk.at(func))
+        value = loops.element_of(more)
     else:
         return
     element = value if receiver.items == () else join(loops.element_of(receiver), value)
-    loops.store(walk, func.value, Seq(element, None, receiver.loops))
+    held = (*(receiver.items or ()), value)
+    is_told = receiver.items is not None and func.attr == "append" and not walk.loops
+    known = held if is_told and all(type(item) is Const for item in held) else None
+    loops.store(walk, func.value, Seq(element, known, receiver.loops))
 
 
 def updated(

@@ -42,6 +42,8 @@ FORMS = "@formset"
 """The name of the classes that Django's formset factories make, and of their objects."""
 OBJECT = "@object"
 """The name of `self.object` of a view that shows one row."""
+TEMPLATES = "@templates:"
+"""How the name of a value begins that is the name of one of several files; they follow, one a line."""
 SETTINGS = "django.conf.settings."
 """How the name of a value begins that is a setting."""
 
