@@ -90,7 +90,7 @@ from collections import OrderedDict
 
 from django.http import HttpResponse, JsonResponse
 from django.shortcuts import render
-from django.template.loader import render_to_string
+from django.template.loader import render_to_string, select_template
 from django.utils.html import format_html
 from django.views import generic
 from django.views.generic.detail import SingleObjectMixin
@@ -214,6 +214,30 @@ NAMED = """\
 def view(request):
     return HttpResponse("".join(", ".join(a.books.{method}) for a in Author.objects.all()))
 """
+MERGED = """\
+def more():
+    return {{"books": {books}}}
+
+
+def view(request):
+    context = {{"title": "x"}}
+    context |= more()
+    return render(request, "{name}.html", context | {{"more": 1}})
+"""
+SELECTED = """\
+def view(request):
+    template = select_template(["missing.html", "{name}.html"])
+    return HttpResponse(template.render({{"books": {books}}}, request))
+"""
+TABS = """\
+def view(request):
+    tabs = [("Chapters", Chapter.objects.select_related("book", "writer")), ("Books", {books})]
+    return render(request, "{name}.html", {{"tabs": tabs}})
+"""
+TABBED = (
+    "{% for label, rows in tabs %}{% for row in rows %}{{ row.writer.name }}{{ row.author.name }}{% endfor %}"
+    "{% endfor %}"
+)
 ALL, JOINED = "Book.objects.all()", 'Book.objects.select_related("author")'
 OWN_CHAPTERS = """
     def get_context_data(self, **kwargs):
@@ -248,6 +272,12 @@ CASES = {
     "ordered_loaded": (
         ORDERED.format(name="ordered_loaded", authors='Author.objects.prefetch_related("books")'), SHELVES, False,
     ),
+    "merged": (MERGED.format(name="merged", books=ALL), ROWS, True),
+    "merged_joined": (MERGED.format(name="merged_joined", books=JOINED), ROWS, False),
+    "tabs": (TABS.format(name="tabs", books="Book.objects.order_by(\"pk\")"), TABBED, True),
+    "tabs_joined": (TABS.format(name="tabs_joined", books=JOINED), TABBED, False),
+    "selected": (SELECTED.format(name="selected", books=ALL), ROWS, True),
+    "selected_joined": (SELECTED.format(name="selected_joined", books=JOINED), ROWS, False),
     "texts": (TEXTS.format(books=ALL), "", True),
     "texts_joined": (TEXTS.format(books=JOINED), "", False),
     "named": (NAMED.format(method='values_list("title", flat=True)'), "", True),
@@ -293,6 +323,33 @@ add(3)
 after = counts()
 json.dump({name: after[name] > before[name] for name in views}, sys.stdout)
 """
+
+
+NESTED = {
+    "shop/__init__.py": "",
+    "shop/models.py": MODELS,
+    "shop/views.py": (
+        "from django.views.generic import DetailView\nfrom .models import Author\n\n"
+        "class OneAuthor(DetailView):\n    model = Author\n    template_name = 'one.html'\n"
+    ),
+    "shop/templates/one.html": (
+        "{% for book in author.books.all %}{% for chapter in book.chapters.all %}{{ chapter.writer.name }}"
+        "{% endfor %}{% endfor %}"
+    ),
+}
+
+
+def test_rows_behind_rows_of_one_row_are_one_cause(tmp_path: Path) -> None:
+    for name, text in NESTED.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    inputs = discover(tmp_path)
+    stack = Stack(pool.lower_all(inputs.files, inputs.read, jobs=1, cache=None), Config())
+    fixes = [item.fix for item in template.n_plus_one(stack) if isinstance(item, Fail)]
+    assert fixes == [
+        'Return `super().get_queryset().prefetch_related("books__chapters__writer")` from get_queryset() of '
+        "shop.views.OneAuthor."
+    ]
 
 
 @pytest.fixture(scope="module")

@@ -62,13 +62,13 @@ class PageHooks:
         if name.startswith(_LOADED):
             if last == "render":
                 context = args[0] if args else keywords.get("context", UNKNOWN)
-                self.render((name[len(_LOADED) : -len(".render")],), context, at)
+                self.render(tuple(name[len(_LOADED) : -len(".render")].split("\n")), context, at)
             return UNKNOWN
         if not name.startswith("django.") and "jinja" not in name:
             return None
         if last in ("get_template", "select_template") and args:
             found = choices(args[0])
-            return Other(name=_LOADED + found[0][0]) if found else UNKNOWN
+            return Other(name=_LOADED + "\n".join(found[0])) if found else UNKNOWN
         if last in ("render", *_RESPONSES) and ("shortcuts" in name or "response" in name):
             first = 0 if last == "SimpleTemplateResponse" else 1
             template = keywords.get("template_name") or keywords.get("template") or _at(args, first)

@@ -12,6 +12,7 @@ from contextlib import ExitStack, contextmanager, nullcontext
 from msgspec.structs import replace
 
 from stackaudit.facts import template as t
+from stackaudit.link.models.model import Model
 from stackaudit.link.pages import conditions
 from stackaudit.link.pages import walk as q
 from stackaudit.link.pages.expressions import Expressions, Scope
@@ -26,6 +27,8 @@ from stackaudit.model.source import Place, Region
 
 DEEPEST = 12
 """How many templates may include each other; deeper ones are not walked."""
+_PARTS = 8
+"""So many items of a list that is written out are walked one by one."""
 
 _QUIET = frozenset(
     {"csrf_token", "load", "now", "static", "trans", "translate", "get_static_prefix", "verbatim", "debug"}
@@ -172,10 +175,19 @@ class _File(Expressions):
     def loop(self, node: t.For) -> None:
         source = self.value(node.iter)
         place = self.at(node.iter.region)
-        text = f"{{% for {', '.join(node.targets)} in {self.text(node.iter)} %}}"
         self.asks(node.iter, source, place)
         if isinstance(node.iter, t.Path) and isinstance(source, Rows):
             self.evaluated(node.iter, source)
+        parts = _apart(source)
+        for index, part in enumerate(parts):
+            with self.repeats.inside(node, index + 1) if len(parts) > 1 else nullcontext():
+                self.turn(node, part, place)
+        with q.guarded(self.walk), self.repeats.inside(node, 0):
+            self.nodes(node.empty)
+
+    def turn(self, node: t.For, source: Value, place: Place) -> None:
+        """The body of a loop, for what `source` hands out."""
+        text = f"{{% for {', '.join(node.targets)} in {self.text(node.iter)} %}}"
         with q.each(self.walk, source, place, text) as element, ExitStack() as stack:
             loop = self.walk.loops[-1]
             loop.kept = self.turns.is_kept
@@ -189,8 +201,6 @@ class _File(Expressions):
             if node.test is not None:
                 stack.enter_context(self.where(node.test))
             self.nodes(node.body)
-        with q.guarded(self.walk), self.repeats.inside(node, 0):
-            self.nodes(node.empty)
 
     def condition(self, node: t.If) -> None:
         record = self.walk.record
@@ -320,6 +330,26 @@ class _File(Expressions):
                 self.nodes(macro.body)
             self.file = before
             self.renderer.open.pop()
+
+
+def _apart(source: Value) -> list[Value]:
+    """What a loop goes through: the items of a written list one by one, where they hold rows of several models.
+
+    Tabs, panels and menus come so: `[("Books", books), ("Authors", authors)]`.
+    """
+    items = source.items if isinstance(source, Seq) else None
+    if items is None or not 1 < len(items) <= _PARTS or len({tuple(_models(item)) for item in items}) == 1:
+        return [source]
+    return [replace(source, items=(item,)) for item in items]
+
+
+def _models(value: Value) -> Iterator[Model | None]:
+    """The models of the rows that a value is, or that a tuple or dictionary holds."""
+    if isinstance(value, (Row, Rows)):
+        yield value.model
+    elif isinstance(value, (Seq, Mapping)):
+        held = (item for _, item in value.items) if isinstance(value, Mapping) else value.items or ()
+        yield from (item.model for item in held if isinstance(item, (Row, Rows)))
 
 
 def _is_always(test: t.Expr) -> bool:

@@ -218,12 +218,12 @@ def _is_fetched(origin: Origin) -> bool:
 
 def _is_single(origin: Origin) -> bool:
     """Whether an expression gives a row, or is no queryset that anything could be appended to."""
-    return _is_fetched(origin) or _SHORTCUT.match(origin.text) is not None
+    return origin.by == MODEL or _is_fetched(origin) or _SHORTCUT.match(origin.text) is not None
 
 
 def _appended(origin: Origin | None, calls: str, source: str, then: str = "") -> str:
     """The sentence that says where calls go: behind a queryset, or where one row of it is fetched, before that."""
-    if origin is not None and (origin.by == MODEL or _is_single(origin)):
+    if origin is not None and _is_single(origin):
         return addition(origin, calls, then)
     return f"Append `{calls}` to {source}{f' {then}' if then else ''}."
 

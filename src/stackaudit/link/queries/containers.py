@@ -79,6 +79,14 @@ def grown(walk: Walk, func: py.Attribute, receiver: Seq, args: tuple[Value, ...]
     loops.store(walk, func.value, Seq(element, known, receiver.loops))
 
 
+def merged(one: Mapping, other: Value) -> Mapping:
+    """`one | other`: what a dictionary holds with what another one holds over it."""
+    if not isinstance(other, Mapping):
+        return one
+    items = dict(one.items) | dict(other.items)
+    return replace(one, items=tuple(items.items()), element=join(one.element, other.element))
+
+
 def updated(
     walk: Walk, func: py.Attribute, receiver: Mapping, args: tuple[Value, ...], keywords: dict[str, Value]
 ) -> None:
@@ -87,10 +95,8 @@ def updated(
     element = receiver.element
     if func.attr == "update":
         for arg in args:
-            if isinstance(arg, Mapping):
-                items |= dict(arg.items)
-                element = join(element, arg.element)
-        items |= keywords
+            receiver = merged(receiver, arg)
+        items, element = dict(receiver.items) | keywords, receiver.element
     elif func.attr == "setdefault" and len(args) == 2 and isinstance(args[0], Const):
         items.setdefault(args[0].value, args[1])
     else:
