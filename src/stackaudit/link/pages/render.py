@@ -116,6 +116,12 @@ class _File(Expressions):
         self.blocks: list[tuple[str, int]] = []
 
     def root(self) -> None:
+        for file in reversed(self.chain.files):
+            if file is not self.chain.root and file.tree.language != "django":
+                # what Jinja2 does with a template that extends another before it renders that one
+                before, self.file = self.file, file
+                self.nodes(tuple(node for node in file.tree.nodes if isinstance(node, (t.Import, t.Macro, t.Bind))))
+                self.file = before
         self.nodes(self.chain.root.tree.nodes)
 
     def nodes(self, nodes: tuple[t.Node, ...]) -> None:
