@@ -427,6 +427,25 @@ FORMS = {
         "review = django_filters.ModelChoiceFilter(queryset=lambda request: models.Review.objects.all())",
         True,
     ),
+    "ReviewMetaFilter": (
+        "django_filters.FilterSet", "class Meta:\n        model = models.Note\n        fields = ['review']", True
+    ),
+    "ReviewDictFilter": (
+        "django_filters.FilterSet",
+        "class Meta:\n        model = models.Note\n        fields = {'review': ['exact']}",
+        True,
+    ),
+    "ReviewNullFilter": (
+        "django_filters.FilterSet",
+        "class Meta:\n        model = models.Note\n        fields = {'review': ['isnull']}",
+        False,
+    ),
+    "ReviewNumberFilter": (
+        "django_filters.FilterSet",
+        "review = django_filters.NumberFilter()\n"
+        "    class Meta:\n        model = models.Note\n        fields = ['review']",
+        False,
+    ),
     "BookFilter": (
         "django_filters.FilterSet",
         "book = django_filters.ModelMultipleChoiceFilter(queryset=models.Book.objects.all())",

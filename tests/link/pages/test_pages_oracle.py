@@ -249,6 +249,17 @@ LISTS = {
 
 # name: (body of the admin class, whether it grows)
 ADMINS = {
+    "Functions": (
+        "def get_list_display(self, request):\n        return ['title', lambda book: book.author.name]", True,
+    ),
+    "Appended": (
+        "list_display = ['title']\n"
+        "    def get_list_display(self, request):\n"
+        "        columns = list(super().get_list_display(request))\n"
+        "        if request.user.is_superuser:\n            columns.append('who')\n"
+        "        return columns\n"
+        "    def who(self, book):\n        return book.author.name", True,
+    ),
     "Plain": ("list_display = ['title', 'author_id']", False),
     "Joined": ("list_display = ['title', 'author']", False),
     "Nullable": ("list_display = ['title', 'editor']", True),

@@ -27,6 +27,8 @@ class Item:
     node: py.Expr
     module: SourceModule
     names: tuple[str, ...] = ()
+    value: object = None
+    """The callable, where a method gives it."""
 
     @property
     def place(self) -> Place:

@@ -7,6 +7,7 @@ names exactly the columns that are foreign keys. `list_select_related = ()` swit
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -219,12 +220,16 @@ class Changelists:
         request = (Other(name="@request"),)
         made = q.call(self.walk, calls.member(self.walk, instance, found, admin.place), request, {}, admin.place, "")
         names = made.items if isinstance(made, Seq) else None
-        if names is None or not all(isinstance(name, Const) and isinstance(name.value, str) for name in names):
+        if names is None or not all(map(_is_column, names)):
             return "get_list_display() decides the columns"
         known = {item.text: item for item in held}
         head = py.Name(found.node.start, found.node.start + 4, "def")
-        texts = [name.value for name in names if isinstance(name, Const)]
-        return [known.get(text) or Item(text, head, found.owner.module) for text in texts]
+        return [
+            known.get(name.value) or Item(name.value, head, found.owner.module)
+            if isinstance(name, Const)
+            else Item("", head, found.owner.module, value=name)
+            for name in names
+        ]
 
     def _has_checkbox(self, admin: Admin) -> bool:
         """Whether rows have a checkbox for actions: since 5.2 it is labelled with str(row).
@@ -288,7 +293,10 @@ class Changelists:
         if not item.text:
             value = self._callable(item)
             if value is not None:
-                shown = q.call(self.walk, value, (row,), {}, place, "the column of each row")
+                text = "the column of each row"
+                is_lambda = isinstance(value, Function) and isinstance(value.node, py.Lambda)  # it has no frame
+                with self.walk.step(place, text, admin.name) if is_lambda else nullcontext():
+                    shown = q.call(self.walk, value, (row,), {}, place, text)
                 q.text(self.walk, shown, place)
             return
         found = admin.cls.find(item.text)
@@ -305,7 +313,7 @@ class Changelists:
         self._owned.setdefault((column.admin.place, column.place), column)
 
     def _callable(self, item: Item) -> Value | None:
-        value = expressions.constant(self.walk, item.module, item.node)
+        value = item.value or expressions.constant(self.walk, item.module, item.node)
         return value if isinstance(value, Function) else None
 
     def _shown(self, admin: Admin, name: str, place: Place, row: Value) -> None:
@@ -322,6 +330,11 @@ class Changelists:
                 value = q.call(self.walk, value, (), {}, place, f"{part}()")
         if isinstance(value, Row):
             q.text(self.walk, value, place)
+
+
+def _is_column(value: Value) -> bool:
+    """Whether a value tells a column: the name of one, or a function of the row."""
+    return isinstance(value, Function) or (isinstance(value, Const) and isinstance(value.value, str))
 
 
 def _never(admin: Admin, method: str) -> bool:

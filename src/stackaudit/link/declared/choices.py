@@ -104,7 +104,8 @@ class Choices(Kind):
     def _form(self, cls: SourceClass, packages: tuple[str, ...], kinds: frozenset[str]) -> None:
         if self.lists.is_base(cls, "Meta"):
             return
-        found = {item.name: item for item in self._automatic(cls)}
+        automatic = self._automatic(cls) if packages == _FORMS else self._filtered(cls)
+        found = {item.name: item for item in automatic}
         found |= {item.name: item for item in self._declared(cls, packages, kinds)}
         if not found:
             return
@@ -150,6 +151,27 @@ class Choices(Kind):
             if not is_false(editable):
                 place = place_in(member, name) if member is not None else class_place(cls)
                 yield Choice(name, place, options.module, cls, target=relation.target)
+
+    def _filtered(self, cls: SourceClass) -> Iterator[Choice]:
+        """The filters that a FilterSet makes of the relations of its model: each offers all rows behind one.
+
+        https://django-filter.readthedocs.io/en/stable/ref/filterset.html#meta-options
+        """
+        options = self.lists.inner(cls)
+        model = self.lists.model_of(options)
+        member = options.find("fields") if options is not None else None
+        if options is None or model is None or member is None or options.find("filter_overrides") is not None:
+            return
+        given = self.lists.option(options, "fields")
+        if isinstance(given, Mapping):
+            chosen = {str(name): texts(lookups) or () for name, lookups in given.items}
+            names = [name for name, lookups in chosen.items() if "exact" in lookups]
+        else:
+            names = list(texts(given) or ())
+        for name in names:
+            relation = model.relation(name) if cls.find(name) is None else None
+            if relation is not None and relation.relation in ("fk", "o2o", "m2m") and relation.target is not None:
+                yield Choice(name, place_in(member, name), options.module, cls, target=relation.target)
 
     def _field(self, item: Choice) -> Instance:
         """The field of a form as an object, for what `__init__` does to it."""

@@ -22,13 +22,13 @@ from stackaudit.link.pages.flags import Lacking
 from stackaudit.link.pages.render import Renderer
 from stackaudit.link.pages.repeated import Path
 from stackaudit.link.pages.turns import Asked
-from stackaudit.link.pages.views import Views, kind_of
+from stackaudit.link.pages.views import Choices, Views, choices, kind_of
 from stackaudit.link.pages.wagtail import WagtailPages, answers, is_page
 from stackaudit.link.queries import calls, fresh_walk
-from stackaudit.link.queries.entries import from_url, functions
+from stackaudit.link.queries.entries import functions, registered, unbound
 from stackaudit.link.queries.events import Event
 from stackaudit.link.queries.loading import Load
-from stackaudit.link.queries.values import UNKNOWN, Const, Function, Instance, Mapping, Other, Row, Seq, Value
+from stackaudit.link.queries.values import UNKNOWN, Function, Instance, Mapping, Other, Row, Value
 from stackaudit.link.queries.walk import At, Walk
 from stackaudit.model.source import Place
 
@@ -62,21 +62,21 @@ class PageHooks:
         if name.startswith(_LOADED):
             if last == "render":
                 context = args[0] if args else keywords.get("context", UNKNOWN)
-                self.render((name[len(_LOADED) : -len(".render")],), context, at)
+                self.render(tuple(name[len(_LOADED) : -len(".render")].split("\n")), context, at)
             return UNKNOWN
         if not name.startswith("django.") and "jinja" not in name:
             return None
         if last in ("get_template", "select_template") and args:
-            found = _names(args[0])
-            return Other(name=_LOADED + found[0]) if found else UNKNOWN
+            found = choices(args[0])
+            return Other(name=_LOADED + "\n".join(found[0])) if found else UNKNOWN
         if last in ("render", *_RESPONSES) and ("shortcuts" in name or "response" in name):
             first = 0 if last == "SimpleTemplateResponse" else 1
             template = keywords.get("template_name") or keywords.get("template") or _at(args, first)
-            self.render(_names(template), keywords.get("context") or _at(args, first + 1), at)
+            self.choose(choices(template), keywords.get("context") or _at(args, first + 1), at)
             return UNKNOWN
         if last in ("render_to_string", "render_to_response"):
             template = keywords.get("template_name") or _at(args, 0)
-            self.render(_names(template), keywords.get("context") or _at(args, 1), at)
+            self.choose(choices(template), keywords.get("context") or _at(args, 1), at)
             return UNKNOWN
         return None
 
@@ -96,7 +96,7 @@ class PageHooks:
         if name == "render_to_response":
             context = args[0] if args else keywords.get("context", UNKNOWN)
             self.page(instance, context, at)
-        elif name in ("get", "dispatch"):
+        elif name == "get":
             self.page(instance, self.views.ask(instance, "get_context_data", at), at)
         return value
 
@@ -117,7 +117,12 @@ class PageHooks:
         if kind is None:
             return
         with self.renderer.without(Lacking(self.walk.models, view.cls)):
-            self.render(tuple(self.views.names(view, kind, at)), context, at)
+            self.choose(self.views.names(view, kind, at), context, at)
+
+    def choose(self, chosen: Choices, context: Value, at: At) -> None:
+        """Render what each of the lists of names gives that branches choose from."""
+        for names in chosen:
+            self.render(names, context, at)
 
     def render(self, names: tuple[str, ...], context: Value, at: At) -> None:
         """Render the first of the templates that exists."""
@@ -165,11 +170,16 @@ class Pages:
         self._walk()
 
     @cached_property
+    def admins(self) -> dict[SourceClass, Model]:
+        """The classes of the admin with their models: their own views render templates, too."""
+        return registered(self.models)
+
+    @cached_property
     def events(self) -> list[Event]:
         """What the templates ask the database for, in the order of the walk."""
         held = self.templates.by_path
         walked = certain(self.walk.record.events)
-        return [event for event in walked if event.place.path in held or event.query.path in held]
+        return [event for event in walked if any(place.path in held for place in _places(event))]
 
     def text(self, place: Place) -> str:
         """The expression of a template that stands at `place`, "" where none does."""
@@ -206,7 +216,7 @@ class Pages:
             model = self.models.of_class(owner)
             if kind_of(owner) is not None or (is_page(model) and answers(owner, node.name)):
                 return
-            bound = Row(model, ANY_ROW) if model is not None else Instance(owner)
+            bound = Row(model, ANY_ROW) if model is not None else unbound(owner, self.admins)
         self.walk.spent = 0
         called = Function(module, node, bound, owner)
         calls.call(self.walk, called, (), {}, (module, node), node.name, is_entry=True)
@@ -221,16 +231,18 @@ class Pages:
                             yield cls
 
     def _view(self, cls: SourceClass) -> None:
-        """What a request to the view does: its own `get` and `post`, or Django's."""
+        """What a request to the view does: its own `setup`, `dispatch`, `get` and `post`, or Django's.
+
+        What `dispatch` hands on to is walked beside it, not below it: the walk goes only so deep.
+        """
         place: At = (cls.module, py.Name(cls.node.start, cls.node.start + 5, cls.label))
         for name in ("get", "post"):
             view = Instance(cls, {"request": Other(name="@request"), "kwargs": Mapping(UNKNOWN)})
             self.walk.spent = 0
-            own = cls.find(name)
-            if own is not None and isinstance(own.node, py.FunctionDef):
-                args = (Other(name="@request"),) if len(own.node.params) > 1 else ()
-                calls.apply(self.walk, calls.member(self.walk, view, own, place), args, from_url(own.node), place)
-            elif name == "get":
+            own = self.hooks.views.own(view, name)
+            for step in ("setup", "dispatch", name) if own is not None or name == "get" else ():
+                self.hooks.views.requested(view, step, place)
+            if own is None and name == "get":
                 self.hooks.inherited(view, "get", (), {}, place)
 
     def _rendering_names(self) -> set[str]:
@@ -255,16 +267,15 @@ def _called_names(node: py.FunctionDef) -> Iterator[str]:
                 yield func.id
 
 
+def _places(event: Event) -> Iterator[Place]:
+    """Where an event stands, and the way to its query: a method that a template calls may be asked in Python alone."""
+    yield event.place
+    yield event.query
+    yield from (step.place for step in event.flow)
+
+
 def _is_property(node: py.FunctionDef) -> bool:
     return any("property" in name for name in calls.decorators(node))
-
-
-def _names(value: Value) -> tuple[str, ...]:
-    if isinstance(value, Const):
-        return (value.value,) if isinstance(value.value, str) else ()
-    if isinstance(value, Seq):
-        return tuple(name for item in value.items or () for name in _names(item))
-    return ()
 
 
 def _at(args: tuple[Value, ...], index: int) -> Value:

@@ -12,6 +12,7 @@ from contextlib import ExitStack, contextmanager, nullcontext
 from msgspec.structs import replace
 
 from stackaudit.facts import template as t
+from stackaudit.link.models.model import Model
 from stackaudit.link.pages import conditions
 from stackaudit.link.pages import walk as q
 from stackaudit.link.pages.expressions import Expressions, Scope
@@ -19,12 +20,15 @@ from stackaudit.link.pages.files import Library, TemplateFile, Templates
 from stackaudit.link.pages.inheritance import Chain, Reads, absolute, chain_of
 from stackaudit.link.pages.repeated import Repeats
 from stackaudit.link.pages.turns import Turns
-from stackaudit.link.queries.values import UNKNOWN, Const, Function, Mapping, Other, Row, Rows, Seq, Value
+from stackaudit.link.pages.views import choices
+from stackaudit.link.queries.values import UNKNOWN, Function, Mapping, Other, Row, Rows, Seq, Value
 from stackaudit.link.queries.walk import BUDGET, At, Walk
 from stackaudit.model.source import Place, Region
 
 DEEPEST = 12
 """How many templates may include each other; deeper ones are not walked."""
+_PARTS = 8
+"""So many items of a list that is written out are walked one by one."""
 
 _QUIET = frozenset(
     {"csrf_token", "load", "now", "static", "trans", "translate", "get_static_prefix", "verbatim", "debug"}
@@ -112,6 +116,12 @@ class _File(Expressions):
         self.blocks: list[tuple[str, int]] = []
 
     def root(self) -> None:
+        for file in reversed(self.chain.files):
+            if file is not self.chain.root and file.tree.language != "django":
+                # what Jinja2 does with a template that extends another before it renders that one
+                before, self.file = self.file, file
+                self.nodes(tuple(node for node in file.tree.nodes if isinstance(node, (t.Import, t.Macro, t.Bind))))
+                self.file = before
         self.nodes(self.chain.root.tree.nodes)
 
     def nodes(self, nodes: tuple[t.Node, ...]) -> None:
@@ -171,10 +181,19 @@ class _File(Expressions):
     def loop(self, node: t.For) -> None:
         source = self.value(node.iter)
         place = self.at(node.iter.region)
-        text = f"{{% for {', '.join(node.targets)} in {self.text(node.iter)} %}}"
         self.asks(node.iter, source, place)
         if isinstance(node.iter, t.Path) and isinstance(source, Rows):
             self.evaluated(node.iter, source)
+        parts = _apart(source)
+        for index, part in enumerate(parts):
+            with self.repeats.inside(node, index + 1) if len(parts) > 1 else nullcontext():
+                self.turn(node, part, place)
+        with q.guarded(self.walk), self.repeats.inside(node, 0):
+            self.nodes(node.empty)
+
+    def turn(self, node: t.For, source: Value, place: Place) -> None:
+        """The body of a loop, for what `source` hands out."""
+        text = f"{{% for {', '.join(node.targets)} in {self.text(node.iter)} %}}"
         with q.each(self.walk, source, place, text) as element, ExitStack() as stack:
             loop = self.walk.loops[-1]
             loop.kept = self.turns.is_kept
@@ -188,8 +207,6 @@ class _File(Expressions):
             if node.test is not None:
                 stack.enter_context(self.where(node.test))
             self.nodes(node.body)
-        with q.guarded(self.walk), self.repeats.inside(node, 0):
-            self.nodes(node.empty)
 
     def condition(self, node: t.If) -> None:
         record = self.walk.record
@@ -217,21 +234,11 @@ class _File(Expressions):
     def include(self, node: t.Include) -> None:
         extra = {item.name: self.bound(item.value) for item in node.bindings}
         context = extra if node.only else {**self.scope.flat(), **extra}
-        for name in self.names(node.template):
-            name = absolute(self.file, name)
-            if self.renderer.render(name, context, self.at(node.region), f'{{% include "{name}" %}}', included=True):
-                return
-
-    def names(self, expr: t.Expr) -> list[str]:
-        """The names that a template expression may mean."""
-        if isinstance(expr, t.Operation) and expr.op == "list":
-            return [name for item in expr.operands for name in self.names(item)]
-        value = self.value(expr)
-        if isinstance(value, Const) and isinstance(value.value, str):
-            return [value.value]
-        if isinstance(value, Seq):
-            return [item.value for item in value.items or () if isinstance(item, Const) and isinstance(item.value, str)]
-        return []
+        at = self.at(node.region)
+        for names in choices(self.value(node.template)):
+            for name in (absolute(self.file, name) for name in names):
+                if self.renderer.render(name, context, at, f'{{% include "{name}" %}}', included=True):
+                    break
 
     def block(self, node: t.Block) -> None:
         self.definition(node.name, 0, node)
@@ -329,6 +336,26 @@ class _File(Expressions):
                 self.nodes(macro.body)
             self.file = before
             self.renderer.open.pop()
+
+
+def _apart(source: Value) -> list[Value]:
+    """What a loop goes through: the items of a written list one by one, where they hold rows of several models.
+
+    Tabs, panels and menus come so: `[("Books", books), ("Authors", authors)]`.
+    """
+    items = source.items if isinstance(source, Seq) else None
+    if items is None or not 1 < len(items) <= _PARTS or len({tuple(_models(item)) for item in items}) == 1:
+        return [source]
+    return [replace(source, items=(item,)) for item in items]
+
+
+def _models(value: Value) -> Iterator[Model | None]:
+    """The models of the rows that a value is, or that a tuple or dictionary holds."""
+    if isinstance(value, (Row, Rows)):
+        yield value.model
+    elif isinstance(value, (Seq, Mapping)):
+        held = (item for _, item in value.items) if isinstance(value, Mapping) else value.items or ()
+        yield from (item.model for item in held if isinstance(item, (Row, Rows)))
 
 
 def _is_always(test: t.Expr) -> bool:

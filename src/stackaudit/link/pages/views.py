@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from msgspec.structs import replace
 
 from stackaudit.facts import python as py
-from stackaudit.link.classes import SourceClass
+from stackaudit.link.classes import Member, SourceClass
 from stackaudit.link.models.model import Model
 from stackaudit.link.pages import walk as q
 from stackaudit.link.queries import bases, calls
-from stackaudit.link.queries.advice import MODEL
-from stackaudit.link.queries.bases import OF_ONE_ROW
+from stackaudit.link.queries.bases import OF_MANY, OF_ONE_ROW
+from stackaudit.link.queries.entries import from_url
+from stackaudit.link.queries.joining import templates
 from stackaudit.link.queries.values import (
     UNKNOWN,
     ClassRef,
@@ -25,14 +27,9 @@ from stackaudit.link.queries.values import (
     Rows,
     Seq,
     Value,
-    default_manager,
 )
 from stackaudit.link.queries.walk import At, Walk
 
-_LIST = frozenset({"ListView", "BaseListView", "MultipleObjectMixin", "ArchiveIndexView", "YearArchiveView"} | {
-    "MonthArchiveView", "WeekArchiveView", "DayArchiveView", "TodayArchiveView", "FilterView", "SingleTableView",
-    "SingleTableMixin", "ListFilterView",
-})  # fmt: skip
 _OTHER = frozenset({"TemplateView", "FormView", "CreateView", "View", "ContextMixin", "TemplateResponseMixin"} | {
     "RedirectView", "LoginView", "PasswordChangeView",
 })  # fmt: skip
@@ -42,6 +39,10 @@ INHERITED = frozenset(
     {"get_queryset", "get_context_data", "get_object", "render_to_response", "get_template_names", "get", "post"}
     | {"paginate_queryset", "dispatch", "get_form", "form_valid", "form_invalid", "get_context_object_name"}
 )
+
+
+Choices: TypeAlias = tuple[tuple[str, ...], ...]
+"""Names of templates: several lists where branches choose, and in each list those of which the first counts."""
 
 
 @dataclass(frozen=True)
@@ -55,10 +56,10 @@ class Kind:
 def kind_of(cls: SourceClass) -> Kind | None:
     """What kind of generic view a class is, None where it is no view of Django's."""
     labels = [base.rpartition(".")[2] for base in cls.externals if "rest_framework" not in base]
-    found = next((item for item in labels if item in _LIST | OF_ONE_ROW | _OTHER), None)
+    found = next((item for item in labels if item in OF_MANY | OF_ONE_ROW | _OTHER), None)
     if found is None:
         return None
-    if any(item in _LIST for item in labels):
+    if any(item in OF_MANY for item in labels):
         return Kind("list", next((_SUFFIX[item] for item in labels if item in _SUFFIX), "_list"))
     if any(item in OF_ONE_ROW for item in labels):
         return Kind("detail", next((_SUFFIX[item] for item in labels if item in _SUFFIX), "_detail"))
@@ -90,7 +91,8 @@ class Views:
         if name == "get_queryset":
             return self.queryset(view, at)
         if name == "get_object":
-            rows = self.ask(view, "get_queryset", at)
+            given = args[0] if args else keywords.get("queryset", UNKNOWN)
+            rows = given if isinstance(given, Rows) else self.ask(view, "get_queryset", at)
             if isinstance(rows, Rows) and rows.model is not None:
                 return Row(rows.model, rows.load, rows.origin)
             return UNKNOWN
@@ -101,8 +103,9 @@ class Views:
             page = replace(args[0], limited=True, page=size) if isinstance(args[0], Rows) else args[0]
             return Seq(UNKNOWN, (UNKNOWN, page, page, UNKNOWN))
         if name == "get_template_names":
-            return Seq(UNKNOWN, tuple(Const(item) for item in self.names(view, kind, at)))
-        if name in ("get", "dispatch") and kind.name in ("list", "detail"):
+            chosen = self.names(view, kind, at)
+            return Seq(UNKNOWN, tuple(Const(item) for item in chosen[0])) if chosen else Seq(UNKNOWN, ())
+        if name == "get" and kind.name in ("list", "detail"):
             attribute, method = ("object_list", "get_queryset") if kind.name == "list" else ("object", "get_object")
             view.attributes[attribute] = self.ask(view, method, at)
         return UNKNOWN
@@ -114,6 +117,18 @@ class Views:
             return q.call(self.walk, calls.member(self.walk, view, found, at), (), keywords or {}, at, f"{name}()")
         return self.inherited(view, name, (), keywords or {}, at) or UNKNOWN
 
+    def own(self, view: Instance, name: str) -> Member | None:
+        """A method of the view that the repository defines."""
+        found = view.cls.find(name)
+        return found if found is not None and isinstance(found.node, py.FunctionDef) else None
+
+    def requested(self, view: Instance, name: str, at: At) -> None:
+        """Call a method of the view's own as a request does, where it has one."""
+        found = self.own(view, name)
+        if found is not None and isinstance(found.node, py.FunctionDef):
+            args = (Other(name="@request"),) if len(found.node.params) > 1 else ()
+            calls.apply(self.walk, calls.member(self.walk, view, found, at), args, from_url(found.node), at)
+
     def queryset(self, view: Instance, at: At) -> Value:
         """`get_queryset()` of Django's mixins."""
         value = bases.queryset(self.walk, view, at)
@@ -122,17 +137,7 @@ class Views:
         if value is not None and value != Const(None):
             return value
         model = self.model(view, at)
-        if model is None:
-            return UNKNOWN
-        manager = default_manager(model)
-        rows = calls.base_rows(self.walk, manager)
-        found = view.cls.find("model")
-        if found is not None and found.node is not None:
-            made = self.walk.origin((found.owner.module, found.node), MODEL, rows)
-            return replace(
-                rows, origin=replace(made, text=f"{model.name}.{manager.name}.all()", where=view.cls.name, refined=None)
-            )
-        return rows
+        return bases.of_model(self.walk, view.cls, model) if model is not None else UNKNOWN
 
     def context(self, view: Instance, kind: Kind, keywords: dict[str, Value], at: At) -> Mapping:
         """`get_context_data()` of Django's mixins."""
@@ -179,18 +184,16 @@ class Views:
             return 0
         return self.walk.number(calls.attribute(self.walk, view, "paginate_by", at))
 
-    def names(self, view: Instance, kind: Kind, at: At) -> list[str]:
+    def names(self, view: Instance, kind: Kind, at: At) -> Choices:
         """The template names of a view, the most specific first."""
         method = view.cls.find("get_template_names")
         if method is not None and isinstance(method.node, py.FunctionDef):
-            value = self.ask(view, "get_template_names", at)
-            items = value.items or () if isinstance(value, Seq) else (value,)
-            return [item.value for item in items if isinstance(item, Const) and isinstance(item.value, str)]
-        found = []
+            return choices(self.ask(view, "get_template_names", at))
+        found: list[str] = []
+        chosen: Choices = ()
         if view.cls.find("template_name") is not None:
-            value = calls.attribute(self.walk, view, "template_name", at)
-            if isinstance(value, Const) and isinstance(value.value, str):
-                found.append(value.value)
+            chosen = choices(calls.attribute(self.walk, view, "template_name", at))
+            found += chosen[0] if len(chosen) == 1 else ()
         model = self.model(view, at)
         if model is None and kind.name in ("list", "detail"):
             rows = view.attributes.get("object_list") or view.attributes.get("object")
@@ -202,7 +205,20 @@ class Views:
                 if isinstance(value, Const) and isinstance(value.value, str):
                     suffix = value.value
             found.append(f"{model.app}/{model.name.lower()}{suffix}.html")
-        return found
+        return chosen if len(chosen) > 1 else (tuple(found),)
 
 
-__all__ = ["Kind", "Other", "Views", "kind_of"]
+def choices(value: Value) -> Choices:
+    """The lists of names that a value stands for: one name, some of which the first counts, or what branches choose."""
+    if isinstance(value, Const):
+        return ((value.value,),) if isinstance(value.value, str) else ()
+    if isinstance(value, Seq):
+        items = [choices(item) for item in value.items or ()]
+        if len(items) == 1:
+            return items[0]
+        first = tuple(found[0][0] for found in items if found)
+        return (first,) if first else ()
+    return tuple((name,) for name in templates(value))
+
+
+__all__ = ["Choices", "Kind", "Other", "Views", "choices", "kind_of"]

@@ -11,7 +11,7 @@ from stackaudit.link.models.model import Model
 from stackaudit.link.queries.annotations import annotated, annotation, numbers, unnumbered, used
 from stackaudit.link.queries.events import Event
 from stackaudit.link.queries.lookups import is_joined, lookups, quoted
-from stackaudit.link.queries.origins import HOOKS, UNCHUNKED, Origin
+from stackaudit.link.queries.origins import HOOKS, MODEL, UNCHUNKED, Origin
 from stackaudit.link.queries.reading import (
     TextOf,
     is_narrowed,
@@ -29,8 +29,6 @@ from stackaudit.model.source import Place
 from stackaudit.model.verdict import Step
 
 Path = tuple[str, ...]
-MODEL = "model"
-"""`Origin.by` of the rows that a view shows because it names a model; its `where` is the view."""
 SHARED = "shared"
 """`Origin.by` of a queryset that serves several models: the view of a base class, a function that is given a model."""
 _OWNED = frozenset({"o2o", "reverse_o2o", "reverse_fk", "generic"})
@@ -220,7 +218,7 @@ def _is_fetched(origin: Origin) -> bool:
 
 def _is_single(origin: Origin) -> bool:
     """Whether an expression gives a row, or is no queryset that anything could be appended to."""
-    return _is_fetched(origin) or _SHORTCUT.match(origin.text) is not None
+    return origin.by == MODEL or _is_fetched(origin) or _SHORTCUT.match(origin.text) is not None
 
 
 def _appended(origin: Origin | None, calls: str, source: str, then: str = "") -> str:

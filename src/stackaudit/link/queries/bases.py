@@ -18,7 +18,7 @@ from stackaudit.link.models.model import Model, keyword
 from stackaudit.link.modules import dotted
 from stackaudit.link.queries import calls, expressions
 from stackaudit.link.queries.loading import SOMEWHERE, Load
-from stackaudit.link.queries.origins import Origin
+from stackaudit.link.queries.origins import MODEL, Origin
 from stackaudit.link.queries.values import (
     OBJECT,
     UNKNOWN,
@@ -37,14 +37,15 @@ from stackaudit.link.queries.values import (
 )
 from stackaudit.link.queries.walk import At, Walk
 
-Kind: TypeAlias = Literal["form", "serializer", "view"]
+Kind: TypeAlias = Literal["admin", "form", "serializer", "view"]
 
 _ENDS: tuple[tuple[str, Kind], ...] = (
     ("Form", "form"), ("ModelSerializer", "serializer"), ("ViewSet", "view"), ("View", "view"),
-    ("ObjectMixin", "view"),
+    ("ObjectMixin", "view"), ("Admin", "admin"),
 )  # fmt: skip
 """How the names of base classes end, also those of other packages that derive from Django's."""
 _METHODS: dict[Kind, frozenset[str]] = {
+    "admin": frozenset({"get_queryset"}),
     "form": frozenset({"save"}),
     "serializer": frozenset({"create", "save", "update"}),
     "view": frozenset({"filter_queryset", "get_form", "get_object", "get_queryset", "get_serializer"}),
@@ -54,6 +55,11 @@ OF_ONE_ROW = frozenset({
     "DetailView", "BaseDetailView", "SingleObjectMixin", "UpdateView", "DeleteView", "DateDetailView",
 })  # fmt: skip
 """Django's generic views of one row."""
+OF_MANY = frozenset({"ListView", "BaseListView", "MultipleObjectMixin", "ArchiveIndexView", "YearArchiveView"} | {
+    "MonthArchiveView", "WeekArchiveView", "DayArchiveView", "TodayArchiveView", "FilterView", "SingleTableView",
+    "SingleTableMixin", "ListFilterView",
+})  # fmt: skip
+"""Views of many rows: Django's, and those that other packages derive from them."""
 _ADMIN = frozenset({
     "delete_model", "formfield_for_foreignkey", "get_deleted_objects", "get_exclude", "get_fields", "get_fieldsets",
     "get_form", "get_formset_kwargs", "get_formsets_with_inlines", "get_inline_instances", "get_inlines",
@@ -80,7 +86,7 @@ def attribute(walk: Walk, value: Instance, name: str, at: At) -> Value | None:
         return None
     if name in _METHODS[kind]:
         return Method(Super(value.cls, value, value.loops), name, value.loops)
-    if name == "instance" and kind != "view":
+    if name == "instance" and kind in ("form", "serializer"):
         return _row(walk, value, at)
     if name == "object" and any(base.rpartition(".")[2] in OF_ONE_ROW for base in value.cls.externals):
         return _object(walk, value, at)
@@ -132,12 +138,56 @@ def given(walk: Walk, cls: SourceClass, node: py.FunctionDef, admins: dict[Sourc
     elif kind == "view":
         found["form"] = _made(walk, own, "form_class", at) if "form" in names else None
         found["serializer"] = _made(walk, own, "serializer_class", at) if "serializer" in names else None
+        if "context" in names and node.name == "render_to_response":
+            found["context"] = context(walk, own, {}, at)
         if "instance" in names and node.name == "perform_destroy":
             found["instance"] = called(walk, own, "get_object", (), at)
     elif kind == "serializer":
         found["validated_data"] = _valid(walk, own, at) if "validated_data" in names else None
         found["instance"] = _row(walk, own, at) if "instance" in names and node.name == "update" else None
     return {name: value for name, value in found.items() if value is not None}
+
+
+def context(walk: Walk, view: Instance, keywords: dict[str, Value], at: At) -> Mapping:
+    """What `get_context_data()` of Django's views gives: the rows or the row of the view, under the names it has there.
+
+    https://docs.djangoproject.com/en/stable/ref/class-based-views/mixins-multiple-object/
+    """
+    items: dict[str, Value] = {}
+    labels = {base.rpartition(".")[2] for base in view.cls.externals}
+    if labels & OF_MANY:
+        rows = keywords.get("object_list") or _listed(walk, view, at)
+        if isinstance(rows, Rows) and rows.model is not None:
+            items = dict.fromkeys(("object_list", "page_obj", f"{rows.model.name.lower()}_list"), rows)
+    elif labels & OF_ONE_ROW:
+        row = _object(walk, view, at)
+        if isinstance(row, Row):
+            items = dict.fromkeys(("object", row.model.name.lower()), row)
+    name = calls.attribute(walk, view, "context_object_name", at) if view.cls.find("context_object_name") else UNKNOWN
+    if items and isinstance(name, Const) and isinstance(name.value, str):
+        items[name.value] = next(iter(items.values()))
+    return Mapping(UNKNOWN, tuple((items | keywords).items()))
+
+
+def _listed(walk: Walk, view: Instance, at: At) -> Value:
+    """The rows of a view of many rows."""
+    named = view.cls.find("model")
+    if view.cls.find("get_queryset") is None and view.cls.find("queryset") is None and named is not None:
+        model = calls.attribute(walk, view, "model", at)
+        if isinstance(model, ClassRef) and model.model is not None:
+            return of_model(walk, view.cls, model.model)
+    return _rows(walk, view, at, is_own=True) or UNKNOWN
+
+
+def of_model(walk: Walk, cls: SourceClass, model: Model) -> Rows:
+    """The rows of a view that names only their model."""
+    manager = default_manager(model)
+    rows = calls.base_rows(walk, manager)
+    found = cls.find("model")
+    if found is None or found.node is None:
+        return rows
+    made = walk.origin((found.owner.module, found.node), MODEL, rows)
+    return replace(rows, origin=replace(made, text=f"{model.name}.{manager.name}.all()", where=cls.name, refined=None))
 
 
 def _selected(walk: Walk, cls: SourceClass, node: py.FunctionDef, model: Model) -> Value:
@@ -183,7 +233,8 @@ def _rows(walk: Walk, view: Instance, at: At, *, is_own: bool) -> Rows | None:
         return calls.base_rows(walk, value)
     if value is not None and value != Const(None):
         return None
-    named = calls.attribute(walk, view, "model", at) if view.cls.find("model") is not None else UNKNOWN
+    is_named = "model" in view.attributes or view.cls.find("model") is not None
+    named = calls.attribute(walk, view, "model", at) if is_named else UNKNOWN
     model = named.model if isinstance(named, ClassRef) else None
     if model is None:
         return None

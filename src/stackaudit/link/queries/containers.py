@@ -42,7 +42,7 @@ def of_container(
         return receiver if name == "copy" else Other(receiver.loops)
     if isinstance(receiver, Const) and isinstance(receiver.value, str):
         if name == "join" and args:
-            source = args[0]
+            source = builtin.loaded(walk, args[0], at)
             element = loops.element_of(source)
             access.as_text(walk, element, at)
         elif name == "format":
@@ -66,16 +66,27 @@ def grown(walk: Walk, func: py.Attribute, receiver: Seq, args: tuple[Value, ...]
     if func.attr in ("append", "add", "appendleft", "insert") and args:
         value: Value = args[-1]
     elif func.attr in ("extend", "update") and args:
-        held = args[0]
-        if isinstance(held, (Rows, Related)):
-            held = access.evaluate(walk, calls.base_rows(walk, held), walk.at(func))
-        value = loops.element_of(held)
+        more = args[0]
+        if isinstance(more, (Rows, Related)):
+            more = access.evaluate(walk, calls.base_rows(walk, more), walk.at(func))
+        value = loops.element_of(more)
     else:
         return
     is_first = receiver.items == ()
     element = value if is_first else join(loops.element_of(receiver), value)
     chosen = is_first and bool(walk.loops) and walk.guard > walk.loops[-1].guard
-    loops.store(walk, func.value, Seq(element, None, receiver.loops, chosen=chosen))
+    held = (*(receiver.items or ()), value)
+    is_told = receiver.items is not None and func.attr == "append" and not walk.loops
+    known = held if is_told and all(type(item) is Const for item in held) else None
+    loops.store(walk, func.value, Seq(element, known, receiver.loops, chosen=chosen))
+
+
+def merged(one: Mapping, other: Value) -> Mapping:
+    """`one | other`: what a dictionary holds with what another one holds over it."""
+    if not isinstance(other, Mapping):
+        return one
+    items = dict(one.items) | dict(other.items)
+    return replace(one, items=tuple(items.items()), element=join(one.element, other.element))
 
 
 def updated(
@@ -86,10 +97,8 @@ def updated(
     element = receiver.element
     if func.attr == "update":
         for arg in args:
-            if isinstance(arg, Mapping):
-                items |= dict(arg.items)
-                element = join(element, arg.element)
-        items |= keywords
+            receiver = merged(receiver, arg)
+        items, element = dict(receiver.items) | keywords, receiver.element
     elif func.attr == "setdefault" and len(args) == 2 and isinstance(args[0], Const):
         items.setdefault(args[0].value, args[1])
     else:

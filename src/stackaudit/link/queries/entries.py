@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from stackaudit.facts import python as py
 from stackaudit.link.admin import Admins
 from stackaudit.link.classes import SourceClass
+from stackaudit.link.models import Models
 from stackaudit.link.models.model import Model, keyword
 from stackaudit.link.modules import SourceModule, dotted
 from stackaudit.link.queries import bases, calls, signals
@@ -27,10 +28,10 @@ def walk_all(walk: Walk) -> None:
     walk.signalled = signals.signalled_models(walk.models)
     managers = _managers(walk)
     senders = signals.connected_by_hand(walk.models)
-    admins = {admin.cls: admin.model for admin in Admins(walk.models) if admin.model is not None}
+    admins = registered(walk.models)
     for module in walk.modules:
         for node, owner in functions(walk, module):
-            bound = _bound(walk, owner, node, managers) if owner is not None else None
+            bound = _bound(walk, owner, node, managers, admins) if owner is not None else None
             walk.spent = 0
             if owner is None:
                 sent = senders.get(node)
@@ -127,7 +128,28 @@ def _some_rows(model: Model, cls: SourceClass) -> Rows:
     return Rows(model, Load(unknown="the queryset comes from a caller that is not known here"), cls=cls)
 
 
-def _bound(walk: Walk, cls: SourceClass, node: py.FunctionDef, managers: dict[SourceClass, Value]) -> Value | None:
+def registered(models: Models) -> dict[SourceClass, Model]:
+    """The classes of the admin with the model that each is registered for, where that is one."""
+    found: dict[SourceClass, set[Model]] = {}
+    for admin in Admins(models):
+        if admin.model is not None:
+            found.setdefault(admin.cls, set()).add(admin.model)
+    return {cls: next(iter(held)) for cls, held in found.items() if len(held) == 1}
+
+
+def unbound(cls: SourceClass, admins: dict[SourceClass, Model]) -> Instance:
+    """An object of a class of which nothing is known but, for one of the admin, the model that it is registered for."""
+    model = admins.get(cls)
+    return Instance(cls, {"model": ClassRef(model.cls or "", model)}) if model is not None else Instance(cls)
+
+
+def _bound(
+    walk: Walk,
+    cls: SourceClass,
+    node: py.FunctionDef,
+    managers: dict[SourceClass, Value],
+    admins: dict[SourceClass, Model],
+) -> Value | None:
     names = calls.decorators(node)
     if "staticmethod" in names:
         return None
@@ -136,4 +158,4 @@ def _bound(walk: Walk, cls: SourceClass, node: py.FunctionDef, managers: dict[So
         return ClassRef(cls, model)
     if model is not None:
         return Row(model, Load(unknown="where this row comes from is not known"))
-    return managers.get(cls) or Instance(cls)
+    return managers.get(cls) or unbound(cls, admins)

@@ -233,6 +233,8 @@ def _binop(walk: Walk, node: py.BinOp) -> Value:
     if node.op in ("|", "&") and isinstance(left, Rows):
         whole = walk.origin(walk.at(node), rows=left)
         return replace(left, origin=replace(whole, text=f"({whole.text})") if left.via is None else left.origin)
+    if node.op == "|" and isinstance(left, Mapping):
+        return containers.merged(left, right)
     if node.op == "+" and isinstance(left, (Seq, Rows)) and isinstance(right, (Seq, Rows)):
         return _added(left, right)
     if node.op == "%" and isinstance(left, Const) and isinstance(left.value, str):

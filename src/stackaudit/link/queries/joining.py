@@ -12,6 +12,7 @@ from stackaudit.link.queries.values import (
     KEY,
     NO_KEY,
     ORM,
+    TEMPLATES,
     UNKNOWN,
     Const,
     Instance,
@@ -100,7 +101,27 @@ def _asking(one: Asking | None, other: Asking | None) -> Asking | None:
 
 EMPTY = "none() holds no rows"
 _BRANCHES = 3
+_FILES = (".html", ".htm", ".txt", ".jinja", ".jinja2", ".j2", ".xml", ".mjml", ".eml", ".md", ".svg", ".json")
+"""How the names of templates end."""
 _PLAIN = frozenset({Other, Const})
+
+
+def templates(value: Value) -> tuple[str, ...]:
+    """The names of files that a value stands for: the one of a constant, or those that branches choose from."""
+    if type(value) is Const:
+        name = value.value
+        return (name,) if type(name) is str and name.endswith(_FILES) and " " not in name else ()
+    if type(value) is Other and value.name.startswith(TEMPLATES):
+        return tuple(value.name[len(TEMPLATES) :].split("\n"))
+    return ()
+
+
+def _longer(one: Seq, other: Seq) -> tuple[Value, ...] | None:
+    """The longer of two lists of constants of which one begins with the other: a condition adds what is left."""
+    short, long = one.items or (), other.items or ()
+    if len(short) > len(long):
+        short, long = long, short
+    return long if short and long[: len(short)] == short and all(type(item) is Const for item in long) else None
 
 
 def join(one: Value, other: Value) -> Value:
@@ -109,6 +130,9 @@ def join(one: Value, other: Value) -> Value:
         return one
     loops = one.loops | other.loops
     if type(one) in _PLAIN and type(other) in _PLAIN:
+        names = (*templates(one), *templates(other))
+        if names:
+            return Other(loops, TEMPLATES + "\n".join(dict.fromkeys(names)))
         return Other(loops) if loops else UNKNOWN
     if isinstance(one, Rows) and isinstance(other, Rows) and one.model is other.model and one.kind == other.kind:
         chosen = other if one.bounded and not other.bounded else one
@@ -137,6 +161,10 @@ def join(one: Value, other: Value) -> Value:
             other = replace(other, origin=replace(other.origin, partial=True))
         return varying(one if other.bounded else other, loops)
     if isinstance(one, Seq) and isinstance(other, Seq):
+        if one.items and other.items and len(one.items) == len(other.items) == 1 and templates(one.items[0]):
+            return Seq(join(one.element, other.element), (join(one.items[0], other.items[0]),), loops)
+        if (longer := _longer(one, other)) is not None:
+            return Seq(join(one.element, other.element), longer, loops)
         element = join(one.element, other.element)
         for item in (*(one.items or ()), *(other.items or ())):
             element = join(element, item)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from stackaudit.facts import python as py
 from stackaudit.link.modules import SETTINGS, SourceModule, dotted
-from stackaudit.link.queries import bases, builtin, calls, effects, rows
+from stackaudit.link.queries import access, bases, builtin, calls, effects, rows
 from stackaudit.link.queries.loading import Load
 from stackaudit.link.queries.values import (
     FORMS,
@@ -29,6 +29,12 @@ _FORMSETS = frozenset({"formset_factory", "modelformset_factory", "inlineformset
                        "generic_inlineformset_factory"})  # fmt: skip
 _SHORTCUTS = ("get_object_or_404", "aget_object_or_404")
 _PREFETCH = ("django.db.models.Prefetch", "django.db.models.query.Prefetch")
+_TEXTS = frozenset({
+    "django.utils.html.format_html", "django.utils.html.escape", "django.utils.html.conditional_escape",
+    "django.utils.encoding.force_str", "django.utils.encoding.smart_str", "django.utils.text.slugify",
+    "django.utils.text.capfirst",
+})  # fmt: skip
+"""Functions of Django that make a text of whatever they are given."""
 _LISTS = ("list", "List", "set", "Set", "Iterable", "Sequence", "Iterator", "Collection", "tuple", "Tuple",
           "Generator", "AsyncIterable", "frozenset")  # fmt: skip
 _QUERYSETS = ("QuerySet", "BaseManager", "Manager", "RelatedManager", "ManyRelatedManager")
@@ -89,6 +95,13 @@ def external(walk: Walk, name: str, args: tuple[Value, ...], keywords: dict[str,
         return Other(unknown.loops, FORMS)
     if name == "typing.cast" and len(args) > 1:
         return args[1]
+    if name in _TEXTS:
+        for arg in (*args, *keywords.values()):
+            if isinstance(arg, Row):
+                access.as_text(walk, arg, at)
+        return unknown
+    if name == "collections.OrderedDict":
+        return builtin.of_builtin(walk, "builtins.dict", "dict", first, args, keywords, at, unknown)
     if name == "collections.defaultdict":
         return Mapping(Seq(UNKNOWN))
     if name in ("functools.partial", "django.utils.functional.lazy") and isinstance(first, Function):
@@ -169,7 +182,7 @@ def inherited(
     if isinstance(bound, Instance) and (held := bases.called(walk, bound, name, args, at)) is not None:
         return held
     if isinstance(bound, Instance) and name == "get_context_data":
-        return Mapping(UNKNOWN, tuple(keywords.items()))
+        return bases.context(walk, bound, keywords, at)
     return UNKNOWN
 
 

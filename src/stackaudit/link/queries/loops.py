@@ -142,11 +142,11 @@ def _behind(rows: Rows) -> Behind | None:
     if via is None or rows.cached or rows.asked:
         return None
     row, name = via.row, via.relation.name
+    around = row.loop.behind if row.loop is not None else None
+    if around is not None and (row.origin is None or row.origin == around.own):
+        return replace(around, own=rows.origin, path=(*around.path, *row.path, name))
     if row.origin is not None:
         return Behind(rows.origin, row.origin, (*row.path, name), row.model)
-    around = row.loop.behind if row.loop is not None else None
-    if around is not None:
-        return replace(around, own=rows.origin, path=(*around.path, *row.path, name))
     return Behind(rows.origin, None, (name,), row.model)
 
 

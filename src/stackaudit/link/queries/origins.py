@@ -9,6 +9,8 @@ from stackaudit.link.models.model import Model
 from stackaudit.model.source import Place
 
 NO_LOOPS: frozenset[Loop] = frozenset()
+MODEL = "model"
+"""`Origin.by` of the rows that a view shows because it names a model; its `where` is the view."""
 GIVEN = "given"
 """`Origin.by` of rows behind one row that another function asked for: other callers may hand over other rows."""
 COMBINED = "combined"

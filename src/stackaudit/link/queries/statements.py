@@ -7,7 +7,18 @@ from typing import Any
 
 from stackaudit.facts import python as py
 from stackaudit.link.modules import Symbol
-from stackaudit.link.queries import access, branches, calls, comparisons, expressions, guards, loops, memos, repeating
+from stackaudit.link.queries import (
+    access,
+    branches,
+    calls,
+    comparisons,
+    containers,
+    expressions,
+    guards,
+    loops,
+    memos,
+    repeating,
+)
 from stackaudit.link.queries.joining import decided, join
 from stackaudit.link.queries.loading import Load
 from stackaudit.link.queries.origins import Loop
@@ -18,6 +29,7 @@ from stackaudit.link.queries.values import (
     Const,
     Function,
     Instance,
+    Mapping,
     ModuleRef,
     Other,
     Related,
@@ -109,6 +121,8 @@ def _augmented(walk: Walk, stmt: py.AugAssign) -> None:
         loops.store(walk, stmt.target, grown)
     elif stmt.op == "|" and isinstance(held, Rows):
         return
+    elif stmt.op == "|" and isinstance(held, Mapping):
+        loops.store(walk, stmt.target, containers.merged(held, value))
     elif isinstance(stmt.target, py.Name):
         walk.frame.env[stmt.target.id] = walk.unknown(held, value)
 
