@@ -9,7 +9,7 @@ from stackaudit.link.admin import Admins
 from stackaudit.link.classes import SourceClass
 from stackaudit.link.models.model import Model, keyword
 from stackaudit.link.modules import SourceModule, dotted
-from stackaudit.link.queries import bases, calls, signals
+from stackaudit.link.queries import bases, calls, decorating, signals
 from stackaudit.link.queries.loading import SOMEWHERE, Load
 from stackaudit.link.queries.values import UNKNOWN, ClassRef, Function, Instance, Manager, Row, Rows, Value
 from stackaudit.link.queries.walk import Walk
@@ -34,6 +34,10 @@ def walk_all(walk: Walk) -> None:
                 made = calls.call(
                     walk, Function(module, node, bound, owner), (), given, (module, node), node.name, is_entry=True
                 )
+                around = decorating.of_function(walk, Function(module, node, bound, owner)).around
+                if around is not None:
+                    args = (bound,) if bound is not None else ()
+                    calls.call(walk, around, args, {}, (module, node), node.name, is_entry=True)
                 if isinstance(made, Function) and made.closure is not None and isinstance(made.node, py.FunctionDef):
                     # a decorator, or middleware written as a function: what it returns is called by others
                     calls.call(walk, made, (), {}, (made.module, made.node), made.node.name, is_entry=True)

@@ -160,6 +160,8 @@ def _call(walk: Walk, node: py.Call) -> Value:
     at = walk.at(node)
     if isinstance(func, py.Name) and func.id == "super":
         return _super(walk)
+    if isinstance(func, py.Attribute) and func.attr == "sort" and node.keywords:
+        return builtin.sort(walk, node, func)
     called = evaluate(walk, func)
     if type(called) is Other:
         return _call_outside(walk, node, called, at)
@@ -265,7 +267,7 @@ def _added(left: Seq | Rows, right: Seq | Rows) -> Value:
 
 def _boolop(walk: Walk, node: py.BoolOp) -> Value:
     left = _tested(walk, node.left)
-    certain = isinstance(left, Other) or (isinstance(left, Const) and comparisons.is_told(walk, node.left))
+    certain = isinstance(left, Other) or (isinstance(left, Const) and comparisons.is_told(walk, node.left, left.value))
     holds = decided(left) if certain else None
     if holds is (node.op == "or"):
         return left  # the other side is never asked

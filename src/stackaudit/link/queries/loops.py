@@ -100,6 +100,7 @@ def bound_of(value: Value) -> str:
 
 def enter(walk: Walk, value: Value, at: At, text: str = "the loop", bounded: str = "") -> tuple[Value, Loop]:
     """Begin a loop over a value: its query runs, and each turn is handed an element. `leave` ends it."""
+    value = itself_or_given(walk, value, at)
     if isinstance(value, (Related, Manager)):
         value = calls.base_rows(walk, value)
     if isinstance(value, Mapping) and value.get("@paginator") is not None:
@@ -132,6 +133,12 @@ def enter(walk: Walk, value: Value, at: At, text: str = "the loop", bounded: str
     if isinstance(value, Other) and isinstance(element, Other) and not element.name:
         element = replace(element, name=ELEMENT)
     return element, loop
+
+
+def itself_or_given(walk: Walk, value: Value, at: At) -> Value:
+    """What `for` goes through: of an object what its `__iter__()` gives, where that is known."""
+    given = calls.special(walk, value, "__iter__", at) if isinstance(value, Instance) else None
+    return given if isinstance(given, (Rows, Seq, Related, Manager)) else value
 
 
 def _behind(rows: Rows) -> Behind | None:

@@ -133,6 +133,7 @@ class Walk:
         self.area = "orm"
         self.shielded = 0
         self.isolated = 0
+        self.later = 0  # how many calls of functions that run after the code around them are being walked
         self.brief: py.Expr | None = None
         """The generator that is gone through until one turn decides, while it is walked."""
         self.spent = 0
@@ -181,7 +182,7 @@ class Walk:
         self.loops.clear()
         self.reached.clear()
         self.left.clear()
-        self.guard = self.shielded = self.isolated = 0
+        self.guard = self.shielded = self.isolated = self.later = 0
 
     def setting(self, name: str, path: str = "") -> AnyValue:
         """A setting of the project; with `path` only what the file there sets."""
