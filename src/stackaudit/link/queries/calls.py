@@ -223,7 +223,7 @@ def call(
     if len(walk.frames) > MAX_DEPTH or walk.spent > BUDGET or _is_repeated(walk, node):
         return Other(loops)
     active = frozenset([loop for loop in walk.loops if not loop.bounded]) if walk.loops else NO_LOOPS
-    if not active and len(walk.frames) > QUIET_DEPTH:
+    if not active and len(walk.frames) > QUIET_DEPTH and not _is_question(node):
         return Other(loops)  # no loop repeats what happens here, and what comes back from so deep is rarely rows
     env = bind(walk, function, args, keywords, is_entry)
     if active and _is_far(walk, function.bound, env, active):
@@ -255,6 +255,14 @@ def call(
             result = returned(walk, frame, node)
     result = varying(result, loops & frozenset(walk.loops)) if not matters(result) else result
     return asked.answered(walk, frame, result)
+
+
+def _is_question(node: py.FunctionDef | py.Lambda) -> bool:
+    """Whether a function only compares what it is given: its answer decides what is asked around the call."""
+    if not isinstance(node, py.FunctionDef) or len(node.body) > 2:
+        return False
+    last = node.body[-1]
+    return isinstance(last, py.Return) and isinstance(last.value, py.Compare)
 
 
 def _is_repeated(walk: Walk, node: py.FunctionDef | py.Lambda) -> bool:

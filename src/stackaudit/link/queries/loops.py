@@ -169,7 +169,14 @@ def _called(walk: Walk, value: Value, at: At) -> tuple[str, Place] | None:
     found = walk.record.called.get(node)
     if found is None and not (isinstance(node.func, py.Attribute) and node.func.attr in _GIVING):
         return None  # the page of a paginator stands for rows, too
+    owner = walk.frame.owner
+    if found is not None and owner is not None and isinstance(node.func, py.Attribute):
+        own = owner.find(node.func.attr)
+        if own is not None and own.node is not found[1]:
+            return None  # a class that derives from this one gives the rows: others give rows of other models here
     returned = [stmt.value for stmt in _returns(found[1])] if found is not None else []
+    if found is not None and not returned:
+        return None  # another class gives the rows, or a decorator does
     kept = [walk.kept.get(item) if item is not None else None for item in returned]
     if not all(isinstance(item, (Rows, Manager)) and not getattr(item, "evaluated", False) for item in kept):
         return None

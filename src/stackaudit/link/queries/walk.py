@@ -133,7 +133,7 @@ class Walk:
         self.area = "orm"
         self.shielded = 0
         self.isolated = 0
-        self.later = 0  # how many calls of functions that run after the code around them are being walked
+        self.later = 0  # calls being walked that run after the code around them
         self.brief: py.Expr | None = None
         """The generator that is gone through until one turn decides, while it is walked."""
         self.spent = 0
