@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 import re
+from functools import cache
 from pathlib import Path
 
 import pytest
 
 from tests.link.queries import oracle
 
-PROGRAM = (Path(__file__).parent / "project" / "sites.py").read_text(encoding="utf-8")
-NAMES = re.findall(r"^def ((?:grows|flat)_\w+)\(", PROGRAM, re.MULTILINE)
+PROGRAMS = {
+    name: (Path(__file__).parent / "project" / f"{name}.py").read_text(encoding="utf-8") for name in ("sites", "handed")
+}
+SITES = [
+    (program, name)
+    for program, text in PROGRAMS.items()
+    for name in re.findall(r"^def ((?:grows|flat)_\w+)\(", text, re.MULTILINE)
+]
+said = cache(oracle.verdicts)
 
 
-@pytest.fixture(scope="module")
-def said() -> dict[str, str]:
-    return oracle.verdicts(PROGRAM)
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_site(name: str, said: dict[str, str]) -> None:
-    measured = oracle.grows(PROGRAM, name)
+@pytest.mark.parametrize(("program", "name"), SITES)
+def test_site(program: str, name: str) -> None:
+    measured = oracle.grows(PROGRAMS[program], name)
     assert measured == name.startswith("grows_"), "the label is wrong"
-    assert said.get(name, "pass") == ("fail" if measured else "pass")
+    assert said(PROGRAMS[program]).get(name, "pass") == ("fail" if measured else "pass")

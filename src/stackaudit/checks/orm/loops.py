@@ -258,9 +258,17 @@ def _behind_conditions(events: list[Event]) -> list[Event]:
 
 
 def _of_one_origin(events: list[Event]) -> list[Event]:
-    """The events whose paths begin at the queryset that a fix names, where there are such."""
+    """The events whose paths begin at the queryset that a fix names, where there are such, and at rows of one model."""
     named = next((event.origin for event in events if event.origin is not None), None)
-    return [event for event in events if event.origin == named and leads(event)] if named else events
+    if named is None:
+        return events
+    return [
+        event
+        for event in events
+        if event.origin == named
+        and event.origin.model is named.model
+        and leads(event)  # not of `model.objects` of others
+    ]
 
 
 def _cause(loops: Loops, turns: Turns, site: Site, events: list[Event], otherwise: str = "") -> str:

@@ -20,7 +20,7 @@ class Key(Struct, frozen=True, cache_hash=True):
     """A call: of a function, on what it is bound to, with its arguments by name.
 
     Where the function stands in another one, `closure` is the frame of that; `running` are the loops, where an argument
-    changes with one, and `shielded` says that nothing counts which it asks for.
+    changes with one, `shielded` says that nothing counts which it asks for, and `later` that the caller does not wait.
     """
 
     node: py.FunctionDef | py.Lambda
@@ -29,6 +29,7 @@ class Key(Struct, frozen=True, cache_hash=True):
     closure: Frame | None
     running: tuple[Loop, ...]
     shielded: bool
+    later: bool
 
 
 class Standing(Struct, frozen=True, cache_hash=True):
@@ -117,7 +118,7 @@ def _alike(key: Key) -> Key | None:
         return None
     state = Standing(own.cls, own.loops, own.made, tuple(own.attributes.items()))
     env = tuple([(name, None if value is own else value) for name, value in key.env])
-    return Key(key.node, state, env, key.closure, key.running, key.shielded)
+    return Key(key.node, state, env, key.closure, key.running, key.shielded, key.later)
 
 
 def _is_free(value: Value) -> bool:

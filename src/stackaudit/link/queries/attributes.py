@@ -8,7 +8,8 @@ from stackaudit.facts import python as py
 from stackaudit.link.classes import Member, SourceClass
 from stackaudit.link.models.contrib import PAGES, TAG
 from stackaudit.link.modules import SETTINGS, Symbol, dotted
-from stackaudit.link.queries import access, bases, calls, expressions, statements
+from stackaudit.link.queries import access, bases, callbacks, calls, expressions, statements
+from stackaudit.link.queries.joining import choice_of
 from stackaudit.link.queries.loading import REQUEST_USER, SOMEWHERE
 from stackaudit.link.queries.table import MANAGER_ONLY, method
 from stackaudit.link.queries.values import (
@@ -16,6 +17,7 @@ from stackaudit.link.queries.values import (
     META,
     STATE,
     UNKNOWN,
+    Choice,
     ClassRef,
     Const,
     Function,
@@ -148,6 +150,8 @@ def attribute(walk: Walk, value: Value, name: str, at: At) -> Value:
             return of_symbol(walk, walk.modules.member(value.module, name))
         case ClassRef():
             return _of_class(walk, value, name, at)
+        case Choice(options=options):
+            return choice_of([attribute(walk, option, name, at) for option in options])
         case Manager() | Rows() | Related():
             return _of_rows(walk, value, name, at)
         case Super():
@@ -181,7 +185,8 @@ def _of_other(walk: Walk, value: Other, name: str) -> Value:
     if value.name == "@request" and name == "user":
         user = walk.models.user
         return Row(user, REQUEST_USER, None, (), None, value.loops) if user else UNKNOWN
-    return Other(value.loops, f"{value.name}.{name}" if value.name[0] != "@" else "")
+    is_named = value.name[0] != "@" or value.name == callbacks.POOL
+    return Other(value.loops, f"{value.name}.{name}" if is_named else "")
 
 
 def _is_model_name(name: str) -> bool:

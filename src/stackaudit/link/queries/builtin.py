@@ -5,7 +5,7 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from stackaudit.facts import python as py
-from stackaudit.link.queries import access, attached, calls, expressions, loops, rows
+from stackaudit.link.queries import access, attached, callbacks, calls, expressions, loops, rows
 from stackaudit.link.queries.comparisons import is_instance, lacks
 from stackaudit.link.queries.joining import decided, join
 from stackaudit.link.queries.values import (
@@ -28,7 +28,7 @@ from stackaudit.link.queries.walk import At, Walk
 # Called with a function that is asked once for each element; the function is walked inside the loop.
 LAZY_ARGUMENTS = frozenset({
     "builtins.map", "builtins.filter", "builtins.sorted", "builtins.min", "builtins.max", "itertools.groupby",
-    "itertools.filterfalse", "itertools.takewhile", "itertools.dropwhile", "functools.reduce",
+    "itertools.filterfalse", "itertools.takewhile", "itertools.dropwhile", "functools.reduce", callbacks.POOL_MAP,
 })  # fmt: skip
 BRIEF = frozenset({"builtins.any", "builtins.all"})
 """What goes through a generator until one turn decides."""
@@ -49,6 +49,7 @@ _READ = frozenset({"builtins.list", "builtins.tuple", "builtins.set", "builtins.
 
 def loaded(walk: Walk, value: Value, at: At) -> Value:
     """`value` as something that was gone through: a queryset is loaded."""
+    value = loops.itself_or_given(walk, value, at)
     if isinstance(value, (Related, Manager)):
         value = calls.base_rows(walk, value)
     if isinstance(value, Rows):
@@ -211,7 +212,7 @@ def with_function(walk: Walk, name: str, node: py.Call) -> Value:
     element, loop = loops.enter(walk, held, walk.at(source), f"{last}()")
     result: Value = UNKNOWN
     if not isinstance(asked, (Other, Const)) or (isinstance(asked, Other) and asked.name.startswith(ATTRGETTER)):
-        result = calls.apply(walk, asked, (element,), {}, at)
+        result = calls.apply(walk, asked, (UNKNOWN, element) if last == "reduce" else (element,), {}, at)
     elif isinstance(asked, Other) and asked.name == "builtins.str":
         access.as_text(walk, element, at)
     loops.leave(walk)
@@ -223,6 +224,12 @@ def with_function(walk: Walk, name: str, node: py.Call) -> Value:
     if last in ("min", "max"):
         return loops.one_of(walk, held, Const(0))
     return held
+
+
+def sort(walk: Walk, node: py.Call, func: py.Attribute) -> Value:
+    """`rows.sort(key=…)`: the key is asked of each element."""
+    with_function(walk, "list.sort", replace(node, args=(func.value,)))
+    return Const(None)
 
 
 def evaluated(walk: Walk, held: Value) -> Value:

@@ -12,6 +12,7 @@ from stackaudit.link.queries import (
     answers,
     batches,
     containers,
+    decorating,
     expressions,
     known,
     loops,
@@ -28,13 +29,14 @@ from stackaudit.link.queries.attributes import (
     member,
     of_symbol,
 )
-from stackaudit.link.queries.joining import all_loops, join, matters, varying
+from stackaudit.link.queries.joining import all_loops, choice_of, join, matters, varying
 from stackaudit.link.queries.loading import NEW, NOTHING, SOMEWHERE, Load
 from stackaudit.link.queries.origins import NO_LOOPS, Loop
 from stackaudit.link.queries.values import (
     ELEMENT,
     SMALL,
     UNKNOWN,
+    Choice,
     ClassRef,
     Const,
     Function,
@@ -43,6 +45,7 @@ from stackaudit.link.queries.values import (
     Mapping,
     Method,
     Other,
+    Partial,
     Related,
     Row,
     Rows,
@@ -117,11 +120,29 @@ def apply(
             return construct(walk, value, args, keywords, at)
         case Other():
             return known.external(walk, value.name, args, keywords, at)
+        case Choice():
+            is_one = type(value.options[0]) is Function and all(loop.bounded for loop in walk.loops)
+            if is_one:  # which one runs matters to the rows of a loop alone
+                return apply(walk, value.options[0], args, keywords, at, text)
+            walk.guard += 1
+            given = [apply(walk, option, args, keywords, at, text) for option in value.options]
+            walk.guard -= 1
+            return choice_of(given)
+        case Partial():
+            return apply(walk, value.function, (*value.args, *args), {**dict(value.keywords), **keywords}, at, text)
         case Instance():
             found = value.cls.find("__call__")
             return apply(walk, member(walk, value, found, at), args, keywords, at) if found is not None else UNKNOWN
         case _:
             return walk.unknown(value, *args, *keywords.values())
+
+
+def special(walk: Walk, value: Value, name: str, at: At) -> Value | None:
+    """What `__iter__()` and the like give where the class of an object defines it; None for all else."""
+    found = value.cls.find(name) if isinstance(value, Instance) else None
+    if found is None or not isinstance(found.node, py.FunctionDef):
+        return None
+    return apply(walk, member(walk, value, found, at), (), {}, at)
 
 
 def _subclasses(walk: Walk, value: ClassRef) -> Value:
@@ -191,11 +212,20 @@ def call(
     node = function.node
     if isinstance(at, tuple) and isinstance(node, py.FunctionDef):
         walk.record.called.setdefault(at[1], (function.module, node))
+    if isinstance(node, py.FunctionDef) and node.decorators and not is_entry:
+        own = () if function.bound is None else (function.bound,)
+        if function.bare and function.owner is not None and not own and args:
+            function, args = replace(function, bound=args[0]), args[1:]
+        made = decorating.of_function(walk, function)
+        if made.around is not None:
+            return call(walk, made.around, (*own, *args), keywords, at, text)
+        if made.beside is not None and walk.repeating(all_loops((*own, *args))) is not None:
+            call(walk, made.beside, (*own, *args), keywords, at, text)
     loops = function.loops | all_loops(args) | all_loops(keywords.values())
     if len(walk.frames) > MAX_DEPTH or walk.spent > BUDGET or _is_repeated(walk, node):
         return Other(loops)
     active = frozenset([loop for loop in walk.loops if not loop.bounded]) if walk.loops else NO_LOOPS
-    if not active and len(walk.frames) > QUIET_DEPTH:
+    if not active and len(walk.frames) > QUIET_DEPTH and not _is_question(node):
         return Other(loops)  # no loop repeats what happens here, and what comes back from so deep is rarely rows
     env = bind(walk, function, args, keywords, is_entry)
     if active and _is_far(walk, function.bound, env, active):
@@ -203,7 +233,7 @@ def call(
     env = {name: settled(value, active) for name, value in env.items()}
     bound = settled(function.bound, active) if function.bound is not None else None
     running = tuple(walk.loops) if matters_any(env) else ()
-    key = answers.Key(node, bound, tuple(env.items()), function.closure, running, walk.shielded > 0)
+    key = answers.Key(node, bound, tuple(env.items()), function.closure, running, walk.shielded > 0, walk.later > 0)
     known_answer = answers.recalled(walk, key)
     if known_answer is not None:
         return answers.again(walk, node, known_answer)
@@ -227,6 +257,14 @@ def call(
             result = returned(walk, frame, node)
     result = varying(result, loops & frozenset(walk.loops)) if not matters(result) else result
     return asked.answered(walk, frame, result)
+
+
+def _is_question(node: py.FunctionDef | py.Lambda) -> bool:
+    """Whether a function only compares what it is given: its answer decides what is asked around the call."""
+    if not isinstance(node, py.FunctionDef) or len(node.body) > 2:
+        return False
+    last = node.body[-1]
+    return isinstance(last, py.Return) and isinstance(last.value, py.Compare)
 
 
 def _is_repeated(walk: Walk, node: py.FunctionDef | py.Lambda) -> bool:
@@ -309,12 +347,22 @@ def bind(
         else:
             default: Value = UNKNOWN
             if param.default is not None:
-                default = expressions.constant(walk, function.module, param.default)
+                default = _default(walk, function, param.default)
                 if isinstance(default, Const) and is_entry:
                     small = type(default.value) is int and 0 <= default.value <= loops.FEW
                     default = Other(name=SMALL) if small else UNKNOWN
             env[param.name] = _declared(walk, function, param, default)
     return env
+
+
+def _default(walk: Walk, function: Function, default: py.Expr) -> Value:
+    """The default of a parameter: of a function inside another one a name of that, as in `lambda row=row: …`."""
+    frame: Frame | None = function.closure
+    while frame is not None and isinstance(default, py.Name):
+        if default.id in frame.env:
+            return frame.env[default.id]
+        frame = frame.closure
+    return expressions.constant(walk, function.module, default)
 
 
 def _declared(walk: Walk, function: Function, param: py.Param, value: Value) -> Value:

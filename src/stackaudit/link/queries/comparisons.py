@@ -58,10 +58,15 @@ def _is_written(node: py.Expr) -> bool:
     return isinstance(node, py.Constant) or name.isupper()
 
 
-def is_told(walk: Walk, test: py.Expr) -> bool:
-    """Whether a condition that came out as a constant is one on a parameter: `flag`, `not flag`, `kind == "new"`."""
+def is_told(walk: Walk, test: py.Expr, value: object) -> bool:
+    """Whether a condition that came out as a constant is one on a parameter: `flag`, `not flag`, `kind == "new"`.
+
+    A function that answers True or False was told by what it was called with.
+    """
     while isinstance(test, py.UnaryOp) and test.op == "not":
         test = test.operand
+    if isinstance(test, py.Call):
+        return type(value) is bool
     return is_parameter(walk, test.left if isinstance(test, py.Compare) else test)
 
 

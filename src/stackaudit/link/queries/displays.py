@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 from stackaudit.facts import python as py
-from stackaudit.link.queries import builtin, expressions, loops
+from stackaudit.link.queries import builtin, expressions, loops, spelled
 from stackaudit.link.queries.joining import join, matters
 from stackaudit.link.queries.origins import NO_LOOPS, Loop
 from stackaudit.link.queries.source import text_of
-from stackaudit.link.queries.values import ELEMENT, UNKNOWN, Const, Mapping, Other, Seq, Value
+from stackaudit.link.queries.values import ELEMENT, UNKNOWN, ClassRef, Const, Mapping, Other, Seq, Value
 from stackaudit.link.queries.walk import Walk
 
 
@@ -51,6 +52,8 @@ def dictionary(walk: Walk, node: py.Dict) -> Value:
         name = expressions.evaluate(walk, key)
         if isinstance(name, Const):
             items.append((name.value, value))
+        elif isinstance(name, ClassRef):
+            items.append((name, value))
         else:
             element, names = join(element, value), join(names, name)
     return Mapping(element, tuple(items), names)
@@ -59,34 +62,57 @@ def dictionary(walk: Walk, node: py.Dict) -> Value:
 def comprehension(walk: Walk, node: py.Comp) -> Value:
     """A comprehension or generator: its loops run in the order in which they are written."""
     frame = walk.frame
-    saved = dict(frame.env)
-    until = int(walk.brief is node and node.kind == "generator")
-    opened = 0
-    bounded = ""
-    batch: frozenset[Loop] = NO_LOOPS
-    for index, generator in enumerate(node.generators):
-        source = expressions.iterable(walk, generator.iter)
-        if index == 0 and isinstance(source, Other) and source.name == ELEMENT:
-            batch = source.loops
-        if index == 0:
-            saved.update({k: v for k, v in frame.env.items() if k in saved})
-        text = f"for {text_of(generator.target, 30)} in {text_of(generator.iter, 50)}"
-        element, loop = loops.enter(walk, source, walk.at(generator.iter), text)
-        opened += 1
-        bounded = bounded or loop.bounded
-        loops.assign(walk, generator.target, element)
-        for test in generator.ifs:
-            expressions.truth(walk, test)
-            walk.guard += 1
-    walk.guard += until
-    element = expressions.evaluate(walk, node.element)
-    value = expressions.evaluate(walk, node.value) if node.kind == "dict" else UNKNOWN
-    walk.guard -= until + sum(len(generator.ifs) for generator in node.generators)
-    for _ in range(opened):
-        loops.leave(walk)
-    frame.env = saved
+    going = _Going(walk, node, dict(frame.env))
+    element, value = going.through(0)
+    frame.env = going.saved
     if node.kind == "dict":
         return Mapping(value, (), element, frozenset(walk.loops) & (element.loops | value.loops))
-    outer = frozenset(walk.loops) & element.loops - batch  # what goes through a batch is made once for all of it
+    outer = frozenset(walk.loops) & element.loops - going.batch  # what goes through a batch is made once for all of it
     chosen = any(generator.ifs for generator in node.generators)
-    return Seq(element, None, outer, bounded if not matters(element) or bounded else "", chosen=chosen)
+    bounded = going.bounded if not matters(element) or going.bounded else ""
+    return Seq(element, None, outer, bounded, chosen=chosen)
+
+
+@dataclass
+class _Going:
+    """A comprehension that is gone through; `saved` are the names around it."""
+
+    walk: Walk
+    node: py.Comp
+    saved: dict[str, Value]
+    bounded: str = ""
+    batch: frozenset[Loop] = NO_LOOPS
+
+    def through(self, index: int) -> tuple[Value, Value]:
+        """The elements (and the values of a dictionary) that the loops from `index` on make."""
+        walk, node = self.walk, self.node
+        if index == len(node.generators):
+            until = int(walk.brief is node and node.kind == "generator")
+            walk.guard += until
+            element = expressions.evaluate(walk, node.element)
+            value = expressions.evaluate(walk, node.value) if node.kind == "dict" else UNKNOWN
+            walk.guard -= until
+            return element, value
+        generator = node.generators[index]
+        source = expressions.iterable(walk, generator.iter)
+        if index == 0:
+            if isinstance(source, Other) and source.name == ELEMENT:
+                self.batch = source.loops
+            self.saved.update({k: v for k, v in walk.frame.env.items() if k in self.saved})
+        text = f"for {text_of(generator.target, 30)} in {text_of(generator.iter, 50)}"
+        given, loop = loops.enter(walk, source, walk.at(generator.iter), text)
+        self.bounded = self.bounded or loop.bounded
+        made: list[tuple[Value, Value]] = []
+        body = [part for part in (*generator.ifs, node.element, node.value) if part is not None]
+        for item in spelled.elements(generator.target, source, body) or (given,):
+            loops.assign(walk, generator.target, item)
+            for test in generator.ifs:
+                expressions.truth(walk, test)
+                walk.guard += 1
+            made.append(self.through(index + 1))
+            walk.guard -= len(generator.ifs)
+        loops.leave(walk)
+        element, value = made[0]
+        for other in made[1:]:
+            element, value = join(element, other[0]), join(value, other[1])
+        return element, value

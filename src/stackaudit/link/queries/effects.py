@@ -30,14 +30,16 @@ def is_request(name: str) -> bool:
 
 def met(walk: Walk, name: str, at: At) -> None:
     """Take note of a call of something outside the repository, by its dotted name."""
-    if name.startswith(_OUTSIDE):
+    if name.startswith(_OUTSIDE) and not walk.later:
         if isinstance(at, tuple):
             walk.record.outside[at[1]] = name
         done(walk)
 
 
 def done(walk: Walk) -> None:
-    """Every running loop, and every function on the way, does work outside the database."""
+    """Every running loop, and every function on the way, works outside the database; what runs later is none of it."""
+    if walk.later:
+        return
     walk.record.working.update(loop.place for loop in walk.loops if not loop.bounded)
     walk.record.workers.update(frame.node for frame in walk.frames if frame.node is not None)
 

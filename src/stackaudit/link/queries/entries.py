@@ -10,7 +10,7 @@ from stackaudit.link.classes import SourceClass
 from stackaudit.link.models import Models
 from stackaudit.link.models.model import Model, keyword
 from stackaudit.link.modules import SourceModule, dotted
-from stackaudit.link.queries import bases, calls, signals
+from stackaudit.link.queries import bases, calls, decorating, signals
 from stackaudit.link.queries.loading import SOMEWHERE, Load
 from stackaudit.link.queries.overriding import Inherited
 from stackaudit.link.queries.values import UNKNOWN, ClassRef, Function, Instance, Manager, Row, Rows, Value
@@ -54,6 +54,10 @@ def _enter(walk: Walk, function: Function, given: dict[str, Value]) -> None:
     assert isinstance(node, py.FunctionDef)
     try:
         made = calls.call(walk, function, (), given, (module, node), node.name, is_entry=True)
+        around = decorating.of_function(walk, function).around
+        if around is not None:
+            args = (function.bound,) if function.bound is not None else ()
+            calls.call(walk, around, args, {}, (module, node), node.name, is_entry=True)
         if isinstance(made, Function) and made.closure is not None and isinstance(made.node, py.FunctionDef):
             # a decorator, or middleware written as a function: what it returns is called by others
             calls.call(walk, made, (), {}, (made.module, made.node), made.node.name, is_entry=True)

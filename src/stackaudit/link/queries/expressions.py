@@ -162,7 +162,7 @@ def _call(walk: Walk, node: py.Call) -> Value:
         return _super(walk)
     called = evaluate(walk, func)
     if type(called) is not Function and type(func) is py.Attribute and func.attr == "sort" and node.keywords:
-        return builtin.with_function(walk, "sort", replace(node, args=(func.value,)))
+        return builtin.sort(walk, node, func)
     if type(called) is Other:
         return _call_outside(walk, node, called, at)
     args, keywords = _arguments(walk, node)
@@ -269,7 +269,7 @@ def _added(left: Seq | Rows, right: Seq | Rows) -> Value:
 
 def _boolop(walk: Walk, node: py.BoolOp) -> Value:
     left = _tested(walk, node.left)
-    certain = isinstance(left, Other) or (isinstance(left, Const) and comparisons.is_told(walk, node.left))
+    certain = isinstance(left, Other) or (isinstance(left, Const) and comparisons.is_told(walk, node.left, left.value))
     holds = decided(left) if certain else None
     if holds is (node.op == "or"):
         return left  # the other side is never asked

@@ -14,11 +14,16 @@ from stackaudit.link.queries.values import (
     ORM,
     TEMPLATES,
     UNKNOWN,
+    Choice,
+    ClassRef,
     Const,
+    Function,
     Instance,
     Manager,
     Mapping,
+    Method,
     Other,
+    Partial,
     Related,
     Row,
     Rows,
@@ -67,6 +72,10 @@ def matters(value: Value) -> bool:
         return matters(value.element) or any(matters(item) for item in value.items or ())
     if isinstance(value, Mapping):
         return matters(value.element) or any(matters(item) for _, item in value.items)
+    if isinstance(value, Choice):
+        return any(matters(item) for item in value.options)
+    if isinstance(value, Partial):
+        return any(matters(item) for item in (*value.args, *(item for _, item in value.keywords)))
     return isinstance(value, Instance) and bool(value.attributes)
 
 
@@ -182,6 +191,26 @@ def join(one: Value, other: Value) -> Value:
     return varying(one if rank[0] >= rank[1] else other, loops)
 
 
+_CALLED = (Choice, ClassRef, Function, Instance, Manager, Method, Partial)
+_OPTIONS = 8
+"""Of so many functions or classes each is followed."""
+
+
+def choice_of(values: Iterable[Value]) -> Value:
+    """One of several values: a choice where all of them can be called, else what they have in common."""
+    options = list(dict.fromkeys(item for value in values for item in _options(value)))
+    if len(options) > 1 and len(options) <= _OPTIONS and all(isinstance(item, _CALLED) for item in options):
+        return Choice(tuple(options), all_loops(options))
+    found = options[0] if options else UNKNOWN
+    for item in options[1:]:
+        found = join(found, item)
+    return found
+
+
+def _options(value: Value) -> tuple[Value, ...]:
+    return value.options if isinstance(value, Choice) else (value,)
+
+
 def turned(value: Value, loop: Loop, running: frozenset[Loop] = NO_LOOPS) -> Value:
     """`value` as another one on each turn of `loop`: rows that came from a loop come from this one now.
 
@@ -209,6 +238,10 @@ def turned(value: Value, loop: Loop, running: frozenset[Loop] = NO_LOOPS) -> Val
         held = tuple((key, turned(item, loop, running)) for key, item in value.items)
         element, key = turned(value.element, loop, running), turned(value.key, loop, running)
         return replace(value, element=element, items=held, key=key, loops=loops)
+    if isinstance(value, Partial):
+        args = tuple(turned(item, loop, running) for item in value.args)
+        named = tuple((name, turned(item, loop, running)) for name, item in value.keywords)
+        return replace(value, args=args, keywords=named, loops=loops)
     return replace(value, loops=loops)
 
 
@@ -248,6 +281,8 @@ def any_of(held: Mapping) -> Value:
     if held.element != UNKNOWN or not held.items:
         return held.element
     found = held.items[0][1]
+    if len(held.items) > 1 and all(isinstance(value, _CALLED) for _, value in held.items):
+        return choice_of(value for _, value in held.items)
     for _, value in held.items:
         if type(value) is not type(found) or getattr(value, "model", None) is not getattr(found, "model", None):
             return held.element

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from stackaudit.facts import python as py
 from stackaudit.link.modules import SETTINGS, SourceModule, dotted
-from stackaudit.link.queries import access, bases, builtin, calls, effects, rows
+from stackaudit.link.queries import access, bases, builtin, callbacks, calls, effects, rows
 from stackaudit.link.queries.loading import Load
 from stackaudit.link.queries.values import (
     FORMS,
@@ -16,6 +16,7 @@ from stackaudit.link.queries.values import (
     Manager,
     Mapping,
     Other,
+    Partial,
     PrefetchRef,
     Row,
     Rows,
@@ -42,7 +43,7 @@ _QUERYSETS = ("QuerySet", "BaseManager", "Manager", "RelatedManager", "ManyRelat
 
 def _is_callable(value: Value) -> bool:
     """Whether a value is a function: of the repository, or one of the builtins."""
-    return isinstance(value, Function) or (isinstance(value, Other) and value.name.startswith("builtins."))
+    return isinstance(value, (Function, Partial)) or (isinstance(value, Other) and value.name.startswith("builtins."))
 
 
 def external(walk: Walk, name: str, args: tuple[Value, ...], keywords: dict[str, Value], at: At) -> Value:
@@ -104,8 +105,10 @@ def external(walk: Walk, name: str, args: tuple[Value, ...], keywords: dict[str,
         return builtin.of_builtin(walk, "builtins.dict", "dict", first, args, keywords, at, unknown)
     if name == "collections.defaultdict":
         return Mapping(Seq(UNKNOWN))
-    if name in ("functools.partial", "django.utils.functional.lazy") and isinstance(first, Function):
+    if name == "django.utils.functional.lazy" and isinstance(first, Function):
         return first
+    if (handed := callbacks.of_call(walk, name, args, keywords, at)) is not None:
+        return handed
     if last in ("sync_to_async", "async_to_sync", "database_sync_to_async") and _is_callable(first):
         return first
     if last == "cursor" and "connection" in name:

@@ -100,10 +100,9 @@ def bound_of(value: Value) -> str:
 
 def enter(walk: Walk, value: Value, at: At, text: str = "the loop", bounded: str = "") -> tuple[Value, Loop]:
     """Begin a loop over a value: its query runs, and each turn is handed an element. `leave` ends it."""
+    value = itself_or_given(walk, value, at)
     if isinstance(value, (Related, Manager)):
         value = calls.base_rows(walk, value)
-    if isinstance(value, Instance) and (found := value.cls.find("__iter__")) is not None:
-        value = calls.apply(walk, calls.member(walk, value, found, at), (), {}, at)
     if isinstance(value, Mapping) and value.get("@paginator") is not None:
         value = Seq(containers.page_of(walk, value, at), None, value.loops, "pages")
     called = _called(walk, value, at)
@@ -136,6 +135,12 @@ def enter(walk: Walk, value: Value, at: At, text: str = "the loop", bounded: str
     return element, loop
 
 
+def itself_or_given(walk: Walk, value: Value, at: At) -> Value:
+    """What `for` goes through: of an object what its `__iter__()` gives, where that is known."""
+    given = calls.special(walk, value, "__iter__", at) if isinstance(value, Instance) else None
+    return given if isinstance(given, (Rows, Seq, Related, Manager)) else value
+
+
 def _behind(rows: Rows) -> Behind | None:
     """Whose relation rows come from, where a prefetch of it would load them."""
     via = rows.via
@@ -157,9 +162,6 @@ def _called(walk: Walk, value: Value, at: At) -> tuple[str, Place] | None:
     rows for each class.
     """
     node = at[1] if isinstance(at, tuple) else None
-    own = walk.frames[-1].bound if walk.frames else None
-    if isinstance(own, Instance) and walk.frames[-1].owner is not own.cls:
-        return None
     if not isinstance(value, Rows) or not isinstance(node, py.Call) or value.evaluated or value.streamed:
         return None
     origin = value.origin
@@ -168,7 +170,14 @@ def _called(walk: Walk, value: Value, at: At) -> tuple[str, Place] | None:
     found = walk.record.called.get(node)
     if found is None and not (isinstance(node.func, py.Attribute) and node.func.attr in _GIVING):
         return None  # the page of a paginator stands for rows, too
+    owner = walk.frame.owner
+    if found is not None and owner is not None and isinstance(node.func, py.Attribute):
+        own = owner.find(node.func.attr)
+        if own is not None and own.node is not found[1]:
+            return None  # a class that derives from this one gives the rows: others give rows of other models here
     returned = [stmt.value for stmt in _returns(found[1])] if found is not None else []
+    if found is not None and not returned:
+        return None  # another class gives the rows, or a decorator does
     kept = [walk.kept.get(item) if item is not None else None for item in returned]
     if not all(isinstance(item, (Rows, Manager)) and not getattr(item, "evaluated", False) for item in kept):
         return None

@@ -318,6 +318,8 @@ def _row_method(walk: Walk, row: Row, name: str, args: tuple[Value, ...], at: At
         _written(walk, row, name, row.model, at, row.loops)
         if name in SAVES:
             access.saved(walk, row)
+    elif name == "full_clean":
+        calls.apply(walk, calls.attribute(walk, row, "clean", at), (), {}, at)
     elif name in ("refresh_from_db", "arefresh_from_db"):
         access.ask(walk, Rows(row.model, loops=row.loops), at, name)
         if not args:

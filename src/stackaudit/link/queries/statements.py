@@ -38,7 +38,7 @@ from stackaudit.link.queries.values import (
     Seq,
     Value,
 )
-from stackaudit.link.queries.walk import Walk
+from stackaudit.link.queries.walk import At, Walk
 
 
 def block(walk: Walk, body: Iterable[py.Stmt]) -> bool:
@@ -88,11 +88,17 @@ def _raise(walk: Walk, stmt: py.Raise) -> bool:
 
 def _with(walk: Walk, stmt: py.With) -> bool:
     for item in stmt.items:
-        value = expressions.evaluate(walk, item.value)
+        value = entered(walk, expressions.evaluate(walk, item.value), walk.at(item.value))
         if item.target is not None:
             handed = loops.element_of(value) if isinstance(value, Seq) else value  # what a @contextmanager yields
             loops.assign(walk, item.target, handed)
     return block(walk, stmt.body)
+
+
+def entered(walk: Walk, value: Value, at: At) -> Value:
+    """What `with value` hands out: what `__enter__()` gives, where a class of the repository defines it."""
+    made = calls.special(walk, value, "__enter__", at)
+    return value if made is None or made == UNKNOWN else made
 
 
 def _function(walk: Walk, stmt: py.FunctionDef) -> bool:

@@ -164,13 +164,33 @@ class ClassRef(Struct, frozen=True, cache_hash=True):
 
 
 class Function(Struct, frozen=True, cache_hash=True):
-    """A function or a bound method. `owner` is the class whose body holds it; `closure` the frame it was made in."""
+    """A function or a bound method. `owner` is the class whose body holds it; `closure` the frame it was made in.
+
+    `bare` says that its decorators are not asked: it is what they are given.
+    """
 
     module: SourceModule
     node: py.FunctionDef | py.Lambda
     bound: Value | None = None
     owner: SourceClass | None = None
     closure: Any = None
+    loops: frozenset[Loop] = NO_LOOPS
+    bare: bool = False
+
+
+class Partial(Struct, frozen=True, cache_hash=True):
+    """`partial(function, *args, **keywords)`."""
+
+    function: Value
+    args: tuple[Value, ...] = ()
+    keywords: tuple[tuple[str, Value], ...] = ()
+    loops: frozenset[Loop] = NO_LOOPS
+
+
+class Choice(Struct, frozen=True, cache_hash=True):
+    """One of several functions, classes or objects: which one, only running the code tells."""
+
+    options: tuple[Value, ...]
     loops: frozenset[Loop] = NO_LOOPS
 
 
@@ -217,6 +237,6 @@ class PrefetchRef(Struct, frozen=True, cache_hash=True):
 
 Value: TypeAlias = (
     Other | Const | Row | Rows | Manager | Related | Seq | Mapping | ClassRef | Function | Method | Instance | Super
-    | ModuleRef | PrefetchRef
+    | ModuleRef | PrefetchRef | Partial | Choice
 )  # fmt: skip
 ORM = (Row, Rows, Manager, Related)

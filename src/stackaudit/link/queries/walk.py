@@ -134,6 +134,7 @@ class Walk:
         self.area = "orm"
         self.shielded = 0
         self.isolated = 0
+        self.later = 0  # calls being walked that run after the code around them
         self.brief: py.Expr | None = None
         """The generator that is gone through until one turn decides, while it is walked."""
         self.spent = 0
@@ -182,7 +183,7 @@ class Walk:
         self.loops.clear()
         self.reached.clear()
         self.left.clear()
-        self.guard = self.shielded = self.isolated = 0
+        self.guard = self.shielded = self.isolated = self.later = 0
 
     def setting(self, name: str, path: str = "") -> AnyValue:
         """A setting of the project; with `path` only what the file there sets."""
