@@ -11,7 +11,6 @@ from stackaudit.link.classes import SourceClass
 from stackaudit.link.models.model import Model
 from stackaudit.link.pages import walk as q
 from stackaudit.link.queries import bases, calls
-from stackaudit.link.queries.advice import MODEL
 from stackaudit.link.queries.bases import OF_ONE_ROW
 from stackaudit.link.queries.values import (
     UNKNOWN,
@@ -124,15 +123,10 @@ class Views:
         model = self.model(view, at)
         if model is None:
             return UNKNOWN
-        manager = default_manager(model)
-        rows = calls.base_rows(self.walk, manager)
         found = view.cls.find("model")
-        if found is not None and found.node is not None:
-            made = self.walk.origin((found.owner.module, found.node), MODEL, rows)
-            return replace(
-                rows, origin=replace(made, text=f"{model.name}.{manager.name}.all()", where=view.cls.name, refined=None)
-            )
-        return rows
+        if found is not None:
+            return bases.of_model(self.walk, view, found, model)
+        return calls.base_rows(self.walk, default_manager(model))
 
     def context(self, view: Instance, kind: Kind, keywords: dict[str, Value], at: At) -> Mapping:
         """`get_context_data()` of Django's mixins."""

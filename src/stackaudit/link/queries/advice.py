@@ -11,7 +11,7 @@ from stackaudit.link.models.model import Model
 from stackaudit.link.queries.annotations import annotated, annotation, numbers, unnumbered, used
 from stackaudit.link.queries.events import Event
 from stackaudit.link.queries.lookups import is_joined, lookups, quoted
-from stackaudit.link.queries.origins import HOOKS, UNCHUNKED, Origin
+from stackaudit.link.queries.origins import HOOKS, INHERITED, UNCHUNKED, Origin
 from stackaudit.link.queries.reading import (
     TextOf,
     is_narrowed,
@@ -70,7 +70,7 @@ def apart(events: Iterable[Event]) -> list[Event]:
 
 def _own(event: Event, models: dict[Place, set[str]]) -> Event:
     own = event.origin
-    while own is not None and len(models[own.place]) > 1:
+    while own is not None and (own.by == INHERITED or len(models[own.place]) > 1):
         own = own.refined
     if event.origin is None or own is event.origin:
         return event
@@ -220,7 +220,7 @@ def _is_fetched(origin: Origin) -> bool:
 
 def _is_single(origin: Origin) -> bool:
     """Whether an expression gives a row, or is no queryset that anything could be appended to."""
-    return _is_fetched(origin) or _SHORTCUT.match(origin.text) is not None
+    return origin.by == MODEL or _is_fetched(origin) or _SHORTCUT.match(origin.text) is not None
 
 
 def _appended(origin: Origin | None, calls: str, source: str, then: str = "") -> str:

@@ -13,10 +13,11 @@ from typing import Literal, TypeAlias
 from msgspec.structs import replace
 
 from stackaudit.facts import python as py
-from stackaudit.link.classes import SourceClass
+from stackaudit.link.classes import Member, SourceClass
 from stackaudit.link.models.model import Model, keyword
 from stackaudit.link.modules import dotted
 from stackaudit.link.queries import calls, expressions
+from stackaudit.link.queries.advice import MODEL
 from stackaudit.link.queries.loading import SOMEWHERE, Load
 from stackaudit.link.queries.origins import Origin
 from stackaudit.link.queries.values import (
@@ -54,6 +55,8 @@ OF_ONE_ROW = frozenset({
     "DetailView", "BaseDetailView", "SingleObjectMixin", "UpdateView", "DeleteView", "DateDetailView",
 })  # fmt: skip
 """Django's generic views of one row."""
+_OF_MANY_ROWS = frozenset({"ListView", "BaseListView", "MultipleObjectMixin"})
+"""Django's generic views of many rows."""
 _ADMIN = frozenset({
     "delete_model", "formfield_for_foreignkey", "get_deleted_objects", "get_exclude", "get_fields", "get_fieldsets",
     "get_form", "get_formset_kwargs", "get_formsets_with_inlines", "get_inline_instances", "get_inlines",
@@ -114,6 +117,36 @@ def queryset(walk: Walk, view: Instance, at: At) -> Value | None:
     return calls.attribute(walk, view, "queryset", at)
 
 
+def context(walk: Walk, view: Instance, keywords: dict[str, Value], at: At) -> Mapping | None:
+    """The rows that a generic list view of Django puts into its context; None for any other class.
+
+    https://docs.djangoproject.com/en/stable/ref/class-based-views/mixins-multiple-object/
+    """
+    if not any(base.rpartition(".")[2] in _OF_MANY_ROWS for base in view.cls.externals):
+        return None
+    rows: Value | None = view.attributes.get("object_list") or _rows(walk, view, at, is_own=True)
+    if not isinstance(rows, Rows):
+        return None
+    named = view.cls.find("model")
+    if all(view.cls.find(name) is None for name in ("queryset", "get_queryset")) and named is not None and rows.model:
+        rows = of_model(walk, view, named, rows.model)
+    if view.cls.find("paginate_by") is not None:
+        size = walk.number(calls.attribute(walk, view, "paginate_by", at))
+        rows = replace(rows, limited=True, page=size or rows.page)
+    return Mapping(UNKNOWN, (("object_list", rows), ("page_obj", rows), *keywords.items()))
+
+
+def of_model(walk: Walk, view: Instance, named: Member, model: Model) -> Rows:
+    """All rows of the model that a view names, where nothing else says which rows it shows."""
+    manager = default_manager(model)
+    rows = calls.base_rows(walk, manager)
+    made = walk.origin((named.owner.module, named.node), MODEL, rows) if named.node is not None else None
+    if made is None:
+        return rows
+    text = f"{model.name}.{manager.name}.all()"
+    return replace(rows, origin=replace(made, text=text, where=view.cls.name, refined=None))
+
+
 def given(walk: Walk, cls: SourceClass, node: py.FunctionDef, admins: dict[SourceClass, Model]) -> dict[str, Value]:
     """What the framework hands to a method that it calls itself, by the names of its parameters.
 
@@ -130,6 +163,7 @@ def given(walk: Walk, cls: SourceClass, node: py.FunctionDef, admins: dict[Sourc
         if "queryset" in names and len(names) == _OF_ACTION and not node.name.startswith(_STOCK):
             found["queryset"] = _selected(walk, cls, node, model)
     elif kind == "view":
+        found["context"] = context(walk, own, {}, at) if node.name == "render_to_response" else None
         found["form"] = _made(walk, own, "form_class", at) if "form" in names else None
         found["serializer"] = _made(walk, own, "serializer_class", at) if "serializer" in names else None
         if "instance" in names and node.name == "perform_destroy":
@@ -137,7 +171,7 @@ def given(walk: Walk, cls: SourceClass, node: py.FunctionDef, admins: dict[Sourc
     elif kind == "serializer":
         found["validated_data"] = _valid(walk, own, at) if "validated_data" in names else None
         found["instance"] = _row(walk, own, at) if "instance" in names and node.name == "update" else None
-    return {name: value for name, value in found.items() if value is not None}
+    return {name: value for name, value in found.items() if value is not None and name in names}
 
 
 def _selected(walk: Walk, cls: SourceClass, node: py.FunctionDef, model: Model) -> Value:

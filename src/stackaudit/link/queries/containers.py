@@ -42,9 +42,7 @@ def of_container(
         return receiver if name == "copy" else Other(receiver.loops)
     if isinstance(receiver, Const) and isinstance(receiver.value, str):
         if name == "join" and args:
-            source = args[0]
-            element = loops.element_of(source)
-            access.as_text(walk, element, at)
+            access.as_text(walk, loops.element_of(builtin.loaded(walk, args[0], at)), at)
         elif name == "format":
             for arg in (*args, *keywords.values()):
                 access.as_text(walk, arg, at)

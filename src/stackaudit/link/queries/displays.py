@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from stackaudit.facts import python as py
-from stackaudit.link.queries import builtin, expressions, loops
+from stackaudit.link.queries import builtin, expressions, loops, spelled
 from stackaudit.link.queries.joining import join, matters
 from stackaudit.link.queries.origins import NO_LOOPS, Loop
 from stackaudit.link.queries.source import text_of
@@ -64,6 +64,7 @@ def comprehension(walk: Walk, node: py.Comp) -> Value:
     opened = 0
     bounded = ""
     batch: frozenset[Loop] = NO_LOOPS
+    several: tuple[Value, ...] = ()
     for index, generator in enumerate(node.generators):
         source = expressions.iterable(walk, generator.iter)
         if index == 0 and isinstance(source, Other) and source.name == ELEMENT:
@@ -74,17 +75,31 @@ def comprehension(walk: Walk, node: py.Comp) -> Value:
         element, loop = loops.enter(walk, source, walk.at(generator.iter), text)
         opened += 1
         bounded = bounded or loop.bounded
+        if generator is node.generators[-1] and not generator.ifs:
+            several = spelled.items(generator.target, [part for part in (node.element, node.value) if part], source)
         loops.assign(walk, generator.target, element)
         for test in generator.ifs:
             expressions.truth(walk, test)
             walk.guard += 1
     walk.guard += until
-    element = expressions.evaluate(walk, node.element)
-    value = expressions.evaluate(walk, node.value) if node.kind == "dict" else UNKNOWN
+    made: list[tuple[Value, Value]] = []
+    for item in several or (UNKNOWN,):
+        if several:
+            loops.assign(walk, node.generators[-1].target, item)
+        element = expressions.evaluate(walk, node.element)
+        made.append((element, expressions.evaluate(walk, node.value) if node.kind == "dict" else UNKNOWN))
+    element, value = made[0]
     walk.guard -= until + sum(len(generator.ifs) for generator in node.generators)
     for _ in range(opened):
         loops.leave(walk)
     frame.env = saved
+    named = tuple((key.value, held) for key, held in made if isinstance(key, Const))
+    if several and opened == 1 and node.kind == "dict" and len(named) == len(made):
+        return Mapping(UNKNOWN, named)
+    if several and opened == 1 and node.kind != "dict":
+        return Seq(UNKNOWN, tuple(held for held, _ in made), frozenset(walk.loops) & made[0][0].loops)
+    for again, held in made[1:]:
+        element, value = join(element, again), join(value, held)
     if node.kind == "dict":
         return Mapping(value, (), element, frozenset(walk.loops) & (element.loops | value.loops))
     outer = frozenset(walk.loops) & element.loops - batch  # what goes through a batch is made once for all of it

@@ -6,13 +6,17 @@ from collections.abc import Iterator
 
 from stackaudit.facts import python as py
 from stackaudit.link.admin import Admins
-from stackaudit.link.classes import SourceClass
+from stackaudit.link.classes import Member, SourceClass
 from stackaudit.link.models.model import Model, keyword
 from stackaudit.link.modules import SourceModule, dotted
+from stackaudit.link.nodes import nodes
 from stackaudit.link.queries import bases, calls, signals
 from stackaudit.link.queries.loading import SOMEWHERE, Load
 from stackaudit.link.queries.values import UNKNOWN, ClassRef, Function, Instance, Manager, Row, Rows, Value
 from stackaudit.link.queries.walk import Walk
+
+_SERVES = ("get", "post", "put", "patch", "delete", "list", "retrieve", "handle", "run")
+"""What Django, REST framework and Celery call on views, commands and tasks."""
 
 
 def walk_all(walk: Walk) -> None:
@@ -22,23 +26,26 @@ def walk_all(walk: Walk) -> None:
     senders = signals.connected_by_hand(walk.models)
     admins = {admin.cls: admin.model for admin in Admins(walk.models) if admin.model is not None}
     for module in walk.modules:
-        for node, owner in functions(walk, module):
-            bound = _bound(walk, owner, node, managers) if owner is not None else None
+        for node, owner, cls in _entries(walk, module):
+            bound = _bound(walk, cls, node, managers) if cls is not None else None
             walk.spent = 0
-            if owner is None:
+            walk.served = cls if cls is not owner else None
+            if cls is None or owner is None:
                 sent = senders.get(node)
                 given = _received(walk, module, node) if node.decorators else _instance(node, sent) if sent else {}
             else:
-                given = bases.given(walk, owner, node, admins)
+                given = bases.given(walk, cls, node, admins)
+            home = owner.module if owner is not None else module
             try:
                 made = calls.call(
-                    walk, Function(module, node, bound, owner), (), given, (module, node), node.name, is_entry=True
+                    walk, Function(home, node, bound, owner), (), given, (home, node), node.name, is_entry=True
                 )
                 if isinstance(made, Function) and made.closure is not None and isinstance(made.node, py.FunctionDef):
                     # a decorator, or middleware written as a function: what it returns is called by others
                     calls.call(walk, made, (), {}, (made.module, made.node), made.node.name, is_entry=True)
             except RecursionError:
                 walk.restart()  # nested deeper than can be followed: nothing is said of this function
+    walk.served = None
 
 
 def functions(walk: Walk, module: SourceModule) -> Iterator[tuple[py.FunctionDef, SourceClass | None]]:
@@ -51,6 +58,47 @@ def functions(walk: Walk, module: SourceModule) -> Iterator[tuple[py.FunctionDef
             elif isinstance(node, py.ClassDef):
                 cls = walk.classes.build(module, node)
                 yield from _methods(walk, cls)
+
+
+def _entries(
+    walk: Walk, module: SourceModule
+) -> Iterator[tuple[py.FunctionDef, SourceClass | None, SourceClass | None]]:
+    """`functions`, each with the class that defines it and the class of its object.
+
+    A view or a command often leaves `get()` or `handle()` to a base class of the repository, which calls what the
+    class itself defines: such a method is walked for each class that fills it in.
+    """
+    seen: set[SourceClass] = set()
+    for node, owner in functions(walk, module):
+        yield node, owner, owner
+        if owner is not None and owner not in seen:
+            seen.add(owner)
+            for found in _left_to_bases(walk, owner):
+                if isinstance(found.node, py.FunctionDef):
+                    yield found.node, found.owner, owner
+
+
+def _left_to_bases(walk: Walk, cls: SourceClass) -> Iterator[Member]:
+    """The methods that serve and that a class has of its bases, where these ask for something that it defines."""
+    for name in _SERVES if len(cls.mro) > 1 else ():
+        found = cls.find(name)
+        if found is None or found.owner is cls:
+            continue
+        index = cls.mro.index(found.owner)
+        asked = frozenset().union(*(_asks(walk, base) for base in cls.mro[index:] if isinstance(base, SourceClass)))
+        if any(not asked.isdisjoint(base.members) for base in cls.mro[:index] if isinstance(base, SourceClass)):
+            yield found
+
+
+def _asks(walk: Walk, cls: SourceClass) -> frozenset[str]:
+    """The names that the methods of a class ask of `self`."""
+    if cls not in walk.of_self:
+        walk.of_self[cls] = frozenset(
+            item.attr
+            for item in nodes(cls.node.body)
+            if type(item) is py.Attribute and type(item.value) is py.Name and item.value.id == "self"
+        )
+    return walk.of_self[cls]
 
 
 def from_url(node: py.FunctionDef) -> dict[str, Value]:

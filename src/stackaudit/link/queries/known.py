@@ -161,7 +161,7 @@ def inherited(
     if isinstance(bound, Instance) and (held := bases.called(walk, bound, name, args, at)) is not None:
         return held
     if isinstance(bound, Instance) and name == "get_context_data":
-        return Mapping(UNKNOWN, tuple(keywords.items()))
+        return bases.context(walk, bound, keywords, at) or Mapping(UNKNOWN, tuple(keywords.items()))
     return UNKNOWN
 
 

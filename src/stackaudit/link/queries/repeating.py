@@ -5,13 +5,10 @@ from __future__ import annotations
 from stackaudit.facts import python as py
 from stackaudit.link.modules import dotted
 from stackaudit.link.nodes import nodes
-from stackaudit.link.queries import expressions, loops, statements
+from stackaudit.link.queries import expressions, loops, spelled, statements
 from stackaudit.link.queries.source import text_of
-from stackaudit.link.queries.values import Const, Rows, Seq, Value
+from stackaudit.link.queries.values import Rows, Seq
 from stackaudit.link.queries.walk import Walk
-
-_SPELLED = 8
-"""A list of so many names that is written out is gone through name by name, where attributes are read by them."""
 
 
 def of_for(walk: Walk, stmt: py.For) -> None:
@@ -26,28 +23,13 @@ def of_for(walk: Walk, stmt: py.For) -> None:
     walk.isolated = 0
     frame = walk.frame
     before = dict(frame.env)
-    for item in _spelled(stmt, value) or (element,):
+    for item in spelled.items(stmt.target, stmt.body, value) or (element,):
         loops.assign(walk, stmt.target, item)
         statements.block(walk, stmt.body)
     loops.leave(walk)
     walk.isolated = isolated
     frame.env = statements.merged(frame.env, before)
     statements.block(walk, stmt.orelse)
-
-
-def _spelled(stmt: py.For, value: Value) -> tuple[Value, ...]:
-    """The names of `for name in ("author", "editor"): getattr(book, name)`, where each stands for something else."""
-    items = value.items if isinstance(value, Seq) else None
-    if not items or len(items) > _SPELLED or not isinstance(stmt.target, py.Name):
-        return ()
-    if not all(isinstance(item, Const) and isinstance(item.value, str) for item in items):
-        return ()
-    by_name = any(
-        isinstance(node, py.Call) and dotted(node.func) == "getattr" and len(node.args) > 1
-        and isinstance(node.args[1], py.Name) and node.args[1].id == stmt.target.id
-        for node in nodes(stmt.body)
-    )  # fmt: skip
-    return items if by_name else ()
 
 
 def _bound(stmt: py.For) -> str:
