@@ -15,8 +15,8 @@ from stackaudit.link.queries.loading import SOMEWHERE, Load
 from stackaudit.link.queries.values import UNKNOWN, ClassRef, Function, Instance, Manager, Row, Rows, Value
 from stackaudit.link.queries.walk import Walk
 
-_SERVES = ("get", "post", "put", "patch", "delete", "list", "retrieve", "handle", "run")
-"""What Django, REST framework and Celery call on views, commands and tasks."""
+_SERVES = ("get", "post", "put", "patch", "delete", "handle", "run")
+"""What Django and Celery call on views, commands and tasks; the actions of viewsets are walked with their serializers."""
 
 
 def walk_all(walk: Walk) -> None:
