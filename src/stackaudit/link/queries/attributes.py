@@ -8,7 +8,7 @@ from stackaudit.facts import python as py
 from stackaudit.link.classes import Member, SourceClass
 from stackaudit.link.models.contrib import PAGES
 from stackaudit.link.modules import Symbol, dotted
-from stackaudit.link.queries import access, bases, calls, expressions, statements
+from stackaudit.link.queries import access, bases, calls, expressions, schemas, statements
 from stackaudit.link.queries.loading import REQUEST_USER, SOMEWHERE
 from stackaudit.link.queries.table import MANAGER_ONLY, method
 from stackaudit.link.queries.values import (
@@ -225,6 +225,8 @@ def _of_class(walk: Walk, value: ClassRef, name: str, at: At) -> Value:
         if name == "__subclasses__":
             return Method(value, name)
         found = value.cls.find(name)
+        if found is None and name in schemas.MAKES and schemas.is_schema(value.cls):
+            return Method(value, name)
         if found is None and name == "_meta" and model is None:
             return _options(walk, value.cls, at)
         if found is None:

@@ -16,6 +16,7 @@ from stackaudit.link.queries import (
     known,
     loops,
     rows,
+    schemas,
     statements,
 )
 from stackaudit.link.queries.attributes import (
@@ -108,6 +109,10 @@ def apply(
                 if isinstance(made, Rows) and made.cls is None and isinstance(receiver, Rows):
                     return replace(made, cls=receiver.cls)
                 return made
+            if isinstance(receiver, ClassRef) and value.name in schemas.MAKES:
+                if isinstance(receiver.cls, SourceClass) and args and isinstance(args[0], Row):
+                    schemas.read(walk, receiver.cls, args[0], lambda _: at)
+                return UNKNOWN
             if isinstance(receiver, ClassRef):
                 return _subclasses(walk, receiver)
             return containers.of_container(walk, receiver, value.name, args, keywords, at)

@@ -33,7 +33,8 @@ def of_container(
             return Seq(receiver.key, None, receiver.loops)
         if name in ("get", "pop", "setdefault") and args:
             found = receiver.get(args[0].value) if isinstance(args[0], Const) else None
-            value = found if found is not None else loops.picked(walk, any_of(receiver), args[0])
+            other = receiver.element if isinstance(args[0], Const) else any_of(receiver)
+            value = found if found is not None else loops.picked(walk, other, args[0])
             return join(value, args[1]) if len(args) > 1 else value
         return receiver if name == "copy" else Other(receiver.loops)
     if isinstance(receiver, Seq):

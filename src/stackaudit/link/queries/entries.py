@@ -16,7 +16,7 @@ from stackaudit.link.queries.values import UNKNOWN, ClassRef, Function, Instance
 from stackaudit.link.queries.walk import Walk
 
 _SERVES = ("get", "post", "put", "patch", "delete", "handle", "run")
-"""What Django and Celery call on views, commands and tasks; the actions of viewsets are walked with their serializers."""
+"""What Django and Celery call on views, commands and tasks. Actions of viewsets are walked with their serializers."""
 
 
 def walk_all(walk: Walk) -> None:
