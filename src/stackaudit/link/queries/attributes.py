@@ -8,7 +8,7 @@ from stackaudit.facts import python as py
 from stackaudit.link.classes import Member, SourceClass
 from stackaudit.link.models.contrib import PAGES
 from stackaudit.link.modules import Symbol, dotted
-from stackaudit.link.queries import access, bases, calls, expressions, schemas, statements
+from stackaudit.link.queries import access, bases, calls, expressions, registries, schemas, statements
 from stackaudit.link.queries.loading import REQUEST_USER, SOMEWHERE
 from stackaudit.link.queries.table import MANAGER_ONLY, method
 from stackaudit.link.queries.values import (
@@ -125,6 +125,8 @@ def of_symbol(walk: Walk, symbol: Symbol | None) -> Value:
         name = symbol.name.rpartition(".")[2]
         if name.isupper() and value == UNKNOWN and isinstance(walk.setting(name, symbol.module.path), Known):
             return Other(name=f"{SETTINGS}{name}")
+        if isinstance(value, Mapping) and not value.items and isinstance(symbol.node, py.Dict):
+            value = replace(value, items=registries.entries(walk, symbol.node))
         bound = symbol.module.names.get(name, ())
         return UNKNOWN if isinstance(value, Const) and len(bound) != 1 else value
     return UNKNOWN

@@ -9,7 +9,7 @@ from stackaudit.link.queries import builtin, expressions, loops, spelled
 from stackaudit.link.queries.joining import join, matters
 from stackaudit.link.queries.origins import NO_LOOPS, Loop
 from stackaudit.link.queries.source import text_of
-from stackaudit.link.queries.values import ELEMENT, UNKNOWN, Const, Mapping, Other, Seq, Value
+from stackaudit.link.queries.values import ELEMENT, UNKNOWN, ClassRef, Const, Mapping, Other, Seq, Value, key_of
 from stackaudit.link.queries.walk import Walk
 
 
@@ -49,8 +49,9 @@ def dictionary(walk: Walk, node: py.Dict) -> Value:
                 element = join(element, value.element)
             continue
         name = expressions.evaluate(walk, key)
-        if isinstance(name, Const):
-            items.append((name.value, value))
+        if isinstance(name, (Const, ClassRef)):
+            items.append((key_of(name), value))
+            names = join(names, name) if isinstance(name, ClassRef) else names
         else:
             element, names = join(element, value), join(names, name)
     return Mapping(element, tuple(items), names)

@@ -157,6 +157,8 @@ class Walk:
         self.signalled = Signalled()
         self.changed: set[tuple[Loop | None, str]] = set()
         """The relations of the rows of loops that a turn has written to."""
+        self.registered: dict[py.Node, tuple[tuple[Any, Value], ...]] | None = None
+        """What decorators of classes put into dictionaries, once it was asked for."""
         self.served: SourceClass | None = None
         """The class for which a method of one of its bases is walked."""
         self.of_self: dict[SourceClass, frozenset[str]] = {}
