@@ -18,6 +18,7 @@ from stackaudit.link.queries import (
     rows,
     schemas,
     statements,
+    validation,
 )
 from stackaudit.link.queries.attributes import (
     MANAGER_BASES,
@@ -150,6 +151,8 @@ def construct(walk: Walk, value: ClassRef, args: tuple[Value, ...], keywords: di
             return Rows(model, cls=value.cls, loops=loops) if model is not None else UNKNOWN
         if walk.hooks is not None:
             walk.hooks.constructed(value.cls, args, keywords, at)
+        if "many" in keywords:
+            validation.of_many(walk, value.cls, keywords, at)
         active = frozenset(loop for loop in walk.loops if not loop.bounded)
         key: tuple[object, ...] | None = None
         if not loops & active:
