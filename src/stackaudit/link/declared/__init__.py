@@ -92,6 +92,12 @@ def _choices(lists: Lists, stack: Stack) -> Kind:
     return Choices(lists, stack.admin)
 
 
+def _operations(lists: Lists, stack: Stack) -> Kind:
+    from stackaudit.link.declared.schemas import Operations
+
+    return Operations(lists)
+
+
 _KINDS: tuple[tuple[tuple[str, ...], Callable[[Lists, Stack], Kind]], ...] = (
     (("django_tables2",), _tables),
     (("import_export",), _resources),
@@ -100,6 +106,7 @@ _KINDS: tuple[tuple[tuple[str, ...], Callable[[Lists, Stack], Kind]], ...] = (
     (("graphene_django",), _graphene),
     (("strawberry_django", "strawberry.django"), _strawberry),
     (("django.forms", "django_filters"), _choices),
+    (("ninja",), _operations),
 )
 
 

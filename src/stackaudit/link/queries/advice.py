@@ -11,7 +11,7 @@ from stackaudit.link.models.model import Model
 from stackaudit.link.queries.annotations import annotated, annotation, numbers, unnumbered, used
 from stackaudit.link.queries.events import Event
 from stackaudit.link.queries.lookups import is_joined, lookups, quoted
-from stackaudit.link.queries.origins import HOOKS, MODEL, UNCHUNKED, Origin
+from stackaudit.link.queries.origins import HOOKS, INHERITED, MODEL, UNCHUNKED, Origin
 from stackaudit.link.queries.reading import (
     TextOf,
     is_narrowed,
@@ -68,7 +68,7 @@ def apart(events: Iterable[Event]) -> list[Event]:
 
 def _own(event: Event, models: dict[Place, set[str]]) -> Event:
     own = event.origin
-    while own is not None and len(models[own.place]) > 1:
+    while own is not None and (own.by == INHERITED or len(models[own.place]) > 1):
         own = own.refined
     if event.origin is None or own is event.origin:
         return event

@@ -8,7 +8,7 @@ from stackaudit.facts import python as py
 from stackaudit.link.classes import Member, SourceClass
 from stackaudit.link.models.contrib import PAGES, TAG
 from stackaudit.link.modules import SETTINGS, Symbol, dotted
-from stackaudit.link.queries import access, bases, callbacks, calls, expressions, statements
+from stackaudit.link.queries import access, bases, callbacks, calls, expressions, registries, schemas, statements
 from stackaudit.link.queries.joining import choice_of
 from stackaudit.link.queries.loading import REQUEST_USER, SOMEWHERE
 from stackaudit.link.queries.table import MANAGER_ONLY, method
@@ -132,6 +132,8 @@ def of_symbol(walk: Walk, symbol: Symbol | None) -> Value:
         name = symbol.name.rpartition(".")[2]
         if name.isupper() and value == UNKNOWN and isinstance(walk.setting(name, symbol.module.path), Known):
             return Other(name=f"{SETTINGS}{name}")
+        if isinstance(value, Mapping) and not value.items and isinstance(symbol.node, py.Dict):
+            value = replace(value, items=registries.entries(walk, symbol.node))
         bound = symbol.module.names.get(name, ())
         return UNKNOWN if isinstance(value, Const) and len(bound) != 1 else value
     return UNKNOWN
@@ -239,6 +241,8 @@ def _of_class(walk: Walk, value: ClassRef, name: str, at: At) -> Value:
         if name == "__subclasses__":
             return Method(value, name)
         found = value.cls.find(name)
+        if found is None and name in schemas.MAKES and schemas.is_schema(value.cls):
+            return Method(value, name)
         if found is None and name == "_meta":
             return _options(walk, value.cls, at)
         if found is None:

@@ -145,7 +145,7 @@ def given(walk: Walk, cls: SourceClass, node: py.FunctionDef, admins: dict[Sourc
     elif kind == "serializer":
         found["validated_data"] = _valid(walk, own, at) if "validated_data" in names else None
         found["instance"] = _row(walk, own, at) if "instance" in names and node.name == "update" else None
-    return {name: value for name, value in found.items() if value is not None}
+    return {name: value for name, value in found.items() if value is not None and name in names}
 
 
 def context(walk: Walk, view: Instance, keywords: dict[str, Value], at: At) -> Mapping:
@@ -156,7 +156,10 @@ def context(walk: Walk, view: Instance, keywords: dict[str, Value], at: At) -> M
     items: dict[str, Value] = {}
     labels = {base.rpartition(".")[2] for base in view.cls.externals}
     if labels & OF_MANY:
-        rows = keywords.get("object_list") or _listed(walk, view, at)
+        rows = keywords.get("object_list") or view.attributes.get("object_list") or _listed(walk, view, at)
+        if isinstance(rows, Rows) and view.cls.find("paginate_by") is not None:
+            size = walk.number(calls.attribute(walk, view, "paginate_by", at))
+            rows = replace(rows, limited=True, page=size or rows.page)
         if isinstance(rows, Rows) and rows.model is not None:
             items = dict.fromkeys(("object_list", "page_obj", f"{rows.model.name.lower()}_list"), rows)
     elif labels & OF_ONE_ROW:

@@ -17,7 +17,9 @@ from stackaudit.link.queries import (
     known,
     loops,
     rows,
+    schemas,
     statements,
+    validation,
 )
 from stackaudit.link.queries.attributes import (
     MANAGER_BASES,
@@ -113,6 +115,10 @@ def apply(
                 if isinstance(made, Rows) and made.cls is None and isinstance(receiver, Rows):
                     return replace(made, cls=receiver.cls)
                 return made
+            if isinstance(receiver, ClassRef) and value.name in schemas.MAKES:
+                if isinstance(receiver.cls, SourceClass) and args and isinstance(args[0], Row):
+                    schemas.read(walk, receiver.cls, args[0], lambda _: at)
+                return UNKNOWN
             if isinstance(receiver, ClassRef):
                 return _subclasses(walk, receiver)
             return containers.of_container(walk, receiver, value.name, args, keywords, at)
@@ -168,6 +174,8 @@ def construct(walk: Walk, value: ClassRef, args: tuple[Value, ...], keywords: di
             return Rows(model, cls=value.cls, loops=loops) if model is not None else UNKNOWN
         if walk.hooks is not None:
             walk.hooks.constructed(value.cls, args, keywords, at)
+        if "many" in keywords:
+            validation.of_many(walk, value.cls, keywords, at)
         active = frozenset(loop for loop in walk.loops if not loop.bounded)
         key: tuple[object, ...] | None = None
         if not loops & active:

@@ -7,7 +7,19 @@ from msgspec.structs import replace
 from stackaudit.facts import python as py
 from stackaudit.link.queries import access, builtin, calls, loops
 from stackaudit.link.queries.joining import any_of, join
-from stackaudit.link.queries.values import UNKNOWN, ClassRef, Const, Mapping, Other, Related, Rows, Seq, Value
+from stackaudit.link.queries.values import (
+    UNKNOWN,
+    ClassRef,
+    Const,
+    Mapping,
+    Other,
+    Related,
+    Rows,
+    Seq,
+    Value,
+    key_of,
+    of_key,
+)
 from stackaudit.link.queries.walk import At, Walk
 
 
@@ -20,9 +32,7 @@ def of_container(
         if held is not None:
             return page_of(walk, receiver, at) if name in ("page", "get_page", "aget_page") else Other()
         if name == "items":
-            pairs = tuple(
-                Seq(UNKNOWN, (key if isinstance(key, ClassRef) else Const(key), value)) for key, value in receiver.items
-            )
+            pairs = tuple(Seq(UNKNOWN, (of_key(key), value)) for key, value in receiver.items)
             if pairs and receiver.element == UNKNOWN:
                 return Seq(UNKNOWN, pairs, receiver.loops)
             return Seq(Seq(UNKNOWN, (receiver.key, receiver.element)), None, receiver.loops)
@@ -34,9 +44,10 @@ def of_container(
         if name == "keys":
             return Seq(receiver.key, None, receiver.loops)
         if name in ("get", "pop", "setdefault") and args:
-            key = args[0].value if isinstance(args[0], Const) else args[0]
-            found = receiver.get(key) if isinstance(args[0], (Const, ClassRef)) else None
-            value = found if found is not None else loops.picked(walk, any_of(receiver), args[0])
+            is_told = isinstance(args[0], (Const, ClassRef))
+            found = receiver.get(key_of(args[0])) if is_told else None
+            other = receiver.element if isinstance(args[0], Const) else any_of(receiver)
+            value = found if found is not None else loops.picked(walk, other, args[0])
             return join(value, args[1]) if len(args) > 1 else value
         return receiver if name == "copy" else Other(receiver.loops)
     if isinstance(receiver, Seq):

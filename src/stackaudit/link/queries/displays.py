@@ -10,7 +10,7 @@ from stackaudit.link.queries import builtin, expressions, loops, spelled
 from stackaudit.link.queries.joining import join, matters
 from stackaudit.link.queries.origins import NO_LOOPS, Loop
 from stackaudit.link.queries.source import text_of
-from stackaudit.link.queries.values import ELEMENT, UNKNOWN, ClassRef, Const, Mapping, Other, Seq, Value
+from stackaudit.link.queries.values import ELEMENT, UNKNOWN, ClassRef, Const, Mapping, Other, Seq, Value, key_of
 from stackaudit.link.queries.walk import Walk
 
 
@@ -50,10 +50,9 @@ def dictionary(walk: Walk, node: py.Dict) -> Value:
                 element = join(element, value.element)
             continue
         name = expressions.evaluate(walk, key)
-        if isinstance(name, Const):
-            items.append((name.value, value))
-        elif isinstance(name, ClassRef):
-            items.append((name, value))
+        if isinstance(name, (Const, ClassRef)):
+            items.append((key_of(name), value))
+            names = join(names, name) if isinstance(name, ClassRef) else names
         else:
             element, names = join(element, value), join(names, name)
     return Mapping(element, tuple(items), names)
@@ -65,8 +64,13 @@ def comprehension(walk: Walk, node: py.Comp) -> Value:
     going = _Going(walk, node, dict(frame.env))
     element, value = going.through(0)
     frame.env = going.saved
+    named = tuple((key.value, held) for key, held in going.each if isinstance(key, Const))
+    if node.kind == "dict" and named and len(named) == len(going.each):
+        return Mapping(UNKNOWN, named)
     if node.kind == "dict":
         return Mapping(value, (), element, frozenset(walk.loops) & (element.loops | value.loops))
+    if going.each:
+        return Seq(UNKNOWN, tuple(held for held, _ in going.each), frozenset(walk.loops) & element.loops)
     outer = frozenset(walk.loops) & element.loops - going.batch  # what goes through a batch is made once for all of it
     chosen = any(generator.ifs for generator in node.generators)
     bounded = going.bounded if not matters(element) or going.bounded else ""
@@ -75,13 +79,17 @@ def comprehension(walk: Walk, node: py.Comp) -> Value:
 
 @dataclass
 class _Going:
-    """A comprehension that is gone through; `saved` are the names around it."""
+    """A comprehension that is gone through; `saved` are the names around it.
+
+    `each` is what it makes of each element of a list that is written out, where those are told apart.
+    """
 
     walk: Walk
     node: py.Comp
     saved: dict[str, Value]
     bounded: str = ""
     batch: frozenset[Loop] = NO_LOOPS
+    each: tuple[tuple[Value, Value], ...] = ()
 
     def through(self, index: int) -> tuple[Value, Value]:
         """The elements (and the values of a dictionary) that the loops from `index` on make."""
@@ -104,7 +112,8 @@ class _Going:
         self.bounded = self.bounded or loop.bounded
         made: list[tuple[Value, Value]] = []
         body = [part for part in (*generator.ifs, node.element, node.value) if part is not None]
-        for item in spelled.elements(generator.target, source, body) or (given,):
+        several = spelled.elements(generator.target, source, body)
+        for item in several or (given,):
             loops.assign(walk, generator.target, item)
             for test in generator.ifs:
                 expressions.truth(walk, test)
@@ -112,6 +121,8 @@ class _Going:
             made.append(self.through(index + 1))
             walk.guard -= len(generator.ifs)
         loops.leave(walk)
+        if several and len(node.generators) == 1 and not generator.ifs:
+            self.each = tuple(made)
         element, value = made[0]
         for other in made[1:]:
             element, value = join(element, other[0]), join(value, other[1])

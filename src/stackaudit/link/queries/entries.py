@@ -12,7 +12,7 @@ from stackaudit.link.models.model import Model, keyword
 from stackaudit.link.modules import SourceModule, dotted
 from stackaudit.link.queries import bases, calls, decorating, signals
 from stackaudit.link.queries.loading import SOMEWHERE, Load
-from stackaudit.link.queries.overriding import Inherited
+from stackaudit.link.queries.overriding import SERVES, Inherited
 from stackaudit.link.queries.values import UNKNOWN, ClassRef, Function, Instance, Manager, Row, Rows, Value
 from stackaudit.link.queries.walk import BUDGET, Walk
 
@@ -43,9 +43,11 @@ def walk_all(walk: Walk) -> None:
     told = [found for module in walk.modules for found in inherited.methods(module)]
     spent: dict[py.FunctionDef, int] = {}
     for cls, base, node in told:
-        walk.spent = spent.get(node, BUDGET - _SHARED)
+        walk.served = cls
+        walk.spent = 0 if node.name in SERVES else spent.get(node, BUDGET - _SHARED)
         _enter(walk, Function(base.module, node, Instance(cls), base), bases.given(walk, cls, node, admins))
         spent[node] = walk.spent
+    walk.served = None
 
 
 def _enter(walk: Walk, function: Function, given: dict[str, Value]) -> None:

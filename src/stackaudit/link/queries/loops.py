@@ -162,6 +162,8 @@ def _called(walk: Walk, value: Value, at: At) -> tuple[str, Place] | None:
     rows for each class.
     """
     node = at[1] if isinstance(at, tuple) else None
+    if walk.served is not None and walk.frame.owner is not walk.served:
+        return None  # a base class asks it of each class that derives from it
     if not isinstance(value, Rows) or not isinstance(node, py.Call) or value.evaluated or value.streamed:
         return None
     origin = value.origin

@@ -19,6 +19,8 @@ INDEX_QUERYSET = "index_queryset"
 """`Origin.by` of rows that a search index takes where its class does not define the method; `where` is the class."""
 GET_QUERYSET = "get_queryset"
 """`Origin.by` of rows that an export or another library takes where its class does not define the method."""
+INHERITED = "inherited"
+"""`Origin.by` of a queryset that a base class makes while it serves for another class, as it does for all of them."""
 HOOKS = (INDEX_QUERYSET, GET_QUERYSET)
 RAW = "raw"
 """`Origin.by` of rows that `raw()` asks for."""

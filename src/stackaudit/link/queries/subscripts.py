@@ -7,7 +7,7 @@ from msgspec.structs import replace
 from stackaudit.facts import python as py
 from stackaudit.link.queries import access, calls, expressions, loops, rows
 from stackaudit.link.queries.joining import any_of
-from stackaudit.link.queries.values import UNKNOWN, ClassRef, Const, Mapping, Related, Rows, Seq, Value
+from stackaudit.link.queries.values import UNKNOWN, ClassRef, Const, Mapping, Related, Rows, Seq, Value, key_of
 from stackaudit.link.queries.walk import At, Walk
 
 
@@ -46,7 +46,7 @@ def subscript(walk: Walk, node: py.Subscript) -> Value:
         return rows._one(made, taint, walk.at(node), walk, "[…]")
     if isinstance(value, Mapping):
         if isinstance(index, (Const, ClassRef)):
-            found = value.get(index.value if isinstance(index, Const) else index)
+            found = value.get(key_of(index))
             if found is not None:
                 return found
         return loops.picked(walk, any_of(value), index)

@@ -143,7 +143,7 @@ class Seq(Struct, frozen=True, cache_hash=True):
 
 
 class Mapping(Struct, frozen=True, cache_hash=True):
-    """A dictionary; `items` holds what stands under constant keys, `element` what stands under any other."""
+    """A dictionary; `items` holds what stands under constants and classes, `element` what under any other key."""
 
     element: Value
     items: tuple[tuple[Any, Value], ...] = ()
@@ -161,6 +161,18 @@ class ClassRef(Struct, frozen=True, cache_hash=True):
     cls: SourceClass | str
     model: Model | None = None
     loops: frozenset[Loop] = NO_LOOPS
+
+
+def key_of(value: Value) -> Any:
+    """What a value is as a key of `Mapping.items`: a constant, or a class; None for any other."""
+    if isinstance(value, ClassRef):
+        return ClassRef(value.cls, value.model)
+    return value.value if isinstance(value, Const) else None
+
+
+def of_key(key: Any) -> Value:
+    """A key of `Mapping.items` as a value."""
+    return key if isinstance(key, ClassRef) else Const(key)
 
 
 class Function(Struct, frozen=True, cache_hash=True):

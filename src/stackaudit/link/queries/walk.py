@@ -16,7 +16,7 @@ from stackaudit.link.models.model import Model, Relation
 from stackaudit.link.modules import SETTINGS, SourceModule
 from stackaudit.link.queries.events import Event, EventKind, Outcome, Reached, Record, reached
 from stackaudit.link.queries.joining import all_loops, either
-from stackaudit.link.queries.origins import GIVEN, Asking, Loop, Origin
+from stackaudit.link.queries.origins import GIVEN, INHERITED, Asking, Loop, Origin
 from stackaudit.link.queries.signals import Signalled
 from stackaudit.link.queries.source import text_of
 from stackaudit.link.queries.values import (
@@ -159,6 +159,10 @@ class Walk:
         self.signalled = Signalled()
         self.changed: set[tuple[Loop | None, str]] = set()
         """The relations of the rows of loops that a turn has written to."""
+        self.registered: dict[py.Node, tuple[tuple[Any, Value], ...]] | None = None
+        """What decorators of classes put into dictionaries, once it was asked for."""
+        self.served: SourceClass | None = None
+        """The class for which a method of one of its bases is walked."""
         self.hooks: Hooks | None = None
         self.anchors: Container[Place] = ()
         """Where what is served asks for each row: fields, columns, templates. A loop that a method of a row runs over
@@ -255,6 +259,9 @@ class Walk:
     def origin(self, at: At, by: str = "", rows: Rows | None = None) -> Origin:
         """The expression at a place as the origin of rows; `rows` are these rows with what they were made of."""
         text = text_of(at[1]) if not isinstance(at, Place) else ""
+        owner = self.frame.owner if self.served is not None and self.frames else None
+        if self.served is not None and owner is not None and owner is not self.served and owner in self.served.mro:
+            by = by or INHERITED
         made = Origin(place_of(at), text, self.where, by)
         if rows is None:
             return made

@@ -17,6 +17,7 @@ from stackaudit.link.models import Models
 from stackaudit.link.models.model import Model, Relation, keyword
 from stackaudit.link.modules import SourceModule, dotted
 from stackaudit.link.nodes import is_true, nodes
+from stackaudit.link.serializers.chosen import added, narrowed, of_call
 from stackaudit.model.source import Place
 
 FieldKind: TypeAlias = Literal["plain", "pk", "link", "string", "slug", "nested", "method", "custom", "unknown"]
@@ -104,6 +105,10 @@ class Serializers:
             shape = Shape(cls, model, cls.module.place(cls.node))
             self._shapes[cls] = shape
             shape.fields = list(self._fields(cls, shape, options))
+            for name, call, owner in added(cls):
+                if self._field_class(owner.module, call) is not None:
+                    made = list(self._one(name, call, owner))
+                    shape.fields = [item for item in shape.fields if item.name != name] + made
             if "list_serializer_class" in options:
                 node, module = options["list_serializer_class"]
                 shape.put = tuple(_put(self.classes.resolve(module, node)))
@@ -114,6 +119,18 @@ class Serializers:
         return self._shapes[cls]
 
     # Meta
+
+    def listed(self, cls: SourceClass, option: str) -> tuple[str, ...] | None:
+        """The names that an option of `Meta` lists; None where it has none, or they cannot be told."""
+        member = cls.find("Meta")
+        if member is None or not isinstance(member.node, py.ClassDef):
+            return None
+        meta = self.classes.build(member.owner.module, member.node, f"{member.owner.name}.Meta")
+        found = meta.find(option)
+        if found is None or not isinstance(found.node, py.Node):
+            return None
+        names = [value for value, _ in self._strings(found.node, found.owner.module)]  # type: ignore[arg-type]
+        return None if None in names else tuple(name for name in names if name is not None)
 
     def _meta(self, cls: SourceClass) -> tuple[Model | None, dict[str, tuple[py.Expr, SourceModule]]]:
         member = cls.find("Meta")
@@ -274,13 +291,13 @@ class Serializers:
         if label in ("ListField", "ListSerializer") and isinstance(child := keyword(call, "child"), py.Call):
             inner = self._field_class(module, child)
             if isinstance(inner, SourceClass) and self.is_serializer(inner):
-                yield replace(base, kind="nested", shape=self.shape(inner), many=True)
+                yield replace(base, kind="nested", shape=narrowed(self, self.shape(inner), of_call(child)), many=True)
             else:
                 yield base
             return
         if isinstance(cls, SourceClass) and self.is_serializer(cls):
             own = cls if cls.find("get_attribute") is not None else None
-            yield replace(base, kind="nested", shape=self.shape(cls), custom=own)
+            yield replace(base, kind="nested", shape=narrowed(self, self.shape(cls), of_call(call)), custom=own)
         elif isinstance(cls, str) and label.endswith("Serializer"):
             yield replace(base, kind="unknown", why=f"{label} is not defined in the repository")
         else:

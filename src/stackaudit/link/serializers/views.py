@@ -146,14 +146,24 @@ class _Chosen:
             if isinstance(stmt, py.Match):
                 for case in stmt.cases:
                     self.body(case.body, owner)
-            if isinstance(stmt, (py.Try, py.With)) and self.body(stmt.body, owner):
+            if isinstance(stmt, (py.Try, py.With)) and not self.is_missing(stmt) and self.body(stmt.body, owner):
                 return True
+            if isinstance(stmt, py.Try) and self.is_missing(stmt):
+                return any(self.body(handler.body, owner) for handler in stmt.handlers)
         return False
+
+    def is_missing(self, stmt: py.Stmt) -> bool:
+        """Whether `try: return self.serializer_classes[self.action]` finds nothing there."""
+        first = stmt.body[0] if isinstance(stmt, py.Try) and stmt.body else None
+        picked = self.picked(first.value) if isinstance(first, py.Return) else None
+        return picked is not None and picked[0] is None
 
     def decides(self, test: py.Expr) -> bool | None:
         """Whether a test on `self.action`, `self.detail` or the method holds, None where that cannot be told."""
         if isinstance(test, py.Attribute) and dotted(test) == "self.detail":
             return self.views.is_detail(self.view, self.action)
+        if isinstance(test, py.Name) and (picked := self.picked(test)) is not None:
+            return picked[0] is not None
         if isinstance(test, py.UnaryOp) and test.op == "not":
             inner = self.decides(test.operand)
             return None if inner is None else not inner
@@ -164,6 +174,9 @@ class _Chosen:
             return True if True in sides else False if sides == (False, False) else None
         if not isinstance(test, py.Compare) or len(test.ops) != 1:
             return None
+        picked = self.picked(test.left) if isinstance(test.left, py.Name) else None
+        if picked is not None and test.ops[0] in ("is", "is not") and _is_none(test.comparators[0]):
+            return (picked[0] is None) is (test.ops[0] == "is")
         subject = dotted(test.left)
         actual = {"self.action": self.action, "self.request.method": "GET"}.get(subject)
         other = test.comparators[0]
@@ -179,7 +192,38 @@ class _Chosen:
             return actual in values
         return actual not in values if test.ops[0] in ("!=", "not in") else None
 
+    def picked(self, value: py.Expr | None) -> tuple[py.Expr | None, SourceClass] | None:
+        """What a dictionary of the class holds for the action, with the class that writes it out.
+
+        `self.serializer_classes.get(self.action, default)` or `self.serializer_classes[self.action]`; no expression
+        where it holds nothing, None for anything else.
+        """
+        if isinstance(value, py.Name) and value.id in self.assigned:
+            value = self.assigned[value.id]
+        default: py.Expr | None = None
+        if isinstance(value, py.Call) and isinstance(value.func, py.Attribute) and value.func.attr == "get":
+            key, held = value.args[0] if value.args else None, value.func.value
+            default = value.args[1] if len(value.args) > 1 else None
+        elif isinstance(value, py.Subscript):
+            key, held = value.index, value.value
+        else:
+            return None
+        name = dotted(held).removeprefix("self.")
+        found = self.view.cls.find(name) if dotted(key) == "self.action" and dotted(held) == f"self.{name}" else None
+        if found is None or not isinstance(found.node, py.Dict):
+            return None
+        for entry, item in zip(found.node.keys, found.node.values, strict=True):
+            if not isinstance(entry, py.Constant):
+                return None
+            if entry.value == self.action:
+                return item, found.owner
+        return default, self.view.cls
+
     def returned(self, value: py.Expr | None, owner: SourceClass) -> None:
+        picked = self.picked(value.left if isinstance(value, py.BoolOp) and value.op == "or" else value)
+        if picked is not None:
+            is_there = picked[0] is not None
+            value, owner = picked if is_there else (value.right if isinstance(value, py.BoolOp) else None, owner)
         if isinstance(value, py.IfExp):
             known = self.decides(value.test)
             if known is not False:
@@ -210,6 +254,10 @@ class _Chosen:
                 self.shapes.append(shape)
         else:
             self.open = self.open or "get_serializer_class returns what cannot be told"
+
+
+def _is_none(node: py.Expr) -> bool:
+    return isinstance(node, py.Constant) and node.value is None
 
 
 def _is_of_api(cls: SourceClass) -> bool:

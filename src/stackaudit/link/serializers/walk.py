@@ -43,6 +43,7 @@ from stackaudit.link.queries.values import (
 )
 from stackaudit.link.queries.walk import At, Walk
 from stackaudit.link.serializers import SerialField, Serializers, Shape
+from stackaudit.link.serializers.chosen import ANY, TAKEN, narrowed
 from stackaudit.link.serializers.details import Details
 from stackaudit.link.serializers.pagination import page_size
 from stackaudit.link.serializers.views import ApiView, ApiViews
@@ -87,6 +88,8 @@ class ApiHooks(PageHooks):
         """A method of API views, and of the fields of their serializers."""
         view = self.api.by_class.get(instance.cls)
         if view is None:
+            if name == "to_representation" and self.api.serializers.is_serializer(instance.cls):
+                return Mapping(UNKNOWN)
             asked = self.api.writer.inherited_attribute(instance, args[0]) if name == "get_attribute" and args else None
             return asked if asked is not None else super().inherited(instance, name, args, keywords, at)
         if name == "get_queryset":
@@ -121,10 +124,12 @@ class ApiHooks(PageHooks):
         if held is None or not self.api.serializers.is_serializer(cls):
             return
         context = keywords.get("context", _NO_CONTEXT)
+        given = {name: _texts(value) for name, value in keywords.items() if name not in TAKEN and not _is_off(value)}
+        shape = narrowed(self.api.serializers, self.api.serializers.shape(cls), given)
         if _is_true(keywords.get("many")):
-            self.api.serialize(self.api.serializers.shape(cls), held, at, None, context)
+            self.api.serialize(shape, held, at, None, context)
         elif _only_shows(args, keywords):
-            self.api.details.shown(self.api.serializers.shape(cls), held, at, None, context)
+            self.api.details.shown(shape, held, at, None, context)
 
 
 class Api:
@@ -280,6 +285,17 @@ def _action(view: Instance) -> str:
 
 def _is_true(value: Value | None) -> bool:
     return isinstance(value, Const) and value.value is True
+
+
+def _is_off(value: Value) -> bool:
+    return isinstance(value, Const) and not value.value
+
+
+def _texts(value: Value) -> tuple[str, ...] | None:
+    """The texts of a list that is written out; those of any other value cannot be told, a flag has none."""
+    if isinstance(value, Seq) and value.items is not None:
+        return tuple(str(item.value) if isinstance(item, Const) else ANY for item in value.items)
+    return None if isinstance(value, Const) else (ANY,)
 
 
 def _only_shows(args: tuple[Value, ...], keywords: dict[str, Value]) -> bool:

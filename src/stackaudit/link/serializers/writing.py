@@ -102,7 +102,8 @@ class Writer:
                     place, SerialField("to_representation", "method", (), place, owner=own, method="to_representation")
                 )
                 function = calls.member(self.walk, serializer, member, place)
-                q.call(self.walk, function, (row,), {}, place, f"{shape.label}.to_representation(…)")
+                text = f"{shape.label}.to_representation(…)"
+                self._encoded(q.call(self.walk, function, (row,), {}, place, text), place, text)
         if stock:
             for item in shape.fields:
                 self.write(item, row, shape, serializer)
@@ -115,7 +116,8 @@ class Writer:
         if item.kind == "method":
             if serializer is not None and (member := serializer.cls.find(item.method)) is not None:
                 function = calls.member(self.walk, serializer, member, place)
-                q.call(self.walk, function, (row,), {}, place, f"{item.method}(…)")
+                text = f"{item.method}(…)"
+                self._encoded(q.call(self.walk, function, (row,), {}, place, text), place, text)
         elif item.custom is not None and (item.kind == "custom" or not item.many):
             self._own(item, item.custom, row)
         elif item.kind in ("pk", "link"):
@@ -127,6 +129,16 @@ class Writer:
                     self.shown(item, element)
             else:
                 self.shown(item, value)
+
+    def _encoded(self, value: Value, place: Place, text: str) -> None:
+        """What a method leaves to the encoder, which goes through querysets.
+
+        https://github.com/encode/django-rest-framework/blob/master/rest_framework/utils/encoders.py
+        """
+        for held in value.items if isinstance(value, Mapping) else (("", value),):
+            if isinstance(held[1], Rows) and not held[1].evaluated:
+                with q.each(self.walk, held[1], place, f"the rows that `{text}` returns"):
+                    pass
 
     def _own(self, item: SerialField, cls: SourceClass, row: Value) -> None:
         """A field with a `get_attribute` or `to_representation` of its own.
