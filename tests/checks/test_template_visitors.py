@@ -89,3 +89,25 @@ def test_what_is_included_for_all_and_for_some_is_for_all(tmp_path: Path) -> Non
         assert {(fail.cause, fail.fix) for fail in failures(tmp_path, template, VIEWS)} == {("detail", EVERYBODY)}
     only = failures(tmp_path, f"{{% if owns %}}{include}{{% endif %}}", VIEWS)
     assert [(fail.cause, fail.fix) for fail in only] == [("guarded-detail", SOME)]
+
+
+COMMAND = """\
+from django.core.management.base import BaseCommand
+from django.template.loader import render_to_string
+from shop.models import Book
+
+class Command(BaseCommand):
+    def handle(self, *args, **options):
+        for book in Book.objects.all():
+            self.stdout.write(render_to_string("shelf.html", {"book": book}))
+"""
+
+
+def test_what_a_command_renders_that_nothing_runs(tmp_path: Path) -> None:
+    command = tmp_path / "shop/management/commands/mail.py"
+    command.parent.mkdir(parents=True)
+    command.write_text(COMMAND, encoding="utf-8")
+    template = "{{ book.author.name }}"
+    assert [(fail.cause, fail.site.place.region.line) for fail in failures(tmp_path, template)] == [("by-hand", 8)]
+    (tmp_path / "crontab").write_text("0 3 * * * python /srv/manage.py mail\n", encoding="utf-8")
+    assert [(fail.cause, fail.site.place.region.line) for fail in failures(tmp_path, template)] == [("", 8)]

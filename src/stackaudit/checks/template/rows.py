@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator
 
 from stackaudit.facts import template as t
 from stackaudit.link.models.model import Model
@@ -25,13 +25,15 @@ def n_plus_one(stack: Stack) -> Iterator[Verdict]:
     loaded = {event.query for event in pages.events if event.kind == "reverse" and event.outcome == "pass"}
     for repeat in grouped(stack.readers.told(pages.events, pages.walk), lambda event: True):
         shown = frozenset(event.path[0] for event in repeat.failing if len(event.path) == 1 and event.query in loaded)
-        cause = _cause(repeat, stack.models.user)
+        cause = _cause(repeat, stack.models.user, stack.management.by_hand)
         yield _verdict(Repeat(repeat.events, shown, several), cause, pages.text, pages.templates)
 
 
-def _cause(repeat: Repeat, user: Model | None) -> str:
-    """The way of failing: what is asked, where and of how many rows."""
+def _cause(repeat: Repeat, user: Model | None, by_hand: Container[str]) -> str:
+    """The way of failing: what is asked, where and of how many rows; `by_hand` are the files of commands."""
     failing, few = repeat.failing, repeat.few(user)
+    if failing and all(event.place.path in by_hand for event in failing):
+        return "by-hand"
     if failing and all(event.turns is not None and event.turns.kept for event in failing):
         return "kept"
     if all(event.kind == "bypassed" for event in failing):

@@ -193,13 +193,15 @@ class _Chosen:
         return actual not in values if test.ops[0] in ("!=", "not in") else None
 
     def picked(self, value: py.Expr | None) -> tuple[py.Expr | None, SourceClass] | None:
-        """What a dictionary of the class holds for the action, with the class that writes it out.
+        """What the class holds under a name, or a dictionary of it for the action, with the class that writes it out.
 
-        `self.serializer_classes.get(self.action, default)` or `self.serializer_classes[self.action]`; no expression
-        where it holds nothing, None for anything else.
+        `getattr(self, "list_serializer_class", None)`, `self.serializer_classes.get(self.action, default)` or
+        `self.serializer_classes[self.action]`; no expression where it holds nothing, None for anything else.
         """
         if isinstance(value, py.Name) and value.id in self.assigned:
             value = self.assigned[value.id]
+        if isinstance(value, py.Call) and dotted(value.func) == "getattr":
+            return self.named(*value.args[:3])
         default: py.Expr | None = None
         if isinstance(value, py.Call) and isinstance(value.func, py.Attribute) and value.func.attr == "get":
             key, held = value.args[0] if value.args else None, value.func.value
@@ -218,6 +220,16 @@ class _Chosen:
             if entry.value == self.action:
                 return item, found.owner
         return default, self.view.cls
+
+    def named(
+        self, holder: py.Expr, name: py.Expr, default: py.Expr | None = None
+    ) -> tuple[py.Expr | None, SourceClass] | None:
+        """What `getattr()` gives of the view."""
+        if dotted(holder) != "self" or not isinstance(name, py.Constant):
+            return None
+        given = self.views.given(self.view, self.action, str(name.value))
+        found, owner = (given[1], given[2]) if given is not None else (default, self.view.cls)
+        return (None if found is None or _is_none(found) else found), owner
 
     def returned(self, value: py.Expr | None, owner: SourceClass) -> None:
         picked = self.picked(value.left if isinstance(value, py.BoolOp) and value.op == "or" else value)
