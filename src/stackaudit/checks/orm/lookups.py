@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from stackaudit.checks.orm import permissions
 from stackaudit.checks.orm.causes import grouped, own, verdict
 from stackaudit.checks.orm.conditions import Condition, chain, condition
 from stackaudit.checks.orm.loops import ROWS, Loops, cost, loop_of, loop_step, loop_text, words
@@ -47,9 +48,10 @@ _ARGUMENTS = re.compile(r"\b(?:options|args)\b")
 def query_in_loop(stack: Stack) -> Iterator[Verdict]:
     """One site for each loop that runs a query which changes with its turns."""
     judge = _Judge(stack)
-    near = (event for event in own(stack) if event.kind == "query" and event.below <= NEAR)
-    for group in grouped(near, loop_of):
+    near = [event for event in own(stack) if event.kind == "query" and event.below <= NEAR]
+    for group in grouped((event for event in near if not permissions.asks(event)), loop_of):
         yield verdict(group, judge.of)
+    yield from permissions.judged(judge.loops, near)
 
 
 @dataclass(frozen=True)
@@ -63,7 +65,7 @@ class _Asked:
 
 class _Judge:
     def __init__(self, stack: Stack) -> None:
-        self._loops, self._turns = Loops.of(stack), Turns(stack)
+        self.loops, self._turns = Loops.of(stack), Turns(stack)
         self._many = stack.made | stack.growing
         self._working = frozenset(stack.queries.walk.record.working)
         self._declared = {event.place for event in stack.declared.events}
@@ -109,7 +111,7 @@ class _Judge:
         reasons = [*self._work(turn, event)]
         if wanted.computed:
             reasons.append("computed")
-        few = is_short(self._loops.listed, self._loops.callers, self._turns, event)
+        few = is_short(self.loops.listed, self.loops.callers, self._turns, event)
         if few or (event.second is not None and event.is_short) or _HANDFUL.search(self._turns.source(event)):
             reasons.append("few")
         if self._turns.is_fetched(event) or self._turns.is_within_work(event):
@@ -192,9 +194,9 @@ class _Judge:
     def _cause(self, site: Site, turn: Turn, asked: _Asked) -> str:
         reason = asked.reasons[0] if asked.reasons else ""
         is_long = self._is_long(asked.event)
-        if asked.event.loop is not None and self._loops.callers.is_by_hand(asked.event.loop.place):
+        if asked.event.loop is not None and self.loops.callers.is_by_hand(asked.event.loop.place):
             return "by-hand"
-        if self._loops.in_background(site, asked.event):
+        if self.loops.in_background(site, asked.event):
             is_sure = asked.condition.is_shared and not turn.writes and not reason
             return "background" if is_sure else "rare" if reason in ("", "conditional") else reason
         if reason == "conditional":
@@ -203,7 +205,7 @@ class _Judge:
             return reason
         if not asked.condition.is_shared:
             return "open"
-        if amounts.few([asked.event], self._loops.user) == "own":
+        if amounts.few([asked.event], self.loops.user) == "own":
             return "few"
         return "" if is_long and not turn.writes else "given"
 
@@ -221,7 +223,7 @@ class _Judge:
     def _is_minor(self, site: Site, turn: Turn, asked: _Asked) -> bool:
         """Whether nobody waits for a turn that has more to do, or that only begins a loop with queries of its own."""
         event = asked.event
-        if not self._loops.in_background(site, event):
+        if not self.loops.in_background(site, event):
             return False
         if event.place in self._events or _ARGUMENTS.search(self._turns.source(event)):
             return True

@@ -10,7 +10,7 @@ from stackaudit.link.models.model import Model, Relation
 from stackaudit.link.queries import calls, loops
 from stackaudit.link.queries.joining import matters
 from stackaudit.link.queries.loading import NOTHING, PARENT, STORED, UNSAVED, Load
-from stackaudit.link.queries.table import ROW_METHODS
+from stackaudit.link.queries.table import PERMISSIONS, ROW_METHODS
 from stackaudit.link.queries.values import (
     KEY,
     LISTED,
@@ -123,7 +123,7 @@ def of_class(walk: Walk, row: Row, cls: SourceClass | None, name: str, at: At) -
     member = cls.find(name) if cls is not None else None
     if member is not None:
         return calls.member(walk, row, member, at)
-    if name in ROW_METHODS:
+    if name in ROW_METHODS or (name in PERMISSIONS and row.model is walk.models.user):
         return Method(row, name, row.loops)
     if name == "__class__":
         return ClassRef(cls, row.model) if cls is not None else UNKNOWN

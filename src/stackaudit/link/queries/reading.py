@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from stackaudit.link.models.model import Model
 from stackaudit.link.queries.events import Event
 from stackaudit.link.queries.origins import Asking
-from stackaudit.link.queries.table import ASYNC
+from stackaudit.link.queries.table import ASYNC, PERMISSIONS
 from stackaudit.model.prose import in_words
 from stackaudit.model.source import Place
 
@@ -350,6 +350,12 @@ def _once(event: Event, last: str, brought: str) -> str:
         return f"{bring} the answer, `annotate(…=Exists({rows}))` with the row as `OuterRef(…)`{use}"
     if last == "aggregate":
         return f"{bring} the value, `annotate(…=Subquery(…))`{over}{use}"
+    if last in PERMISSIONS and model is not None:
+        return (
+            f"ask once for those who have it, `{manager(model)}.with_perm(…)`, and test by key; or {bring} what they "
+            'have, `prefetch_related("user_permissions__content_type", "groups__permissions__content_type")`, and put '
+            "the names together in Python, for this method asks whatever was prefetched"
+        )
     wanted = f"{name} rows" if name else "rows"
     if last in _PICKS:
         return (

@@ -98,6 +98,18 @@ ROW_METHODS: dict[str, Runs] = {
 }  # fmt: skip
 
 
+PERMISSIONS = frozenset(
+    f"{prefix}{name}" for prefix in ("", "a")
+    for name in ("has_perm", "has_perms", "has_module_perms", "get_all_permissions", "get_group_permissions",
+                 "get_user_permissions")
+)  # fmt: skip
+"""Methods of Django's users that ask the database, once for each object of a user.
+
+`has_perm()` of an active user who is no superuser takes two queries, one for his permissions and one for those of his
+groups, whatever was prefetched (measured on Django 5.2); `get_group_permissions()` one.
+"""
+
+
 def method(name: str, django: tuple[int, int] | None = None) -> Method | None:
     """The row of the table for a method, by its synchronous or asynchronous name; None where Django has no such."""
     found = METHODS.get(name) or METHODS.get(ASYNC.get(name, ""))
