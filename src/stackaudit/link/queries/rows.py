@@ -27,6 +27,7 @@ from stackaudit.link.queries.values import (
     Value,
 )
 from stackaudit.link.queries.walk import At, Walk
+from stackaudit.model.values import plain
 
 FEW = 5
 SAVES = frozenset({"save", "asave", "save_base"})
@@ -312,6 +313,13 @@ def _written(walk: Walk, receiver: Value, name: str, model: Model | None, at: At
     writes.written(walk, receiver, name.removeprefix("a") if name not in METHODS else name, model, at, loops)
 
 
+def _is_asked_of_tables(walk: Walk) -> bool:
+    """Whether Django's own backend answers for permissions, or one that may derive from it; others may ask nothing."""
+    found = walk.setting("AUTHENTICATION_BACKENDS")
+    named = plain(found)
+    return not isinstance(named, (list, tuple)) or any(str(name).endswith("ModelBackend") for name in named)
+
+
 def _row_method(walk: Walk, row: Row, name: str, args: tuple[Value, ...], at: At) -> Value:
     runs = ROW_METHODS.get(name, "never")
     if runs == "write":
@@ -320,7 +328,7 @@ def _row_method(walk: Walk, row: Row, name: str, args: tuple[Value, ...], at: At
             access.saved(walk, row)
     elif name == "full_clean":
         calls.apply(walk, calls.attribute(walk, row, "clean", at), (), {}, at)
-    elif name in PERMISSIONS:
+    elif name in PERMISSIONS and _is_asked_of_tables(walk):
         access.ask(walk, Rows(row.model, loops=row.loops), at, name)
     elif name in ("refresh_from_db", "arefresh_from_db"):
         access.ask(walk, Rows(row.model, loops=row.loops), at, name)
