@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Protocol
 
 from stackaudit.facts import python as py
 from stackaudit.link.modules import Binding, Modules, SourceModule, Symbol, bindings, dotted
 from stackaudit.link.nodes import inside
+
+_PREFETCHING = ("prefetch_related", "Prefetch", "prefetch_related_objects", "aprefetch_related_objects")
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +67,13 @@ class Mentions:
         """The calls of functions and methods with one of `names`."""
         for name in names:
             yield from self.calls.get(name, ())
+
+    @cached_property
+    def prefetched(self) -> frozenset[tuple[str, ...]]:
+        """The paths that some queryset of the stack prefetches."""
+        given = (arg.value for found in self.named(*_PREFETCHING) for arg in found.call.args
+                 if isinstance(arg, py.Constant))  # fmt: skip
+        return frozenset(tuple(path.split("__")) for path in given if isinstance(path, str))
 
     def written(self, accept: Callable[[str], object]) -> Iterator[Found]:
         """The texts that `accept` wants; it is asked once for each."""

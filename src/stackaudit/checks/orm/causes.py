@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
-from stackaudit.facts import python as py
 from stackaudit.link.queries.advice import apart, outermost
 from stackaudit.link.queries.events import Event
 from stackaudit.link.queries.origins import GIVEN
@@ -17,8 +16,6 @@ from stackaudit.model.verdict import Fail, Pass, Site, Unsure, Verdict
 
 if TYPE_CHECKING:
     from stackaudit.link.stack import Stack
-
-_PREFETCHING = ("prefetch_related", "Prefetch", "prefetch_related_objects", "aprefetch_related_objects")
 
 
 def own(stack: Stack) -> Iterator[Event]:
@@ -30,7 +27,7 @@ def own(stack: Stack) -> Iterator[Event]:
     here = (event for event in walked if event.area == "orm" and event.place.path.endswith(".py"))
     events = apart(stack.readers.told(here, stack.queries.walk))
     loaded = {(event.query, event.relation) for event in walked if event.outcome == "pass" and event.relation}
-    named = _prefetched(stack)
+    named = stack.mentions.prefetched
     roots = [outermost(event) for event in events]
     looped = {
         _asked(event)
@@ -62,13 +59,6 @@ def _is_presumed(event: Event) -> bool:
 def _asked(event: Event) -> tuple[object, ...]:
     """What an event asks for, whoever hands over the row."""
     return event.kind, event.place, event.query, event.path
-
-
-def _prefetched(stack: Stack) -> set[tuple[str, ...]]:
-    """The paths that some queryset of the stack prefetches."""
-    given = (arg.value for found in stack.mentions.named(*_PREFETCHING) for arg in found.call.args
-             if isinstance(arg, py.Constant))  # fmt: skip
-    return {tuple(path.split("__")) for path in given if isinstance(path, str)}
 
 
 def source(event: Event) -> Place:

@@ -65,7 +65,7 @@ CONTRIB: dict[str, ContribModel] = {
 # Base classes of models in other packages. Their fields are not known here, so attributes of such models that the
 # repository does not define are unknown, never guessed.
 MODEL_BASES = frozenset({
-    "django.db.models.Model", "django.contrib.gis.db.models.Model",
+    "django.db.models.Model", "auto_prefetch.Model", "django.contrib.gis.db.models.Model",
     "django.contrib.sessions.base_session.AbstractBaseSession", "django.contrib.flatpages.models.FlatPage",
     "model_utils.models.TimeStampedModel", "model_utils.models.UUIDModel", "model_utils.models.TimeFramedModel",
     "model_utils.models.StatusModel", "model_utils.models.SoftDeletableModel", "mptt.models.MPTTModel",
@@ -124,6 +124,11 @@ FIELD_KINDS: dict[str, Literal["fk", "o2o", "m2m", "generic_fk", "generic"]] = {
     "taggit.managers.TaggableManager": "m2m",
 }
 
+AUTO_PREFETCH = "auto_prefetch."
+"""django-auto-prefetch: its keys load what the other rows of the same queryset lead to with the first one.
+
+https://github.com/tolomea/django-auto-prefetch
+"""
 TAG = "taggit.models.Tag"
 """What django-taggit's TaggableManager leads to: a field, whatever its name is.
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from stackaudit.facts import python as py
 from stackaudit.link.classes import SourceClass
-from stackaudit.link.models.contrib import CONTRIB, FIELD_KINDS, TAG, TAGS, canonical
+from stackaudit.link.models.contrib import AUTO_PREFETCH, CONTRIB, FIELD_KINDS, TAG, TAGS, canonical
 from stackaudit.link.models.model import Field, ManagerDef, Model, Relation, RelationKind, keyword
 from stackaudit.link.modules import Binding, dotted
 from stackaudit.link.nodes import is_false, is_true
@@ -132,7 +133,8 @@ class Builder:
     def _relation(self, model: Model, owner: SourceClass, name: str, call: py.Call, kind: str) -> Relation:
         target = None
         wanted = keyword(call, "to") or (call.args[0] if call.args else None)
-        is_of_tags = _holds_tags(self.classes.resolve(owner.module, call.func))
+        cls = self.classes.resolve(owner.module, call.func)
+        is_of_tags = _holds_tags(cls)
         if is_of_tags:
             wanted = keyword(call, "to")  # its first argument is its name for people
             target = self.models.foreign(TAG) if wanted is None else None
@@ -170,6 +172,7 @@ class Builder:
             remote_query_name=query_name,
             null=is_true(keyword(call, "null")),
             to_field=str(to_field.value) if isinstance(to_field, py.Constant) else "",
+            peers=any(base.startswith(AUTO_PREFETCH) for base in _externals(cls)),
         )
 
     def _other_side(self, model: Model, relation: Relation) -> None:
@@ -264,4 +267,9 @@ def _kind_of(name: str) -> str:
 
 def _holds_tags(cls: SourceClass | str | None) -> bool:
     """Whether a class is a field of tags, which is called a manager and is none."""
-    return not set(TAGS).isdisjoint(cls.externals if isinstance(cls, SourceClass) else [cls])
+    return not set(TAGS).isdisjoint(_externals(cls))
+
+
+def _externals(cls: SourceClass | str | None) -> Iterable[str]:
+    """The classes of other packages that a class is, or derives from."""
+    return cls.externals if isinstance(cls, SourceClass) else [cls] if cls is not None else []

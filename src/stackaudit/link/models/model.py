@@ -35,7 +35,8 @@ class Relation(Field):
     """A relation as an attribute of `model`, from either side.
 
     `target` is the model it leads to, None where that cannot be told. `remote` is the name of the same relation on the
-    other side ("" where it has none). `field` is the forward field's name in both directions.
+    other side ("" where it has none). `field` is the forward field's name in both directions. `peers` says that one row
+    that is asked brings it for all rows that were loaded with it, as the keys of django-auto-prefetch do.
     """
 
     relation: RelationKind = "fk"
@@ -46,6 +47,7 @@ class Relation(Field):
     remote_query_name: str = ""
     null: bool = False
     to_field: str = ""
+    peers: bool = False
 
     @property
     def many(self) -> bool:

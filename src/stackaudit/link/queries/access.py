@@ -6,7 +6,8 @@ from msgspec.structs import replace
 
 from stackaudit.facts import python as py
 from stackaudit.link.classes import SourceClass
-from stackaudit.link.models.model import Model, Relation
+from stackaudit.link.models.model import Field, Model, Relation
+from stackaudit.link.nodes import is_true
 from stackaudit.link.queries import calls, loops
 from stackaudit.link.queries.joining import matters
 from stackaudit.link.queries.loading import NOTHING, PARENT, STORED, UNSAVED, Load
@@ -68,10 +69,17 @@ def of_row(walk: Walk, row: Row, name: str, at: At) -> Value:
     column = model.column(key.name if key is not None else name)
     if key is not None or column is not None:
         of_column(walk, row, key.name if key is not None else name, name, at)
+        if column is not None and _is_set(column) and _key(walk, row) == KEY:
+            return Other(row.loops, KEY)
         return Other(row.loops, LISTED if column is not None and column.kind in _LISTS else "")
     if name == "id":
         return Other(row.loops)
     return of_class(walk, row, model.cls, name, at)
+
+
+def _is_set(column: Field) -> bool:
+    """Whether stored rows have something in a column, but for one of them: what `if not self.slug` asks for once."""
+    return is_true(column.keyword("unique")) and not is_true(column.keyword("null"))
 
 
 def _key(walk: Walk, row: Row) -> str:
@@ -199,11 +207,11 @@ def to_one(walk: Walk, row: Row, relation: Relation, at: At) -> Value:
     if loaded is not None:
         if counted:
             walk.add("forward", "pass", at, row.loop, row=row, relation=relation)
-    elif load.unknown:
+    elif load.unknown and not relation.peers:
         loaded = Load(unknown=load.unknown)
         if counted and load.unknown != NEW:
             walk.add("forward", "unknown", at, row.loop, row=row, relation=relation, why=load.unknown)
-    elif load.peers and relation.relation != "generic_fk":
+    elif (load.peers or relation.peers) and relation.relation != "generic_fk":
         loaded = Load(peers=True)
         if counted:
             walk.add("forward", "pass", at, row.loop, row=row, relation=relation)

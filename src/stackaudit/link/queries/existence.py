@@ -8,6 +8,7 @@ from stackaudit.facts import python as py
 from stackaudit.link.models.model import Model
 from stackaudit.link.nodes import nodes
 from stackaudit.link.queries import calls, expressions, narrowing
+from stackaudit.link.queries.loading import NEW
 from stackaudit.link.queries.source import text_of
 from stackaudit.link.queries.values import Manager, Other, Related, Rows
 from stackaudit.link.queries.walk import Walk
@@ -83,8 +84,19 @@ def _judge(walk: Walk, node: py.Expr, call: py.Call, negated: bool) -> None:
         walk.add("existence", "pass", at, None, rows=rows, why="the rows are loaded anyway")
     elif any(rows.model is not None and narrowing.is_unique(rows.model, name) for name in rows.narrowed):
         walk.add("existence", "pass", at, None, rows=rows, why="there is one row at most to count")
+    elif _may_be_loaded(walk, rows):
+        why = "other code prefetches the rows, and whether it does so for this one is not known"
+        walk.add("existence", "unknown", at, None, rows=rows, why=why)
     else:
         walk.add("existence", "fail", at, None, rows=rows, method=written, why=_what_it_counts(rows))
+
+
+def _may_be_loaded(walk: Walk, rows: Rows) -> bool:
+    """Whether all that a row from elsewhere has of a relation is counted, which code of the repository prefetches."""
+    via = rows.via
+    if via is None or rows.narrowed or rows.asked or via.row.load.unknown in ("", NEW.unknown):
+        return False
+    return any(via.relation.name in path for path in walk.models.mentions.prefetched)
 
 
 def _what_it_counts(rows: Rows) -> str:

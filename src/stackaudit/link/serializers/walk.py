@@ -5,6 +5,7 @@ Of a single object counts what is asked of the rows nested in it: what it is ask
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -57,6 +58,8 @@ _INHERITED = frozenset({
     "get_queryset", "filter_queryset", "paginate_queryset", "get_serializer", "get_paginated_response", "list",
     "get_object", "get_serializer_class", "retrieve", "get_serializer_context", "initial", "to_representation",
 })  # fmt: skip
+_LOADS = re.compile(r"prefetch", re.IGNORECASE)
+"""Mixins of other packages that read the serializer and load what it needs, as django-auto-prefetching does."""
 _NO_CONTEXT = Mapping(Const(None))
 """The context of a serializer that is made without one: nothing stands under any key (measured on DRF 3.18)."""
 
@@ -168,12 +171,16 @@ class Api:
         return self.fields[event.place]
 
     def rows(self, view: Instance, at: At) -> Value:
-        """What `get_queryset()` gives."""
+        """What `get_queryset()` gives, with what a mixin that prefetches by itself may do to it."""
         found = view.cls.find("get_queryset")
+        made = self.stock_rows(view, at)
         if found is not None and isinstance(found.node, py.FunctionDef):
             made = q.call(self.walk, calls.member(self.walk, view, found, at), (), {}, at, "get_queryset()")
-            return calls.base_rows(self.walk, made) if isinstance(made, (Manager, Related)) else made
-        return self.stock_rows(view, at)
+            made = calls.base_rows(self.walk, made) if isinstance(made, (Manager, Related)) else made
+        loads = next((base.rpartition(".")[2] for base in view.cls.externals if _LOADS.search(base)), "")
+        if loads and isinstance(made, Rows):
+            return replace(made, load=replace(made.load, unknown=f"{loads} may load what the serializer reads"))
+        return made
 
     def stock_rows(self, view: Instance, at: At) -> Value:
         """The queryset that the class names."""
@@ -224,6 +231,11 @@ class Api:
             given = self.views.given(view, action, name)
             if given is not None:
                 made.attributes[name] = expressions.constant(self.walk, *given)
+        own = view.cls.find("initial")
+        if own is not None and isinstance(own.node, py.FunctionDef):
+            function = Function(own.owner.module, own.node, made, own.owner)
+            at = (own.owner.module, own.node)
+            calls.call(self.walk, function, (Other(name="@request"),), {}, at, f"{view.cls.label}.initial()")
         return made
 
     def methods(self, view: ApiView) -> Iterator[tuple[str, py.FunctionDef, SourceClass]]:
