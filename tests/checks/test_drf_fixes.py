@@ -204,3 +204,43 @@ class KeysViewSet(viewsets.ModelViewSet):
         'Add "food", "unit", "price" to the only() of `Ingredient.objects.only("pk")` in '
         "shop.api.KeysViewSet.get_queryset."
     ]
+
+
+def test_what_one_object_needs_is_not_loaded_for_lists(tmp_path: Path) -> None:
+    shared = """
+class BriefSerializer(serializers.ModelSerializer):
+    class Meta:
+        model = Recipe
+        fields = ["id"]
+
+class WholeStepSerializer(serializers.ModelSerializer):
+    ingredients = IngredientSerializer(many=True)
+
+    class Meta:
+        model = Step
+        fields = ["ingredients"]
+
+class WholeSerializer(serializers.ModelSerializer):
+    steps = WholeStepSerializer(many=True)
+
+    class Meta:
+        model = Recipe
+        fields = ["steps"]
+
+class WholeViewSet(viewsets.ModelViewSet):
+    def get_queryset(self):
+        return Recipe.objects.order_by("pk")
+
+    def get_serializer_class(self):
+        return BriefSerializer if self.action == "list" else WholeSerializer
+"""
+    load = (
+        'Add `.prefetch_related("steps__ingredients__food", "steps__ingredients__unit")` to '
+        '`Recipe.objects.order_by("pk")` in shop.api.WholeViewSet.get_queryset.'
+    )
+    alone = (
+        "Lists are made there, too, and need none of it: load it for actions that show one object, by `self.action`."
+    )
+    assert fixes(tmp_path / "shared", shared) == [f"{load} {alone}"]
+    detail = shared.replace("viewsets.ModelViewSet", "viewsets.mixins.RetrieveModelMixin, viewsets.GenericViewSet")
+    assert fixes(tmp_path / "alone", detail) == [load]

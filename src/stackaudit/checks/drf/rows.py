@@ -15,6 +15,7 @@ from stackaudit.model.verdict import Cost, Fail, Pass, Site, Step, Unsure, Verdi
 
 PAGE = 25
 NESTED = 10
+_ALONE = "Lists are made there, too, and need none of it: load it for actions that show one object, by `self.action`."
 _WHAT = {
     "pk": "writes out the keys of",
     "link": "links to",
@@ -78,7 +79,7 @@ def _fields(api: Api, user: Model | None, repeat: Repeat) -> Verdict:
         cause=_cause(repeat, listed, user),
         related=repeat.related(),
         flow=event.flow,
-        fix=_advice(repeat, listed),
+        fix=_advice(api, repeat, listed),
         cost=_cost(repeat, listed),
     )
 
@@ -89,15 +90,23 @@ def _of_lists(api: Api, repeat: Repeat) -> Repeat | None:
     return Repeat(events, repeat.shown, brought=repeat.brought) if events else None
 
 
-def _advice(repeat: Repeat, listed: Repeat | None) -> str:
+def _advice(api: Api, repeat: Repeat, listed: Repeat | None) -> str:
     """What to load for a list, and what more for a single object."""
     if listed is None:
-        return repeat.advice()
+        told = repeat.advice()
+        return f"{told} {_ALONE}" if told and repeat.loads() and _also_lists(api, repeat) else told
     paths = {event.path for event in listed.failing}
     others = [event for event in repeat.failing if event.path not in paths]
     more = Repeat(others).loads() if others else ""
     told = listed.advice()
     return f"{told} For a single object it needs `{more}`, too." if told and more else told
+
+
+def _also_lists(api: Api, repeat: Repeat) -> bool:
+    """Whether the queryset of a single object is made in a method that gives the lists of its view theirs, too."""
+    where = repeat.origin.where if repeat.origin is not None else ""
+    label, _, method = where.rpartition(".")
+    return method == "get_queryset" and any(view.lists and view.cls.name == label for view in api.views)
 
 
 def _cost(repeat: Repeat, listed: Repeat | None) -> Cost:
@@ -180,6 +189,6 @@ def _method(api: Api, user: Model | None, repeat: Repeat) -> Verdict:
         cause=_cause(repeat, listed, user, "query"),
         related=(declared, *repeat.related()),
         flow=event.flow,
-        fix=_advice(repeat, listed),
+        fix=_advice(api, repeat, listed),
         cost=_cost(repeat, listed),
     )
