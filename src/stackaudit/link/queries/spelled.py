@@ -5,10 +5,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
 from stackaudit.facts import python as py
-from stackaudit.link.modules import dotted
+from stackaudit.link.modules import dotted, target_names
 from stackaudit.link.nodes import nodes
 from stackaudit.link.queries.builtin import ATTRGETTER
 from stackaudit.link.queries.values import ClassRef, Const, Function, Instance, Other, Partial, Seq, Value
@@ -28,7 +28,7 @@ def elements(target: py.Expr, value: Value, body: Iterable[py.Node]) -> tuple[Va
         return ()
     if any(_leads(item) for item in items):
         return items
-    names = set(_names(target)) if all(_is_text(item) for item in items) else set()
+    names = set(target_names(target)) if all(_is_text(item) for item in items) else set()
     return items if names and any(_reads(node, names) for node in nodes(tuple(body))) else ()
 
 
@@ -45,14 +45,6 @@ def _is_text(value: Value) -> bool:
     if isinstance(value, Seq):
         return value.items is not None and all(_is_text(item) for item in value.items)
     return isinstance(value, Const) and isinstance(value.value, str)
-
-
-def _names(target: py.Expr) -> Iterator[str]:
-    if isinstance(target, py.Name):
-        yield target.id
-    elif isinstance(target, (py.Tuple, py.List)):
-        for part in target.elts:
-            yield from _names(part)
 
 
 def _reads(node: py.Node, names: set[str]) -> bool:

@@ -61,8 +61,13 @@ base.SQLiteCursorWrapper.fetchmany = Fetched.fetchmany
 
 
 def mentor_of(number, authors):
-    """The last have none; those that loops meet first have several pupils each, and mentors who have a mentor."""
+    """The last have none; those that loops meet first have several pupils each, and mentors who have a mentor.
+
+    The first two have each other, so that pupils of pupils are left where a loop skips the first author.
+    """
     last = len(authors) - isqrt(len(authors))
+    if number == 0:
+        return authors[1]
     return authors[number // (len(authors) // 3)] if number < last else None
 
 
