@@ -91,7 +91,8 @@ def fill(size):
             book.tags.add(*tags)
             for chapter in range(size // 6):
                 models.Chapter.objects.create(book=book, title=f"chapter {chapter}")
-            models.Note.objects.create(about=book, text="x")
+            for _ in range(size // 5):
+                models.Note.objects.create(about=book, text="x")
 
 
 @lru_cache(maxsize=4)
