@@ -77,7 +77,7 @@ def base_rows(walk: Walk, value: Value) -> Rows:
             made = call(walk, function, (), {}, (found.owner.module, found.node), "get_queryset()")
             if isinstance(made, Rows):
                 walk.memo[key] = replace(made, evaluated=False, loops=frozenset())
-            elif definition.cls.is_open or not isinstance(made, Rows):
+            else:
                 walk.memo[key] = replace(plain, load=Load(unknown="its manager's get_queryset() cannot be followed"))
     base = walk.memo[key]
     assert isinstance(base, Rows)

@@ -2,6 +2,7 @@
 
 from contextlib import contextmanager
 from functools import partial, reduce, wraps
+from operator import attrgetter
 
 from shop.models import Author, Book, Note
 
@@ -256,3 +257,19 @@ class Index:
 def grows_methods_by_name():
     index = Index()
     return [index.prepare(book) for book in Book.objects.all()]
+
+
+GETTERS = [attrgetter("title"), attrgetter("author.name")]
+
+
+def grows_by_getters_of_a_list():
+    return [[getter(book) for getter in GETTERS] for book in Book.objects.all()]
+
+
+def flat_by_getters_of_a_list():
+    return [[getter(book) for getter in GETTERS] for book in Book.objects.select_related("author")]
+
+
+def flat_under_a_key_that_is_not_held():
+    given = {"all": Book.objects.all()}
+    return [book.author.name for book in given.get("some") or ()]
