@@ -14,7 +14,15 @@ from stackaudit.facts import python as py
 from stackaudit.link import mentions
 from stackaudit.link.classes import Classes, SourceClass
 from stackaudit.link.mentions import Mentions
-from stackaudit.link.models.contrib import CONTRIB, MODEL_BASES, PLAIN_BASES, ContribModel, canonical
+from stackaudit.link.models.contrib import (
+    ANY_PAGE,
+    CONTRIB,
+    MODEL_BASES,
+    PAGE,
+    PLAIN_BASES,
+    ContribModel,
+    canonical,
+)
 from stackaudit.link.models.fields import Builder
 from stackaudit.link.models.model import Field, ManagerDef, Model, Relation
 from stackaudit.link.modules import SETTINGS, Modules, SourceModule, dotted
@@ -187,6 +195,7 @@ class Models:
 
     def foreign(self, name: str) -> Model:
         """A model of a package that is not in the repository, by its full name: nothing more is known of it."""
+        name = PAGE if name in ANY_PAGE else name
         if name not in self._foreign:
             *path, label = name.split(".")
             app = path[path.index("models") - 1] if "models" in path[1:] else path[-1]

@@ -95,8 +95,9 @@ MODEL_BASES = frozenset({
 FORM_PAGES = frozenset({"wagtail.contrib.forms.models.AbstractForm", "wagtail.contrib.forms.models.AbstractEmailForm",
                         "wagtail.wagtailforms.models.AbstractForm",
                         "wagtail.wagtailforms.models.AbstractEmailForm"})  # fmt: skip
-PAGES = FORM_PAGES | {"wagtail.models.Page", "wagtail.models.pages.Page", "wagtail.core.models.Page",
-                      "wagtail.wagtailcore.models.Page"}  # fmt: skip
+PAGE = "wagtail.models.Page"
+ANY_PAGE = frozenset({PAGE, "wagtail.models.pages.Page", "wagtail.core.models.Page", "wagtail.wagtailcore.models.Page"})
+PAGES = FORM_PAGES | ANY_PAGE
 
 # Only these give a model nothing but what the repository or `django.db.models.Model` defines.
 PLAIN_BASES = frozenset({"django.db.models.Model", "django.contrib.gis.db.models.Model", "builtins.object", "abc.ABC"})

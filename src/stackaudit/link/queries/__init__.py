@@ -12,7 +12,8 @@ expressions that make and ask querysets), `values` (what an expression stands fo
 run the code that asks), `belonging` and `amounts` (whose rows they are, how many, and what that costs), `entries`
 (where the walk begins), `overriding` (inherited methods that ask what a class overrides), `callbacks` and `decorating`
 (functions that are handed over, or stand around others), `spelled` and `registries` (lists that are written out, and
-dictionaries that a decorator fills), `schemas` and `validation` (what is made of rows, or of data, field by field).
+dictionaries that a decorator fills), `schemas` and `validation` (what is made of rows, or of data, field by field),
+`packaged` (what other packages give to rows: trees, Wagtail's pages, histories).
 
 Entry interface for whoever brings rows from elsewhere (templates, serializers, admin):
 

@@ -8,7 +8,7 @@ from stackaudit.facts import python as py
 from stackaudit.link.classes import SourceClass
 from stackaudit.link.models.model import Field, Model, Relation
 from stackaudit.link.nodes import is_true
-from stackaudit.link.queries import calls, loops
+from stackaudit.link.queries import calls, loops, packaged
 from stackaudit.link.queries.joining import matters
 from stackaudit.link.queries.loading import NOTHING, PARENT, STORED, UNSAVED, Load
 from stackaudit.link.queries.table import PERMISSIONS, ROW_METHODS
@@ -131,8 +131,11 @@ def of_class(walk: Walk, row: Row, cls: SourceClass | None, name: str, at: At) -
     member = cls.find(name) if cls is not None else None
     if member is not None:
         return calls.member(walk, row, member, at)
-    if name in ROW_METHODS or (name in PERMISSIONS and row.model is walk.models.user):
+    is_asked = name in PERMISSIONS and row.model is walk.models.user
+    if name in ROW_METHODS or is_asked or packaged.gives(walk, row, name):
         return Method(row, name, row.loops)
+    if (held := packaged.of_row(walk, row, name, at)) is not None:
+        return held
     if name == "__class__":
         return ClassRef(cls, row.model) if cls is not None else UNKNOWN
     if name == "_meta" and cls is not None:
@@ -289,7 +292,7 @@ def evaluate(walk: Walk, rows: Rows, at: At, method: str = "") -> Rows:
     if via is not None and running is not None and not rows.asked and via.row.load.unknown not in ("", NEW):
         walk.add("reverse", "unknown", at, running, row=via.row, relation=via.relation, why=via.row.load.unknown)
         return done
-    ask(walk, rows, at, method or "…")
+    ask(walk, rows, at, (rows.asked if rows.via is None else "") or method or "…")
     return done
 
 

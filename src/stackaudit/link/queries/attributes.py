@@ -6,9 +6,19 @@ from msgspec.structs import replace
 
 from stackaudit.facts import python as py
 from stackaudit.link.classes import Member, SourceClass
-from stackaudit.link.models.contrib import PAGES, TAG
+from stackaudit.link.models.contrib import TAG
 from stackaudit.link.modules import SETTINGS, Symbol, dotted
-from stackaudit.link.queries import access, bases, callbacks, calls, expressions, registries, schemas, statements
+from stackaudit.link.queries import (
+    access,
+    bases,
+    callbacks,
+    calls,
+    expressions,
+    packaged,
+    registries,
+    schemas,
+    statements,
+)
 from stackaudit.link.queries.joining import choice_of
 from stackaudit.link.queries.loading import REQUEST_USER, SOMEWHERE
 from stackaudit.link.queries.table import MANAGER_ONLY, method
@@ -39,12 +49,6 @@ from stackaudit.model.values import Known
 
 _PROPERTIES = frozenset({"property", "cached_property", "functional.cached_property", "functools.cached_property",
                          "classproperty", "lazy_attribute"})  # fmt: skip
-_PAGES_OF = frozenset(
-    {f"{no}{name}" for no in ("", "not_") for name in ("live", "in_menu", "page", "child_of", "descendant_of")}
-    | {f"{no}{name}" for no in ("", "not_") for name in ("ancestor_of", "parent_of", "sibling_of", "public")}
-    | {"private", "in_site"}
-)
-"""Methods of Wagtail's querysets of pages that leave some of them out and change nothing else."""
 _CHOICES = tuple(
     f"django.db.models.{inner}{name}Choices" for inner in ("", "enums.") for name in ("", "Text", "Integer")
 )
@@ -92,6 +96,8 @@ def member(walk: Walk, bound: Value, found: Member, at: At) -> Value:
     if isinstance(node, py.ClassDef):
         cls = walk.classes.build(module, node, f"{found.owner.name}.{node.name}")
         return ClassRef(cls, walk.models.of_class(cls))
+    if isinstance(bound, Row) and packaged.is_history(walk, module, node):
+        return packaged.history(walk, bound)
     if node is not None:
         value = expressions.constant(walk, module, node, found.owner)
         if isinstance(value, Function) and value.bound is None and not isinstance(value.node, py.Lambda):
@@ -237,6 +243,8 @@ def _of_class(walk: Walk, value: ClassRef, name: str, at: At) -> Value:
                 return Manager(model, parent.managers[name], name)
         if name == "objects" and model.is_open:
             return Manager(model, None, name)
+        if (given := packaged.of_class(walk, model, name)) is not None:
+            return given
     if isinstance(value.cls, SourceClass):
         if name == "__subclasses__":
             return Method(value, name)
@@ -276,9 +284,8 @@ def _of_rows(walk: Walk, value: Manager | Rows | Related, name: str, at: At) -> 
             if isinstance(value, (Manager, Related)) and is_queryset(found.owner):
                 bound = calls.base_rows(walk, value)
             return member(walk, bound, found, at)
-    cls = model.cls if model is not None else None
-    if name in _PAGES_OF and cls is not None and cls.is_a(*PAGES):
-        return Method(value, "filter", value.loops)
+    if (given := packaged.of_rows(walk, value, model, name)) is not None:
+        return given
     if name in ("names", "slugs") and model is not None and model is walk.models.foreign(TAG):
         return Method(value, "values_list", value.loops)
     if name in ("_clone", "_chain", "select_subclasses"):  # the last: django-model-utils, the same rows as children

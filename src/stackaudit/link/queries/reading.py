@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 
 from stackaudit.link.models.model import Model
+from stackaudit.link.queries import packaged
 from stackaudit.link.queries.events import Event
 from stackaudit.link.queries.origins import Asking
 from stackaudit.link.queries.table import ASYNC, PERMISSIONS
@@ -341,6 +342,8 @@ def _once(event: Event, last: str, brought: str) -> str:
         else ""
     )
     model = event.model
+    if event.method in packaged.ASKED and model is not None:
+        return packaged.at_once(event.method, model)
     name = model.name if model is not None else ""
     rows = f"{manager(model)}.filter(…)" if model is not None else "…"
     over = f" over {name}" if name else ""

@@ -6,7 +6,7 @@ from msgspec.structs import replace
 
 from stackaudit.facts import python as py
 from stackaudit.link.models.model import Model
-from stackaudit.link.queries import access, belonging, calls, narrowing
+from stackaudit.link.queries import access, belonging, calls, narrowing, packaged
 from stackaudit.link.queries.joining import EMPTY
 from stackaudit.link.queries.loading import NEW, NOTHING, STORED, Load, joined, prefetched
 from stackaudit.link.queries.loops import IDLE
@@ -321,6 +321,8 @@ def _is_asked_of_tables(walk: Walk) -> bool:
 
 
 def _row_method(walk: Walk, row: Row, name: str, args: tuple[Value, ...], at: At) -> Value:
+    if (given := packaged.called(walk, row, name, at)) is not None:
+        return given
     runs = ROW_METHODS.get(name, "never")
     if runs == "write":
         _written(walk, row, name, row.model, at, row.loops)
