@@ -99,6 +99,59 @@ def country_of(author):
 @register.inclusion_tag("badge.html")
 def badge(book):
     return {"item": book}
+
+
+class AuthorOf(template.Node):
+    def __init__(self, book):
+        self.book = template.Variable(book)
+
+    def render(self, context):
+        return self.book.resolve(context).author.name
+
+
+@register.tag
+def author_of(parser, token):
+    name, book = token.split_contents()
+    return AuthorOf(book)
+
+
+class Books(template.Node):
+    def __init__(self, rows, name):
+        self.rows = rows
+        self.name = name
+
+    def render(self, context):
+        context[self.name] = self.rows.resolve(context).exclude(title="")
+        return ""
+
+
+@register.tag("titled")
+def do_titled(parser, token):
+    bits = token.contents.split()
+    return Books(parser.compile_filter(bits[1]), bits[3])
+
+
+class EachNode(template.Node):
+    def __init__(self, rows, nodelist):
+        self.rows = rows
+        self.nodelist = nodelist
+
+    def render(self, context):
+        out = []
+        for row in self.rows.resolve(context):
+            with context.push():
+                context["row"] = row
+                out.append(self.nodelist.render(context))
+        return "".join(out)
+
+
+def each(parser, token):
+    nodelist = parser.parse(("endeach",))
+    parser.delete_first_token()
+    return EachNode(parser.compile_filter(token.split_contents()[1]), nodelist)
+
+
+register.tag("each", each)
 """
 
 # name: (queryset, template, whether the number of queries grows with the rows)
@@ -150,6 +203,28 @@ PAGES = {
     "inclusion_loaded": (
         "Book.objects.select_related('author')",
         "{% load shop_tags %}{% for b in books %}{% badge b %}{% endfor %}",
+        False,
+    ),
+    "node": ("Book.objects.all()", "{% load shop_tags %}{% for b in books %}{% author_of b %}{% endfor %}", True),
+    "node_loaded": (
+        "Book.objects.select_related('author')",
+        "{% load shop_tags %}{% for b in books %}{% author_of b %}{% endfor %}",
+        False,
+    ),
+    "node_gives": (
+        "Book.objects.all()",
+        "{% load shop_tags %}{% titled books as found %}{% for b in found %}{{ b.author.name }}{% endfor %}",
+        True,
+    ),
+    "node_gives_loaded": (
+        "Book.objects.select_related('author')",
+        "{% load shop_tags %}{% titled books as found %}{% for b in found %}{{ b.author.name }}{% endfor %}",
+        False,
+    ),
+    "node_body": ("Book.objects.all()", "{% load shop_tags %}{% each books %}{{ row.author }}{% endeach %}", True),
+    "node_body_loaded": (
+        "Book.objects.select_related('author')",
+        "{% load shop_tags %}{% each books %}{{ row.author }}{% endeach %}",
         False,
     ),
     "include": ("Book.objects.all()", "{% for b in books %}{% include 'badge.html' with item=b %}{% endfor %}", True),
@@ -511,7 +586,9 @@ def judged(root: Path) -> tuple[set[str], dict[str, tuple[list[str], str]]]:
     mended = {}
     for verdict in page_n_plus_one(stack):
         if isinstance(verdict, Fail):
-            found.add(f"page {verdict.site.name.partition(' > ')[0].rpartition('.')[2]}")
+            where = verdict.site.name.partition(" > ")[0].rpartition(".")[2]
+            page = Path(verdict.site.place.path).stem.removeprefix("page_")
+            found.add(f"page {page if where == 'render' else where}")  # rows that a tag's node makes
     for rule in (api_n_plus_one, method_field_query):
         for verdict in rule(stack):
             if isinstance(verdict, Fail):

@@ -58,6 +58,9 @@ class PageHooks:
 
     def external(self, name: str, args: tuple[Value, ...], keywords: dict[str, Value], at: At) -> Value | None:
         """Rendering by Django's functions."""
+        compiling = self.renderer.compiling
+        if compiling and (given := compiling[-1].asked(name, args)) is not None:
+            return given
         last = name.rpartition(".")[2]
         if name.startswith(_LOADED):
             if last == "render":

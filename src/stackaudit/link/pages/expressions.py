@@ -116,6 +116,10 @@ class Expressions(ABC):
                 return
 
     @abstractmethod
+    def nodes(self, nodes: tuple[t.Node, ...]) -> None:
+        """Render what stands in a template, or in a part of it."""
+
+    @abstractmethod
     def above(self) -> None:
         """`{{ block.super }}` and Jinja2's `super()`."""
 

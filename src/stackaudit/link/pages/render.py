@@ -15,6 +15,7 @@ from stackaudit.facts import template as t
 from stackaudit.link.models.model import Model
 from stackaudit.link.pages import conditions
 from stackaudit.link.pages import walk as q
+from stackaudit.link.pages.compiled import Compiled
 from stackaudit.link.pages.expressions import Expressions, Scope
 from stackaudit.link.pages.files import Library, TemplateFile, Templates
 from stackaudit.link.pages.inheritance import Chain, Reads, absolute, chain_of
@@ -47,6 +48,8 @@ class Renderer:
         self.texts: dict[Place, str] = {}
         self.repeats = Repeats(walk)
         self.turns = Turns(walk)
+        self.compiling: list[Compiled] = []
+        """What renders tags with node classes of their own, the innermost template last."""
         self.lacking: Container[str] = ()
         """Names that are certain not to be in the context of what is being rendered."""
         self._reads = Reads(templates)
@@ -284,6 +287,8 @@ class _File(Expressions):
             for arg, value in zip(node.args, args, strict=True):
                 if isinstance(value, Row) and node.name != "ifchanged":
                     q.text(self.walk, value, self.at(arg.region))
+        if library is not None and library.kind == "compiled" and self.compiled(library, node):
+            return
         outcome: Value = UNKNOWN
         if library is not None and library.kind in ("simple", "inclusion"):
             outcome = self.own_tag(library, args, keywords, node.region)
@@ -297,6 +302,15 @@ class _File(Expressions):
         if node.body:
             with self.scope.pushed({item.name: keywords[item.name] for item in node.keywords}):
                 self.nodes(node.body)
+
+    def compiled(self, library: Library, node: t.Tag) -> bool:
+        """Render a tag that has a node class; False where that leaves its body, or cannot be followed."""
+        compiled = Compiled(self)
+        self.renderer.compiling.append(compiled)
+        try:
+            return compiled.render(library, node)
+        finally:
+            self.renderer.compiling.pop()
 
     def own_tag(self, library: Library, args: tuple[Value, ...], keywords: dict[str, Value], region: Region) -> Value:
         if library.takes_context:

@@ -25,6 +25,7 @@ from stackaudit.link.queries.table import MANAGER_ONLY, method
 from stackaudit.link.queries.values import (
     ELEMENT,
     META,
+    OF_TAG,
     STATE,
     UNKNOWN,
     Choice,
@@ -193,7 +194,7 @@ def _of_other(walk: Walk, value: Other, name: str) -> Value:
     if value.name == "@request" and name == "user":
         user = walk.models.user
         return Row(user, REQUEST_USER, None, (), None, value.loops) if user else UNKNOWN
-    is_named = value.name[0] != "@" or value.name == callbacks.POOL
+    is_named = value.name[0] != "@" or value.name == callbacks.POOL or value.name.startswith(OF_TAG)
     return Other(value.loops, f"{value.name}.{name}" if is_named else "")
 
 

@@ -44,6 +44,8 @@ META = "@meta"
 """The key under which the `_meta` of a model holds the model."""
 OBJECT = "@object"
 """The name of `self.object` of a view that shows one row."""
+OF_TAG = "@tag "
+"""How the names of what compiles and renders a template's tag begin: the parser, a token, variables, the body."""
 TEMPLATES = "@templates:"
 """How the name of a value begins that is the name of one of several files; they follow, one a line."""
 
