@@ -102,6 +102,35 @@ class Plain(Owned):
     ]  # fmt: skip
 
 
+def test_the_name_that_a_meta_gives_to_the_other_side_of_all_its_relations() -> None:
+    built = models(
+        {
+            "shop/models.py": BASE
+            + """
+class Author(models.Model):
+    pass
+class Owned(models.Model):
+    owner = models.ForeignKey(Author, models.CASCADE)
+    class Meta:
+        abstract = True
+        default_related_name = "own_%(model_name)s"
+class Book(Owned):
+    editor = models.ForeignKey(Author, models.CASCADE, related_name="edited")
+class Note(Owned):
+    writers = models.ManyToManyField(Author)
+    class Meta:
+        default_related_name = "notes"
+"""
+        }
+    )
+    assert {name: target[1] for name, target in graph(built.by_label["shop.Author"]).items()} == {
+        "edited": "shop.Book", "own_book": "shop.Book", "notes": "shop.Note",
+    }  # fmt: skip
+    found = built.by_label["shop.Author"].by_query_name("own_book")
+    assert found is not None
+    assert found.remote == "owner"
+
+
 def test_managers() -> None:
     built = models(
         {

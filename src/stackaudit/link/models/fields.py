@@ -148,8 +148,10 @@ class Builder:
         given = keyword(call, "related_name")
         remote = f"{model.name.lower()}_set" if kind != "o2o" else model.name.lower()
         query_name = model.name.lower()
-        if isinstance(given, py.Constant) and isinstance(given.value, str):
-            text = given.value.replace("%(class)s", model.name.lower()).replace("%(app_label)s", model.app)
+        default = self.models.meta(model.cls, "default_related_name") if given is None and model.cls else None
+        written = given.value if isinstance(given, py.Constant) else default
+        if isinstance(written, str):
+            text = written.replace("%(class)s", model.name.lower()).replace("%(app_label)s", model.app)
             text = text.replace("%(model_name)s", model.name.lower())
             remote = query_name = "" if text.endswith("+") else text
         elif given is not None:

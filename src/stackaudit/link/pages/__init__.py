@@ -24,7 +24,8 @@ from stackaudit.link.pages.repeated import Path
 from stackaudit.link.pages.turns import Asked
 from stackaudit.link.pages.views import Choices, Views, choices, kind_of
 from stackaudit.link.pages.wagtail import WagtailPages, answers, is_page
-from stackaudit.link.queries import calls, fresh_walk
+from stackaudit.link.queries import calls, decorating, fresh_walk
+from stackaudit.link.queries.decorating import RENDERING
 from stackaudit.link.queries.entries import functions, registered, unbound
 from stackaudit.link.queries.events import Event
 from stackaudit.link.queries.loading import Load
@@ -37,9 +38,6 @@ if TYPE_CHECKING:
 
 _LOADED = "stackaudit.template:"
 _RESPONSES = ("TemplateResponse", "SimpleTemplateResponse")
-_RENDERING = frozenset({"render", "render_to_string", "render_to_response", "TemplateResponse", "get_template"} | {
-    "SimpleTemplateResponse", "select_template", "render_template",
-})  # fmt: skip
 _LEVELS = 3
 ANY_ROW = Load(unknown="where this row comes from is not known")
 
@@ -207,7 +205,7 @@ class Pages:
         wanted = self._rendering_names()
         for module in self.models.modules:
             for node, owner in functions(self.walk, module):
-                if node.name in wanted and not _is_property(node):
+                if not wanted.isdisjoint((node.name, *_decorators(node))) and not _is_property(node):
                     self._function(module, node, owner)
         for cls in self._view_classes():
             self._view(cls)
@@ -222,7 +220,9 @@ class Pages:
             bound = Row(model, ANY_ROW) if model is not None else unbound(owner, self.admins)
         self.walk.spent = 0
         called = Function(module, node, bound, owner)
-        calls.call(self.walk, called, (), {}, (module, node), node.name, is_entry=True)
+        around = decorating.of_function(self.walk, called).around
+        args = (bound,) if around is not None and bound is not None else ()
+        calls.call(self.walk, around or called, args, {}, (module, node), node.name, is_entry=True)
 
     def _view_classes(self) -> Iterator[SourceClass]:
         for module in self.models.modules:
@@ -254,9 +254,9 @@ class Pages:
         for module in self.models.modules:
             for node, _ in functions(self.walk, module):
                 called.setdefault(node.name, set()).update(_called_names(node))
-        wanted = {name for name, names in called.items() if names & _RENDERING}
+        wanted = {name for name, names in called.items() if names & RENDERING}
         for _ in range(_LEVELS - 1):
-            wanted |= {name for name, names in called.items() if names & (wanted - _RENDERING - {"get", "save"})}
+            wanted |= {name for name, names in called.items() if names & (wanted - RENDERING - {"get", "save"})}
         return wanted
 
 
@@ -275,6 +275,10 @@ def _places(event: Event) -> Iterator[Place]:
     yield event.place
     yield event.query
     yield from (step.place for step in event.flow)
+
+
+def _decorators(node: py.FunctionDef) -> list[str]:
+    return [name.rpartition(".")[2] for name in calls.decorators(node)]
 
 
 def _is_property(node: py.FunctionDef) -> bool:

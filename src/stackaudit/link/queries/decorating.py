@@ -24,6 +24,10 @@ class Decorated(Struct, frozen=True):
 
 _PLAIN = Decorated()
 _ASKING = MANAGERS | {"aggregate", "count", "create", "delete", "exists", "filter", "refresh_from_db", "save"}
+RENDERING = frozenset({"render", "render_to_string", "render_to_response", "TemplateResponse", "get_template"} | {
+    "SimpleTemplateResponse", "select_template", "render_template",
+})  # fmt: skip
+"""What functions and methods are called that render a template."""
 _CHANGING = frozenset({"pop", "update", "setdefault"})
 
 
@@ -57,7 +61,8 @@ def _decorated(walk: Walk, function: Function) -> Decorated:
         given = [call for call in nodes(made.node.body) if isinstance(call, py.Call) and dotted(call.func) in names]
         if not given:
             return _PLAIN
-        if not all(_is_handed_on(call, made.node) for call in given) or _changes(made.node):
+        is_same = all(_is_handed_on(call, made.node) for call in given) and not _changes(made.node)
+        if not is_same or _renders(made.node):
             return Decorated(around=made)
         return Decorated(beside=_made(walk, function, item, UNKNOWN)) if _asks(made.node) else _PLAIN
     return _PLAIN
@@ -92,6 +97,12 @@ def _wraps(decorator: py.FunctionDef) -> bool:
         isinstance(node, py.Call) and isinstance(node.func, py.Name) and node.func.id in names
         for node in nodes(decorator.body)
     )
+
+
+def _renders(wrapper: py.FunctionDef) -> bool:
+    """Whether a wrapper renders a template, with what the function gives as its context."""
+    called = (node.func for node in nodes(wrapper.body) if isinstance(node, py.Call))
+    return any(dotted(func).rpartition(".")[2] in RENDERING for func in called)
 
 
 def _asks(wrapper: py.FunctionDef) -> bool:
