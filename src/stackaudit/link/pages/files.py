@@ -11,16 +11,18 @@ from functools import cached_property
 from typing import Literal, TypeAlias
 
 import msgspec
+from msgspec.structs import replace
 
 from stackaudit.facts import python as py
 from stackaudit.facts.files import FileFacts
-from stackaudit.facts.template import Block, Node, Template
+from stackaudit.facts.template import Block, Node, Tag, Template
 from stackaudit.link.models.model import keyword
 from stackaudit.link.modules import Modules, SourceModule, dotted
 from stackaudit.link.nodes import is_true
 from stackaudit.model.source import Region
 
 FOLDERS = ("templates", "jinja2")
+PARTIAL = "partialdef"
 WIDTH = 1 << 20
 """The length that every line is given, so that a region becomes a pair of offsets."""
 
@@ -28,11 +30,12 @@ TagKind: TypeAlias = Literal["simple", "inclusion", "filter", "compiled"]
 
 
 class TemplateFile:
-    """One template; `module` stands for it where the walk wants a Python file."""
+    """One template, or one `part` of it; `module` stands for it where the walk wants a Python file."""
 
-    def __init__(self, path: str, tree: Template) -> None:
+    def __init__(self, path: str, tree: Template, part: str = "") -> None:
         self.path = path
         self.tree = tree
+        self.part = part
 
     @cached_property
     def module(self) -> SourceModule:
@@ -43,6 +46,15 @@ class TemplateFile:
 
     def _last(self, nodes: tuple[Node, ...]) -> int:
         return max((region.end_line for region in regions(nodes)), default=1)
+
+    @cached_property
+    def partials(self) -> dict[str, TemplateFile]:
+        """What `{% partialdef name %}` defines, as templates: https://docs.djangoproject.com/en/6.0/ref/templates/language/#template-partials."""
+        return {
+            node.words[0]: TemplateFile(self.path, replace(self.tree, nodes=node.body), node.words[0])
+            for node in flat(self.tree.nodes)
+            if isinstance(node, Tag) and node.name == PARTIAL and node.words
+        }
 
     @cached_property
     def blocks(self) -> dict[str, Block]:
@@ -116,8 +128,13 @@ class Templates:
                     self._by_name.setdefault("/".join(parts[index + 1 :]), []).append(found)
 
     def find(self, name: str) -> list[TemplateFile]:
-        """The files that `name` may mean; where no templates folder holds it, the files whose path ends so."""
-        name = name.lstrip("/")
+        """The files that `name` may mean; where no templates folder holds it, the files whose path ends so.
+
+        `name#part` means what a file defines by `{% partialdef part %}`.
+        """
+        name, hashed, part = name.lstrip("/").partition("#")
+        if hashed:
+            return [item.partials[part] for item in self.find(name) if part in item.partials]
         found = self._by_name.get(name)
         if found is None:
             last = name.rpartition("/")[2]

@@ -93,8 +93,8 @@ class Reads:
 
     def __init__(self, templates: Templates) -> None:
         self._templates = templates
-        self._single: dict[str, frozenset[str] | None] = {}
-        self._whole: dict[str, frozenset[str] | None] = {}
+        self._single: dict[TemplateFile, frozenset[str] | None] = {}
+        self._whole: dict[TemplateFile, frozenset[str] | None] = {}
 
     def of(self, file: TemplateFile) -> frozenset[str] | None:
         """A set that holds every name that rendering `file` may read, None where it may read any.
@@ -102,9 +102,9 @@ class Reads:
         Any name may be read by a tag that takes the context, a macro that is imported, and an include whose template is
         not known.
         """
-        if file.path not in self._whole:
-            self._whole[file.path] = self._through(file)
-        return self._whole[file.path]
+        if file not in self._whole:
+            self._whole[file] = self._through(file)
+        return self._whole[file]
 
     def _through(self, file: TemplateFile) -> frozenset[str] | None:
         found: set[str] = set()
@@ -121,17 +121,19 @@ class Reads:
         return frozenset(found)
 
     def _own(self, file: TemplateFile) -> frozenset[str] | None:
-        if file.path not in self._single:
-            self._single[file.path] = None if self._reads_all(file) else frozenset(names_in(file.tree))
-        return self._single[file.path]
+        if file not in self._single:
+            self._single[file] = None if self._reads_all(file) else frozenset(names_in(file.tree))
+        return self._single[file]
 
     def _reads_all(self, file: TemplateFile) -> bool:
         for node in flat(file.tree.nodes):
             if isinstance(node, t.Import) or (isinstance(node, t.Include) and not isinstance(node.template, t.Literal)):
                 return True
             library = self._templates.tag(node.name, file) if isinstance(node, t.Tag) else None
-            if library is not None and library.takes_context:
+            if library is not None and (library.takes_context or library.kind == "compiled"):
                 return True
+            if isinstance(node, t.Tag) and node.name == "partial" and file.part:
+                return True  # another part of the file, which this one does not hold
         return False
 
     def _included(self, file: TemplateFile) -> Iterator[TemplateFile]:

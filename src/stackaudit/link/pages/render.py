@@ -17,7 +17,7 @@ from stackaudit.link.pages import conditions
 from stackaudit.link.pages import walk as q
 from stackaudit.link.pages.compiled import Compiled
 from stackaudit.link.pages.expressions import Expressions, Scope
-from stackaudit.link.pages.files import Library, TemplateFile, Templates
+from stackaudit.link.pages.files import PARTIAL, Library, TemplateFile, Templates
 from stackaudit.link.pages.inheritance import Chain, Reads, absolute, chain_of
 from stackaudit.link.pages.repeated import Repeats
 from stackaudit.link.pages.turns import Turns
@@ -104,7 +104,7 @@ class Renderer:
         running: tuple[object, ...] = (self.turns.is_conditional,)
         if walk.loops:
             running = (*walk.loops, walk.guard, *self.turns.around, self.repeats.branch)
-        return file.path, held, lacking, running, walk.shielded > 0, self.turns.is_kept
+        return file, held, lacking, running, walk.shielded > 0, self.turns.is_kept
 
 
 class _File(Expressions):
@@ -281,6 +281,9 @@ class _File(Expressions):
         if node.name in _QUIET:
             return
         library = self.renderer.templates.tag(node.name, self.file)
+        if node.name in (PARTIAL, "partial") and library is None:
+            self.partial(node)
+            return
         args = tuple(self.value(arg) for arg in node.args)
         keywords = {item.name: self.value(item.value) for item in node.keywords}
         if node.name in ("url", "firstof", "cycle", "ifchanged", "querystring") and library is None:
@@ -302,6 +305,19 @@ class _File(Expressions):
         if node.body:
             with self.scope.pushed({item.name: keywords[item.name] for item in node.keywords}):
                 self.nodes(node.body)
+
+    def partial(self, node: t.Tag) -> None:
+        """`{% partial name %}` renders what is defined under the name; a definition renders itself where it says so."""
+        if node.name == PARTIAL:
+            self.nodes(node.body if any(word.startswith("inline") for word in node.words[1:]) else ())
+            return
+        files = self.renderer.templates.by_path
+        defined = (files.get(item.path, item).partials for item in self.chain.files)
+        found = next((held[node.words[0]] for held in defined if node.words and node.words[0] in held), None)
+        if found is not None and self.renderer.depth < DEEPEST:
+            self.renderer.depth += 1
+            self.nodes(found.tree.nodes)
+            self.renderer.depth -= 1
 
     def compiled(self, library: Library, node: t.Tag) -> bool:
         """Render a tag that has a node class; False where that leaves its body, or cannot be followed."""
