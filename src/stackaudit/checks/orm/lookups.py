@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from stackaudit.checks.orm import permissions, trees
+from stackaudit.checks.orm import births, permissions, trees
 from stackaudit.checks.orm.causes import grouped, own, verdict
 from stackaudit.checks.orm.conditions import Condition, chain, condition
 from stackaudit.checks.orm.loops import ROWS, Loops, cost, loop_of, loop_step, loop_text, words
@@ -49,11 +49,12 @@ def query_in_loop(stack: Stack) -> Iterator[Verdict]:
     """One site for each loop that runs a query which changes with its turns."""
     judge = _Judge(stack)
     near = [event for event in own(stack) if event.kind == "query" and event.below <= NEAR]
-    plain = (event for event in near if not permissions.asks(event) and not trees.asks(event))
-    for group in grouped(plain, loop_of):
+    apart = (births.asks, permissions.asks, trees.asks)
+    for group in grouped((event for event in near if not any(asks(event) for asks in apart)), loop_of):
         yield verdict(group, judge.of)
     yield from permissions.judged(judge.loops, near)
     yield from trees.judged(judge.loops, near)
+    yield from births.judged(near)
 
 
 @dataclass(frozen=True)

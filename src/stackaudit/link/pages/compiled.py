@@ -12,7 +12,7 @@ from stackaudit.facts import python as py
 from stackaudit.facts import template as t
 from stackaudit.link.pages.expressions import Expressions
 from stackaudit.link.pages.files import Library
-from stackaudit.link.queries import calls, statements
+from stackaudit.link.queries import binding, calls, statements
 from stackaudit.link.queries.values import OF_TAG, UNKNOWN, Const, Function, Instance, Mapping, Other, Seq, Value
 from stackaudit.link.queries.walk import Frame, Walk
 from stackaudit.model.source import Region
@@ -66,7 +66,7 @@ class Compiled:
         at = self.page.at(region)
         node = function.node
         assert isinstance(node, py.FunctionDef)
-        env = calls.bind(walk, function, (given,), {})
+        env = binding.bind(walk, function, (given,), {})
         where = f"{function.owner.name if function.owner else function.module.name}.render"
         frame = Frame(function.module, node, env, where, at, "", function.owner, function.bound)
         with walk.inside(frame):

@@ -8,10 +8,10 @@ from stackaudit.facts import python as py
 from stackaudit.link.classes import SourceClass
 from stackaudit.link.models.model import Field, Model, Relation
 from stackaudit.link.nodes import is_true
-from stackaudit.link.queries import calls, loops, packaged
+from stackaudit.link.queries import births, calls, loops, packaged
 from stackaudit.link.queries.joining import matters
-from stackaudit.link.queries.loading import NOTHING, PARENT, STORED, UNSAVED, Load
-from stackaudit.link.queries.table import PERMISSIONS, ROW_METHODS
+from stackaudit.link.queries.loading import BORN, NOTHING, PARENT, STORED, UNSAVED, Load
+from stackaudit.link.queries.table import PERMISSIONS, ROW_METHODS, is_neighbour
 from stackaudit.link.queries.values import (
     KEY,
     LISTED,
@@ -131,7 +131,7 @@ def of_class(walk: Walk, row: Row, cls: SourceClass | None, name: str, at: At) -
     member = cls.find(name) if cls is not None else None
     if member is not None:
         return calls.member(walk, row, member, at)
-    is_asked = name in PERMISSIONS and row.model is walk.models.user
+    is_asked = (name in PERMISSIONS and row.model is walk.models.user) or is_neighbour(name, row.model.columns)
     if name in ROW_METHODS or is_asked or packaged.gives(walk, row, name):
         return Method(row, name, row.loops)
     if (held := packaged.of_row(walk, row, name, at)) is not None:
@@ -207,7 +207,9 @@ def to_one(walk: Walk, row: Row, relation: Relation, at: At) -> Value:
     if load.every_one and relation.relation in ("fk", "o2o") and not relation.null:
         loaded = replace(loaded or NOTHING, every_one=True)
     counted = walk.repeats(row.loop)
-    if loaded is not None:
+    if load.unknown == BORN:
+        ask(walk, Rows(target, loops=row.loops), at, births.METHOD)
+    elif loaded is not None:
         if counted:
             walk.add("forward", "pass", at, row.loop, row=row, relation=relation)
     elif load.unknown and not relation.peers:
@@ -232,8 +234,8 @@ def to_one(walk: Walk, row: Row, relation: Relation, at: At) -> Value:
     return Row(target, inner, row.origin, (*row.path, relation.name), row.loop, row.loops)
 
 
-def related_rows(walk: Walk, manager: Related) -> Rows:
-    """The rows behind a related manager, before any method of it."""
+def related_rows(walk: Walk, manager: Related, name: str = "") -> Rows:
+    """The rows behind a related manager, before any method of it; with `name` by another manager of their model."""
     row, relation = manager.row, manager.relation
     target = relation.target
     load = row.load.to_many(relation.name)
@@ -243,7 +245,7 @@ def related_rows(walk: Walk, manager: Related) -> Rows:
         )
     inner = NOTHING
     if target is not None and target.cls is not None:
-        default = target.managers.get(target.default_manager)
+        default = target.managers.get(name or target.default_manager)
         if default is not None:
             inner = calls.base_rows(walk, Manager(target, default)).load
     if relation.relation == "reverse_fk" and relation.remote:
@@ -277,6 +279,9 @@ def evaluate(walk: Walk, rows: Rows, at: At, method: str = "") -> Rows:
         asking = rows.asking or walk.asking(at)
         asking = replace(asking, last=method, cut=asking.cut or (_FIRST if method in _ONE and asking.text else ""))
         if row.load.unknown == NEW:
+            return done
+        if row.load.unknown == BORN:
+            ask(walk, replace(rows, via=None, loops=row.loops), at, births.METHOD)
             return done
         if (row.loop, relation.name) in walk.changed:
             why = "the turn changes these rows before it reads them, so what is prefetched would be out of date"

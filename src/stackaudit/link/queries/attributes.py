@@ -289,6 +289,8 @@ def _of_rows(walk: Walk, value: Manager | Rows | Related, name: str, at: At) -> 
         return given
     if name in ("names", "slugs") and model is not None and model is walk.models.foreign(TAG):
         return Method(value, "values_list", value.loops)
+    if name == "get_by_natural_key" and model is not None and model is walk.models.user:
+        return Method(value, "get", value.loops)
     if name in ("_clone", "_chain", "select_subclasses"):  # the last: django-model-utils, the same rows as children
         return Method(value, "all", value.loops)
     if name == "model" and model is not None and model.cls is not None:

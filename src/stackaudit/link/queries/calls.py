@@ -11,11 +11,11 @@ from stackaudit.link.queries import (
     access,
     answers,
     batches,
+    binding,
     containers,
     decorating,
     expressions,
     known,
-    loops,
     rows,
     schemas,
     statements,
@@ -35,8 +35,6 @@ from stackaudit.link.queries.joining import all_loops, choice_of, join, matters,
 from stackaudit.link.queries.loading import NEW, NOTHING, SOMEWHERE, Load
 from stackaudit.link.queries.origins import NO_LOOPS, Loop
 from stackaudit.link.queries.values import (
-    ELEMENT,
-    SMALL,
     UNKNOWN,
     Choice,
     ClassRef,
@@ -44,7 +42,6 @@ from stackaudit.link.queries.values import (
     Function,
     Instance,
     Manager,
-    Mapping,
     Method,
     Other,
     Partial,
@@ -124,6 +121,9 @@ def apply(
             return containers.of_container(walk, receiver, value.name, args, keywords, at)
         case ClassRef():
             return construct(walk, value, args, keywords, at)
+        case Related() if isinstance(named := keywords.get("manager"), Const):
+            is_there = value.row.load.to_many(value.relation.name) is not None  # whichever manager loaded it
+            return value if is_there else access.related_rows(walk, value, str(named.value))
         case Other():
             return known.external(walk, value.name, args, keywords, at)
         case Choice():
@@ -235,7 +235,7 @@ def call(
     active = frozenset([loop for loop in walk.loops if not loop.bounded]) if walk.loops else NO_LOOPS
     if not active and len(walk.frames) > QUIET_DEPTH and not _is_question(node):
         return Other(loops)  # no loop repeats what happens here, and what comes back from so deep is rarely rows
-    env = bind(walk, function, args, keywords, is_entry)
+    env = binding.bind(walk, function, args, keywords, is_entry)
     if active and _is_far(walk, function.bound, env, active):
         active = frozenset()
     env = {name: settled(value, active) for name, value in env.items()}
@@ -329,64 +329,6 @@ def returned(walk: Walk, frame: Frame, node: py.FunctionDef) -> Value:
     return result
 
 
-def bind(
-    walk: Walk, function: Function, args: tuple[Value, ...], keywords: dict[str, Value], is_entry: bool = False
-) -> dict[str, Value]:
-    """The parameters of a function as names; annotations that name a model give one row."""
-    env: dict[str, Value] = {}
-    node = function.node
-    given = list(args)
-    if function.bound is not None and isinstance(node, py.FunctionDef):
-        given.insert(0, function.bound)
-    elif function.owner is not None and isinstance(node, py.FunctionDef) and not args:
-        given.insert(0, UNKNOWN)
-    left = dict(keywords)
-    for param in node.params:
-        if param.kind == "args":
-            env[param.name] = Seq(UNKNOWN, tuple(given), bounded="its arguments")
-            given = []
-        elif param.kind == "kwargs":
-            env[param.name] = Mapping(UNKNOWN, tuple(left.items()))
-        elif param.kind != "keyword" and given:
-            value = given.pop(0)
-            env[param.name] = _declared(walk, function, param, value)
-        elif param.name in left:
-            env[param.name] = _declared(walk, function, param, left.pop(param.name))
-        else:
-            default: Value = UNKNOWN
-            if param.default is not None:
-                default = _default(walk, function, param.default)
-                if isinstance(default, Const) and is_entry:
-                    small = type(default.value) is int and 0 <= default.value <= loops.FEW
-                    default = Other(name=SMALL) if small else UNKNOWN
-            env[param.name] = _declared(walk, function, param, default)
-    return env
-
-
-def _default(walk: Walk, function: Function, default: py.Expr) -> Value:
-    """The default of a parameter: of a function inside another one a name of that, as in `lambda row=row: …`."""
-    frame: Frame | None = function.closure
-    while frame is not None and isinstance(default, py.Name):
-        if default.id in frame.env:
-            return frame.env[default.id]
-        frame = frame.closure
-    return expressions.constant(walk, function.module, default)
-
-
-def _declared(walk: Walk, function: Function, param: py.Param, value: Value) -> Value:
-    if isinstance(value, Const) and value.value is not None:
-        return value
-    if not isinstance(value, (Other, Const)) or (isinstance(value, Other) and value.name not in ("", ELEMENT, SMALL)):
-        return value
-    if param.annotation is not None:
-        declared = known.annotated(walk, function.module, param.annotation, value.loops)
-        if declared is not None:
-            return declared
-    if isinstance(value, Other) and param.name == "request":
-        return Other(value.loops, "@request")
-    return value
-
-
 def module_of(walk: Walk) -> SourceModule:
     """The module whose code is being walked."""
     for frame in reversed(walk.frames):
@@ -399,7 +341,6 @@ __all__ = [
     "apply",
     "attribute",
     "base_rows",
-    "bind",
     "call",
     "class_of",
     "construct",

@@ -10,7 +10,7 @@ from stackaudit.link.classes import SourceClass
 from stackaudit.link.models import Models
 from stackaudit.link.models.model import Model, keyword
 from stackaudit.link.modules import SourceModule, dotted
-from stackaudit.link.queries import bases, calls, decorating, signals
+from stackaudit.link.queries import bases, births, calls, decorating, signals
 from stackaudit.link.queries.loading import SOMEWHERE, Load
 from stackaudit.link.queries.overriding import SERVES, Inherited
 from stackaudit.link.queries.values import UNKNOWN, ClassRef, Function, Instance, Manager, Row, Rows, Value
@@ -38,7 +38,15 @@ def walk_all(walk: Walk) -> None:
                 given = _received(walk, module, node) if node.decorators else _instance(node, sent) if sent else {}
             else:
                 given = bases.given(walk, owner, node, admins)
-            _enter(walk, Function(module, node, bound, owner), given)
+            born = births.of_method(walk, owner, node)
+            if born is not None:
+                with births.making(walk, module, node, born) as row:
+                    _enter(walk, Function(module, node, row, owner), given)
+            elif isinstance(sent_row := given.get("instance"), Row) and births.is_receiver(node):
+                with births.making(walk, module, node, sent_row.model) as row:
+                    _enter(walk, Function(module, node, bound, owner), {**given, "instance": row})
+            else:
+                _enter(walk, Function(module, node, bound, owner), given)
     inherited = Inherited(walk)
     told = [found for module in walk.modules for found in inherited.methods(module)]
     spent: dict[py.FunctionDef, int] = {}

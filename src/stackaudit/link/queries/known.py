@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from stackaudit.facts import python as py
 from stackaudit.link.modules import SETTINGS, SourceModule, dotted
-from stackaudit.link.queries import access, bases, builtin, callbacks, calls, effects, rows
+from stackaudit.link.queries import access, bases, builtin, callbacks, calls, effects, loops, rows
 from stackaudit.link.queries.loading import Load
 from stackaudit.link.queries.values import (
     FORMS,
@@ -70,6 +70,8 @@ def external(walk: Walk, name: str, args: tuple[Value, ...], keywords: dict[str,
         return UNKNOWN
     if last == "model_to_dict" and isinstance(first, Row):
         return _as_dict(walk, first, args, keywords, at)
+    if name == "django.core.serializers.serialize":
+        return _serialized(walk, args, keywords, at)
     if last in ("get_user_model",):
         user = walk.models.user
         return ClassRef(user.cls or "django.contrib.auth.models.User", user) if user is not None else UNKNOWN
@@ -142,6 +144,27 @@ def _as_dict(walk: Walk, row: Row, args: tuple[Value, ...], keywords: dict[str, 
             if relation.relation == "m2m" and name not in left_out and (name in only or wanted == Const(None)):
                 builtin.loaded(walk, calls.attribute(walk, row, name, at), at)
     return Mapping(Other(row.loops))
+
+
+def _serialized(walk: Walk, args: tuple[Value, ...], keywords: dict[str, Value], at: At) -> Value:
+    """`serialize(format, rows, fields=…)` asks each row for its many-to-many fields, unless they are prefetched.
+
+    With natural keys it asks for the rows behind foreign keys, too.
+    https://github.com/django/django/blob/stable/5.2.x/django/core/serializers/python.py
+    """
+    given = args[1] if len(args) > 1 else keywords.get("queryset", UNKNOWN)
+    only, natural = _texts(keywords.get("fields", Const(None))), keywords.get("use_natural_foreign_keys", Const(False))
+    element, _ = loops.enter(walk, given, at, "the rows that serialize() writes")
+    for name, relation in element.model.relations.items() if isinstance(element, Row) else ():
+        if only is None or (only and name not in only):
+            continue
+        target = relation.target.cls if relation.target is not None else None
+        if relation.relation == "m2m":
+            builtin.loaded(walk, calls.attribute(walk, element, name, at), at)
+        elif relation.relation in ("fk", "o2o") and natural == Const(True) and target and target.find("natural_key"):
+            calls.attribute(walk, element, name, at)
+    loops.leave(walk)
+    return UNKNOWN
 
 
 def _texts(value: Value) -> frozenset[str] | None:

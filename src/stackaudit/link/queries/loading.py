@@ -92,6 +92,8 @@ class Load(Struct, frozen=True, cache_hash=True):
 
 NOTHING = Load()
 NEW = Load(unknown="new")
+BORN = "born"
+"""`Load.unknown` of a row that Django is making: nothing that a query loads beside it is there yet."""
 STORED = "@stored"
 """An attribute of rows that `create()` has just written."""
 UNSAVED = "@unsaved"

@@ -11,7 +11,7 @@ from stackaudit.link.queries.joining import EMPTY
 from stackaudit.link.queries.loading import NEW, NOTHING, STORED, Load, joined, prefetched
 from stackaudit.link.queries.loops import IDLE
 from stackaudit.link.queries.origins import COMBINED, RAW, UNCHUNKED, Asking
-from stackaudit.link.queries.table import METHODS, PERMISSIONS, ROW_METHODS, method, uses_prefetch
+from stackaudit.link.queries.table import METHODS, PERMISSIONS, ROW_METHODS, is_neighbour, method, uses_prefetch
 from stackaudit.link.queries.values import (
     ELEMENT,
     UNKNOWN,
@@ -332,6 +332,10 @@ def _row_method(walk: Walk, row: Row, name: str, args: tuple[Value, ...], at: At
         calls.apply(walk, calls.attribute(walk, row, "clean", at), (), {}, at)
     elif name in PERMISSIONS and _is_asked_of_tables(walk):
         access.ask(walk, Rows(row.model, loops=row.loops), at, name)
+    elif is_neighbour(name, row.model.columns):
+        asked = Rows(row.model, loops=row.loops, asked=name)
+        access.ask(walk, asked, at, name)
+        return Row(row.model, NOTHING, walk.origin(at, name, asked), (), None, row.loops)
     elif name in ("refresh_from_db", "arefresh_from_db"):
         access.ask(walk, Rows(row.model, loops=row.loops), at, name)
         if not args:

@@ -13,6 +13,7 @@ database again), "ordered" (no query where the related model has `Meta.ordering`
 
 from __future__ import annotations
 
+from collections.abc import Container
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
@@ -97,6 +98,9 @@ ROW_METHODS: dict[str, Runs] = {
     "get_deferred_fields": "never", "serializable_value": "never", "clean": "never", "save_base": "write",
 }  # fmt: skip
 
+_NEIGHBOURS = ("get_next_by_", "get_previous_by_")
+_IN_ORDER = frozenset({"get_next_in_order", "get_previous_in_order"})
+
 
 PERMISSIONS = frozenset(
     f"{prefix}{name}" for prefix in ("", "a")
@@ -108,6 +112,15 @@ PERMISSIONS = frozenset(
 `has_perm()` of an active user who is no superuser takes two queries, one for his permissions and one for those of his
 groups, whatever was prefetched (measured on Django 5.2); `get_group_permissions()` one.
 """
+
+
+def is_neighbour(name: str, columns: Container[str]) -> bool:
+    """Whether a method of a row with these columns asks for the row before or after it.
+
+    https://docs.djangoproject.com/en/5.2/ref/models/instances/#django.db.models.Model.get_next_by_FOO
+    """
+    start = next((start for start in _NEIGHBOURS if name.startswith(start)), "")
+    return name in _IN_ORDER or (bool(start) and name.removeprefix(start) in columns)
 
 
 def method(name: str, django: tuple[int, int] | None = None) -> Method | None:

@@ -5,6 +5,7 @@ from operator import attrgetter
 from typing import NamedTuple
 
 from django import forms
+from django.core import serializers
 from django.core.paginator import Paginator
 from django.db.models import Count, Prefetch, prefetch_related_objects
 from django.forms.models import model_to_dict
@@ -1064,3 +1065,33 @@ def flat_where_a_list_is_sorted_in_place():
 
 def grows_by_the_options_of_the_model():
     return [book.author.name for book in Book._meta.default_manager.all()]
+
+
+def grows_where_rows_are_written_out():
+    return serializers.serialize("json", Book.objects.all())
+
+
+def flat_where_written_rows_bring_their_tags():
+    return serializers.serialize("json", Book.objects.prefetch_related("tags"))
+
+
+def flat_where_the_tags_are_left_out():
+    return serializers.serialize("json", Book.objects.all(), fields=["title", "author"])
+
+
+def flat_where_rows_without_tags_are_written_out():
+    return serializers.serialize("json", Author.objects.all())
+
+
+def grows_by_another_manager():
+    return [list(author.books(manager="published").all()) for author in Author.objects.all()]
+
+
+def grows_of_rows_by_another_manager():
+    for author in Author.objects.all():
+        for book in author.books(manager="published").all():
+            print(book.publisher.name)
+
+
+def flat_by_another_manager_of_prefetched_rows():
+    return [list(author.books(manager="published").all()) for author in Author.objects.prefetch_related("books")]
