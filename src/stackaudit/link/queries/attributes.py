@@ -24,6 +24,8 @@ from stackaudit.link.queries.loading import REQUEST_USER, SOMEWHERE
 from stackaudit.link.queries.table import MANAGER_ONLY, method
 from stackaudit.link.queries.values import (
     ELEMENT,
+    FIELD,
+    FIELD_NAME,
     META,
     OF_TAG,
     STATE,
@@ -53,6 +55,8 @@ _PROPERTIES = frozenset({"property", "cached_property", "functional.cached_prope
 _CHOICES = tuple(
     f"django.db.models.{inner}{name}Choices" for inner in ("", "enums.") for name in ("", "Text", "Integer")
 )
+_FIELDS = frozenset({"fields", "concrete_fields", "local_fields", "local_concrete_fields"})
+"""What `_meta` calls the columns of a model, foreign keys among them."""
 MANAGER_BASES = ("django.db.models.Manager", "django.db.models.manager.Manager")
 QUERYSET_BASES = ("django.db.models.QuerySet", "django.db.models.query.QuerySet")
 
@@ -189,6 +193,8 @@ def _of_other(walk: Walk, value: Other, name: str) -> Value:
         return Other(value.loops) if value.loops else UNKNOWN
     if name == "objects" and _is_model_name(value.name):
         return Manager(walk.models.foreign(value.name), None, name)
+    if value.name.startswith(FIELD):
+        return Other(value.loops, FIELD_NAME + value.name.removeprefix(FIELD) if name == "name" else "")
     if value.name.startswith(STATE) and name == "adding":
         return Const(value.name != STATE, value.loops)
     if value.name == "@request" and name == "user":
@@ -267,6 +273,10 @@ def _of_meta(walk: Walk, model: Value, name: str, at: At) -> Value:
     """An attribute of `_meta` of a model: https://docs.djangoproject.com/en/5.2/ref/models/meta/"""
     if name in ("model", "concrete_model"):
         return model
+    if name in _FIELDS and isinstance(model, ClassRef) and model.model is not None:
+        relations = [item for one in model.model.family() for item in one.relations.values()]
+        keys = [item.name for item in relations if item.relation in ("fk", "o2o")]
+        return Seq(Other(name=FIELD + " ".join(dict.fromkeys(keys))), bounded="the fields of a model")
     return attribute(walk, model, f"_{name}", at) if name in ("default_manager", "base_manager") else UNKNOWN
 
 

@@ -10,6 +10,7 @@ from stackaudit.link.queries.comparisons import is_instance, lacks
 from stackaudit.link.queries.joining import decided, join
 from stackaudit.link.queries.values import (
     ELEMENT,
+    FIELD_NAME,
     SMALL,
     UNKNOWN,
     Const,
@@ -29,6 +30,7 @@ from stackaudit.link.queries.walk import At, Walk
 LAZY_ARGUMENTS = frozenset({
     "builtins.map", "builtins.filter", "builtins.sorted", "builtins.min", "builtins.max", "itertools.groupby",
     "itertools.filterfalse", "itertools.takewhile", "itertools.dropwhile", "functools.reduce", callbacks.POOL_MAP,
+    "heapq.nlargest", "heapq.nsmallest",
 })  # fmt: skip
 BRIEF = frozenset({"builtins.any", "builtins.all"})
 """What goes through a generator until one turn decides."""
@@ -36,7 +38,8 @@ ATTRGETTER = "@attrgetter:"
 SAME = frozenset({
     "builtins.iter", "builtins.reversed", "copy.copy", "copy.deepcopy", "builtins.list",
     "builtins.tuple", "builtins.set", "builtins.frozenset", "builtins.sorted", "collections.deque", "tqdm.tqdm", "tqdm",
-    "more_itertools.unique_everseen", "rich.progress.track", "itertools.cycle", "asyncio.gather",
+    "more_itertools.unique_everseen", "rich.progress.track", "itertools.cycle", "asyncio.gather", "random.sample",
+    "random.choices",
 })  # fmt: skip
 BATCHED = frozenset({
     "itertools.batched", "more_itertools.batched", "more_itertools.chunked", "more_itertools.ichunked",
@@ -143,7 +146,19 @@ def _has(walk: Walk, row: Row, name: str, unknown: Value) -> Value:
     return Const(False) if lacks(walk, row, name) else unknown
 
 
+def pairs(walk: Walk, value: Value, at: At) -> Value:
+    """`itertools.pairwise(rows)`."""
+    held = loaded(walk, value, at)
+    element = loops.element_of(held)
+    return Seq(Seq(UNKNOWN, (element, element)), None, held.loops, loops.bound_of(held))
+
+
 def _getattr(walk: Walk, args: tuple[Value, ...], at: At) -> Value:
+    if isinstance(args[0], Row) and isinstance(args[1], Other) and args[1].name.startswith(FIELD_NAME):
+        is_certain = not walk.loops or walk.guard <= walk.loops[-1].guard
+        for name in args[1].name.removeprefix(FIELD_NAME).split() if is_certain else ():
+            calls.attribute(walk, args[0], name, at)
+        return walk.unknown(*args)
     if isinstance(args[1], Const) and isinstance(args[1].value, str):
         found = calls.attribute(walk, args[0], args[1].value, at)
         return join(found, args[2]) if len(args) > 2 else found
@@ -195,6 +210,9 @@ def with_function(walk: Walk, name: str, node: py.Call) -> Value:
     plain: list[py.Expr] = [arg for arg in node.args if not isinstance(arg, py.Starred)]
     if last in ("sorted", "sort", "min", "max"):
         source = plain[0] if len(plain) == 1 else None
+    elif last in ("nlargest", "nsmallest"):
+        source = plain[1] if len(plain) > 1 else None
+        function = plain[2] if len(plain) > 2 else None
     elif last == "groupby":
         source = plain[0] if plain else None
         function = plain[1] if len(plain) > 1 else None

@@ -91,6 +91,10 @@ def external(walk: Walk, name: str, args: tuple[Value, ...], keywords: dict[str,
         return builtin.sliced(walk, args, at)
     if name in ("itertools.chain", "itertools.chain.from_iterable"):
         return builtin.chain(walk, args, at, last == "from_iterable")
+    if name == "itertools.pairwise":
+        return builtin.pairs(walk, first, at)
+    if name == "random.choice":
+        return loops.one_of(walk, builtin.loaded(walk, first, at), Const(0))
     if name == "operator.attrgetter":
         paths = [str(arg.value) for arg in args if isinstance(arg, Const)]
         return Other(name=builtin.ATTRGETTER + " ".join(paths))

@@ -1,6 +1,8 @@
+import heapq
+import random
 from collections import defaultdict, deque
 from dataclasses import dataclass
-from itertools import islice
+from itertools import islice, pairwise
 from operator import attrgetter
 from typing import NamedTuple
 
@@ -1095,3 +1097,36 @@ def grows_of_rows_by_another_manager():
 
 def flat_by_another_manager_of_prefetched_rows():
     return [list(author.books(manager="published").all()) for author in Author.objects.prefetch_related("books")]
+
+
+def grows_by_all_fields():
+    return [{field.name: getattr(book, field.name) for field in Book._meta.fields} for book in Book.objects.all()]
+
+
+def flat_by_the_columns_of_all_fields():
+    return [{field.name: getattr(book, field.attname) for field in Book._meta.fields} for book in Book.objects.all()]
+
+
+def flat_by_the_fields_that_are_no_keys():
+    found = []
+    for book in Book.objects.all():
+        for field in book._meta.fields:
+            if not field.is_relation:
+                found.append(getattr(book, field.name))
+    return found
+
+
+def grows_with_the_largest_ones():
+    return heapq.nlargest(3, Book.objects.all(), key=lambda book: book.author.name)
+
+
+def grows_in_pairs():
+    return [(one.author.name, other.author.name) for one, other in pairwise(Book.objects.all())]
+
+
+def grows_of_a_sample():
+    return [book.author.name for book in random.sample(list(Book.objects.all()), Book.objects.count())]
+
+
+def flat_of_one_by_chance():
+    return random.choice(Book.objects.all()).author.name
