@@ -22,6 +22,7 @@ from stackaudit.link.queries.values import (
     ClassRef,
     Const,
     Function,
+    Instance,
     Manager,
     Mapping,
     Method,
@@ -315,14 +316,15 @@ def ask(walk: Walk, receiver: Value, at: At, method: str, loops: frozenset[objec
 
 
 def as_text(walk: Walk, value: Value, at: At) -> Value:
-    """`str(value)`: for a row, what its `__str__` asks for."""
-    if isinstance(value, Row):
-        cls = value.model.cls
+    """`str(value)`: for a row or an object, what its `__str__` asks for."""
+    if isinstance(value, (Row, Instance)):
+        cls = value.model.cls if isinstance(value, Row) else value.cls
+        label = value.model.name if isinstance(value, Row) else value.cls.label
         for name in ("__str__", "__unicode__"):
             member = cls.find(name) if cls is not None else None
             if member is not None and isinstance(member.node, py.FunctionDef):
                 function = Function(member.owner.module, member.node, value, member.owner)
-                calls.call(walk, function, (), {}, at, f"str({value.model.name.lower()})")
+                calls.call(walk, function, (), {}, at, f"str({label.lower()})")
                 return Other(value.loops)
     elif isinstance(value, Rows) and not (value.evaluated or value.cached):
         evaluate(walk, value, at)  # of its rows a queryset shows 21

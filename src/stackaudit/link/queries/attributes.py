@@ -231,6 +231,9 @@ def _of_instance(walk: Walk, value: Instance, name: str, at: At) -> Value:
         return _options(walk, value.cls, at)
     if name == "__class__":
         return ClassRef(value.cls)
+    handed_on = value.cls.find("__getattr__")
+    if handed_on is not None and isinstance(handed_on.node, py.FunctionDef) and not name.startswith("__"):
+        return calls.apply(walk, member(walk, value, handed_on, at), (Const(name),), {}, at)
     return Other(value.loops)
 
 
@@ -255,6 +258,8 @@ def _of_class(walk: Walk, value: ClassRef, name: str, at: At) -> Value:
     if isinstance(value.cls, SourceClass):
         if name == "__subclasses__":
             return Method(value, name)
+        if name in ("__name__", "__qualname__") and model is not None and not model.children:
+            return Const(value.cls.label, value.loops)
         found = value.cls.find(name)
         if found is None and name in schemas.MAKES and schemas.is_schema(value.cls):
             return Method(value, name)

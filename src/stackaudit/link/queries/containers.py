@@ -22,6 +22,9 @@ from stackaudit.link.queries.values import (
 )
 from stackaudit.link.queries.walk import At, Walk
 
+_SAME_TEXT = frozenset({"capitalize", "casefold", "lower", "strip", "title", "upper"})
+"""Methods of texts that give a text."""
+
 
 def of_container(
     walk: Walk, receiver: Value, name: str, args: tuple[Value, ...], keywords: dict[str, Value], at: At
@@ -55,6 +58,8 @@ def of_container(
             return loops.one_of(walk, receiver, args[0] if args else Const(0))
         return receiver if name == "copy" else Other(receiver.loops)
     if isinstance(receiver, Const) and isinstance(receiver.value, str):
+        if name in _SAME_TEXT and not args:
+            return Const(getattr(receiver.value, name)(), receiver.loops)
         if name == "join" and args:
             source = builtin.loaded(walk, args[0], at)
             element = loops.element_of(source)

@@ -273,3 +273,49 @@ def flat_by_getters_of_a_list():
 def flat_under_a_key_that_is_not_held():
     given = {"all": Book.objects.all()}
     return [book.author.name for book in given.get("some") or ()]
+
+
+class Presenter:
+    def __init__(self, row):
+        self.row = row
+
+    def __getattr__(self, name):
+        return getattr(self.row, name)
+
+    def __str__(self):
+        return f"{self.row.title} by {self.row.author.name}"
+
+
+def grows_behind_a_presenter():
+    return [Presenter(book).author.name for book in Book.objects.all()]
+
+
+def flat_behind_a_presenter():
+    return [Presenter(book).author.name for book in Book.objects.select_related("author")]
+
+
+def grows_as_the_text_of_an_object():
+    return [str(Presenter(book)) for book in Book.objects.all()]
+
+
+def flat_as_the_text_of_an_object():
+    return [f"{Presenter(book)}" for book in Book.objects.select_related("author")]
+
+
+class Visitor:
+    def visit(self, row):
+        return getattr(self, "visit_" + type(row).__name__.lower())(row)
+
+    def visit_book(self, book):
+        return book.author.name
+
+    def visit_author(self, author):
+        return author.name
+
+
+def grows_for_a_visitor():
+    return [Visitor().visit(book) for book in Book.objects.all()]
+
+
+def flat_for_a_visitor():
+    return [Visitor().visit(author) for author in Author.objects.all()]
