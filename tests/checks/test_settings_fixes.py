@@ -351,8 +351,9 @@ def test_the_next_django_lies_above(release: str, advice: str, tmp_path: Path) -
 
 NH3 = (
     "Its `tags` are a set and its `attributes` a dict of sets, where bleach takes lists (a list is a TypeError), `rel` "
-    "among the attributes needs `link_rel=None`, callables go into `attribute_filter`, which is asked for what "
-    "`attributes` lists and for nothing else, and tags that are not allowed are dropped instead of escaped."
+    'among the attributes needs `link_rel=None` (else nh3 gives every link `rel="noopener noreferrer"`), callables go '
+    "into `attribute_filter`, which is asked for what `attributes` lists and for nothing else, and tags that are not "
+    "allowed are dropped instead of escaped."
 )
 
 
@@ -367,11 +368,20 @@ NH3 = (
                 "print(bleach.clean('x', protocols=['http']))\n",
                 "shop/page.py": "NAME = 'style'\n",
             },
-            f"Use nh3 instead of bleach. {NH3} `style` or `script` (shop/text.py, line 2) among the tags wants "
-            "`clean_content_tags=set()`, or nh3 panics, which `except Exception` does not catch; `style` among the "
-            "attributes wants `filter_style_properties={...}`, or every property gets through. `protocols` "
-            "(shop/text.py, line 3) are its `url_schemes`, a set. What is changed in bleach itself (shop/text.py, line "
-            "2) has no counterpart: hand it over as arguments.",
+            f"Use nh3 instead of bleach. {NH3} `style` or `script` (shop/text.py, line 2): a tag of that name wants "
+            "`clean_content_tags=set()`, or nh3 panics, which `except Exception` does not catch; an attribute `style` "
+            "wants `filter_style_properties={...}`, or every property gets through. `protocols` "
+            "(shop/text.py, line 3) are its `url_schemes`, a set. What bleach allows is changed in place "
+            "(shop/text.py, line 2), which nh3 cannot: hand it over as arguments.",
+        ),
+        (
+            "bleach",
+            {
+                "shop/text.py": "import bleach\nbleach._serialize = str\n"
+                "print(bleach.clean('x', ['a'], {'a': ['href']}))\n"
+            },
+            f"Use nh3 instead of bleach. {NH3} The attributes go by keyword, `attributes=…`: the third argument "
+            "(shop/text.py, line 3) is `clean_content_tags` in nh3, and a TypeError.",
         ),
         (
             "bleach",

@@ -15,10 +15,13 @@ from stackaudit.model.source import Place
 
 _ALWAYS = (
     "Its `tags` are a set and its `attributes` a dict of sets, where bleach takes lists (a list is a TypeError), `rel` "
-    "among the attributes needs `link_rel=None`, callables go into `attribute_filter`, which is asked for what "
-    "`attributes` lists and for nothing else, and tags that are not allowed are dropped instead of escaped."
+    'among the attributes needs `link_rel=None` (else nh3 gives every link `rel="noopener noreferrer"`), callables go '
+    "into `attribute_filter`, which is asked for what `attributes` lists and for nothing else, and tags that are not "
+    "allowed are dropped instead of escaped."
 )
 _LINKS = frozenset({"linkify", "linkifier", "Linker", "LinkifyFilter"})
+_TAGS = 2
+"""The text, and the tags that are allowed in it."""
 _CLEANS = frozenset({"clean", "Cleaner"})
 
 
@@ -41,8 +44,8 @@ def _particulars(stack: Stack) -> Iterator[str]:
     written = _first((module, node) for module in users for node in nodes(module.facts.body) if _is_style(node))
     if written is not None:
         yield (
-            f"`style` or `script` ({_at(written)}) among the tags wants `clean_content_tags=set()`, or nh3 panics, "
-            "which `except Exception` does not catch; `style` among the attributes wants "
+            f"`style` or `script` ({_at(written)}): a tag of that name wants `clean_content_tags=set()`, or nh3 "
+            "panics, which `except Exception` does not catch; an attribute `style` wants "
             "`filter_style_properties={...}`, or every property gets through."
         )
     protocols = _first(
@@ -55,9 +58,15 @@ def _particulars(stack: Stack) -> Iterator[str]:
     )
     if protocols is not None:
         yield f"`protocols` ({_at(protocols)}) are its `url_schemes`, a set."
+    by_place = _first((module, node) for module in users for node in nodes(module.facts.body) if _is_by_place(node))
+    if by_place is not None:
+        yield (
+            f"The attributes go by keyword, `attributes=…`: the third argument ({_at(by_place)}) is "
+            "`clean_content_tags` in nh3, and a TypeError."
+        )
     changed = _first((module, node) for module in users for node in nodes(module.facts.body) if _changes(node))
     if changed is not None:
-        yield f"What is changed in bleach itself ({_at(changed)}) has no counterpart: hand it over as arguments."
+        yield f"What bleach allows is changed in place ({_at(changed)}), which nh3 cannot: hand it over as arguments."
 
 
 def _is_bleach(node: py.Import | py.ImportFrom) -> bool:
@@ -70,8 +79,13 @@ def _is_style(node: py.Node) -> bool:
     return isinstance(node, py.Constant) and node.value in ("style", "script")
 
 
+def _is_by_place(node: py.Node) -> bool:
+    """Whether a call hands the allowed attributes over by their place."""
+    return isinstance(node, py.Call) and dotted(node.func).rpartition(".")[2] == "clean" and len(node.args) > _TAGS
+
+
 def _changes(node: py.Node) -> bool:
-    """Whether a statement assigns to what bleach holds, adds to it or puts something into it."""
+    """Whether a statement assigns to what bleach allows, adds to it or puts something into it."""
     if isinstance(node, py.Assign):
         return any(_of_bleach(target) for target in node.targets)
     if isinstance(node, py.AugAssign):
@@ -87,7 +101,7 @@ def _changes(node: py.Node) -> bool:
 
 def _of_bleach(expr: py.Expr) -> bool:
     held = expr.value if isinstance(expr, py.Subscript) else expr
-    return dotted(held).startswith("bleach.")
+    return dotted(held).startswith("bleach.ALLOWED_")
 
 
 def _linkifying(stack: Stack) -> Place | None:

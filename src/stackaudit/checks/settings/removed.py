@@ -5,9 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from stackaudit.facts import python as py
 from stackaudit.link.folding.objects import Maybe
+from stackaudit.link.modules import dotted
+from stackaudit.link.nodes import nodes
 from stackaudit.link.settings import Settings
 from stackaudit.link.stack import Stack
+from stackaudit.model.prose import in_words
+from stackaudit.model.source import Place
 from stackaudit.model.values import Known, plain
 from stackaudit.model.verdict import Fail, Pass, Site, Unsure, Verdict
 
@@ -79,10 +84,20 @@ def removed_setting_ignored(stack: Stack) -> Iterator[Verdict]:
         return
     for name, removed in REMOVED.items():
         if settings.is_set(name):
-            yield _judged(settings, name, removed)
+            yield _judged(stack, settings, name, removed)
 
 
-def _judged(settings: Settings, name: str, removed: Removed) -> Verdict:
+def _read(stack: Stack, names: str) -> dict[str, Place]:
+    """Which of the formats the code reads from the settings itself, and where it does first."""
+    wanted, found = set(names.split(", ")), dict[str, Place]()
+    for module in stack.modules if wanted & stack.mentions.names else ():
+        for node in nodes(module.facts.body):
+            if isinstance(node, py.Attribute) and node.attr in wanted and dotted(node.value) == "settings":
+                found.setdefault(node.attr, module.place(node))
+    return found
+
+
+def _judged(stack: Stack, settings: Settings, name: str, removed: Removed) -> Verdict:
     site = Site(settings.place(name), name)
     if settings.version is None and removed.release > OLDEST:
         return Unsure(site, "the version of Django is not known")
@@ -100,7 +115,11 @@ def _judged(settings: Settings, name: str, removed: Removed) -> Verdict:
     if isinstance(value, Known) and plain(value) in removed.same:
         return Fail(site, values, cause="leftover")
     if name == "USE_L10N" and (dead := _formats(settings)):
-        return Fail(site, {**values, "formats": dead}, cause="formats")
+        read = _read(stack, dead)
+        if not read:
+            return Fail(site, {**values, "formats": dead}, cause="formats")
+        places = in_words([f"{name} ({place.path}, line {place.region.line})" for name, place in read.items()])
+        return Fail(site, {**values, "formats": dead, "read": places}, cause="formats-read")
     if name in OBSOLETE:
         return Fail(site, values, cause="obsolete")
     if removed.now and settings.is_set(removed.now):
