@@ -249,6 +249,16 @@ def test_a_query_that_is_no_relation_is_named(tmp_path: Path) -> None:
     ]
 
 
+def test_a_query_whose_filter_is_put_together_in_python_is_no_annotation(tmp_path: Path) -> None:
+    body = "wanted = models.Q(author_id=self.author_id)\n        return Book.objects.filter(wanted).exists()"
+    models = MODELS + f"\n    def kin(self):\n        {body}\n"
+    assert fixes(tmp_path, "{% for book in books %}{{ book.kin }}{% endfor %}", VIEWS, models) == [
+        "`Book.objects.filter(wanted).exists()` in `shop.models.Book.kin` runs for each row: its filter is put together "
+        "in Python, which no annotation repeats: fetch the rows of Book that any of them needs with one query before, "
+        "and answer from these."
+    ]
+
+
 def test_what_a_condition_decides_on_is_told_apart(tmp_path: Path) -> None:
     template = "{% for b in books %}{{ b.author.name }}{% if b.pk > 1 %}{{ b.tags.count }}{% endif %}{% endfor %}"
     assert [item.values["relation"] for item in failures(tmp_path, template)] == [

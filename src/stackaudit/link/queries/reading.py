@@ -28,6 +28,8 @@ _HEAD = re.compile(r"([\w.\[\]\"]*)\.\w+\(")
 _FLAT = re.compile(r'\.values_list\("([a-z]\w*?)", flat=True\)$')
 _KEYWORD = re.compile(r"[(,]\s*(\w+)=(?!=)")
 _PATH = re.compile(r'"-?(\w+__\w+)"')
+_BUILT = re.compile(r"\b(?:filter|exclude)\(\s*\*{0,2}[a-z_][\w.]*\s*[,)]")
+"""A filter that names a variable: `filter(wanted)`, `filter(**wanted)`."""
 _FIRST = re.compile(r"\.first(?=$|[.|])")
 _CUT = re.compile(r"\|slice:[^|]*$")
 _ENDS = frozenset({"", "…", "[…]", "first"})
@@ -347,6 +349,11 @@ def _once(event: Event, last: str, brought: str) -> str:
     name = model.name if model is not None else ""
     rows = f"{manager(model)}.filter(…)" if model is not None else "…"
     over = f" over {name}" if name else ""
+    if last in ("aggregate", "count", "exists") and event.asking is not None and _BUILT.search(event.asking.text):
+        return (
+            "its filter is put together in Python, which no annotation repeats: fetch the rows "
+            f"{f'of {name} ' if name else ''}that any of them needs with one query before, and answer from these"
+        )
     if last == "count":
         return f"{bring} the number, `annotate(…=Subquery(…))`{over}{use}, or count once for all of them"
     if last == "exists":
