@@ -253,9 +253,9 @@ def test_a_query_whose_filter_is_put_together_in_python_is_no_annotation(tmp_pat
     body = "wanted = models.Q(author_id=self.author_id)\n        return Book.objects.filter(wanted).exists()"
     models = MODELS + f"\n    def kin(self):\n        {body}\n"
     assert fixes(tmp_path, "{% for book in books %}{{ book.kin }}{% endfor %}", VIEWS, models) == [
-        "`Book.objects.filter(wanted).exists()` in `shop.models.Book.kin` runs for each row: its filter is put together "
-        "in Python, which no annotation repeats: fetch the rows of Book that any of them needs with one query before, "
-        "and answer from these."
+        "`Book.objects.filter(wanted).exists()` in `shop.models.Book.kin` runs for each row: its filter is put "
+        "together in Python, which no annotation repeats: fetch the rows of Book that any of them needs with one query "
+        "before, and answer from these."
     ]
 
 
