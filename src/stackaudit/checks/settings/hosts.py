@@ -49,6 +49,8 @@ def _judged(stack: Stack, settings: Settings, site: Site, value: Known[Any]) -> 
     if "*" in hosts:
         if _guarded(stack):
             return Pass(site)
+        if any("heroku" in note for note in notes):
+            return Fail(site, values, cause="heroku")
         if any("dynaconf" in note for note in notes):
             return Fail(site, values, cause="dynaconf")
         cause = "by-default" if default else ""

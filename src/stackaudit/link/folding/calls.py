@@ -8,7 +8,20 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, TypeAlias
 
 from stackaudit.facts import python as ir
-from stackaudit.link.folding import builtin, containers, outside, paths, readers, records, strings, targets
+from stackaudit.link.folding import (
+    builtin,
+    containers,
+    decoupled,
+    enumerations,
+    heroku,
+    outside,
+    paths,
+    readers,
+    records,
+    reflection,
+    strings,
+    targets,
+)
 from stackaudit.link.folding.journal import join_values
 from stackaudit.link.folding.objects import (
     Bound,
@@ -55,7 +68,11 @@ class Call:
 
 
 Handler: TypeAlias = "Callable[[Machine, Call], AnyValue]"
-CALLS: dict[str, Handler] = {**builtin.CALLS, **paths.CALLS, **outside.CALLS, **readers.CALLS}
+CALLS: dict[str, Handler] = {
+    name: handler
+    for room in (builtin, reflection, paths, outside, readers, decoupled, heroku)
+    for name, handler in room.CALLS.items()
+}
 
 
 def call(
@@ -172,6 +189,8 @@ def _parameters(function: Function, args: list[AnyValue], keywords: dict[str, An
 
 def instantiate(machine: Machine, cls: ClassObject, made: Call) -> AnyValue:
     """An object of a class of the project."""
+    if enumerations.is_enumeration(cls):
+        return enumerations.member_of(machine, cls, made)
     instance = Known(Instance(cls, Namespace()), (made.place,))
     if cls.is_dataclass and all(isinstance(each, ClassObject) for each in cls.ancestry()):
         records.make(machine, cls, instance.value.names, made)
