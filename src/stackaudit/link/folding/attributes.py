@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
@@ -102,7 +103,7 @@ def get(machine: Machine, value: AnyValue, name: str, node: ir.Node, frame: Fram
         return of_module(machine, held, name)
     if isinstance(held, (ClassObject, Instance)):
         return _of_class(machine, value, name, node, frame)
-    if isinstance(held, PurePosixPath):
+    if isinstance(held, PurePosixPath) and not hasattr(held, "folded_attribute"):
         return paths.attribute(value, name)
     if isinstance(held, Method) and held.name in ("parents",):
         return Unknown("it is an object of Python", value.places)
@@ -112,6 +113,8 @@ def get(machine: Machine, value: AnyValue, name: str, node: ir.Node, frame: Fram
     for kind, names in METHODS.items():
         if isinstance(held, kind) and name in names:
             return Known(Method(value, name), value.places)
+    if isinstance(held, timedelta):
+        return merged(getattr(held, name), value) if name in ("days", "seconds") else Known(Method(value, name))
     if held is None:
         raise Raised("AttributeError", f"None has no attribute {name}")
     if isinstance(held, ExternalResult):

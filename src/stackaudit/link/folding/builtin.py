@@ -164,9 +164,10 @@ def _quantified(call: Call, stop: bool) -> AnyValue:
 
 def _enumerate(machine: Machine, call: Call) -> AnyValue:
     items = spread(call.first())
-    if any(isinstance(item, Maybe) for item in items) or len(call.args) > 1 or call.keywords:
+    start = operators.as_plain(call.get(1, "start") or Known(0))
+    if any(isinstance(item, Maybe) for item in items) or not isinstance(start, int):
         return Unknown("how many items are counted is not known")
-    return Known(FoldedList(Known((Known(index), item)) for index, item in enumerate(items)))
+    return Known(FoldedList(Known((Known(index), item)) for index, item in enumerate(items, start)))
 
 
 def _zip(machine: Machine, call: Call) -> AnyValue:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -19,6 +20,7 @@ from stackaudit.link.folding import (
     readers,
     records,
     reflection,
+    rooted,
     strings,
     targets,
 )
@@ -39,7 +41,7 @@ from stackaudit.link.folding.objects import (
     Namespace,
     Raised,
 )
-from stackaudit.link.folding.operators import noted
+from stackaudit.link.folding.operators import merged, noted
 from stackaudit.model.source import Place
 from stackaudit.model.values import AnyValue, Known, Unknown
 
@@ -70,7 +72,7 @@ class Call:
 Handler: TypeAlias = "Callable[[Machine, Call], AnyValue]"
 CALLS: dict[str, Handler] = {
     name: handler
-    for room in (builtin, reflection, paths, outside, readers, decoupled, heroku)
+    for room in (builtin, reflection, paths, rooted, outside, readers, decoupled, heroku)
     for name, handler in room.CALLS.items()
 }
 
@@ -129,8 +131,10 @@ def call_method(machine: Machine, method: Method, made: Call) -> AnyValue:
         return containers.set_method(machine, made, owner, method.name)
     if isinstance(held, (str, bytes)):
         return strings.method(made, owner, method.name)
-    if isinstance(held, PurePosixPath):
+    if isinstance(held, PurePosixPath) and not hasattr(held, "folded_method"):
         return paths.path_method(machine, made, owner, method.name)
+    if isinstance(held, timedelta) and method.name == "total_seconds":
+        return merged(held.total_seconds(), owner)
     if isinstance(held, tuple):
         return containers.tuple_method(made, owner, method.name)
     handler = getattr(held, "folded_method", None)

@@ -149,6 +149,24 @@ def _nothing(machine: Machine, call: Call) -> AnyValue:
     return Known(None)
 
 
+@dataclass(eq=False, slots=True)
+class Partial:
+    """`functools.partial(function, ...)`."""
+
+    function: AnyValue
+    args: list[AnyValue]
+    keywords: dict[str, AnyValue]
+
+    def folded_call(self, machine: Machine, owner: Known[Any], call: Call) -> AnyValue:
+        """The function with both groups of arguments."""
+        keywords = {**self.keywords, **call.keywords}
+        return machine.call(self.function, [*self.args, *call.args], keywords, machine.blank, call.frame)
+
+
+def _partial(machine: Machine, call: Call) -> AnyValue:
+    return Known(Partial(call.first(), call.args[1:], call.keywords), (call.place,))
+
+
 @dataclass(frozen=True, slots=True)
 class Address:
     """What `urlparse` gives for a known address."""
@@ -179,6 +197,8 @@ def _urlparse(machine: Machine, call: Call) -> AnyValue:
     value = call.first()
     if isinstance(value, Unknown):
         return Unknown(value.why, value.places)
+    if isinstance(value.value, Address):
+        return value
     if not isinstance(value.value, str) or ROOT in value.value or len(call.args) > 1 or call.keywords:
         return Unknown("an address is taken apart", value.places)
     try:
@@ -229,6 +249,8 @@ CALLS: dict[str, Handler] = {
     "tempfile.gettempdir": lambda machine, call: with_default(machine.variable("TMPDIR"), "TMPDIR", Known("/tmp")),
     "ast.literal_eval": _plain_call(ast.literal_eval),
     "urllib.parse.urlparse": _urlparse,
+    "urllib.parse.urlsplit": _urlparse,
+    "functools.partial": _partial,
     "urllib.parse.quote": _plain_call(quote),
     "urllib.parse.quote_plus": _plain_call(quote_plus),
     "urllib.parse.unquote": _plain_call(unquote),

@@ -122,6 +122,8 @@ class EnvReader:
             return Unknown("an unknown prefix is used")
         if name in DATABASE_METHODS or name in CACHE_METHODS:
             return self._address(machine, call, name)
+        if self.reader == "environ" and name in ("url", "email", "email_url"):
+            return self._taken_apart(machine, call, name)
         if name in CASTS:
             return self._read(machine, call, name)
         if name in WRAPPED:
@@ -162,6 +164,21 @@ class EnvReader:
         if method == "path" and isinstance(result, Known) and isinstance(result.value, str):
             return machine.call(Known(External("pathlib.Path")), [result], {}, machine.blank, call.frame)
         return result
+
+    def _taken_apart(self, machine: Machine, call: Call, method: str) -> AnyValue:
+        """django-environ takes apart the default as well: `env.email_url("EMAIL_URL", default="smtp://")`."""
+        if method != "url" and not call.args and "var" not in call.keywords:
+            call.args = [Known("EMAIL_URL")]
+        text = self._read(machine, call, "str")
+        if method == "url":
+            return machine.call(Known(External("urllib.parse.urlparse")), [text], {}, machine.blank, call.frame)
+        plain = as_plain(text)
+        backend = call.keywords.get("backend")
+        found = urls.email(plain) if isinstance(plain, str) and backend is None else None
+        if found is not None:
+            return operators.of_plain(found, text.places, text.note if isinstance(text, Known) else "")
+        why = text.why if isinstance(text, Unknown) else "the address of the mail server is unusual"
+        return Known(FoldedDict({name: Unknown(why, text.places) for name in urls.EMAIL}), text.places)
 
     def _address(self, machine: Machine, call: Call, method: str) -> AnyValue:
         database = method in DATABASE_METHODS
