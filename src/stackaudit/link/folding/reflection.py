@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from stackaudit.link.folding.builtin import spread
 from stackaudit.link.folding.objects import (
     EMPTY,
+    Bound,
     ClassObject,
     External,
     FoldedDict,
@@ -17,6 +18,7 @@ from stackaudit.link.folding.objects import (
     Frame,
     Function,
     Instance,
+    Method,
     ModuleObject,
     Raised,
     scalar,
@@ -223,6 +225,17 @@ def _type(machine: Machine, call: Call) -> AnyValue:
     return merged(External(name), value) if name else Unknown("what kind of object it is is not known", value.places)
 
 
+def _callable(machine: Machine, call: Call) -> AnyValue:
+    value = call.first()
+    if isinstance(value, Unknown):
+        return Unknown(value.why, value.places)
+    held = value.value
+    if isinstance(held, (Function, Bound, Method, ClassObject, External)):
+        return merged(True, value)
+    plain = scalar(held) or isinstance(held, (FoldedList, FoldedDict, FoldedSet, tuple))
+    return merged(False, value) if plain else Unknown("whether an object can be called decides it", value.places)
+
+
 CALLS: dict[str, Callable[[Machine, Call], AnyValue]] = {
     "importlib.import_module": _import_module,
     "builtins.__import__": _import,
@@ -230,6 +243,7 @@ CALLS: dict[str, Callable[[Machine, Call], AnyValue]] = {
     "builtins.locals": _locals,
     "builtins.vars": _vars,
     "builtins.dir": _dir,
+    "builtins.callable": _callable,
     "builtins.getattr": _getattr,
     "builtins.setattr": _setattr,
     "builtins.hasattr": _hasattr,
