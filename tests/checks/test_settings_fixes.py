@@ -510,3 +510,43 @@ def test_what_dynaconf_may_replace_is_told_so(tmp_path: Path) -> None:
     assert [item.values["sessions"] for item in rules.session_backend(stack) if isinstance(item, Fail)] == [
         "Unless SHOP_SESSION_ENGINE or a file of dynaconf says otherwise, sessions"
     ]
+
+
+DEPLOYED = """
+services:
+  web:
+    build: .
+    command: gunicorn shop.wsgi
+    env_file: [settings.env]
+    environment:
+      DJANGO_DEBUG: "{debug}"
+"""
+
+
+@pytest.mark.parametrize(
+    ("reader", "word", "off"),
+    [
+        ("os.environ.get('DJANGO_DEBUG') in ('1', 'yes')", "yes", "`DJANGO_DEBUG=no`"),
+        ("int(os.environ.get('DJANGO_DEBUG', 0))", "1", "`DJANGO_DEBUG=0`"),
+        ("bool(os.environ.get('DJANGO_DEBUG'))", "true", "DJANGO_DEBUG empty"),
+        ("os.environ.get('DJANGO_DEBUG', 'off') != 'off'", "on", "`DJANGO_DEBUG=off`"),
+    ],
+)
+def test_debug_is_turned_off_where_the_deployment_turns_it_on(reader: str, word: str, off: str, tmp_path: Path) -> None:
+    compose = {"docker-compose.production.yml": DEPLOYED.format(debug=word)}
+    (found,) = told(tmp_path, rules.debug_true, f"import os\nDEBUG = {reader}\nSECRET_KEY = 'x'\n", compose)
+    assert found == ("", f"{off} in docker-compose.production.yml, line 8.")
+
+
+def test_names_and_keys_of_a_deployment_are_mended_there(tmp_path: Path) -> None:
+    settings = (
+        "import os\nDEBUG = False\nALLOWED_HOSTS = os.environ['HOSTS'].split(',')\nSECRET_KEY = os.environ['KEY']\n"
+    )
+    files = {
+        "docker-compose.production.yml": DEPLOYED.format(debug="0"),
+        "settings.env": "HOSTS=*\nKEY=a-key-that-everybody-knows-who-has-the-repository-1\n",
+    }
+    ((_, hosts),) = told(tmp_path, rules.allowed_hosts, settings, files)
+    assert hosts.startswith("Write the names that the site is reached by where HOSTS is set, in settings.env, line 1.")
+    ((_, key),) = told(tmp_path, rules.secret_key_exposed, settings, files)
+    assert "to KEY on the server alone" in key and "take KEY out of settings.env, line 2" in key

@@ -11,6 +11,7 @@ from stackaudit.link.nodes import nodes
 from stackaudit.link.settings import Settings
 from stackaudit.link.settings.readers import Readers
 from stackaudit.link.settings.servers import process_count
+from stackaudit.link.settings.sources import given_by
 from stackaudit.link.stack import Stack
 from stackaudit.model.source import Place
 from stackaudit.model.values import Known, Unknown
@@ -55,8 +56,21 @@ def secret_key_exposed(stack: Stack) -> Iterator[Verdict]:
             fix = _refused(settings, default[1], value.value, where, values["copies"])
         yield Fail(site, values, cause=_reader(stack, settings, default[1]), fix=fix)
     else:
-        place = value.places[-1] if value.places else site.place
-        yield Fail(site, {"variable": "", "where": f"{place.path}, line {place.region.line}"})
+        given = given_by(stack, value)
+        place = given[2] if given else value.places[-1] if value.places else site.place
+        where = f"{place.path}, line {place.region.line}"
+        yield Fail(site, {"variable": "", "where": where}, fix=_outside(given[0], where) if given else "")
+
+
+def _outside(variable: str, where: str) -> str:
+    """What to do with a key that a file of the deployment hands over."""
+    return (
+        "Make a new key "
+        '(`python -c "from django.core.management.utils import get_random_secret_key as key; print(key())"`), '
+        f"give it to {variable} on the server alone, by a secret of the platform or a file that git does not know, and "
+        f"take {variable} out of {where}. The old one is known to whoever has a copy: it must not go into "
+        "SECRET_KEY_FALLBACKS, so everybody logs in once more and links that were sent before are void."
+    )
 
 
 def _last_word(stack: Stack, settings: Settings, place: Place) -> str:

@@ -176,6 +176,15 @@ def resolve(stack: Stack) -> Settings | None:
     return found
 
 
+def tried(stack: Stack, variable: str, text: str) -> Settings | None:
+    """The settings as they were if production set `variable` to `text`; None where they cannot be read."""
+    choice = settings_choice.choose(stack)
+    module = stack.modules.by_path.get(choice.path) if choice is not None and not choice.broken else None
+    if choice is None or module is None:
+        return None
+    return _folded(stack, choice, module, stack.settings.version if stack.settings else None, {variable: Known(text)})
+
+
 def _switch(settings: Settings) -> str:
     """The variable by whose default DEBUG is on, "" where it is not so.
 
