@@ -359,3 +359,14 @@ def test_a_script_of_that_name_that_runs_what_it_is_given() -> None:
         }
     )
     assert (value(process.setting("workers")), value(process.environment["DEBUG"])) == (2, "1")
+
+
+def test_uwsgi_sets_variables_itself() -> None:
+    process = one(
+        {
+            "Procfile": "web: uwsgi --ini uwsgi.ini --env STAGE=live\n",
+            "uwsgi.ini": "[uwsgi]\nmodule = shop.wsgi\nenv = DJANGO_SETTINGS_MODULE=shop.live\nenv = DEBUG=0\n",
+        }
+    )
+    assert value(process.settings_module) == "shop.live"
+    assert [value(process.environment[name]) for name in ("DEBUG", "STAGE")] == ["0", "live"]

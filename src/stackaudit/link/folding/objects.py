@@ -123,6 +123,7 @@ class Frame:
     returned: list[tuple[Unknown, AnyValue]] = field(default_factory=list)
     assumed: list[str] = field(default_factory=list)
     globals: frozenset[str] = frozenset()
+    nonlocals: dict[str, Namespace] = field(default_factory=dict)
 
 
 @dataclass(eq=False, slots=True)

@@ -41,7 +41,7 @@ def assign(machine: Machine, target: ir.Expr, value: AnyValue, frame: Frame) -> 
     if machine.assumptions and frame.kind == "module":
         value = assumed(value, machine.assumptions[-1])
     if isinstance(target, ir.Name):
-        names = frame.module.names if target.id in frame.globals else frame.names
+        names = frame.module.names if target.id in frame.globals else frame.nonlocals.get(target.id, frame.names)
         if frame.kind in ("module", "class"):
             value = operators.placed(value, machine.place(target, frame))
         machine.write(names, target.id, value)
@@ -195,7 +195,9 @@ def delete(machine: Machine, target: ir.Expr, frame: Frame) -> None:
             return
         key = key_of(machine.evaluate(target.index, frame))
         held = owner.value
-        if isinstance(held, FoldedDict) and not isinstance(key, Unknown):
+        if held == External("os.environ") and isinstance(key, str):
+            machine.write(machine.environ, key, Known(None))
+        elif isinstance(held, FoldedDict) and not isinstance(key, Unknown):
             machine.journal.touch(held)
             if key not in held and not held.open:
                 raise Raised("KeyError", f"the key {key!r} is missing")
