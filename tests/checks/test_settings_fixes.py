@@ -550,3 +550,31 @@ def test_names_and_keys_of_a_deployment_are_mended_there(tmp_path: Path) -> None
     assert hosts.startswith("Write the names that the site is reached by where HOSTS is set, in settings.env, line 1.")
     ((_, key),) = told(tmp_path, rules.secret_key_exposed, settings, files)
     assert "to KEY on the server alone" in key and "take KEY out of settings.env, line 2" in key
+
+
+def test_a_default_that_a_script_gives_stays_a_default(tmp_path: Path) -> None:
+    files = {
+        "Dockerfile": 'FROM python:3.13\nWORKDIR /app\nCOPY . .\nENTRYPOINT ["/app/start.sh"]\n',
+        "start.sh": "#!/bin/sh\nexport DEBUG=${DEBUG:-1}\nexec gunicorn shop.wsgi\n",
+    }
+    settings = "import os\nSECRET_KEY = 'x'\nDEBUG = os.environ.get('DEBUG') == '1'\n"
+    ((_, fix),) = told(tmp_path, rules.debug_true, settings, files)
+    assert fix == "`DEBUG=${DEBUG:-0}` in start.sh, line 2."
+
+
+def test_a_field_of_pydantic_refuses_by_itself(tmp_path: Path) -> None:
+    conf = (
+        "from pydantic_settings import BaseSettings\n\n\nclass Conf(BaseSettings):\n    key: str = 'everybody knows'\n"
+    )
+    settings = "from shop.conf import Conf\nSECRET_KEY = Conf().key\n"
+    ((_, fix),) = told(tmp_path, rules.secret_key_exposed, settings, {"shop/conf.py": conf})
+    assert fix.startswith("Take the default of the field away (shop/conf.py, line 5): without KEY the settings are")
+
+
+def test_debug_is_turned_off_in_the_file_that_comes_last(tmp_path: Path) -> None:
+    settings = "from split_settings.tools import include\nSECRET_KEY = 'x'\ninclude('parts/base.py')\n"
+    told(tmp_path, rules.debug_true, settings, {"shop/parts/base.py": "DEBUG = True\n"})
+    inputs = discover(tmp_path)
+    stack = Stack(pool.lower_all(inputs.files, inputs.read, jobs=1, cache=None), Config())
+    (found,) = [item for item in rules.debug_true(stack) if isinstance(item, Fail)]
+    assert found.values["path"] == "shop/parts/base.py"
