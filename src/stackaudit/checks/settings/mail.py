@@ -66,11 +66,14 @@ def email_blocking(stack: Stack) -> Iterator[Verdict]:
 
 
 def _may_set_backend(stack: Stack, settings: Settings) -> bool:
-    """Whether the module sets EMAIL_BACKEND in a branch that was not taken."""
+    """Whether the module sets EMAIL_BACKEND in a branch that was not taken, and that is not DEBUG's."""
     module = stack.modules.by_path.get(settings.path)
-    return module is not None and any(
+    branches = (node for node in nodes(module.facts.body if module is not None else ()) if isinstance(node, ir.If))
+    return any(
         isinstance(node, ir.Assign) and any(dotted(target) == "EMAIL_BACKEND" for target in node.targets)
-        for node in nodes(module.facts.body)
+        for branch in branches
+        if not any(isinstance(name, ir.Name) and name.id == "DEBUG" for name in nodes((branch.test,)))
+        for node in nodes((*branch.body, *branch.orelse))
     )
 
 
