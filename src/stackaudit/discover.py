@@ -44,7 +44,7 @@ _NAMES: tuple[tuple[str, str], ...] = (
     (r"setup\.cfg", "setupcfg"),
     (r"(poetry|uv|pdm|Pipfile|pylock(\..+)?)\.(lock|toml)", "lock"),
     (r"runtime\.txt|\.python-version|\.tool-versions", "runtime"),
-    (r"\.env(\..+)?|.+\.env(\.(example|sample|template|dist))?|env\.(example|sample|template)", "dotenv"),
+    (r"\.env([._-].+)?|.+\.env(\.(example|sample|template|dist))?|env\.(example|sample|template)", "dotenv"),
     (r".+\.py", "python"),
     (r".+\.(html?|jinja2?|djhtml)", "template"),
 )
@@ -70,6 +70,9 @@ _POSTGRES_TEXT = re.compile(
 )
 _PGBOUNCER_TEXT = re.compile(rb"^\[pgbouncer\]", re.MULTILINE)
 _SHELL_TEXT = re.compile(rb"#!\s*\S*/((env|with-contenv)\s+(-S\s+)?(\S*/)?)?(ba|da|a|k|z)?sh\b")
+_ENVIRONMENT_NAME = re.compile(r"\.?environment([._-].+)?|.*[._-]?env[._-](prod|production|prd|live|staging)")
+_ENVIRONMENT_TEXT = re.compile(rb"([ \t]*(#[^\n]*|(export[ \t]+)?[A-Za-z_]\w*=[^\n]*)?\r?(\n|$))+")
+"""Lines of assignments and comments, and nothing else."""
 _COMPOSE_TEXT = re.compile(rb"^services:\s*(#.*)?$", re.MULTILINE)
 _TEXT_TEMPLATE = re.compile(r"(.*/)?(templates|jinja2)/.+\.(txt|xml|md|eml|svg|js|csv|subject|j2|tex)")
 _BINARY = re.compile(
@@ -150,6 +153,8 @@ def kind_of(path: str, head: bytes) -> str | None:
     if path.rpartition("/")[0].endswith("requirements") and name.endswith((".txt", ".in")):
         return "requirements"
     if re.search(r"(^|/)\.envs?/", path) and name.startswith(".") and not name.startswith(".git"):
+        return "dotenv"
+    if _ENVIRONMENT_NAME.fullmatch(name) and _ENVIRONMENT_TEXT.fullmatch(head):
         return "dotenv"
     if _SHELL_TEXT.match(head):
         return "shell"

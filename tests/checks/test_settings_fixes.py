@@ -520,3 +520,71 @@ def test_what_dynaconf_may_replace_is_told_so(tmp_path: Path) -> None:
     assert [item.values["sessions"] for item in rules.session_backend(stack) if isinstance(item, Fail)] == [
         "Unless SHOP_SESSION_ENGINE or a file of dynaconf says otherwise, sessions"
     ]
+
+
+DEPLOYED = """
+services:
+  web:
+    build: .
+    command: gunicorn shop.wsgi
+    env_file: [settings.env]
+    environment:
+      DJANGO_DEBUG: "{debug}"
+"""
+
+
+@pytest.mark.parametrize(
+    ("reader", "word", "off"),
+    [
+        ("os.environ.get('DJANGO_DEBUG') in ('1', 'yes')", "yes", "`DJANGO_DEBUG=no`"),
+        ("int(os.environ.get('DJANGO_DEBUG', 0))", "1", "`DJANGO_DEBUG=0`"),
+        ("bool(os.environ.get('DJANGO_DEBUG'))", "true", "DJANGO_DEBUG empty"),
+        ("os.environ.get('DJANGO_DEBUG', 'off') != 'off'", "on", "`DJANGO_DEBUG=off`"),
+    ],
+)
+def test_debug_is_turned_off_where_the_deployment_turns_it_on(reader: str, word: str, off: str, tmp_path: Path) -> None:
+    compose = {"docker-compose.production.yml": DEPLOYED.format(debug=word)}
+    (found,) = told(tmp_path, rules.debug_true, f"import os\nDEBUG = {reader}\nSECRET_KEY = 'x'\n", compose)
+    assert found == ("", f"{off} in docker-compose.production.yml, line 8.")
+
+
+def test_names_and_keys_of_a_deployment_are_mended_there(tmp_path: Path) -> None:
+    settings = (
+        "import os\nDEBUG = False\nALLOWED_HOSTS = os.environ['HOSTS'].split(',')\nSECRET_KEY = os.environ['KEY']\n"
+    )
+    files = {
+        "docker-compose.production.yml": DEPLOYED.format(debug="0"),
+        "settings.env": "HOSTS=*\nKEY=a-key-that-everybody-knows-who-has-the-repository-1\n",
+    }
+    ((_, hosts),) = told(tmp_path, rules.allowed_hosts, settings, files)
+    assert hosts.startswith("Write the names that the site is reached by where HOSTS is set, in settings.env, line 1.")
+    ((_, key),) = told(tmp_path, rules.secret_key_exposed, settings, files)
+    assert "to KEY on the server alone" in key and "take KEY out of settings.env, line 2" in key
+
+
+def test_a_default_that_a_script_gives_stays_a_default(tmp_path: Path) -> None:
+    files = {
+        "Dockerfile": 'FROM python:3.13\nWORKDIR /app\nCOPY . .\nENTRYPOINT ["/app/start.sh"]\n',
+        "start.sh": "#!/bin/sh\nexport DEBUG=${DEBUG:-1}\nexec gunicorn shop.wsgi\n",
+    }
+    settings = "import os\nSECRET_KEY = 'x'\nDEBUG = os.environ.get('DEBUG') == '1'\n"
+    ((_, fix),) = told(tmp_path, rules.debug_true, settings, files)
+    assert fix == "`DEBUG=${DEBUG:-0}` in start.sh, line 2."
+
+
+def test_a_field_of_pydantic_refuses_by_itself(tmp_path: Path) -> None:
+    conf = (
+        "from pydantic_settings import BaseSettings\n\n\nclass Conf(BaseSettings):\n    key: str = 'everybody knows'\n"
+    )
+    settings = "from shop.conf import Conf\nSECRET_KEY = Conf().key\n"
+    ((_, fix),) = told(tmp_path, rules.secret_key_exposed, settings, {"shop/conf.py": conf})
+    assert fix.startswith("Take the default of the field away (shop/conf.py, line 5): without KEY the settings are")
+
+
+def test_debug_is_turned_off_in_the_file_that_comes_last(tmp_path: Path) -> None:
+    settings = "from split_settings.tools import include\nSECRET_KEY = 'x'\ninclude('parts/base.py')\n"
+    told(tmp_path, rules.debug_true, settings, {"shop/parts/base.py": "DEBUG = True\n"})
+    inputs = discover(tmp_path)
+    stack = Stack(pool.lower_all(inputs.files, inputs.read, jobs=1, cache=None), Config())
+    (found,) = [item for item in rules.debug_true(stack) if isinstance(item, Fail)]
+    assert found.values["path"] == "shop/parts/base.py"

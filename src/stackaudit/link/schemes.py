@@ -18,6 +18,7 @@ from stackaudit.model.source import Place
 from stackaudit.model.values import AnyValue, Known, Unknown, Value
 
 if TYPE_CHECKING:
+    from stackaudit.link.settings import Settings
     from stackaudit.link.stack import Stack
 
 Said: TypeAlias = Literal["own", "https", "passed-on", "nothing", "other"]
@@ -26,6 +27,8 @@ client's header goes through as it is), or something else."""
 
 GUNICORN: Mapping[str, str] = {"x-forwarded-proto": "https", "x-forwarded-protocol": "ssl", "x-forwarded-ssl": "on"}
 """gunicorn's secure_scheme_headers."""
+FORWARDED = "x-forwarded-proto"
+_META = re.compile(r"HTTP_[A-Z0-9_]+")
 _VARIABLE = re.compile(r"\$\{?(\w+)\}?")
 _LOCAL = ("127.0.0.1", "localhost", "[::1]", "::1")
 
@@ -54,6 +57,62 @@ def header(proxied: Proxied, name: str) -> Value[Header]:
     if found.value.gap is not None:
         return Unknown(found.value.gap.why, (found.value.gap.place,))
     return Known(Header("nothing", "", proxied.target.line.place))
+
+
+def django_header(settings: Settings) -> Value[tuple[str, str] | None]:
+    """SECURE_PROXY_SSL_HEADER as the name of a header in lower case and its value; None where it is not set.
+
+    Django looks the name up in `request.META`, where a header is HTTP_ and its name in upper case with underscores:
+    under any other name it finds nothing and asks the server.
+    """
+    value = settings.get("SECURE_PROXY_SSL_HEADER")
+    if isinstance(value, Unknown):
+        return value
+    held = value.value
+    if not isinstance(held, (list, tuple)) or len(held) != 2:
+        return Known(None) if not held else Unknown("SECURE_PROXY_SSL_HEADER is no pair", value.places)
+    pair = [item.value if isinstance(item, Known) else item for item in held]
+    unknown = next((item for item in pair if isinstance(item, Unknown)), None)
+    if unknown is not None:
+        return unknown
+    name = str(pair[0])
+    if not _META.fullmatch(name):
+        return Known(None, value.places)
+    return Known((name.removeprefix("HTTP_").replace("_", "-").lower(), str(pair[1])), value.places)
+
+
+def misspelt_header(settings: Settings) -> dict[str, str]:
+    """What SECURE_PROXY_SSL_HEADER names and what it would have to; nothing where it is set right, or not at all."""
+    value = settings.get("SECURE_PROXY_SSL_HEADER")
+    held = value.value if isinstance(value, Known) else None
+    first = held[0].value if isinstance(held, (list, tuple)) and held and isinstance(held[0], Known) else None
+    if not isinstance(first, str) or _META.fullmatch(first):
+        return {}
+    right = f"HTTP_{first.upper().replace('-', '_').removeprefix('HTTP_')}"
+    return {"named": first, "right": right}
+
+
+def seen_as_https(stack: Stack, settings: Settings, door: Proxied) -> Value[bool]:
+    """Whether `request.is_secure()` is true for what comes through the TLS of a location with proxy_pass."""
+    if door.target.scheme == "https":
+        return Known(True)
+    if door.target.by != "proxy_pass":
+        return Unknown(f"what {door.target.by} tells of the scheme is not followed")
+    own = django_header(settings)
+    if isinstance(own, Unknown):
+        return own
+    name, wanted = own.value or (FORWARDED, "https")
+    found = header(door, name)
+    if isinstance(found, Unknown):
+        return found
+    said = found.value.said
+    if said in ("passed-on", "other"):
+        return Unknown(f"what stands before nginx decides what {name} says")
+    if said == "nothing":
+        return Known(False, found.places)
+    if own.value is not None:
+        return Known(("https" if said == "own" else found.value.text) == wanted, found.places)
+    return believes(stack, door, name)
 
 
 SCHEMES = frozenset({*GUNICORN, "x-forwarded-scheme", "x-scheme", "forwarded"})

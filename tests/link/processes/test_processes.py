@@ -338,3 +338,35 @@ def test_a_configuration_of_wrong_types(name: str, given: str) -> None:
     process = one({"Procfile": "web: gunicorn a\n", "gunicorn.conf.py": f"{name} = {given}\n"})
     assert isinstance(process.worker_class, (Known, Unknown))
     assert isinstance(process.processes, (Known, Unknown))
+
+
+def test_a_script_of_the_project_that_is_called_like_the_wrapper_of_images() -> None:
+    process = one(
+        {
+            "Dockerfile": DOCKERFILE + 'ENTRYPOINT ["./docker-entrypoint.sh"]\n',
+            "docker-entrypoint.sh": "#!/bin/sh\nexport WORKERS=3\nexec gunicorn app.wsgi -w $WORKERS\n",
+        }
+    )
+    assert value(process.setting("workers")) == 3
+
+
+def test_a_script_of_that_name_that_runs_what_it_is_given() -> None:
+    process = one(
+        {
+            "Dockerfile": DOCKERFILE
+            + 'ENTRYPOINT ["./docker-entrypoint.sh"]\nCMD ["gunicorn", "app.wsgi", "-w", "2"]\n',
+            "docker-entrypoint.sh": '#!/bin/sh\nexport DEBUG=1\nexec "$@"\n',
+        }
+    )
+    assert (value(process.setting("workers")), value(process.environment["DEBUG"])) == (2, "1")
+
+
+def test_uwsgi_sets_variables_itself() -> None:
+    process = one(
+        {
+            "Procfile": "web: uwsgi --ini uwsgi.ini --env STAGE=live\n",
+            "uwsgi.ini": "[uwsgi]\nmodule = shop.wsgi\nenv = DJANGO_SETTINGS_MODULE=shop.live\nenv = DEBUG=0\n",
+        }
+    )
+    assert value(process.settings_module) == "shop.live"
+    assert [value(process.environment[name]) for name in ("DEBUG", "STAGE")] == ["0", "live"]

@@ -213,3 +213,29 @@ def test_a_module_that_sets_nothing_leaves_everything_open(tmp_path: Path) -> No
     settings = Stack(pool.lower_all(inputs.files, inputs.read, jobs=1, cache=None), Config()).settings
     assert settings is not None
     assert settings.get("DEBUG") == Unknown("shop/settings.py sets nothing by a statement that is followed")
+
+
+def test_the_name_of_the_module_is_known_inside_of_it(tmp_path: Path) -> None:
+    found = settings(
+        tmp_path,
+        {
+            "shop/wsgi.py": names("shop.settings.production"),
+            "shop/settings/base.py": PLAIN + "import os\nSTAGE = os.environ['DJANGO_SETTINGS_MODULE'].split('.')[-1]\n",
+            "shop/settings/production.py": "from .base import *\nDEBUG = STAGE != 'production'\n",
+        },
+    )
+    assert (plain(found.get("STAGE")), plain(found.get("DEBUG"))) == ("production", False)
+
+
+def test_what_debug_brings_is_judged_without_it_where_only_a_default_turns_it_on(tmp_path: Path) -> None:
+    text = "import os\nDEBUG = os.environ.get('DEBUG', 'True') == 'True'\nINSTALLED_APPS = ['shop']\n"
+    text += "if DEBUG:\n    INSTALLED_APPS += ['debug_toolbar']\nelse:\n    SESSION_COOKIE_SECURE = True\n"
+    found = settings(tmp_path, {"settings.py": PLAIN + text})
+    assert plain(found.get("DEBUG")) is True
+    assert (plain(found.get("INSTALLED_APPS")), plain(found.get("SESSION_COOKIE_SECURE"))) == (["shop"], True)
+
+
+def test_a_stage_that_is_development_by_default_stays_so(tmp_path: Path) -> None:
+    text = "import os\nSTAGE = os.environ.get('STAGE', 'dev')\nDEBUG = STAGE == 'dev'\nNAME = {'dev': 'a'}[STAGE]\n"
+    found = settings(tmp_path, {"settings.py": PLAIN + text})
+    assert (plain(found.get("DEBUG")), plain(found.get("NAME"))) == (True, "a")

@@ -15,11 +15,15 @@ from stackaudit.model.verdict import Fail, Pass, Site, Step, Unsure, Verdict
 
 @dataclass(frozen=True, slots=True)
 class _Asked:
-    """How a value of the cache is tested: `how` is "falsy" or "none"; `miss` runs where there was no hit."""
+    """How a value of the cache is tested: `how` is "falsy" or "none"; `miss` runs where there was no hit.
+
+    `made` is what stands in for a miss in the same expression.
+    """
 
     how: str
     miss: tuple[py.Stmt, ...]
     test: py.Expr
+    made: py.Expr | None = None
 
 
 def falsy_hit_is_miss(stack: Stack) -> Iterator[Verdict]:
@@ -40,7 +44,8 @@ def falsy_hit_is_miss(stack: Stack) -> Iterator[Verdict]:
         if asked.how == "none":
             yield Pass(site)
             continue
-        empty = emptiness(stack, call.found, value, skip=_value_of(function, call.call))
+        skip = _value_of(function, call.call) if asked.made is None else None
+        empty = emptiness(stack, call.found, asked.made or value, skip=skip)
         if empty == "may":
             step = Step(call.found.module.place(store.call), "what is stored here may be empty, zero, false or None")
             yield Fail(site, {"where": call.found.where}, related=(step,))
@@ -79,6 +84,9 @@ def _asked(body: tuple[py.Stmt, ...], call: py.Call) -> _Asked | None:
         if isinstance(statement, py.Assign) and isinstance(statement.targets[0], py.Name):
             if _bare(statement.value) is call:
                 return _tested(statement.targets[0].id, rest)
+            either = statement.value
+            if isinstance(either, py.BoolOp) and either.op == "or" and _bare(either.left) is call:
+                return _Asked("falsy", rest, either, either.right)
             return None
         if (
             isinstance(statement, py.AnnAssign)

@@ -10,11 +10,10 @@ from stackaudit.link.nginx.backends import django_locations, pages
 from stackaudit.link.settings import Settings
 from stackaudit.link.settings.lists import items
 from stackaudit.link.stack import Stack
-from stackaudit.model.values import Known, Unknown, Value
+from stackaudit.model.values import Known, Unknown
 from stackaudit.model.verdict import Fail, Pass, Site, Step, Unsure, Verdict
 
 SECURITY = "django.middleware.security.SecurityMiddleware"
-FORWARDED = "x-forwarded-proto"
 
 
 def ssl_redirect_loop(stack: Stack) -> Iterator[Verdict]:
@@ -46,29 +45,14 @@ def ssl_redirect_loop(stack: Stack) -> Iterator[Verdict]:
         yield Unsure(site, "what ends TLS before Django is not in the repository")
 
 
-def django_header(settings: Settings) -> Value[tuple[str, str] | None]:
-    """SECURE_PROXY_SSL_HEADER as the name of a header in lower case and its value; None where it is not set."""
-    value = settings.get("SECURE_PROXY_SSL_HEADER")
-    if isinstance(value, Unknown):
-        return value
-    held = value.value
-    if not isinstance(held, (list, tuple)) or len(held) != 2:
-        return Known(None) if not held else Unknown("SECURE_PROXY_SSL_HEADER is no pair", value.places)
-    pair = [item.value if isinstance(item, Known) else item for item in held]
-    unknown = next((item for item in pair if isinstance(item, Unknown)), None)
-    if unknown is not None:
-        return unknown
-    return Known((str(pair[0]).removeprefix("HTTP_").replace("_", "-").lower(), str(pair[1])), value.places)
-
-
 def _through(stack: Stack, settings: Settings, site: Site, door: Proxied) -> Verdict:
     """What a visitor who comes through the TLS of `door` gets."""
     if door.target.scheme == "https":
         return Pass(site)
-    own = django_header(settings)
+    own = schemes.django_header(settings)
     if isinstance(own, Unknown):
         return Unsure(site, own.why)
-    name, wanted = own.value or (FORWARDED, "https")
+    name, wanted = own.value or (schemes.FORWARDED, "https")
     found = schemes.header(door, name)
     if isinstance(found, Unknown):
         return Unsure(site, found.why)
@@ -87,7 +71,12 @@ def _through(stack: Stack, settings: Settings, site: Site, door: Proxied) -> Ver
     believed = schemes.believes(stack, door, name)
     if isinstance(believed, Unknown):
         return Unsure(site, believed.why)
-    return Pass(site) if believed.value else Fail(site, values, related=(place,))
+    if believed.value:
+        return Pass(site)
+    misspelt = schemes.misspelt_header(settings)
+    if misspelt:
+        return Fail(site, {**values, **misspelt}, cause="misspelt", related=(place,))
+    return Fail(site, values, related=(place,))
 
 
 def _title(name: str) -> str:
@@ -99,7 +88,7 @@ def proxy_ssl_header_spoofable(stack: Stack) -> Iterator[Verdict]:
     settings = stack.production
     if settings is None:
         return
-    own = django_header(settings)
+    own = schemes.django_header(settings)
     if isinstance(own, Unknown):
         yield Unsure(Site(settings.place("SECURE_PROXY_SSL_HEADER"), "SECURE_PROXY_SSL_HEADER"), own.why)
         return

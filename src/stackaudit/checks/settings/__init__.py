@@ -7,6 +7,7 @@ from stackaudit.checks.settings.files import hashed_static_missing
 from stackaudit.checks.settings.hosts import allowed_hosts
 from stackaudit.checks.settings.mail import email_blocking
 from stackaudit.checks.settings.middleware import middleware_order
+from stackaudit.checks.settings.origins import csrf_trusted_origins
 from stackaudit.checks.settings.passwords import weak_password_hasher
 from stackaudit.checks.settings.pool import pool_misconfigured
 from stackaudit.checks.settings.pooler import pgbouncer_server_side_cursors
@@ -23,6 +24,7 @@ __all__ = [
     "allowed_hosts",
     "atomic_requests",
     "conn_max_age_asgi",
+    "csrf_trusted_origins",
     "debug_true",
     "dev_tools_enabled",
     "email_blocking",

@@ -5,15 +5,19 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from stackaudit.facts import python as py
 from stackaudit.link.folding.objects import Unset
-from stackaudit.link.settings import Settings
+from stackaudit.link.settings import Settings, tried
 from stackaudit.link.settings.readers import Readers
 from stackaudit.link.settings.servers import told
+from stackaudit.link.settings.sources import given_by
 from stackaudit.link.stack import Stack
+from stackaudit.model.source import Place
 from stackaudit.model.values import Known, Unknown
-from stackaudit.model.verdict import Fail, Pass, Site, Unsure, Verdict
+from stackaudit.model.verdict import Fail, Pass, Site, Step, Unsure, Verdict
 
 _DEFAULT = re.compile(r"default of env (\w+)")
+_OPPOSITES = {"1": "0", "true": "False", "yes": "no", "on": "off", "t": "f", "y": "n"}
 _OFF = frozenset({"", "0", "false", "no", "off", "n", "f"})
 
 
@@ -50,10 +54,38 @@ def debug_true(stack: Stack) -> Iterator[Verdict]:
         yield Pass(site)
     elif isinstance(value.value, str):
         yield Fail(site, {"value": told(value), "module": settings.module, "path": site.place.path}, cause="text")
+    elif given := given_by(stack, value):
+        variable, text, place = given
+        values = {"value": told(value), "module": settings.module, "path": settings.path}
+        step = Step(place, f"{variable} is set here")
+        by_default = "the default of $" in value.note
+        fix = _turned_off(stack, variable, text, place, by_default=by_default)
+        yield Fail(site, values, fix=fix, related=(step,))
     else:
         cause = "documented-off" if _documented_off(stack, value.note) else ""
-        values = {"value": told(value), "module": settings.module, "path": settings.path}
+        path = site.place.path if _includes(stack, settings) else settings.path
+        values = {"value": told(value), "module": settings.module, "path": path}
         yield Fail(site, values, cause=cause, fix=_turned(stack, settings, value.note))
+
+
+def _includes(stack: Stack, settings: Settings) -> bool:
+    """Whether the module runs other files in its own names (django-split-settings), so that theirs come last."""
+    module = stack.modules.by_path.get(settings.path)
+    sources = (each.source for found in module.names.values() for each in found) if module is not None else ()
+    return any(isinstance(source, py.ImportFrom) and source.module == "split_settings.tools" for source in sources)
+
+
+def _turned_off(stack: Stack, variable: str, text: str, place: Place, *, by_default: bool) -> str:
+    """The word that turns DEBUG off where a file of the deployment turns it on, found by trying."""
+    for word in (_OPPOSITES.get(text.lower(), "0"), "0", "False", "false", ""):
+        other = tried(stack, variable, word)
+        found = other.get("DEBUG") if other is not None else None
+        if isinstance(found, Known) and not found.value:
+            shown = f"`{variable}={word}`" if word else f"{variable} empty"
+            if by_default and word:
+                shown = f"`{variable}=${{{variable}:-{word}}}`"
+            return f"{shown} in {place.path}, line {place.region.line}."
+    return ""
 
 
 def _turned(stack: Stack, settings: Settings, note: str) -> str:

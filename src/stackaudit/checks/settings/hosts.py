@@ -11,9 +11,10 @@ from stackaudit.link.folding.objects import Unset
 from stackaudit.link.nginx.level import Level
 from stackaudit.link.settings import Settings
 from stackaudit.link.settings.servers import servers
+from stackaudit.link.settings.sources import given_by
 from stackaudit.link.stack import Stack
 from stackaudit.model.values import Known, Unknown
-from stackaudit.model.verdict import Fail, Pass, Site, Unsure, Verdict
+from stackaudit.model.verdict import Fail, Pass, Site, Step, Unsure, Verdict
 
 _NEVER = re.compile(r"://|/|[^:\]]:\d+$|\s")
 """What no Host header that Django compares can hold: a scheme, a path, a port, a blank (`validate_host`)."""
@@ -49,8 +50,18 @@ def _judged(stack: Stack, settings: Settings, site: Site, value: Known[Any]) -> 
     if "*" in hosts:
         if _guarded(stack):
             return Pass(site)
+        if any("heroku" in note for note in notes):
+            return Fail(site, values, cause="heroku")
         if any("dynaconf" in note for note in notes):
             return Fail(site, values, cause="dynaconf")
+        star = next(item for item in value.value if isinstance(item, Known) and item.value == "*")
+        if (given := given_by(stack, star)) and not default:
+            variable, _, place = given
+            fix = (
+                f"Write the names that the site is reached by where {variable} is set, in {place.path}, line "
+                f"{place.region.line}. What health checks ask for (localhost, an IP address) belongs to them, too."
+            )
+            return Fail(site, values, fix=fix, related=(Step(place, f"{variable} is set here"),))
         cause = "by-default" if default else ""
         return Fail(site, values, cause=cause, fix=by_installation(stack, settings, default))
     bad = [host for host in hosts if _NEVER.search(host.strip())]

@@ -27,6 +27,9 @@ APPS = {
     "django_registration": "django-registration sends its mails from its views",
     "dj_rest_auth": "dj-rest-auth sends its mails from its views",
 }
+HOOKS = frozenset({"form_valid", "form_invalid", "perform_create", "perform_update", "perform_destroy"})
+"""Methods of Django's and DRF's views that run in a request, whether they look at it or not."""
+_DEEPEST = 3
 HERE = frozenset({"localhost", "127.0.0.1", "::1"})
 """A mail server on the same machine takes or refuses mail at once."""
 VIEWS = ("django.contrib.auth.views.PasswordResetView", "django.contrib.auth.urls")
@@ -48,6 +51,8 @@ def email_blocking(stack: Stack) -> Iterator[Verdict]:
         yield Unsure(site, settings.doubt)
     elif isinstance(backend, Unknown):
         yield Unsure(site, backend.why)
+    elif not settings.is_set("EMAIL_BACKEND") and _may_set_backend(stack, settings):
+        yield Unsure(site, f"{settings.path} sets EMAIL_BACKEND where a condition holds")
     elif isinstance(host, Known) and str(host.value) in HERE:
         yield Pass(site)
     elif isinstance(timeout, Unknown):
@@ -58,6 +63,18 @@ def email_blocking(stack: Stack) -> Iterator[Verdict]:
         unless = settings.unless(path[0] if len(path) > 1 else "EMAIL_TIMEOUT")
         values = {"setting": _named(path), "harm": _harm(stack), "mail": f"{unless}mail" if unless else "Mail"}
         yield Fail(site, values, related=(sender,))
+
+
+def _may_set_backend(stack: Stack, settings: Settings) -> bool:
+    """Whether the module sets EMAIL_BACKEND in a branch that was not taken, and that is not DEBUG's."""
+    module = stack.modules.by_path.get(settings.path)
+    branches = (node for node in nodes(module.facts.body if module is not None else ()) if isinstance(node, ir.If))
+    return any(
+        isinstance(node, ir.Assign) and any(dotted(target) == "EMAIL_BACKEND" for target in node.targets)
+        for branch in branches
+        if not any(isinstance(name, ir.Name) and name.id == "DEBUG" for name in nodes((branch.test,)))
+        for node in nodes((*branch.body, *branch.orelse))
+    )
 
 
 def _harm(stack: Stack) -> str:
@@ -100,7 +117,49 @@ def _sender(stack: Stack, settings: Settings) -> Step | None:
         found = _in_module(stack, module)
         if found is not None:
             return Step(found, "a mail is sent here, in a request")
+    return _by_helper(stack)
+
+
+def _by_helper(stack: Stack) -> Step | None:
+    """A request that calls a function which sends mail, or one which calls such a function."""
+    helpers: dict[int, ir.FunctionDef] = {}
+    for module in stack.modules:
+        if _imports_mail(module):
+            for function in _functions(module.facts.body):
+                if _mail(stack, module, function) is not None:
+                    helpers[id(function)] = function
+    for _ in range(_DEEPEST if helpers else 0):
+        names = {function.name for function in helpers.values()}
+        for module in stack.modules:
+            requests = {id(function) for function in _with_request(module.facts.body)}
+            for function in _functions(module.facts.body):
+                call = _calls(stack, module, function, helpers, names)
+                if call is not None and id(function) in requests:
+                    return Step(module.place(call), "a request calls what sends a mail here")
+                if call is not None:
+                    helpers[id(function)] = function
     return None
+
+
+def _calls(
+    stack: Stack, module: SourceModule, function: ir.FunctionDef, helpers: dict[int, ir.FunctionDef], names: set[str]
+) -> ir.Call | None:
+    for node in nodes(function.body):
+        path = dotted(node.func) if isinstance(node, ir.Call) else ""
+        if isinstance(node, ir.Call) and path.rpartition(".")[2] in names:
+            symbol = stack.modules.resolve(module, path)
+            if symbol is not None and id(symbol.node) in helpers:
+                return node
+    return None
+
+
+def _functions(body: tuple[ir.Stmt, ...]) -> Iterator[ir.FunctionDef]:
+    """Functions and methods of a module; tasks are none of them."""
+    for statement in body:
+        if isinstance(statement, ir.ClassDef) and not any(dotted(base).endswith("Task") for base in statement.bases):
+            yield from _functions(statement.body)
+        elif isinstance(statement, ir.FunctionDef) and not any("task" in _name(each) for each in statement.decorators):
+            yield statement
 
 
 def _in_module(stack: Stack, module: SourceModule) -> Place | None:
@@ -110,12 +169,17 @@ def _in_module(stack: Stack, module: SourceModule) -> Place | None:
         return reset
     if not _imports_mail(module):
         return None
-    for function in _with_request(module.facts.body):
-        for node in nodes(function.body):
-            if isinstance(node, ir.Call) and dotted(node.func).rpartition(".")[2] in SENDERS:
-                symbol = stack.modules.resolve(module, dotted(node.func))
-                if symbol is not None and symbol.name.startswith("django.core.mail."):
-                    return module.place(node)
+    found = (_mail(stack, module, function) for function in _with_request(module.facts.body))
+    return next((place for place in found if place is not None), None)
+
+
+def _mail(stack: Stack, module: SourceModule, function: ir.FunctionDef) -> Place | None:
+    """The first mail that a function sends."""
+    for node in nodes(function.body):
+        if isinstance(node, ir.Call) and dotted(node.func).rpartition(".")[2] in SENDERS:
+            symbol = stack.modules.resolve(module, dotted(node.func))
+            if symbol is not None and symbol.name.startswith("django.core.mail."):
+                return module.place(node)
     return None
 
 
@@ -140,17 +204,14 @@ def _routes(stack: Stack, module: SourceModule) -> Iterator[Place]:
 
 
 def _with_request(body: tuple[ir.Stmt, ...]) -> Iterator[ir.FunctionDef]:
-    """Functions and methods that get a request, and methods that read `self.request`; tasks are none of them."""
-    for statement in body:
-        if isinstance(statement, ir.ClassDef) and not any(dotted(base).endswith("Task") for base in statement.bases):
-            yield from _with_request(statement.body)
-        elif isinstance(statement, ir.FunctionDef) and not any("task" in _name(each) for each in statement.decorators):
-            takes = any(param.name == "request" for param in statement.params[:2])
-            if takes or any(
-                isinstance(node, ir.Attribute) and node.attr == "request" and dotted(node.value) == "self"
-                for node in nodes(statement.body)
-            ):
-                yield statement
+    """Functions and methods that get a request, methods that read `self.request`, and those that views call."""
+    for function in _functions(body):
+        takes = any(param.name == "request" for param in function.params[:2]) or function.name in HOOKS
+        if takes or any(
+            isinstance(node, ir.Attribute) and node.attr == "request" and dotted(node.value) == "self"
+            for node in nodes(function.body)
+        ):
+            yield function
 
 
 def _name(decorator: ir.Expr) -> str:

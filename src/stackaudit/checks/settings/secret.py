@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from typing import Any
 
 from stackaudit.facts import python as py
 from stackaudit.link.modules import dotted
@@ -11,6 +12,7 @@ from stackaudit.link.nodes import nodes
 from stackaudit.link.settings import Settings
 from stackaudit.link.settings.readers import Readers
 from stackaudit.link.settings.servers import process_count
+from stackaudit.link.settings.sources import given_by
 from stackaudit.link.stack import Stack
 from stackaudit.model.source import Place
 from stackaudit.model.values import Known, Unknown
@@ -51,12 +53,47 @@ def secret_key_exposed(stack: Stack) -> Iterator[Verdict]:
                 f"Take the key out of {site.place.path}: an installation gives its own by {default[1]} or in its "
                 "settings file, and none runs with a key that everybody knows. Those that ran with it need a new one."
             )
+        elif field := _field(stack, value):
+            fix = _required(field, default[1], values["copies"])
         elif where := _last_word(stack, settings, site.place):
             fix = _refused(settings, default[1], value.value, where, values["copies"])
         yield Fail(site, values, cause=_reader(stack, settings, default[1]), fix=fix)
     else:
-        place = value.places[-1] if value.places else site.place
-        yield Fail(site, {"variable": "", "where": f"{place.path}, line {place.region.line}"})
+        given = given_by(stack, value)
+        place = given[2] if given else value.places[-1] if value.places else site.place
+        where = f"{place.path}, line {place.region.line}"
+        yield Fail(site, {"variable": "", "where": where}, fix=_outside(given[0], where) if given else "")
+
+
+def _field(stack: Stack, value: Known[Any]) -> Place | None:
+    """The field of a class that gives the key, as those of pydantic-settings do; None for any other default."""
+    for place in value.places:
+        module = stack.modules.by_path.get(place.path)
+        for statement in module.facts.body if module is not None else ():
+            for each in statement.body if isinstance(statement, py.ClassDef) else ():
+                if module and isinstance(each, py.AnnAssign) and module.facts.region(each).line == place.region.line:
+                    return place
+    return None
+
+
+def _required(field: Place, variable: str, copies: str) -> str:
+    return (
+        f"Take the default of the field away ({field.path}, line {field.region.line}): without {variable} the settings "
+        "are refused at the start, which is what should happen. Installations that ran with the default need a new key "
+        '(`python -c "from django.core.management.utils import get_random_secret_key as key; print(key())"`): '
+        f"the old one is known to everybody.{copies}"
+    )
+
+
+def _outside(variable: str, where: str) -> str:
+    """What to do with a key that a file of the deployment hands over."""
+    return (
+        "Make a new key "
+        '(`python -c "from django.core.management.utils import get_random_secret_key as key; print(key())"`), '
+        f"give it to {variable} on the server alone, by a secret of the platform or a file that git does not know, and "
+        f"take {variable} out of {where}. The old one is known to whoever has a copy: it must not go into "
+        "SECRET_KEY_FALLBACKS, so everybody logs in once more and links that were sent before are void."
+    )
 
 
 def _last_word(stack: Stack, settings: Settings, place: Place) -> str:

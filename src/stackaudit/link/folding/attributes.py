@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from stackaudit.facts import python as ir
-from stackaudit.link.folding import operators, paths
+from stackaudit.link.folding import enumerations, operators, paths
 from stackaudit.link.folding.objects import (
     ROOT,
     Bound,
     ClassObject,
     External,
+    ExternalResult,
     FoldedDict,
     FoldedList,
     FoldedSet,
@@ -25,7 +26,6 @@ from stackaudit.link.folding.objects import (
     Raised,
     Unset,
     key_of,
-    scalar,
 )
 from stackaudit.link.folding.operators import merged
 from stackaudit.model.values import AnyValue, Known, Unknown
@@ -47,6 +47,7 @@ COMMANDS = frozenset(
         "test", "pytest", "py.test", "jenkins", "behave", "makemigrations", "migrate", "collectstatic", "runserver",
         "runserver_plus", "shell", "shell_plus", "compress", "compilemessages", "check", "celery", "--test",
         "createsuperuser", "loaddata", "testserver", "harvest", "spectacular", "makemessages", "nosetests", "tests",
+        "manage", "manage.py", "django-admin",
     }
 )  # fmt: skip
 """What `sys.argv` of a production server does not hold: commands of manage.py and test runners."""
@@ -96,11 +97,13 @@ def get(machine: Machine, value: AnyValue, name: str, node: ir.Node, frame: Fram
     held = value.value
     if isinstance(held, External):
         return external(machine, f"{held.name}.{name}")
+    if name == "__dict__" and isinstance(held, (ModuleObject, ClassObject, Instance)):
+        return machine.call(Known(External("builtins.vars")), [value], {}, node, frame)
     if isinstance(held, ModuleObject):
         return of_module(machine, held, name)
     if isinstance(held, (ClassObject, Instance)):
         return _of_class(machine, value, name, node, frame)
-    if isinstance(held, PurePosixPath):
+    if isinstance(held, PurePosixPath) and not hasattr(held, "folded_attribute"):
         return paths.attribute(value, name)
     if isinstance(held, Method) and held.name in ("parents",):
         return Unknown("it is an object of Python", value.places)
@@ -110,8 +113,12 @@ def get(machine: Machine, value: AnyValue, name: str, node: ir.Node, frame: Fram
     for kind, names in METHODS.items():
         if isinstance(held, kind) and name in names:
             return Known(Method(value, name), value.places)
+    if isinstance(held, timedelta):
+        return merged(getattr(held, name), value) if name in ("days", "seconds") else Known(Method(value, name))
     if held is None:
         raise Raised("AttributeError", f"None has no attribute {name}")
+    if isinstance(held, ExternalResult):
+        return Unknown(f"{operators.described(held)} decides it", value.places)
     return Unknown(f"the attribute {name} of an object decides it", value.places)
 
 
@@ -161,31 +168,12 @@ def _of_class(machine: Machine, value: Known[Any], name: str, node: ir.Node, fra
             return Unknown(f"{cls.name} takes {name} from {each.name}", value.places)
         if name in each.names:
             found = each.names[name]
-            if isinstance(held, ClassObject) and _is_enum(cls) and isinstance(found, Known) and scalar(found.value):
-                return Known(EnumMember(cls.name, name, found), found.places)
+            if isinstance(held, ClassObject) and (member := enumerations.member(cls, name, found)) is not None:
+                return member
             return bind(machine, found, value, node, frame)
     if isinstance(held, Instance) and held.names.open:
         return Unknown(held.names.open)
     raise Raised("AttributeError", f"{cls.name} has no attribute {name}")
-
-
-def _is_enum(cls: ClassObject) -> bool:
-    return any(isinstance(each, External) and each.name.startswith("enum.") for each in cls.ancestry())
-
-
-@dataclass(frozen=True, slots=True)
-class EnumMember:
-    """A member of an enumeration of the project."""
-
-    kind: str
-    name: str
-    member: Known[Any]
-
-    def folded_attribute(self, machine: Machine, owner: Known[Any], name: str) -> AnyValue:
-        """`member.name`."""
-        if name == "value":
-            return self.member
-        return Known(self.name, owner.places) if name == "name" else Unknown("a member of an enumeration decides it")
 
 
 def bind(machine: Machine, found: AnyValue, owner: Known[Any], node: ir.Node, frame: Frame) -> AnyValue:
@@ -246,6 +234,8 @@ def item(machine: Machine, value: AnyValue, index: AnyValue, frame: Frame) -> An
         return lookup(machine, value, plain, frame)  # type: ignore[no-any-return]
     if held is None or isinstance(held, (bool, int, float)):
         raise Raised("TypeError", "something that is no container is subscripted")
+    if isinstance(held, ExternalResult):
+        return Unknown(f"{operators.described(held)} decides it", value.places)
     return Unknown("an item of an object decides it", value.places)
 
 

@@ -3,25 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from stackaudit.link.folding import operators
 from stackaudit.link.folding.arguments import plain_arguments
 from stackaudit.link.folding.containers import update
 from stackaudit.link.folding.objects import (
-    EMPTY,
     ROOT,
-    ClassObject,
-    External,
     FoldedDict,
     FoldedList,
     FoldedSet,
-    Frame,
-    Function,
-    Instance,
     Maybe,
-    ModuleObject,
     Raised,
     key_of,
 )
@@ -102,6 +94,16 @@ def _dict(machine: Machine, call: Call) -> AnyValue:
     return Known(found, (call.place,))
 
 
+def _from_keys(machine: Machine, call: Call) -> AnyValue:
+    """`dict.fromkeys(names)`, by which lists lose what they hold twice."""
+    keys = [item if isinstance(item, Maybe) else key_of(item) for item in spread(call.first())]
+    doubt = next((key for key in keys if isinstance(key, Unknown)), None)
+    if doubt is not None:
+        return Unknown(doubt.why, doubt.places)
+    value = call.get(1, "value") or Known(None)
+    return merged(FoldedDict(dict.fromkeys(keys, value)), call.args[0])
+
+
 def _len(machine: Machine, call: Call) -> AnyValue:
     value = call.first()
     if isinstance(value, Unknown):
@@ -162,9 +164,10 @@ def _quantified(call: Call, stop: bool) -> AnyValue:
 
 def _enumerate(machine: Machine, call: Call) -> AnyValue:
     items = spread(call.first())
-    if any(isinstance(item, Maybe) for item in items) or len(call.args) > 1 or call.keywords:
+    start = operators.as_plain(call.get(1, "start") or Known(0))
+    if any(isinstance(item, Maybe) for item in items) or not isinstance(start, int):
         return Unknown("how many items are counted is not known")
-    return Known(FoldedList(Known((Known(index), item)) for index, item in enumerate(items)))
+    return Known(FoldedList(Known((Known(index), item)) for index, item in enumerate(items, start)))
 
 
 def _zip(machine: Machine, call: Call) -> AnyValue:
@@ -205,112 +208,6 @@ def _reversed(machine: Machine, call: Call) -> AnyValue:
     return merged(FoldedList(reversed(spread(call.first()))), call.first())
 
 
-def _names(machine: Machine, call: Call) -> AnyValue:
-    return Known(call.frame.module.names)
-
-
-def _locals(machine: Machine, call: Call) -> AnyValue:
-    at: Frame | None = call.frame
-    while at is not None and at.kind == "comprehension":
-        at = at.parent
-    return Known((at or call.frame).names)
-
-
-def _getattr(machine: Machine, call: Call) -> AnyValue:
-    if len(call.args) < 2 or not isinstance(call.args[1], Known) or not isinstance(call.args[1].value, str):
-        return Unknown("which attribute is taken is not known")
-    from_, name = call.args[0], call.args[1].value
-    if isinstance(from_, Known) and isinstance(from_.value, External) and len(call.args) > 2:
-        return Unknown(f"whether {from_.value.name} has {name} decides it")
-    try:
-        return machine.attribute(from_, name, call.frame)
-    except Raised:
-        if len(call.args) > 2:
-            return call.args[2]
-        raise
-
-
-def _setattr(machine: Machine, call: Call) -> AnyValue:
-    if len(call.args) == 3 and isinstance(call.args[0], Known) and isinstance(call.args[1], Known):
-        held = call.args[0].value
-        if isinstance(held, (Instance, ClassObject, ModuleObject)):
-            machine.write(held.names, call.args[1].value, call.args[2])
-            return Known(None)
-    why = "an attribute of an object is set, which may be the module itself"
-    for arg in call.args[:1]:
-        if isinstance(arg, Known) and isinstance(arg.value, (Instance, ClassObject, ModuleObject)):
-            machine.spoil(Known(arg.value.names), why)
-        elif isinstance(arg, Unknown):
-            machine.spoil(Known(call.frame.module.names), why)
-    return Known(None)
-
-
-def _members(machine: Machine, call: Call) -> AnyValue:
-    """`inspect.getmembers(object)`: the names of an object of the project with their values, properties asked."""
-    owner = call.first()
-    if not isinstance(owner, Known) or not isinstance(owner.value, Instance) or len(call.args) > 1 or call.keywords:
-        return Unknown("the members of an object decide it")
-    held = owner.value
-    line = held.cls.ancestry()
-    outside = next((each.name for each in line if isinstance(each, External) and each.name not in EMPTY), "")
-    if outside or held.names.open:
-        return Unknown(held.names.open or f"{held.cls.name} has members from {outside}")
-    names = {name for each in line if isinstance(each, ClassObject) for name in each.names} | set(held.names)
-    rows: list[AnyValue] = []
-    for name in sorted(names):
-        try:
-            value = machine.attribute(owner, name, call.frame)
-        except Raised as raised:
-            value = Unknown(raised.why)
-        rows.append(Known((Known(name), value)))
-    return Known(FoldedList(rows), (call.place,))
-
-
-def _hasattr(machine: Machine, call: Call) -> AnyValue:
-    if len(call.args) == 2 and isinstance(call.args[0], Known) and isinstance(call.args[1], Known):
-        held, name = call.args[0].value, call.args[1].value
-        if isinstance(held, (Instance, ModuleObject)):
-            try:
-                machine.attribute(call.args[0], name, call.frame)
-            except Raised:
-                return Known(False)
-            return Known(True)
-    return Unknown("whether an object has an attribute decides it")
-
-
-TYPES: dict[str, tuple[type[Any], ...]] = {
-    "builtins.str": (str,),
-    "builtins.int": (int,),
-    "builtins.bool": (bool,),
-    "builtins.float": (float,),
-    "builtins.list": (FoldedList,),
-    "builtins.dict": (FoldedDict,),
-    "builtins.set": (FoldedSet,),
-    "builtins.tuple": (tuple,),
-    "builtins.bytes": (bytes,),
-    "pathlib.Path": (PurePosixPath,),
-    "types.NoneType": (type(None),),
-    "builtins.property": (property,),
-}
-
-
-def _isinstance(machine: Machine, call: Call) -> AnyValue:
-    if len(call.args) != 2:
-        raise Raised("TypeError", "isinstance() takes two arguments")
-    value, kinds = call.args
-    if isinstance(value, Unknown):
-        return Unknown(value.why, value.places)
-    wanted = spread(kinds) if isinstance(kinds, Known) and isinstance(kinds.value, tuple) else [kinds]
-    found: list[type[Any]] = []
-    for each in wanted:
-        if not isinstance(each, Known) or not isinstance(each.value, External) or each.value.name not in TYPES:
-            return Unknown("what kind of object it is is not known")
-        found += TYPES[each.value.name]
-    if isinstance(value.value, (External, Function, Instance)):
-        return Unknown("what kind of object it is is not known")
-    return merged(isinstance(value.value, tuple(found)), value)
-
-
 def _print(machine: Machine, call: Call) -> AnyValue:
     return Known(None)
 
@@ -340,6 +237,7 @@ CALLS: dict[str, Callable[[Machine, Call], AnyValue]] = {
     "builtins.set": _set,
     "builtins.frozenset": _set,
     "builtins.dict": _dict,
+    "builtins.dict.fromkeys": _from_keys,
     "collections.OrderedDict": _dict,
     "builtins.len": _len,
     "builtins.min": _plainly(min),
@@ -354,20 +252,11 @@ CALLS: dict[str, Callable[[Machine, Call], AnyValue]] = {
     "builtins.map": _map,
     "builtins.filter": _filter,
     "builtins.reversed": _reversed,
-    "builtins.globals": _names,
-    "builtins.locals": _locals,
-    "builtins.vars": lambda machine, call: Unknown("it is an object's names") if call.args else _locals(machine, call),
-    "builtins.getattr": _getattr,
-    "builtins.setattr": _setattr,
-    "builtins.hasattr": _hasattr,
-    "builtins.isinstance": _isinstance,
     "builtins.print": _print,
     "builtins.exec": _exec,
     "builtins.open": _open,
-    "builtins.__import__": lambda machine, call: Unknown("what it imports is not followed"),
     "itertools.chain": lambda machine, call: Known(FoldedList(item for arg in call.args for item in spread(arg))),
     "typing.cast": lambda machine, call: call.args[1] if len(call.args) > 1 else Unknown("it is cast"),
-    "inspect.getmembers": _members,
     "copy.copy": lambda machine, call: copied(call.first(), False),
     "copy.deepcopy": lambda machine, call: copied(call.first(), True),
 }

@@ -4,11 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, TypeAlias
 
 from stackaudit.facts import python as ir
-from stackaudit.link.folding import builtin, containers, outside, paths, readers, records, strings, targets
+from stackaudit.link.folding import (
+    builtin,
+    containers,
+    decoupled,
+    enumerations,
+    heroku,
+    outside,
+    paths,
+    readers,
+    records,
+    reflection,
+    rooted,
+    strings,
+    targets,
+)
 from stackaudit.link.folding.journal import join_values
 from stackaudit.link.folding.objects import (
     Bound,
@@ -26,7 +41,7 @@ from stackaudit.link.folding.objects import (
     Namespace,
     Raised,
 )
-from stackaudit.link.folding.operators import noted
+from stackaudit.link.folding.operators import merged, noted
 from stackaudit.model.source import Place
 from stackaudit.model.values import AnyValue, Known, Unknown
 
@@ -55,7 +70,11 @@ class Call:
 
 
 Handler: TypeAlias = "Callable[[Machine, Call], AnyValue]"
-CALLS: dict[str, Handler] = {**builtin.CALLS, **paths.CALLS, **outside.CALLS, **readers.CALLS}
+CALLS: dict[str, Handler] = {
+    name: handler
+    for room in (builtin, reflection, paths, rooted, outside, readers, decoupled, heroku)
+    for name, handler in room.CALLS.items()
+}
 
 
 def call(
@@ -112,8 +131,10 @@ def call_method(machine: Machine, method: Method, made: Call) -> AnyValue:
         return containers.set_method(machine, made, owner, method.name)
     if isinstance(held, (str, bytes)):
         return strings.method(made, owner, method.name)
-    if isinstance(held, PurePosixPath):
+    if isinstance(held, PurePosixPath) and not hasattr(held, "folded_method"):
         return paths.path_method(machine, made, owner, method.name)
+    if isinstance(held, timedelta) and method.name == "total_seconds":
+        return merged(held.total_seconds(), owner)
     if isinstance(held, tuple):
         return containers.tuple_method(made, owner, method.name)
     handler = getattr(held, "folded_method", None)
@@ -172,6 +193,8 @@ def _parameters(function: Function, args: list[AnyValue], keywords: dict[str, An
 
 def instantiate(machine: Machine, cls: ClassObject, made: Call) -> AnyValue:
     """An object of a class of the project."""
+    if enumerations.is_enumeration(cls):
+        return enumerations.member_of(machine, cls, made)
     instance = Known(Instance(cls, Namespace()), (made.place,))
     if cls.is_dataclass and all(isinstance(each, ClassObject) for each in cls.ancestry()):
         records.make(machine, cls, instance.value.names, made)

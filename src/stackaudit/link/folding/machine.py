@@ -221,6 +221,8 @@ class Machine:
         depth, self.depth = self.depth, min(self.depth, DEPTH // 2)
         module.names["__file__"] = Known(f"{ROOT}/{module.path}")
         module.names["__name__"] = Known(module.name)
+        package = module.path.endswith("__init__.py")
+        module.names["__package__"] = Known(module.name if package else module.name.rpartition(".")[0])
         try:
             self.execute(module.facts.body, Frame(module, module.names))
         except Raised as raised:

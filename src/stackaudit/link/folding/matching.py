@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from stackaudit.facts import python as ir
 from stackaudit.link.folding.exits import joined_exit
 from stackaudit.link.folding.journal import FELL, Exit
-from stackaudit.link.folding.objects import Frame, scalar
+from stackaudit.link.folding.objects import EnumMember, Frame, scalar
+from stackaudit.link.folding.operators import compare
 from stackaudit.model.values import AnyValue, Unknown
 
 if TYPE_CHECKING:
@@ -43,14 +44,19 @@ def _matches(machine: Machine, subject: AnyValue, case: ir.Case, frame: Frame) -
         return True
     if isinstance(subject, Unknown):
         return subject
-    if case.guard is not None or case.names or not scalar(subject.value):
+    if case.guard is not None or case.names or not (scalar(subject.value) or isinstance(subject.value, EnumMember)):
         return Unknown("a pattern decides it")
     for each in case.values:
         value = machine.evaluate(each, frame)
         if isinstance(value, Unknown):
             return value
-        if not isinstance(each, (ir.Constant, ir.Attribute)) or not scalar(value.value):
+        if not isinstance(each, (ir.Constant, ir.Attribute)) or not (
+            scalar(value.value) or isinstance(value.value, EnumMember)
+        ):
             return Unknown("a pattern decides it")
-        if value.value == subject.value:
+        equal = compare(subject, "==", value)
+        if isinstance(equal, Unknown):
+            return equal
+        if equal.value:
             return True
     return False

@@ -123,6 +123,7 @@ class Frame:
     returned: list[tuple[Unknown, AnyValue]] = field(default_factory=list)
     assumed: list[str] = field(default_factory=list)
     globals: frozenset[str] = frozenset()
+    nonlocals: dict[str, Namespace] = field(default_factory=dict)
 
 
 @dataclass(eq=False, slots=True)
@@ -180,6 +181,22 @@ class Instance:
 
 
 @dataclass(frozen=True, slots=True)
+class EnumMember:
+    """A member of an enumeration of the project; `is_text` where it is a string as well."""
+
+    kind: str
+    name: str
+    member: Known[Any] = field(compare=False)
+    is_text: bool = False
+
+    def folded_attribute(self, machine: object, owner: Known[Any], name: str) -> AnyValue:
+        """`member.name`."""
+        if name == "value":
+            return self.member
+        return Known(self.name, owner.places) if name == "name" else Unknown("a member of an enumeration decides it")
+
+
+@dataclass(frozen=True, slots=True)
 class Method:
     """An attribute of a value that can be called: `self`, the owner, is folded too."""
 
@@ -200,6 +217,16 @@ def scalar(value: Any) -> bool:
     return value is None or isinstance(value, (bool, int, float, str, bytes))
 
 
+def equal_members(a: Any, b: Any) -> bool | Unknown:
+    """Whether a member of an enumeration equals another, or a string that it is as well."""
+    parts = [each.member.value if isinstance(each, EnumMember) and each.is_text else each for each in (a, b)]
+    if isinstance(a, EnumMember) and isinstance(b, EnumMember) and not (a.is_text and b.is_text):
+        return False
+    if all(scalar(part) or isinstance(part, EnumMember) for part in parts):
+        return bool(parts[0] == parts[1])
+    return Unknown("a member of an enumeration is compared with an object")
+
+
 def key_of(value: AnyValue) -> Any:
     """`value` as a plain, hashable key, or an Unknown where it or a part of it is not known.
 
@@ -213,7 +240,7 @@ def key_of(value: AnyValue) -> Any:
         return next((part for part in parts if isinstance(part, Unknown)), parts)
     if isinstance(held, (FoldedList, FoldedDict, FoldedSet)):
         raise Raised("TypeError", "a container is used as a key")
-    return held
+    return held.member.value if isinstance(held, EnumMember) and held.is_text else held
 
 
 def of_key(key: Any, places: tuple[Place, ...] = ()) -> Known[Any]:

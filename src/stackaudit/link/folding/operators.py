@@ -11,6 +11,7 @@ from typing import Any
 from stackaudit.link.folding.objects import (
     ROOT,
     ClassObject,
+    EnumMember,
     External,
     ExternalResult,
     FoldedDict,
@@ -20,6 +21,7 @@ from stackaudit.link.folding.objects import (
     Maybe,
     Raised,
     Unset,
+    equal_members,
     key_of,
     same,
     scalar,
@@ -273,8 +275,11 @@ def compare(left: AnyValue, op: str, right: AnyValue) -> AnyValue:
     if op in ("is", "is not"):
         if scalar(a) and scalar(b):
             alike = a is b if (a is None or b is None or isinstance(a, bool) or isinstance(b, bool)) else a == b
+        elif isinstance(a, ExternalResult) or isinstance(b, ExternalResult):
+            held = a if isinstance(a, ExternalResult) else b
+            return Unknown(f"it is {described(held)}", left.places)
         else:
-            alike = a is b or (isinstance(a, External) and a == b)
+            alike = a is b or (isinstance(a, (External, EnumMember)) and a == b)
         return merged(alike == (op == "is"), left, right)
     if op in ("==", "!="):
         equal = _equal(left, right)
@@ -298,6 +303,8 @@ def _equal(left: Known[Any], right: Known[Any]) -> bool | Unknown:
         return bool(a == b)
     if same(left, right):
         return True
+    if isinstance(a, EnumMember) or isinstance(b, EnumMember):
+        return equal_members(a, b)
     plain_left, plain_right = as_plain(left), as_plain(right)
     if isinstance(plain_left, Unknown):
         return plain_left

@@ -11,7 +11,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, TypeAlias
 from urllib.parse import quote, quote_plus, unquote, urljoin, urlparse
 
-from stackaudit.link.folding import included, operators, pydantic
+from stackaudit.link.folding import attributes, included, operators, pydantic
 from stackaudit.link.folding.arguments import plain_arguments
 from stackaudit.link.folding.objects import ROOT, ClassObject, FoldedList, Maybe, Method, Namespace, Raised, Unset
 from stackaudit.link.folding.operators import merged, noted
@@ -99,6 +99,23 @@ def _plain_call(make: Callable[..., Any], *failures: type[Exception]) -> Handler
     return apply
 
 
+def _loaded(machine: Machine, call: Call) -> AnyValue:
+    """What a file holds: `yaml.safe_load(stream)`."""
+    source = call.first()
+    why = source.why if isinstance(source, Unknown) else ""
+    return Unknown(why if "read from" in why else "it is read from a file", (call.place,))
+
+
+def _of_argument(machine: Machine, call: Call) -> AnyValue:
+    """`sys.argv[0].endswith("pytest")`: no part of a server's command line is a command of manage.py."""
+    plain = operators.as_plain(call.first())
+    given = plain if isinstance(plain, tuple) else (plain,)
+    known = attributes.COMMANDS
+    if all(isinstance(each, str) and each.rpartition("/")[2].removesuffix(".py") in known for each in given):
+        return Known(False, (), "a server's command line is not manage.py's")
+    return Unknown("the command line decides it", (call.place,))
+
+
 def _new_each_time(name: str) -> Handler:
     return lambda machine, call: Unknown(f"{name} makes it anew in each process", (call.place,))
 
@@ -132,6 +149,24 @@ def _nothing(machine: Machine, call: Call) -> AnyValue:
     return Known(None)
 
 
+@dataclass(eq=False, slots=True)
+class Partial:
+    """`functools.partial(function, ...)`."""
+
+    function: AnyValue
+    args: list[AnyValue]
+    keywords: dict[str, AnyValue]
+
+    def folded_call(self, machine: Machine, owner: Known[Any], call: Call) -> AnyValue:
+        """The function with both groups of arguments."""
+        keywords = {**self.keywords, **call.keywords}
+        return machine.call(self.function, [*self.args, *call.args], keywords, machine.blank, call.frame)
+
+
+def _partial(machine: Machine, call: Call) -> AnyValue:
+    return Known(Partial(call.first(), call.args[1:], call.keywords), (call.place,))
+
+
 @dataclass(frozen=True, slots=True)
 class Address:
     """What `urlparse` gives for a known address."""
@@ -162,6 +197,8 @@ def _urlparse(machine: Machine, call: Call) -> AnyValue:
     value = call.first()
     if isinstance(value, Unknown):
         return Unknown(value.why, value.places)
+    if isinstance(value.value, Address):
+        return value
     if not isinstance(value.value, str) or ROOT in value.value or len(call.args) > 1 or call.keywords:
         return Unknown("an address is taken apart", value.places)
     try:
@@ -180,7 +217,7 @@ LAZY = (
     "gettext_lazy", "gettext", "ugettext_lazy", "ugettext", "gettext_noop", "pgettext_lazy", "ugettext_noop",
 )  # fmt: skip
 MACHINE = (
-    "socket.gethostname", "socket.getfqdn", "platform.node", "platform.system", "getpass.getuser", "os.uname",
+    "socket.gethostname", "socket.getfqdn", "platform.node", "getpass.getuser", "os.uname",
     "os.getuid", "socket.gethostbyname", "socket.gethostbyname_ex", "os.getlogin", "time.time", "os.getpid",
 )  # fmt: skip
 
@@ -197,11 +234,23 @@ CALLS: dict[str, Handler] = {
     "datetime.timedelta": _plain_call(timedelta),
     "json.loads": _plain_call(json.loads),
     "json.dumps": _plain_call(json.dumps),
+    "json.load": _loaded,
+    "yaml.safe_load": _loaded,
+    "yaml.load": _loaded,
+    "yaml.full_load": _loaded,
+    "tomllib.load": _loaded,
+    "tomli.load": _loaded,
+    "toml.load": _loaded,
+    "platform.system": lambda machine, call: Known("Linux"),
+    "sys.argv[].endswith": _of_argument,
+    "sys.argv[].startswith": _of_argument,
     "math.floor": _plain_call(math.floor),
     "math.ceil": _plain_call(math.ceil),
     "tempfile.gettempdir": lambda machine, call: with_default(machine.variable("TMPDIR"), "TMPDIR", Known("/tmp")),
     "ast.literal_eval": _plain_call(ast.literal_eval),
     "urllib.parse.urlparse": _urlparse,
+    "urllib.parse.urlsplit": _urlparse,
+    "functools.partial": _partial,
     "urllib.parse.quote": _plain_call(quote),
     "urllib.parse.quote_plus": _plain_call(quote_plus),
     "urllib.parse.unquote": _plain_call(unquote),

@@ -21,6 +21,7 @@ from stackaudit.link.folding.objects import (
     Maybe,
     Raised,
     Unset,
+    scalar,
 )
 from stackaudit.link.folding.operators import noted
 from stackaudit.model.values import AnyValue, Known, Unknown
@@ -232,6 +233,8 @@ def _kind(machine: Machine, owner: ClassObject, annotation: ir.Expr) -> str:
         name = outer.value.name if isinstance(outer, Known) and isinstance(outer.value, External) else ""
         if name == "typing.Optional":
             return _kind(machine, owner, expr.index)
+        if name == "typing.Annotated" and isinstance(expr.index, ir.Tuple):
+            return _kind(machine, owner, expr.index.elts[0])
         return {"typing.List": "list", "typing.Dict": "dict"}.get(name, name.removeprefix("builtins."))
     if isinstance(expr, ir.Constant):
         return ""
@@ -248,7 +251,7 @@ def _parsed(machine: Machine, owner: ClassObject, annotation: ir.Expr, value: Kn
             return operators.of_plain(json.loads(value.value), value.places, value.note)
         except ValueError:
             raise Raised("SettingsError", f"the environment variable {variable} is no JSON") from None
-    if kind in PLAIN:
+    if kind in PLAIN or kind == "typing.Literal":
         return _cast(machine, owner, annotation, value)
     return Unknown(f"the environment variable {variable} decides it", value.places)
 
@@ -285,6 +288,11 @@ def _cast(machine: Machine, owner: ClassObject, annotation: ir.Expr, value: AnyV
     kind = _kind(machine, owner, annotation)
     if held is None or isinstance(held, (Instance, FoldedDict)) or (kind == "list" and isinstance(held, FoldedList)):
         return value
+    if kind == "typing.Literal" and scalar(held):
+        return value
+    if kind == "pydantic.SecretStr" and isinstance(held, ExternalResult) and held.name == kind and held.args:
+        text = held.args[0]
+        return Known(Secret(text), value.places, value.note) if isinstance(text, Known) else text
     if kind == "int" and isinstance(held, float):
         return Unknown("it is a number of another kind", value.places)
     if kind not in PLAIN or isinstance(held, (External, ExternalResult, tuple, FoldedList)):

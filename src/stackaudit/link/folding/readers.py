@@ -1,4 +1,4 @@
-"""Libraries that read the environment: django-environ, environs, python-decouple, dj-database-url."""
+"""Libraries that read the environment: django-environ, environs, dj-database-url."""
 
 from __future__ import annotations
 
@@ -10,13 +10,12 @@ from stackaudit.link.folding import operators, outside, urls
 from stackaudit.link.folding.objects import (
     ROOT,
     External,
-    ExternalResult,
     FoldedDict,
     Method,
     Raised,
     Unset,
 )
-from stackaudit.link.folding.operators import as_plain, merged, noted
+from stackaudit.link.folding.operators import as_plain, noted
 from stackaudit.model.values import AnyValue, Known, Unknown
 
 if TYPE_CHECKING:
@@ -123,6 +122,8 @@ class EnvReader:
             return Unknown("an unknown prefix is used")
         if name in DATABASE_METHODS or name in CACHE_METHODS:
             return self._address(machine, call, name)
+        if self.reader == "environ" and name in ("url", "email", "email_url"):
+            return self._taken_apart(machine, call, name)
         if name in CASTS:
             return self._read(machine, call, name)
         if name in WRAPPED:
@@ -163,6 +164,21 @@ class EnvReader:
         if method == "path" and isinstance(result, Known) and isinstance(result.value, str):
             return machine.call(Known(External("pathlib.Path")), [result], {}, machine.blank, call.frame)
         return result
+
+    def _taken_apart(self, machine: Machine, call: Call, method: str) -> AnyValue:
+        """django-environ takes apart the default as well: `env.email_url("EMAIL_URL", default="smtp://")`."""
+        if method != "url" and not call.args and "var" not in call.keywords:
+            call.args = [Known("EMAIL_URL")]
+        text = self._read(machine, call, "str")
+        if method == "url":
+            return machine.call(Known(External("urllib.parse.urlparse")), [text], {}, machine.blank, call.frame)
+        plain = as_plain(text)
+        backend = call.keywords.get("backend")
+        found = urls.email(plain) if isinstance(plain, str) and backend is None else None
+        if found is not None:
+            return operators.of_plain(found, text.places, text.note if isinstance(text, Known) else "")
+        why = text.why if isinstance(text, Unknown) else "the address of the mail server is unusual"
+        return Known(FoldedDict({name: Unknown(why, text.places) for name in urls.EMAIL}), text.places)
 
     def _address(self, machine: Machine, call: Call, method: str) -> AnyValue:
         database = method in DATABASE_METHODS
@@ -302,37 +318,6 @@ def _environs_env(machine: Machine, call: Call) -> AnyValue:
     return Known(EnvReader("environs"), (call.place,))
 
 
-def _decouple(machine: Machine, call: Call) -> AnyValue:
-    name = call.get(0, "option")
-    if not isinstance(name, Known) or not isinstance(name.value, str):
-        return Unknown("which environment variable is read is not known", (call.place,))
-    default = call.get(1, "default")
-    given = call.get(2, "cast")
-    found = machine.variable(name.value)
-    unset = isinstance(found, Unset) or (isinstance(found, Known) and found.value is None)
-    value = reading(machine, call, name.value, default, None, "decouple")
-    if isinstance(value, Unknown) or given is None:
-        return value
-    if unset and default is not None and isinstance(value.value, bool) and cast_name(given) == "bool":
-        return value
-    return _decouple_cast(machine, call, value, given)
-
-
-def _decouple_cast(machine: Machine, call: Call, value: Known[Any], given: AnyValue) -> AnyValue:
-    if cast_name(given) == "bool":
-        if isinstance(value.value, (bool, int)) or value.value is None:
-            return merged(bool(value.value), value)
-        return merged(str(value.value).lower() in TRUE_WORDS["decouple"], value)
-    if isinstance(given, Known) and isinstance(given.value, ExternalResult) and given.value.name == "decouple.Csv":
-        if given.value.args or given.value.keywords or not isinstance(value.value, str):
-            return Unknown("it is split in an unusual way", value.places)
-        parts = [part.strip() for part in value.value.split(",") if part.strip()]
-        return operators.of_plain(parts, value.places, value.note)
-    if isinstance(given, Known) and isinstance(given.value, ExternalResult):
-        return Unknown("it is cast in an unusual way", value.places)
-    return machine.call(given, [value], {}, machine.blank, call.frame)
-
-
 def _dj_config(machine: Machine, call: Call) -> AnyValue:
     keywords = dict(call.keywords)
     for index, arg in enumerate(call.args):
@@ -367,7 +352,6 @@ CALLS: dict[str, outside.Handler] = {
     "environs.Env.read_env": lambda machine, call: Known(None),
     "dotenv.load_dotenv": lambda machine, call: Known(True),
     "dotenv.read_dotenv": lambda machine, call: Known(None),
-    "decouple.config": _decouple,
     "dj_database_url.config": _dj_config,
     "dj_database_url.parse": _dj_parse,
 }

@@ -222,6 +222,12 @@ def _jump(machine: Machine, node: ir.Jump, frame: Frame) -> Exit:
 def _scope(machine: Machine, node: ir.Scope, frame: Frame) -> Exit:
     if node.kind == "global":
         frame.globals |= set(node.names)
+    outer = frame.parent
+    while node.kind == "nonlocal" and outer is not None and outer.kind != "module":
+        for name in node.names:
+            if name in outer.names:
+                frame.nonlocals.setdefault(name, outer.names)
+        outer = outer.parent
     return FELL
 
 

@@ -41,7 +41,7 @@ def assign(machine: Machine, target: ir.Expr, value: AnyValue, frame: Frame) -> 
     if machine.assumptions and frame.kind == "module":
         value = assumed(value, machine.assumptions[-1])
     if isinstance(target, ir.Name):
-        names = frame.module.names if target.id in frame.globals else frame.names
+        names = frame.module.names if target.id in frame.globals else frame.nonlocals.get(target.id, frame.names)
         if frame.kind in ("module", "class"):
             value = operators.placed(value, machine.place(target, frame))
         machine.write(names, target.id, value)
@@ -74,7 +74,8 @@ def _assign_item(machine: Machine, target: ir.Subscript, value: AnyValue, frame:
         return
     held = owner.value
     if isinstance(target.index, ir.Slice):
-        machine.spoil(owner, "a slice of it is replaced")
+        if not _assign_slice(machine, held, target.index, value, frame):
+            machine.spoil(owner, "a slice of it is replaced")
         return
     key = key_of(machine.evaluate(target.index, frame))
     if held == External("os.environ"):
@@ -85,7 +86,8 @@ def _assign_item(machine: Machine, target: ir.Subscript, value: AnyValue, frame:
             machine.journal.touch(held)
             containers.blur(held, key.why)
         else:
-            machine.write(held, key, operators.placed(value, machine.place(target, frame)))
+            copied = bool(value.places) and not isinstance(target.index, ir.Constant)
+            machine.write(held, key, value if copied else operators.placed(value, machine.place(target, frame)))
     elif isinstance(held, FoldedList):
         machine.journal.touch(held)
         passed = held[: key + 1] if isinstance(key, int) and key >= 0 else list(held)
@@ -96,6 +98,20 @@ def _assign_item(machine: Machine, target: ir.Subscript, value: AnyValue, frame:
             held[key] = value
         except IndexError:
             raise Raised("IndexError", "an index is out of range") from None
+
+
+def _assign_slice(machine: Machine, held: object, index: ir.Slice, value: AnyValue, frame: Frame) -> bool:
+    """`items[lower:upper] = value` for a list whose length is known; False for any other."""
+    bounds = [None if part is None else operators.as_plain(machine.evaluate(part, frame))
+              for part in (index.lower, index.upper)]  # fmt: skip
+    new = operators.items_of(value)
+    if not isinstance(held, FoldedList) or index.step is not None or isinstance(new, Unknown):
+        return False
+    if any(isinstance(item, Maybe) for item in held) or any(isinstance(bound, Unknown) for bound in bounds):
+        return False
+    machine.journal.touch(held)
+    held[bounds[0] : bounds[1]] = new
+    return True
 
 
 def _unpack(machine: Machine, elements: tuple[ir.Expr, ...], value: AnyValue, frame: Frame) -> None:
@@ -179,7 +195,9 @@ def delete(machine: Machine, target: ir.Expr, frame: Frame) -> None:
             return
         key = key_of(machine.evaluate(target.index, frame))
         held = owner.value
-        if isinstance(held, FoldedDict) and not isinstance(key, Unknown):
+        if held == External("os.environ") and isinstance(key, str):
+            machine.write(machine.environ, key, Known(None))
+        elif isinstance(held, FoldedDict) and not isinstance(key, Unknown):
             machine.journal.touch(held)
             if key not in held and not held.open:
                 raise Raised("KeyError", f"the key {key!r} is missing")

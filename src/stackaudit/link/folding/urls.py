@@ -35,6 +35,19 @@ CACHES = {
     "pymemcache": "django.core.cache.backends.memcached.PyMemcacheCache",
     "pylibmc": "django.core.cache.backends.memcached.PyLibMCCache",
 }
+_SMTP = "django.core.mail.backends.smtp.EmailBackend"
+MAILERS = {
+    **dict.fromkeys(("smtp", "smtps", "smtp+tls", "smtp+ssl"), _SMTP),
+    "consolemail": "django.core.mail.backends.console.EmailBackend",
+    "filemail": "django.core.mail.backends.filebased.EmailBackend",
+    "memorymail": "django.core.mail.backends.locmem.EmailBackend",
+    "dummymail": "django.core.mail.backends.dummy.EmailBackend",
+}
+"""Mail backends by scheme (django-environ 0.14)."""
+EMAIL = (
+    "EMAIL_FILE_PATH", "EMAIL_HOST_USER", "EMAIL_HOST_PASSWORD", "EMAIL_HOST", "EMAIL_PORT", "EMAIL_BACKEND",
+)  # fmt: skip
+"""The settings that an address of a mail server becomes."""
 REDIS_SCHEMES = ("redis", "rediss", "rediscache")
 BASE_OPTIONS = ("CONN_MAX_AGE", "ATOMIC_REQUESTS", "AUTOCOMMIT", "DISABLE_SERVER_SIDE_CURSORS", "CONN_HEALTH_CHECKS")
 
@@ -93,6 +106,26 @@ def cache(url: str, redis: str | None) -> dict[str, Any] | None:
     elif split.scheme == "pymemcache" and not split.netloc:
         location = f"unix:{split.path}"
     return {"BACKEND": CACHES[split.scheme], "LOCATION": location}
+
+
+def email(url: str) -> dict[str, Any] | None:
+    """What django-environ's `email_url` makes of `url`; None where that is unsure."""
+    split = urlsplit(url)
+    if split.scheme not in MAILERS or split.query:
+        return None
+    found: dict[str, Any] = {
+        "EMAIL_FILE_PATH": unquote_plus(split.path[1:]),
+        "EMAIL_HOST_USER": unquote_plus(split.username) if split.username else None,
+        "EMAIL_HOST_PASSWORD": unquote_plus(split.password) if split.password else None,
+        "EMAIL_HOST": split.hostname,
+        "EMAIL_PORT": split.port,
+        "EMAIL_BACKEND": MAILERS[split.scheme],
+    }
+    if split.scheme in ("smtps", "smtp+tls"):
+        found["EMAIL_USE_TLS"] = True
+    elif split.scheme == "smtp+ssl":
+        found["EMAIL_USE_SSL"] = True
+    return found
 
 
 def _cast(text: str) -> Any:

@@ -106,6 +106,7 @@ class _Resolver:
             environment = _with_raw_env(environment, settings["raw_env"])
         elif kind == "uwsgi":
             settings, config_path = self._uwsgi(follower, invocation)
+            environment = _with_raw_env(environment, settings.get("env", Known(None)))
             app = settings.get("module", settings.get("wsgi-file"))
         else:
             server = servers.SERVERS.get(kind)
@@ -309,7 +310,7 @@ def _growth_of(
 
 
 def _with_raw_env(environment: Environment, raw: AnyValue) -> Environment:
-    """The environment with what `gunicorn --env NAME=value` sets."""
+    """The environment with what `gunicorn --env NAME=value`, or `env` of uWSGI, sets."""
     if not isinstance(raw, Known) or not raw.value:
         return environment
     environment = environment.copy()

@@ -169,6 +169,7 @@ def uwsgi(
 ) -> tuple[dict[str, AnyValue], str]:
     """uWSGI's settings from its command line and .ini file, and the application."""
     options: dict[str, AnyValue] = {}
+    variables: list[AnyValue] = []
     if file is not None:
         from stackaudit.model.source import Place
 
@@ -182,6 +183,8 @@ def uwsgi(
                 value = environment.get(option.value.holes[0].name)
             if negated:
                 value = Known(option.value.text, (place,), f"where {negated[0].partition('= ')[2]} is not set")
+            if option.key == "env":
+                variables.append(value)
             options[option.key] = value
     index = 0
     while index < len(arguments):
@@ -192,8 +195,10 @@ def uwsgi(
             key, sign, rest = text[2:].partition("=")
             if sign:
                 options[key.replace("_", "-")] = Known(rest, (argument.place,))
+                variables += [Known(rest, (argument.place,))] if key == "env" else []
             elif index < len(arguments) and not _flag(arguments[index]):
                 options[key.replace("_", "-")] = arguments[index].value
+                variables += [arguments[index].value] if key == "env" else []
                 index += 1
             else:
                 options[key.replace("_", "-")] = Known("true", (argument.place,))
@@ -203,6 +208,7 @@ def uwsgi(
     workers = options.get("processes", options.get("workers", Known("1", (), "uWSGI's default")))
     settings: dict[str, AnyValue] = {
         **options,
+        "env": Known(tuple(variables)),
         "workers": number("workers", workers),
         "threads": number("threads", options.get("threads", Known("1", (), "uWSGI's default"))),
         "timeout": number("timeout", options.get("harakiri", Known(0))),

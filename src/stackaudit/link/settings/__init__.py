@@ -20,9 +20,11 @@ from stackaudit.model.source import Place
 from stackaudit.model.values import AnyValue, Known, Unknown, plain
 
 if TYPE_CHECKING:
+    from stackaudit.link.modules import SourceModule
     from stackaudit.link.stack import Stack
 
 
+_DEBUG_DEFAULT = re.compile(r"default of env (\w*DEBUG\w*)")
 _OVERLAY = re.compile(r"default of env (\w+) or a file of dynaconf$")
 
 
@@ -162,7 +164,47 @@ def resolve(stack: Stack) -> Settings | None:
     if choice.broken or module is None:
         why = choice.broken or f"{choice.module} could not be read"
         return Settings(choice.module, choice.path, choice.why, broken=why, version=version)
-    machine = Machine(replace(world(stack), django=version))
+    found = _folded(stack, choice, module, version, {})
+    variable = _switch(found)
+    for word in ("False", "0", "") if variable else ():
+        switched = Known(word, (), f"{variable} turns DEBUG off")
+        other = _folded(stack, choice, module, version, {variable: switched})
+        off = other.names.get("DEBUG")
+        if isinstance(off, Known) and off.value is False:
+            other.names["DEBUG"] = found.names["DEBUG"]
+            return other
+    return found
+
+
+def tried(stack: Stack, variable: str, text: str) -> Settings | None:
+    """The settings as they were if production set `variable` to `text`; None where they cannot be read."""
+    choice = settings_choice.choose(stack)
+    module = stack.modules.by_path.get(choice.path) if choice is not None and not choice.broken else None
+    if choice is None or module is None:
+        return None
+    return _folded(stack, choice, module, stack.settings.version if stack.settings else None, {variable: Known(text)})
+
+
+def _switch(settings: Settings) -> str:
+    """The variable by whose default DEBUG is on, "" where it is not so.
+
+    That DEBUG is on is told once; the rest is judged as it is where somebody has thought of the variable.
+    """
+    debug = settings.names.get("DEBUG")
+    found = _DEBUG_DEFAULT.fullmatch(debug.note) if isinstance(debug, Known) and debug.value is True else None
+    return found[1] if found is not None else ""
+
+
+def _folded(
+    stack: Stack,
+    choice: settings_choice.Choice,
+    module: SourceModule,
+    version: tuple[int, ...] | None,
+    given: dict[str, AnyValue],
+) -> Settings:
+    known = world(stack)
+    named: dict[str, AnyValue] = {settings_choice.VARIABLE: Known(choice.module, (), "the settings module itself")}
+    machine = Machine(replace(known, django=version, environment={**named, **known.environment, **given}))
     target = machine.module(module)
     target.name = choice.module
     names = machine.run(target)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from stackaudit.link.settings.choice import is_production_file
 from stackaudit.model.source import Place
@@ -15,6 +15,14 @@ if TYPE_CHECKING:
 _NO_TRUTH = re.compile(
     r"example|sample|template|\.dist|(^|[/._-])(dev|development|local|test|testing|ci|docs)([/._-]|$)"
 )
+
+
+def given_by(stack: Stack, value: Known[Any]) -> tuple[str, str, Place] | None:
+    """The variable that `value` comes from and a file of the deployment sets: its name, its text and its place."""
+    for name, given in environment(stack)[0].items():
+        if isinstance(given, Known) and given.places and given.places[0] in value.places:
+            return name, str(given.value), given.places[0]
+    return None
 
 
 def environment(stack: Stack) -> tuple[dict[str, AnyValue], dict[str, str]]:
