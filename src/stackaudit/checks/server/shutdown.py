@@ -14,6 +14,7 @@ from stackaudit.model.verdict import Fail, Pass, Site, Step, Unsure, Verdict
 DOCKER = 10
 SUPERVISOR = 10
 SYSTEMD = 90
+KUBERNETES = 30
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(us|ms|s|sec|min|m|h)?")
 _SECONDS = {"us": 1e-6, "ms": 1e-3, "s": 1, "sec": 1, "": 1, "m": 60, "min": 60, "h": 3600}
 
@@ -42,6 +43,8 @@ def _window(process: Process) -> tuple[Value[float], str, Place | None] | None:
         return _option(process, "stop_grace_period", DOCKER, "docker's default")
     if origin.kind == "systemd":
         return _option(process, "Service.TimeoutStopSec", SYSTEMD, "systemd's default")
+    if origin.kind == "kubernetes":
+        return _option(process, "terminationGracePeriodSeconds", KUBERNETES, "Kubernetes' default")
     if origin.kind == "supervisor":
         return _option(process, "stopwaitsecs", SUPERVISOR, "supervisor's default")
     return None

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from stackaudit.facts.services import Uwsgi
 from stackaudit.link.fold import World, fold_file
-from stackaudit.link.processes import composed, gunicorn, launches, servers
+from stackaudit.link.processes import composed, gunicorn, launches, platforms, servers
 from stackaudit.link.processes.environment import Environment
 from stackaudit.link.processes.follow import Follower, Frame, Invocation
 from stackaudit.link.processes.images import Tree, joined
@@ -43,6 +43,7 @@ def _launches(stack: Stack, tree: Tree) -> Iterator[Launch]:
     yield from launches.units(stack)
     yield from launches.programs(stack)
     yield from composed.compose(stack, tree)
+    yield from platforms.workloads(stack, tree)
     yield from launches.dockerfiles(stack, tree)
 
 
@@ -60,6 +61,9 @@ class _Resolver:
     def launch(self, launch: Launch) -> None:
         """Follows one launch and notes its processes."""
         follower = Follower(self.tree, self.scripts, launch.image, launch.home, default_shell(launch))
+        for command, path in launch.before:
+            follower.start(command, (), Frame(path, launch.environment.copy(), None, launch.directory))
+        follower.found.clear()
         self._start(follower, launch)
         if launch.image_name:
             self.services[f"{launch.path} {launch.service}"] = launch.image_name
@@ -134,6 +138,7 @@ class _Resolver:
             given=given,
             arguments=invocation.program.arguments,
             unknown_flags=tuple(unknown),
+            more=parsed.open,
             config_path=config_path,
             working_directory=Known(invocation.directory)
             if invocation.directory
@@ -206,7 +211,7 @@ class _Resolver:
 
     def _home(self, launch: Launch, line: Parsed) -> str | None:
         """The folder of the repository that a server starts in, from which its application is imported."""
-        if launch.kind == "procfile":
+        if launch.kind in ("procfile", "platform"):
             return launch.home
         app = text_of(line.positional[0]).partition(":")[0] if line.positional else ""
         return self.tree.application(app) if app else None

@@ -14,7 +14,7 @@ from stackaudit.link.processes.conditions import decide
 from stackaudit.link.processes.environment import Environment, argument_list
 from stackaudit.link.processes.images import Image, Tree, joined
 from stackaudit.link.processes.options import Argument
-from stackaudit.link.processes.programs import NOT_WRAPPERS, Program, base, hidden, program, text_of
+from stackaudit.link.processes.programs import NOT_WRAPPERS, Program, base, hidden, program, text_of, unwrapped
 from stackaudit.model.source import Place
 from stackaudit.model.values import Known, Unknown
 
@@ -22,8 +22,13 @@ DEPTH = 12
 FOUND = 200
 SIGNALLING = frozenset({"dumb-init"})
 """Wrappers that pass a signal on to every process of their session, not only to their child."""
-_TERM = frozenset({"TERM", "SIGTERM", "EXIT", "INT"})
+_TERM = frozenset({"TERM", "SIGTERM", "INT", "SIGINT"})
+_CLEANS = re.compile(r"\s*(rm|echo|printf|kill -0|:)\b")
+"""What a trap on EXIT does where it only tidies up."""
 _SHELLS = frozenset({"sh", "bash", "ash", "dash", "zsh", "ksh"})
+_PATH = ("/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin")
+"""Where a program that is named without a folder is looked for."""
+_S6_FOLDERS = ("/etc/services.d", "/etc/s6-overlay/s6-rc.d")
 _S6 = re.compile(r"(^|/)(s6-rc\.d|services\.d)/[^/]+/run$")
 
 
@@ -226,6 +231,8 @@ class Follower:
 
     def arguments(self, words: tuple[Argument, ...], frame: Frame) -> None:
         """Follows an argument vector: a shell's text, a script, a server, or nothing that is known."""
+        if words and unwrapped(base(text_of(words[0])), words, []) is not None and self.own(words, frame):
+            return
         found = program(words)
         if found is None or frame.depth > DEPTH:
             hidden_one = hidden(words)
@@ -256,19 +263,45 @@ class Follower:
                 own.supervised = True
                 self.steps(self.scripts[service].steps, own)
             return
-        path = self.script(text_of(found.word), frame) if "/" in text_of(found.word) or "." in name else None
-        if path is not None:
-            before = len(self.found)
-            inner.arguments, inner.path = found.arguments, path
-            inner.shell, inner.text = interpreter(self.scripts[path]), False
-            self.steps(self.scripts[path].steps, inner)
-            if len(self.found) > before:
-                return
+        named = "/" in text_of(found.word) or "." in name
+        path = self.script(text_of(found.word), frame) if named else self.installed(name)
+        if path is not None and self.inside_script(path, found.arguments, inner):
+            return
         inner_one = hidden((found.word, *found.arguments))
         if inner_one is not None:
             self.add(inner_one, frame)
         elif name and path is None and name not in NOT_WRAPPERS:
             self.opaque.append(name)
+
+    def inside_script(self, path: str, arguments: tuple[Argument, ...], frame: Frame) -> bool:
+        """Follows a script; whether it starts anything."""
+        before = len(self.found)
+        frame.arguments, frame.path = arguments, path
+        frame.shell, frame.text = interpreter(self.scripts[path]), False
+        self.steps(self.scripts[path].steps, frame)
+        return len(self.found) > before
+
+    def own(self, words: tuple[Argument, ...], frame: Frame) -> bool:
+        """Follows a script of the repository that has the name of a well-known wrapper (docker-entrypoint.sh)."""
+        name = text_of(words[0])
+        if "/" in name and (self.image is None or self.image.file is None):
+            found = self.locate(name, frame.directory)
+        elif "/" in name and self.image is not None:
+            found = self.image.lookup(posixpath.join(frame.directory or "/", name), self.tree)
+        else:
+            found = self.installed(name)
+        if found is None or found not in self.scripts or frame.depth > DEPTH:
+            return False
+        return self.inside_script(
+            found, words[1:], self.inside(frame, frame.path, frame.environment, None, frame.conditions)
+        )
+
+    def installed(self, name: str) -> str | None:
+        """The script that the image has under a name without a folder."""
+        if self.image is None or self.image.file is None or not name:
+            return None
+        places = (self.image.lookup(f"{folder}/{name}", self.tree) for folder in _PATH)
+        return next((path for path in places if path in self.scripts), None)
 
     def shell(self, found: Program, frame: Frame) -> None:
         """`sh -c text args`, or `sh script args`."""
@@ -298,7 +331,13 @@ class Follower:
 
     def supervised(self) -> list[str]:
         """The `run` scripts of s6-overlay's services, which its /init starts."""
-        return sorted(path for path in self.scripts if _S6.search(path))
+        found = {path for path in self.scripts if _S6.search(path)}
+        for path in self.scripts if self.image is not None else ():
+            folder, _, name = path.rpartition("/")
+            places = [f"{root}/{base(folder)}/run" for root in _S6_FOLDERS] if name == "run" else []
+            if self.image is not None and any(self.image.lookup(place, self.tree) == path for place in places):
+                found.add(path)
+        return sorted(found)
 
     def add(self, found: Program, frame: Frame) -> None:
         """Notes a server or worker."""
@@ -328,4 +367,7 @@ def _outside(step: Step) -> Step:
 
 def _traps(step: Step) -> bool:
     """Whether a script catches the signal that ends it, and so may pass it on."""
-    return bool(step.words) and step.words[0].text == "trap" and bool(_TERM & {word.text for word in step.words})
+    if len(step.words) < 3 or step.words[0].text != "trap":
+        return False
+    signals = {word.text for word in step.words[2:]}
+    return bool(_TERM & signals) or ("EXIT" in signals and not _CLEANS.match(step.words[1].text))

@@ -24,7 +24,8 @@ PLATFORM = "the platform may set WEB_CONCURRENCY (Heroku does)"
 
 @dataclass
 class Launch:
-    """One thing that a deployment file starts. `entrypoint` and `command` come with the file they stand in.
+    """One thing that a deployment file starts. `entrypoint` and `command` come with the file they stand in, and so do
+    those that run `before` it each time.
 
     `home` is the folder that relative paths start from where there is no container. `hints` are (audience, why) pairs
     that the file itself gives, the strongest first.
@@ -36,6 +37,7 @@ class Launch:
     environment: Environment
     entrypoint: tuple[Command, str] | None = None
     command: tuple[Command, str] | None = None
+    before: tuple[tuple[Command, str], ...] = ()
     image: Image | None = None
     home: str = ""
     directory: str | None = None

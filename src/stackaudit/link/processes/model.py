@@ -68,6 +68,7 @@ class Process:
     given: Mapping[str, tuple[Given, ...]]
     arguments: tuple[Argument, ...]
     unknown_flags: tuple[Argument, ...] = ()
+    more: str = ""
     config_path: str = ""
     working_directory: Value[str] = field(default_factory=lambda: Unknown("its working directory is not known"))
     replicas: Value[int] = field(default_factory=lambda: Known(1))
@@ -100,7 +101,7 @@ class Process:
     @property
     def contained(self) -> bool:
         """Whether it runs in a container."""
-        return self.origin.kind in ("compose", "dockerfile")
+        return self.origin.kind in ("compose", "dockerfile", "kubernetes")
 
     @property
     def worker_class(self) -> AnyValue:
