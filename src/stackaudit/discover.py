@@ -67,6 +67,7 @@ _BLOCK_TEXT = re.compile(rb"^[ \t-]*[\"']?[\w./-]+[\"']?[ \t]*:[ \t]*\|", re.MUL
 _NGINX_BLOCK = re.compile(rb"^[ \t]+(server|http)[ \t]*\{|^[ \t]+location[ \t][^;\n]*\{", re.MULTILINE)
 _SUPERVISOR_TEXT = re.compile(rb"^\[(program|supervisord|group):?", re.MULTILINE)
 _UWSGI_TEXT = re.compile(rb"^\[uwsgi\]", re.MULTILINE)
+_UWSGI_TREE = re.compile(rb"^uwsgi:\s*(#.*)?$|^[ \t]*<uwsgi>", re.MULTILINE)
 _POSTGRES_TEXT = re.compile(
     rb"^[ \t]*(shared_buffers|effective_cache_size|max_wal_size|wal_level|listen_addresses)[ \t]*=", re.MULTILINE
 )
@@ -143,9 +144,13 @@ def kind_of(path: str, head: bytes) -> str | None:
             return kind
     if _TEXT_TEMPLATE.fullmatch(path):
         return "template"
+    if re.search(r"\.service\.d/[^/]+\.conf$", path):
+        return "systemd"
     if name.endswith((".conf", ".ini")) and _SUPERVISOR_TEXT.search(head):
         return "supervisor"
-    if name.endswith(".ini") and _UWSGI_TEXT.search(head):
+    if re.fullmatch(r".+\.ini(\.(j2|jinja2|template|tpl|dist|sample|example))?", name) and _UWSGI_TEXT.search(head):
+        return "uwsgi"
+    if name.endswith((".yml", ".yaml", ".xml")) and _UWSGI_TREE.search(head):
         return "uwsgi"
     if name.endswith(".ini") and _PGBOUNCER_TEXT.search(head):
         return "pgbouncer"

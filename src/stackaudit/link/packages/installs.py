@@ -125,7 +125,8 @@ def _of_step(step: Step, stage: Stage, path: str) -> Iterator[Install]:
     if _PIP.fullmatch(names[0]) and verb in ("install", "wheel", "sync"):
         yield _pip(rest, stage, place)
     elif names[0] == "uv" and verb == "sync":
-        yield _uv(rest, place)
+        variables = {*stage.env, *step.assigns}
+        yield _uv(rest, place, {item.name for item in variables if item.value is not None and _is_on(item.value.text)})
     elif names[0] == "poetry" and verb in ("install", "sync"):
         yield _poetry(rest, place)
     elif names[0] == "pipenv" and verb in ("install", "sync"):
@@ -190,7 +191,14 @@ def _pip(words: Sequence[Word], stage: Stage, place: Place) -> Install:
     )  # fmt: skip
 
 
-def _uv(words: Sequence[Word], place: Place) -> Install:
+def _is_on(text: str) -> bool:
+    return text.lower() in ("1", "true", "yes", "on", "y", "t")
+
+
+def _uv(words: Sequence[Word], place: Place, on: set[str]) -> Install:
+    """`on` are the variables that are set: UV_NO_DEV does what --no-dev does
+    (https://docs.astral.sh/uv/reference/environment/#uv_no_dev).
+    """
     texts = {word.text for word in words}
     only = _values(words, ("--only-group",))
     return Install(
@@ -198,7 +206,7 @@ def _uv(words: Sequence[Word], place: Place) -> Install:
         place,
         project=True,
         main=not only and "--only-dev" not in texts,
-        defaults=not only and not texts & {"--no-default-groups", "--no-dev"},
+        defaults=not only and not texts & {"--no-default-groups", "--no-dev"} and "UV_NO_DEV" not in on,
         every="--all-groups" in texts,
         extras=("*",) if "--all-extras" in texts else _values(words, ("--extra",)),
         groups=(*_values(words, ("--group",)), *only),

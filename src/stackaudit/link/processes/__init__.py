@@ -41,7 +41,7 @@ def resolve(stack: Stack) -> Processes:
 def _launches(stack: Stack, tree: Tree) -> Iterator[Launch]:
     yield from launches.procfiles(stack)
     yield from launches.units(stack)
-    yield from launches.programs(stack)
+    yield from launches.programs(stack, tree)
     yield from composed.compose(stack, tree)
     yield from platforms.workloads(stack, tree)
     yield from launches.dockerfiles(stack, tree)
@@ -250,22 +250,16 @@ class _Resolver:
     # uWSGI
 
     def _uwsgi(self, follower: Follower, invocation: Invocation) -> tuple[dict[str, AnyValue], str]:
-        path = ""
         arguments = invocation.program.arguments
-        for index, argument in enumerate(arguments):
-            text = text_of(argument)
-            if text in ("--ini", "--ini-paste") and index + 1 < len(arguments):
-                text = text_of(arguments[index + 1])
-            text = text.removeprefix("--ini=")
-            if text.endswith(".ini"):
-                path = follower.locate(text, invocation.directory) or ""
+        named = [name for argument in arguments if (name := servers.uwsgi_file(text_of(argument)))]
+        path = follower.locate(named[-1], invocation.directory) or "" if named else ""
         item = self.stack.files.get(path)
         file: Uwsgi | None = item.facts if item is not None and item.kind == "uwsgi" and item.unread is None else None
         settings, _ = servers.uwsgi(arguments, file, path, invocation.environment)
-        named = any(text_of(argument).endswith(".ini") for argument in arguments)
-        if named and file is None:
+        others = [text for argument in arguments if (text := text_of(argument)).startswith(("--emperor", "--json"))]
+        if (named or others) and file is None:
             for name in ("workers", "threads", "timeout", "max_requests"):
-                settings[name] = Unknown("uWSGI's .ini file is not in the repository")
+                settings[name] = Unknown(f"uWSGI's configuration {(named or others)[-1]} is not in the repository")
         return settings, path
 
 

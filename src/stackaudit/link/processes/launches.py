@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from stackaudit.facts.commands import Command, Procfile
+from stackaudit.facts.commands import Command, Procfile, Word
 from stackaudit.facts.services import Dockerfile, Supervisor, Unit
 from stackaudit.link.host import size
 from stackaudit.link.processes.environment import Environment
@@ -71,58 +71,85 @@ def procfiles(stack: Stack) -> Iterator[Launch]:
 
 
 def units(stack: Stack) -> Iterator[Launch]:
-    """What systemd units start."""
-    for item in stack.of_kind("systemd"):
-        facts: Unit = item.facts
-        environment = Environment(open="an EnvironmentFile" if facts.env_files else "")
-        environment.assign(facts.environment, item.path)
-        options: dict[str, Value[str]] = {
-            f"{option.section}.{option.key}": Known(option.value.text, (Place(item.path, option.value.region),))
-            for option in facts.options
-        }
-        folder = facts.option("Service", "WorkingDirectory")
-        for command in facts.commands:
-            yield Launch(
-                "systemd",
-                item.path,
-                posixpath.basename(item.path).partition(".")[0],
-                environment.copy(),
-                command=(command, item.path),
-                directory=folder.text.lstrip("-") if folder is not None else None,
-                options=options,
-                cpus=_quota(facts),
-                memory=_memory_max(facts, item.path),
-                platform="an EnvironmentFile of the unit may set WEB_CONCURRENCY" if facts.env_files else "",
-            )
+    """What systemd units start, with their drop-ins."""
+    parts: dict[str, list[tuple[str, Unit]]] = {}
+    for item in sorted(stack.of_kind("systemd"), key=lambda item: ".service.d/" in item.path):
+        parts.setdefault(_unit_of(item.path, parts), []).append((item.path, item.facts))
+    for path, several in parts.items():
+        yield from _unit(path, several)
 
 
-def _quota(unit: Unit) -> AnyValue:
-    quota = unit.option("Service", "CPUQuota")
-    if quota is None or not quota.text.endswith("%"):
+def _unit_of(path: str, units: Iterable[str]) -> str:
+    """The unit that a drop-in (`web.service.d/limits.conf`) changes; a unit stands for itself."""
+    folder, sign, _ = path.rpartition(".service.d/")
+    if not sign:
+        return path
+    name = f"{folder}.service"
+    named = [unit for unit in units if posixpath.basename(unit) == posixpath.basename(name)]
+    return name if name in named else named[0] if len(named) == 1 else path
+
+
+def _unit(path: str, parts: list[tuple[str, Unit]]) -> Iterator[Launch]:
+    commands: list[tuple[Command, str]] = []
+    environment = Environment()
+    for source, unit in parts:
+        if any(option.key == "ExecStart" and not option.value.text for option in unit.options):
+            commands.clear()
+        commands += [(command, source) for command in unit.commands]
+        environment.assign(unit.environment, source)
+        environment.open = "an EnvironmentFile" if unit.env_files else environment.open
+    options: dict[str, Value[str]] = {
+        f"{option.section}.{option.key}": Known(option.value.text, (Place(source, option.value.region),))
+        for source, unit in parts
+        for option in unit.options
+    }
+    folder = options.get("Service.WorkingDirectory")
+    for command in commands:
+        yield Launch(
+            "systemd",
+            path,
+            posixpath.basename(path).partition(".")[0],
+            environment.copy(),
+            command=command,
+            directory=folder.value.lstrip("-") if isinstance(folder, Known) else None,
+            options=options,
+            cpus=_quota(options.get("Service.CPUQuota")),
+            memory=_memory_max(options.get("Service.MemoryMax") or options.get("Service.MemoryLimit")),
+            platform="an EnvironmentFile of the unit may set WEB_CONCURRENCY" if environment.open else "",
+        )
+
+
+def _quota(quota: Value[str] | None) -> AnyValue:
+    if not isinstance(quota, Known) or not quota.value.endswith("%"):
         return Known(None)
     try:
-        return Known(float(quota.text[:-1]) / 100)
+        return Known(float(quota.value[:-1]) / 100)
     except ValueError:
-        return Unknown(f"CPUQuota is {quota.text}")
+        return Unknown(f"CPUQuota is {quota.value}")
 
 
-def _memory_max(unit: Unit, path: str) -> AnyValue:
-    limit = unit.option("Service", "MemoryMax") or unit.option("Service", "MemoryLimit")
-    if limit is None or limit.text == "infinity":
+def _memory_max(limit: Value[str] | None) -> AnyValue:
+    if not isinstance(limit, Known) or limit.value == "infinity":
         return Known(None)
-    number = size(limit.text, binary=True)
-    place = Place(path, limit.region)
-    return Known(number, (place,)) if number else Unknown(f"MemoryMax is {limit.text}", (place,))
+    number = size(limit.value, binary=True)
+    return Known(number, limit.places) if number else Unknown(f"MemoryMax is {limit.value}", limit.places)
 
 
-def programs(stack: Stack) -> Iterator[Launch]:
-    """What supervisor runs."""
+def programs(stack: Stack, tree: Tree | None = None) -> Iterator[Launch]:
+    """What supervisor runs; with `tree` in the image that its configuration is copied into, where there is one."""
+    images = [
+        Image(item.path, item.facts, len(item.facts.stages) - 1, context_of(item.path, item.facts, tree))
+        for item in stack.of_kind("dockerfile")
+        if item.facts.stages and tree is not None
+    ]
     for item in stack.of_kind("supervisor"):
         facts: Supervisor = item.facts
+        around = [image for image in images if image.copies(item.path)]
+        image = around[0] if len(around) == 1 else None
         for program in facts.programs:
             if program.command is None:
                 continue
-            environment = Environment()
+            environment = image.environment() if image is not None else Environment()
             environment.assign(program.environment, item.path)
             options: dict[str, Value[str]] = {
                 key: Known(word.text, (Place(item.path, word.region),)) for key, word in program.options.items()
@@ -135,10 +162,18 @@ def programs(stack: Stack) -> Iterator[Launch]:
                 program.name,
                 environment,
                 command=(program.command, item.path),
-                directory=folder.text if folder is not None and not folder.holes else None,
+                image=image,
+                directory=_folder(folder, image),
                 options=options,
                 replicas=whole(Known(number.text), "numprocs") if number is not None else Known(1),
             )
+
+
+def _folder(word: Word | None, image: Image | None) -> str | None:
+    """`directory`, or the folder that supervisor itself starts in."""
+    if word is not None:
+        return None if word.holes else word.text
+    return image.workdir() if image is not None else None
 
 
 def whole(value: Value[str], name: str) -> Value[int]:
