@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 from pathlib import Path
 
@@ -135,3 +136,30 @@ def test_a_trap_that_tidies_up_passes_nothing_on() -> None:
     assert not shell("trap 'rm -rf /tmp/metrics' EXIT")
     assert shell("trap stop EXIT")
     assert shell("trap 'kill $(jobs -p)' TERM INT")
+
+
+@pytest.mark.parametrize("shell", ["dash", "bash"])
+def test_a_shell_that_waits_ends_at_once(shell: str) -> None:
+    """Why an init before a shell does not help: the shell dies of SIGTERM, and what it waits for is never told."""
+    program = shutil.which(shell)
+    if program is None:
+        pytest.skip(f"no {shell} here")
+    script = "sleep 30 & echo $!; wait; true"
+    with subprocess.Popen([program, "-c", script], stdout=subprocess.PIPE, text=True) as running:
+        assert running.stdout is not None
+        child = int(running.stdout.readline())
+        running.terminate()
+        assert running.wait(5) == -signal.SIGTERM
+        os.kill(child, signal.SIGKILL)  # it still runs
+
+
+def test_what_stands_before_the_shell() -> None:
+    def run(entrypoint: str) -> tuple[str, bool, str]:
+        files = {"Dockerfile": f"{DOCKERFILE}ENTRYPOINT {entrypoint}\n", "run.sh": "#!/bin/sh\ngunicorn a.wsgi -w 2\n"}
+        process = one(files)
+        return process.init, process.supervised, process.shell
+
+    assert run('["tini", "--", "./run.sh"]') == ("tini", False, "sh")
+    assert run('["tini", "-g", "--", "./run.sh"]') == ("tini", True, "sh")
+    assert run('["dumb-init", "./run.sh"]') == ("", True, "sh")
+    assert run('["/bin/bash", "./run.sh"]') == ("", False, "bash")

@@ -150,6 +150,7 @@ class _Resolver:
             growth=_growth_of(kind, given, config_growth, settings),
             shell=invocation.shell,
             supervised=invocation.supervised,
+            init=invocation.init or ("docker's init" if _has_init(launch) else ""),
             background=invocation.background,
             piped=invocation.piped,
             login=login(launch, invocation.program.wrappers, _own_user(kind, settings), word.place),
@@ -261,6 +262,12 @@ class _Resolver:
             for name in ("workers", "threads", "timeout", "max_requests"):
                 settings[name] = Unknown(f"uWSGI's configuration {(named or others)[-1]} is not in the repository")
         return settings, path
+
+
+def _has_init(launch: Launch) -> bool:
+    """Whether compose puts docker's own init, which is tini, before the container's command."""
+    init = launch.options.get("init")
+    return isinstance(init, Known) and init.value == "true"
 
 
 def _interface(kind: str, settings: dict[str, AnyValue]) -> str:

@@ -22,6 +22,8 @@ DEPTH = 12
 FOUND = 200
 SIGNALLING = frozenset({"dumb-init"})
 """Wrappers that pass a signal on to every process of their session, not only to their child."""
+INITS = frozenset({"tini", "tini-static", "catatonit"})
+"""Wrappers that pass it to their child alone."""
 _TERM = frozenset({"TERM", "SIGTERM", "INT", "SIGINT"})
 _CLEANS = re.compile(r"\s*(rm|echo|printf|kill -0|:)\b")
 """What a trap on EXIT does where it only tidies up."""
@@ -37,7 +39,8 @@ class Invocation:
     """A program as it is started. `directory` is the folder it starts in, as its machine names it.
 
     `shell` is the shell that waits for it, "" where it takes the place of what starts it, "?" where nobody knows.
-    `supervised`: something stands before it that passes signals on.
+    `supervised`: something stands before it that passes signals on. `init` is the first process that passes them to its
+    child alone.
     """
 
     program: Program
@@ -48,7 +51,7 @@ class Invocation:
     supervised: bool
     background: bool
     piped: bool
-    more: str = ""
+    init: str = ""
 
 
 @dataclass
@@ -68,6 +71,7 @@ class Frame:
     outer: str = ""
     text: bool = False
     supervised: bool = False
+    init: str = ""
     background: bool = False
     piped: bool = False
     depth: int = 0
@@ -208,6 +212,7 @@ class Follower:
         """A frame one deeper, with the same shells around it."""
         inner = Frame(path, environment, arguments, frame.directory, conditions, frame.shell, frame.outer, frame.text)
         inner.supervised, inner.background, inner.piped = frame.supervised, frame.background, frame.piped
+        inner.init = frame.init
         inner.depth, inner.functions = frame.depth + 1, frame.functions
         return inner
 
@@ -247,7 +252,8 @@ class Follower:
             for name, value, place in found.variables:
                 environment.values[name] = Known(value, (place,))
         inner = self.inside(frame, frame.path, environment, None, frame.conditions)
-        inner.supervised = frame.supervised or bool(SIGNALLING & set(found.wrappers))
+        inner.supervised = frame.supervised or _signals_all(words, found)
+        inner.init = frame.init or next((name for name in found.wrappers if name in INITS), "")
         if found.kind:
             self.add(found, inner)
             return
@@ -305,19 +311,18 @@ class Follower:
 
     def shell(self, found: Program, frame: Frame) -> None:
         """`sh -c text args`, or `sh script args`."""
-        for index, argument in enumerate(found.arguments):
-            if argument.inner:
-                frame.arguments, frame.path = found.arguments[index + 2 :], argument.place.path
-                frame.shell, frame.text = base(text_of(found.word)), True
-                self.steps(argument.inner, frame)
-                return
+        name = base(text_of(found.word))
+        frame.shell = self.default_shell if name == "sh" else name
         rest = found.arguments
-        while rest and text_of(rest[0]).startswith("-"):
-            rest = rest[1:]
+        while rest and text_of(rest[0])[:1] in ("-", "+"):
+            rest = rest[2 if text_of(rest[0])[1:] in ("o", "O") else 1 :]
+            if rest and rest[0].inner:
+                frame.arguments, frame.path, frame.text = rest[1:], rest[0].place.path, True
+                self.steps(rest[0].inner, frame)
+                return
         path = self.script(text_of(rest[0]), frame) if rest else None
         if path is not None:
-            frame.arguments, frame.path = rest[1:], path
-            frame.shell, frame.text = base(text_of(found.word)), False
+            frame.arguments, frame.path, frame.text = rest[1:], path, False
             self.steps(self.scripts[path].steps, frame)
         elif rest:
             self.opaque.append(text_of(rest[0]) or "a shell's text")
@@ -341,10 +346,6 @@ class Follower:
 
     def add(self, found: Program, frame: Frame) -> None:
         """Notes a server or worker."""
-        more = ""
-        for argument in found.arguments:
-            if isinstance(argument.value, Unknown):
-                more = argument.value.why
         self.found.append(
             Invocation(
                 found,
@@ -355,9 +356,17 @@ class Follower:
                 frame.supervised,
                 frame.background,
                 frame.piped,
-                more,
+                frame.init,
             )
         )
+
+
+def _signals_all(words: tuple[Argument, ...], found: Program) -> bool:
+    """Whether a wrapper passes signals on to all processes: dumb-init does, tini where it is given -g."""
+    if SIGNALLING & set(found.wrappers):
+        return True
+    before = [text_of(word) for word in words[: max(0, len(words) - len(found.arguments) - 1)]]
+    return bool(INITS & set(found.wrappers)) and any(re.fullmatch(r"-\w*g\w*", text) for text in before)
 
 
 def _outside(step: Step) -> Step:
