@@ -163,3 +163,21 @@ def test_what_stands_before_the_shell() -> None:
     assert run('["tini", "-g", "--", "./run.sh"]') == ("tini", True, "sh")
     assert run('["dumb-init", "./run.sh"]') == ("", True, "sh")
     assert run('["/bin/bash", "./run.sh"]') == ("", False, "bash")
+
+
+def test_servers_that_scripts_start() -> None:
+    """waitress and uvicorn take by name what their command lines take."""
+    serve = "from waitress import serve\nfrom shop.wsgi import application\nserve(application, threads={})\n"
+    files = {"Procfile": "web: python serve.py\n", "serve.py": serve.format(8), "shop/wsgi.py": "application = 1\n"}
+    process = one(files)
+    assert (process.kind, value(process.setting("threads")), value(process.app)) == (
+        "waitress",
+        8,
+        "shop.wsgi:application",
+    )
+    assert (process.place.path, process.place.region.line) == ("serve.py", 3)
+    assert value(one({**files, "serve.py": serve.format("N")}).setting("threads")) == "?"
+    assert processes({**files, "serve.py": serve.format(8) * 2}).all == ()
+    run = 'def main():\n    import uvicorn as server\n    server.run(app="a.asgi:a", workers=4)\n'
+    process = one({"Procfile": "web: python -m a.run\n", "a/run.py": run})
+    assert (process.kind, value(process.setting("workers")), value(process.app)) == ("uvicorn", 4, "a.asgi:a")

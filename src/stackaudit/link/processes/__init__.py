@@ -15,7 +15,8 @@ from stackaudit.link.processes.images import Tree, joined
 from stackaudit.link.processes.launches import Launch, default_shell
 from stackaudit.link.processes.model import Origin, Process, Processes
 from stackaudit.link.processes.options import Argument, Given, Parsed
-from stackaudit.link.processes.programs import text_of
+from stackaudit.link.processes.programs import Program, text_of
+from stackaudit.link.processes.scripted import served
 from stackaudit.link.processes.settle import settled
 from stackaudit.link.processes.users import login
 from stackaudit.model.source import Place
@@ -60,7 +61,8 @@ class _Resolver:
 
     def launch(self, launch: Launch) -> None:
         """Follows one launch and notes its processes."""
-        follower = Follower(self.tree, self.scripts, launch.image, launch.home, default_shell(launch))
+        shell = default_shell(launch)
+        follower = Follower(self.tree, self.scripts, launch.image, launch.home, shell, self._served)
         for command, path in launch.before:
             follower.start(command, (), Frame(path, launch.environment.copy(), None, launch.directory))
         follower.found.clear()
@@ -71,6 +73,9 @@ class _Resolver:
             self.found.append((launch, self._process(follower, launch, invocation)))
         if not follower.found:
             self.opaque += [f"{launch.path} {launch.service}: {name}" for name in follower.opaque[-1:]]
+
+    def _served(self, path: str) -> Program | None:
+        return served(self.stack.modules, path)
 
     def _start(self, follower: Follower, launch: Launch) -> None:
         directory = launch.directory

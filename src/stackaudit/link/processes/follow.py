@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import posixpath
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import msgspec
@@ -86,17 +87,24 @@ def interpreter(script: Script) -> str:
 
 class Follower:
     """Follows commands of one service. `image` tells where its files come from, `home` the folder that relative paths
-    of a service without a container start from.
+    of a service without a container start from, `served` which server a Python script starts by itself.
     """
 
     def __init__(
-        self, tree: Tree, scripts: dict[str, Script], image: Image | None, home: str, default_shell: str = "sh"
+        self,
+        tree: Tree,
+        scripts: dict[str, Script],
+        image: Image | None,
+        home: str,
+        default_shell: str = "sh",
+        served: Callable[[str], Program | None] = lambda path: None,
     ) -> None:
         self.tree = tree
         self.scripts = scripts
         self.image = image
         self.home = home
         self.default_shell = default_shell
+        self.served = served
         self.found: list[Invocation] = []
         self.chores: list[Chore] = []
         self.opaque: list[str] = []
@@ -257,6 +265,9 @@ class Follower:
         if found.kind:
             self.add(found, inner)
             return
+        if found.wrappers[-1:] == ("python",) and (scripted := self.python(found, frame)) is not None:
+            self.add(scripted, inner)
+            return
         if found.wrappers and found.wrappers[-1] == "manage.py":
             self.chores.append(Chore(found.name, found.word.place, frame.conditions))
         name = base(text_of(found.word)) if not found.wrappers or found.wrappers[-1] != "python" else found.name
@@ -286,6 +297,13 @@ class Follower:
         frame.shell, frame.text = interpreter(self.scripts[path]), False
         self.steps(self.scripts[path].steps, frame)
         return len(self.found) > before
+
+    def python(self, found: Program, frame: Frame) -> Program | None:
+        """The server that `python run.py` or `python -m shop.serve` starts by itself."""
+        name = text_of(found.word)
+        path = name if name.endswith(".py") else f"{name.replace('.', '/')}.py"
+        located = self.locate(path, frame.directory) if name else None
+        return self.served(located) if located is not None else None
 
     def own(self, words: tuple[Argument, ...], frame: Frame) -> bool:
         """Follows a script of the repository that has the name of a well-known wrapper (docker-entrypoint.sh)."""

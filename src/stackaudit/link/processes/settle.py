@@ -25,7 +25,7 @@ def settled(found: Found, opaque: list[str], services: Mapping[str, str], config
     overridden = _overridden(found, {launch.path: who for launch, who, _, _ in judged})
     judged = [item for item in judged if item[0].path not in overridden or item[3].kind not in DEVELOPMENT_SERVERS]
     real = any(
-        who != "development" and process.is_server and process.kind not in DEVELOPMENT_SERVERS
+        who != "development" and process.is_server and process.kind not in DEVELOPMENT_SERVERS and not _reloads(process)
         for _, who, _, process in judged
     )
     processes = []
