@@ -10,7 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.link.processes.test_processes import DOCKERFILE, one, processes, value
+from stackaudit.checks.server import development_server
+from stackaudit.model.verdict import Fail
+from tests.link.processes.test_processes import DOCKERFILE, one, processes, stack_of, value
 
 UNIT = "[Service]\nWorkingDirectory=/srv\nExecStart=/venv/bin/gunicorn shop.wsgi\nTimeoutStopSec=60\n"
 
@@ -181,3 +183,21 @@ def test_servers_that_scripts_start() -> None:
     run = 'def main():\n    import uvicorn as server\n    server.run(app="a.asgi:a", workers=4)\n'
     process = one({"Procfile": "web: python -m a.run\n", "a/run.py": run})
     assert (process.kind, value(process.setting("workers")), value(process.app)) == ("uvicorn", 4, "a.asgi:a")
+
+
+@pytest.mark.parametrize(
+    ("line", "fix"),
+    [
+        ("python manage.py runserver 0.0.0.0:8000", "`gunicorn shop.wsgi --workers 3 --bind 0.0.0.0:8000`"),
+        ("python manage.py runserver 8080", "`gunicorn shop.wsgi --workers 3 --bind 127.0.0.1:8080`"),
+        ("python manage.py runserver 0.0.0.0:$PORT", "`gunicorn shop.wsgi --workers 3 --bind 0.0.0.0:$PORT`"),
+        ("python manage.py runserver", "`gunicorn shop.wsgi --workers 3`"),
+    ],
+)
+def test_what_takes_the_place_of_runserver_listens_where_it_did(line: str, fix: str) -> None:
+    settings = 'SECRET_KEY = "x"\nWSGI_APPLICATION = "shop.wsgi.application"\nINSTALLED_APPS = []\n'
+    stack = stack_of({"Procfile": f"web: {line}\n", "shop/settings.py": settings, "shop/wsgi.py": "", "manage.py": ""})
+    (verdict,) = development_server(stack)
+    assert isinstance(verdict, Fail)
+    assert fix == "`gunicorn {app} --workers 3{bind}`".format(**verdict.values)
+    assert verdict.values["install"]

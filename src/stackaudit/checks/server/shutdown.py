@@ -18,6 +18,13 @@ KUBERNETES = 30
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(us|ms|s|sec|min|m|h)?")
 _SECONDS = {"us": 1e-6, "ms": 1e-3, "s": 1, "sec": 1, "": 1, "m": 60, "min": 60, "h": 3600}
 
+_HOW = {
+    "compose": "`stop_grace_period: {}s` for the service in {}",
+    "systemd": "`TimeoutStopSec={}` below [Service] in {}",
+    "supervisor": "`stopwaitsecs={}` for the program in {}",
+    "kubernetes": "`terminationGracePeriodSeconds: {}` beside `containers` in {}",
+}
+
 
 def graceful_shutdown_mismatch(stack: Stack) -> Iterator[Verdict]:
     """Whoever stops a server waits at least as long as the server gives its requests."""
@@ -71,7 +78,8 @@ def _judged(process: Process, window: Value[float], who: str, place: Place | Non
         return Unsure(site, f"how long the server may take to stop is not known: {window.why}")
     if window.value >= graceful.value:
         return Pass(site)
-    values = {"graceful": graceful.value, "window": f"{window.value:g}", "who": who, "need": graceful.value + 5}
+    how = _HOW[process.origin.kind].format(graceful.value + 5, process.origin.path)
+    values = {"graceful": graceful.value, "window": f"{window.value:g}", "who": who, "how": how}
     if graceful.places:
         return Fail(site, values, related=(Step(graceful.places[0], f"graceful_timeout is {graceful.value} s"),))
     return Fail(site, values)

@@ -142,8 +142,10 @@ def argument_list(
             pieces = value.value.split()
             found.extend(Argument(Known(piece, value.places, value.note), place) for piece in pieces)
         else:
-            around = (word.text[: word.holes[0].start], word.text[word.holes[-1].end :]) if word.holes else ("", "")
-            found.append(Argument(value, place, (), around if isinstance(value, Unknown) else ("", "")))
+            around, written = ("", ""), ""
+            if isinstance(value, Unknown) and word.holes:
+                around, written = (word.text[: word.holes[0].start], word.text[word.holes[-1].end :]), word.text
+            found.append(Argument(value, place, (), around, written))
     return tuple(found)
 
 

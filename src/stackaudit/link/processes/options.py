@@ -36,13 +36,14 @@ class Argument:
     """One word of an argument vector after variables are replaced, with its place.
 
     `inner` are the steps of a text that `sh -c` runs. `around` is what stands before and after the first thing that is
-    not known, where the word is more than that: ("--bind=0.0.0.0:", ""), ("", ".wsgi").
+    not known, where the word is more than that: ("--bind=0.0.0.0:", ""), ("", ".wsgi"); `written` is all of it.
     """
 
     value: Value[str]
     place: Place
     inner: tuple[Step, ...] = ()
     around: tuple[str, str] = ("", "")
+    written: str = ""
 
 
 @dataclass(frozen=True, slots=True)
