@@ -201,3 +201,14 @@ def test_what_takes_the_place_of_runserver_listens_where_it_did(line: str, fix: 
     assert isinstance(verdict, Fail)
     assert fix == "`gunicorn {app} --workers 3{bind}`".format(**verdict.values)
     assert verdict.values["install"]
+
+
+def test_a_script_that_nothing_starts_may_be_started() -> None:
+    """What a unit on the machine or a platform's dashboard names is told only where nothing else serves."""
+    script = "#!/bin/bash\nN=2\ncd /srv\nexec ../bin/gunicorn shop.wsgi -w $N --max-requests 500\n"
+    process = one({"bin/gunicorn_start": script})
+    assert (process.kind, process.audience, value(process.setting("workers"))) == ("gunicorn", "unknown", 2)
+    assert one({"bin/gunicorn_start": script, "Procfile": "web: gunicorn a.wsgi\n"}).origin.kind == "procfile"
+    assert one({"bin/gunicorn_start": script, "Procfile": "web: bin/gunicorn_start\n"}).origin.kind == "procfile"
+    assert value(one({"start.sh": "gunicorn shop.wsgi\n"}).setting("workers")) == "?"
+    assert one({"scripts/start_local.sh": script}).audience == "development"

@@ -36,6 +36,9 @@ def resolve(stack: Stack) -> Processes:
     resolver = _Resolver(stack, tree)
     for launch in _launches(stack, tree):
         resolver.launch(launch)
+    if not any(process.is_server for _, process in resolver.found):
+        for launch in launches.scripts(stack, resolver.followed):
+            resolver.launch(launch)
     return settled(resolver.found, resolver.opaque, resolver.services, resolver.configs)
 
 
@@ -57,6 +60,7 @@ class _Resolver:
         self.opaque: list[str] = []
         self.services: dict[str, str] = {}
         self.configs: set[str] = set()
+        self.followed: set[str] = set()
         self.folded: dict[tuple[str, str], gunicorn.ConfigFile] = {}
 
     def launch(self, launch: Launch) -> None:
@@ -67,6 +71,7 @@ class _Resolver:
             follower.start(command, (), Frame(path, launch.environment.copy(), None, launch.directory))
         follower.found.clear()
         self._start(follower, launch)
+        self.followed |= follower.read
         if launch.image_name:
             self.services[f"{launch.path} {launch.service}"] = launch.image_name
         for invocation in follower.found:

@@ -108,6 +108,7 @@ class Follower:
         self.found: list[Invocation] = []
         self.chores: list[Chore] = []
         self.opaque: list[str] = []
+        self.read: set[str] = set()
 
     def locate(self, path: str, directory: str | None) -> str | None:
         """The file of the repository at a path of the machine."""
@@ -142,6 +143,7 @@ class Follower:
         """Follows the steps of a script or a shell's text."""
         if frame.depth > DEPTH or len(self.found) > FOUND:
             return
+        self.read.add(frame.path)
         for step in steps:
             if step.function:
                 frame.functions[step.function] = (*frame.functions.get(step.function, ()), step)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from stackaudit.facts.commands import Command, Procfile, Word
+from stackaudit.facts.commands import Command, Procfile, Script, Step, Word
 from stackaudit.facts.services import Dockerfile, Supervisor, Unit
 from stackaudit.link.host import size
 from stackaudit.link.processes.environment import Environment
@@ -174,6 +174,27 @@ def _folder(word: Word | None, image: Image | None) -> str | None:
     if word is not None:
         return None if word.holes else word.text
     return image.workdir() if image is not None else None
+
+
+def scripts(stack: Stack, followed: Collection[str]) -> Iterator[Launch]:
+    """Scripts that nothing of the repository starts, as somebody may: a platform's dashboard, a unit on the machine."""
+    for item in stack.of_kind("shell"):
+        facts: Script = item.facts
+        if item.path not in followed and any(_serves(step) for step in facts.steps):
+            yield Launch(
+                "shell",
+                item.path,
+                "",
+                Environment(open="whoever starts it"),
+                command=(Command(facts.steps, True, facts.steps[0].region), item.path),
+                platform="whoever starts the script may set WEB_CONCURRENCY",
+            )
+
+
+def _serves(step: Step) -> bool:
+    """Whether a step starts a server for visitors, with whatever stands before it."""
+    names = {word.text.rpartition("/")[2] for word in step.words}
+    return bool(names & {"gunicorn", "uvicorn", "daphne", "hypercorn", "granian", "uwsgi", "waitress-serve"})
 
 
 def whole(value: Value[str], name: str) -> Value[int]:
