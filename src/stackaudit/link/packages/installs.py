@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from stackaudit.facts.commands import Step, Text, Word
 from stackaudit.facts.files import FileFacts
 from stackaudit.facts.services import Dockerfile, Stage
+from stackaudit.link.processes.audience import default_stage
 from stackaudit.model.source import Place
 
 DEVELOPMENT = re.compile(
@@ -90,13 +91,14 @@ def _name(path: str) -> str:
 
 
 def reached(stages: Sequence[Stage]) -> list[Stage]:
-    """The stages that the last one is built from or copies from; a stage that only tests is not among them."""
+    """The stages that production's is built from or copies from; a stage that only tests is not among them."""
     if not stages:
         return []
     by_name = {stage.name: stage for stage in stages if stage.name} | {
         str(index): stage for index, stage in enumerate(stages)
     }
-    wanted, queue = [stages[-1]], [stages[-1]]
+    first = stages[default_stage(stages)]
+    wanted, queue = [first], [first]
     while queue:
         stage = queue.pop()
         for name in (stage.image.text, *(copy.stage for copy in stage.copies)):

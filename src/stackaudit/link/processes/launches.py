@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from stackaudit.facts.commands import Command, Procfile, Script, Step, Word
 from stackaudit.facts.services import Dockerfile, Supervisor, Unit
 from stackaudit.link.host import size
+from stackaudit.link.processes.audience import default_stage
 from stackaudit.link.processes.environment import Environment
 from stackaudit.link.processes.images import Image, Tree, context_of
 from stackaudit.model.source import Place
@@ -138,7 +139,7 @@ def _memory_max(limit: Value[str] | None) -> AnyValue:
 def programs(stack: Stack, tree: Tree | None = None) -> Iterator[Launch]:
     """What supervisor runs; with `tree` in the image that its configuration is copied into, where there is one."""
     images = [
-        Image(item.path, item.facts, len(item.facts.stages) - 1, context_of(item.path, item.facts, tree))
+        Image(item.path, item.facts, default_stage(item.facts.stages), context_of(item.path, item.facts, tree))
         for item in stack.of_kind("dockerfile")
         if item.facts.stages and tree is not None
     ]
@@ -205,11 +206,11 @@ def whole(value: Value[str], name: str) -> Value[int]:
 
 
 def dockerfiles(stack: Stack, tree: Tree) -> Iterator[Launch]:
-    """What the last stage of each Dockerfile runs by default."""
+    """What each Dockerfile runs by default."""
     for item in stack.of_kind("dockerfile"):
         facts: Dockerfile = item.facts
         if facts.stages:
-            image = Image(item.path, facts, len(facts.stages) - 1, context_of(item.path, facts, tree))
+            image = Image(item.path, facts, default_stage(facts.stages), context_of(item.path, facts, tree))
             yield from_image(Launch("dockerfile", item.path, "", Environment(), own_command=False), image)
 
 

@@ -137,7 +137,10 @@ def _image(stack: Stack, tree: Tree, path: str, facts: Workloads, workload: Work
         own = workload.entrypoint is not None or workload.command is not None
         found = real[0] if len(real) == 1 and (own or _names(workload.image, real[0], tree)) else ""
     file = files.get(found)
-    return Image(found, file, len(file.stages) - 1, context_of(found, file, tree)) if file is not None else None
+    if file is None:
+        return None
+    index = len(file.stages) - 1 if workload.built else audience.default_stage(file.stages)
+    return Image(found, file, index, context_of(found, file, tree))
 
 
 def _names(image: Word | None, dockerfile: str, tree: Tree) -> bool:
