@@ -141,8 +141,8 @@ class Workload(msgspec.Struct, frozen=True, kw_only=True):
 class Workloads(msgspec.Struct, frozen=True):
     """What one file of a platform starts. `platform` is its name for people.
 
-    `changed` maps names of workloads to why their number is decided somewhere else (an autoscaler, a patch of
-    kustomize); `maps` holds the variables of ConfigMaps. `nginx` are the configurations in its block texts.
+    `changed` maps names of workloads ("*": of all) to why their number is decided somewhere else (an autoscaler, a
+    patch of kustomize); `maps` holds the variables of ConfigMaps. `nginx` are the configurations in its block texts.
     """
 
     platform: str

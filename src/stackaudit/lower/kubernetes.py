@@ -19,6 +19,8 @@ from stackaudit.lower.masks import Mask
 from stackaudit.lower.yaml_nodes import Items, Nodes, documents
 
 RUNNING = frozenset({"Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "ReplicationController"})
+EVERY = "*"
+"""Stands for the name of every workload."""
 _REFERENCE = re.compile(r"\$\((\w+)\)")
 _CONFIGURED = "a ConfigMap or Secret that is not in the repository"
 
@@ -47,6 +49,8 @@ def lower(data: bytes, path: str) -> Workloads:
         elif kind == "Kustomization" or (not kind and "resources" in top):
             for node in reader.several(top["replicas"][1]) if "replicas" in top else ():
                 changed[_text(reader, reader.items(node), "name")] = f"{path} changes it"
+            if any("replicas" in text for text in _patches(reader, top)):
+                changed[EVERY] = f"a patch of {path} may change it"
         elif kind in RUNNING:
             pods = list(_pods(reader, kind, name, spec, _items(reader, _items(reader, spec, "template"), "spec")))
             workloads += pods
@@ -56,6 +60,13 @@ def lower(data: bytes, path: str) -> Workloads:
             changed[name] = "the platform starts as many as the requests need"
             workloads += _pods(reader, kind, name, spec, _items(reader, _items(reader, spec, "template"), "spec"))
     return Workloads("Kubernetes", tuple(workloads), changed, maps, (), nginx)
+
+
+def _patches(reader: Nodes, top: Items) -> Iterator[str]:
+    """The patches that a kustomization holds as texts."""
+    for key in ("patches", "patchesStrategicMerge", "patchesJson6902"):
+        for node in reader.several(top[key][1]) if key in top else ():
+            yield reader.scalar(node) or _text(reader, reader.items(node), "patch")
 
 
 def _items(reader: Nodes, items: Items, key: str) -> Items:

@@ -72,6 +72,7 @@ def test_limits_replicas_and_variables() -> None:
         "apiVersion: autoscaling/v2\nkind: HorizontalPodAutoscaler\nspec:\n  scaleTargetRef: {name: web}\n",
         "apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\nreplicas: [{name: web, count: 5}]\n",
         "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: web}\nspec:\n  replicas: 5\n",
+        "kind: Kustomization\npatches:\n- patch: |-\n    - {op: replace, path: /spec/replicas, value: 5}\n",
     ],
 )
 def test_others_decide_the_number(other: str) -> None:

@@ -38,7 +38,7 @@ def workloads(stack: Stack, tree: Tree) -> Iterator[Launch]:
     for path, facts in files:
         for workload in facts.workloads:
             launch = _launch(stack, path, facts, workload, maps)
-            launch.replicas = _replicas(path, workload, changed)
+            launch.replicas = _replicas(path, workload, changed, facts.platform)
             image = _image(stack, tree, path, facts, workload)
             yield from_image(launch, image) if image is not None else launch
 
@@ -94,10 +94,10 @@ def _root(path: str) -> str:
     return posixpath.dirname(folder) if posixpath.basename(folder).startswith(".") else folder
 
 
-def _replicas(path: str, workload: Workload, changed: Mapping[str, str]) -> Value[int]:
-    name = workload.name.partition("/")[0]
-    if name in changed:
-        return Unknown(changed[name])
+def _replicas(path: str, workload: Workload, changed: Mapping[str, str], platform: str) -> Value[int]:
+    for name in (workload.name.partition("/")[0], *(("*",) if platform == "Kubernetes" else ())):
+        if name in changed:
+            return Unknown(changed[name])
     word = workload.options.get("replicas")
     if word is None:
         return Known(1)
