@@ -158,6 +158,8 @@ def _secrets(reader: Nodes, container: Items) -> bool:
 def _shared(reader: Nodes, kind: str, spec: Items, pod: Items) -> dict[str, Word]:
     """The options that all containers of a pod have."""
     options: dict[str, Word] = {}
+    if kind == "Service":  # Cloud Run keeps files in memory (cloud.google.com/run/docs/container-contract#filesystem)
+        options["tmpfs./tmp"] = Word("/tmp", (), reader.region(next(iter(pod.values()))[0]))
     if "replicas" in spec:
         options["replicas"] = _word(reader, spec["replicas"][1])
     if kind == "DaemonSet":

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from stackaudit.checks.server import development_server
+from stackaudit.model.values import Known
 from stackaudit.model.verdict import Fail
 from tests.link.processes.test_processes import DOCKERFILE, one, processes, stack_of, value
 
@@ -212,3 +213,12 @@ def test_a_script_that_nothing_starts_may_be_started() -> None:
     assert one({"bin/gunicorn_start": script, "Procfile": "web: bin/gunicorn_start\n"}).origin.kind == "procfile"
     assert value(one({"start.sh": "gunicorn shop.wsgi\n"}).setting("workers")) == "?"
     assert one({"scripts/start_local.sh": script}).audience == "development"
+
+
+def test_a_script_sets_what_nothing_has_set() -> None:
+    script = '#!/bin/bash\n: "${WORKERS:=3}"\nexec gunicorn shop.wsgi -w $WORKERS\n'
+    files = {"Procfile": "web: ./run.sh\n", "run.sh": script}
+    workers = one(files).setting("workers")
+    assert workers == Known(3, workers.places, "the default of $WORKERS")
+    files["Procfile"] = "web: WORKERS=5 ./run.sh\n"
+    assert value(one(files).setting("workers")) == 5

@@ -9,25 +9,19 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from stackaudit.facts.commands import Command, Script, Step
+from stackaudit.facts.commands import Command, Hole, Script, Step, Text
 from stackaudit.link.processes.chores import Chore
 from stackaudit.link.processes.conditions import decide
-from stackaudit.link.processes.environment import Environment, argument_list
+from stackaudit.link.processes.environment import Environment, argument_list, expand
 from stackaudit.link.processes.images import Image, Tree, joined
 from stackaudit.link.processes.options import Argument
 from stackaudit.link.processes.programs import NOT_WRAPPERS, Program, base, hidden, program, text_of, unwrapped
+from stackaudit.link.processes.signals import INITS, signals_all, traps
 from stackaudit.model.source import Place
 from stackaudit.model.values import Known, Unknown
 
 DEPTH = 12
 FOUND = 200
-SIGNALLING = frozenset({"dumb-init"})
-"""Wrappers that pass a signal on to every process of their session, not only to their child."""
-INITS = frozenset({"tini", "tini-static", "catatonit"})
-"""Wrappers that pass it to their child alone."""
-_TERM = frozenset({"TERM", "SIGTERM", "INT", "SIGINT"})
-_CLEANS = re.compile(r"\s*(rm|echo|printf|kill -0|:)\b")
-"""What a trap on EXIT does where it only tidies up."""
 _SHELLS = frozenset({"sh", "bash", "ash", "dash", "zsh", "ksh"})
 _PATH = ("/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin")
 """Where a program that is named without a folder is looked for."""
@@ -147,7 +141,7 @@ class Follower:
         for step in steps:
             if step.function:
                 frame.functions[step.function] = (*frame.functions.get(step.function, ()), step)
-        if any(_traps(step) for step in steps):
+        if any(traps(step) for step in steps):
             frame.supervised = True
         for step in steps:
             if frame.ended:
@@ -184,6 +178,9 @@ class Follower:
                     target = text_of(words[1])
                     frame.directory = posixpath.join(frame.directory or "/", target) if target else None
                 return
+            case ":" if not open_:
+                self.defaults(step, frame)
+                return
             case "exit" | "return":
                 frame.ended = not open_
                 return
@@ -210,6 +207,13 @@ class Follower:
         self.arguments(words, inner)
         if step.replaces and not open_:
             frame.ended = True
+
+    def defaults(self, step: Step, frame: Frame) -> None:
+        """`: "${WORKERS:=3}"` sets what nothing has set."""
+        for hole in (hole for word in step.words[1:] for hole in word.holes):
+            if hole.default is not None and not hole.alternative and not frame.environment.sets(hole.name):
+                value = expand(Text("x", (Hole(0, 1, hole.name, hole.default),)), frame.environment)
+                frame.environment.values[hole.name] = value
 
     def inside(
         self,
@@ -262,7 +266,7 @@ class Follower:
             for name, value, place in found.variables:
                 environment.values[name] = Known(value, (place,))
         inner = self.inside(frame, frame.path, environment, None, frame.conditions)
-        inner.supervised = frame.supervised or _signals_all(words, found)
+        inner.supervised = frame.supervised or signals_all(words, found)
         inner.init = frame.init or next((name for name in found.wrappers if name in INITS), "")
         if found.kind:
             self.add(found, inner)
@@ -381,22 +385,6 @@ class Follower:
         )
 
 
-def _signals_all(words: tuple[Argument, ...], found: Program) -> bool:
-    """Whether a wrapper passes signals on to all processes: dumb-init does, tini where it is given -g."""
-    if SIGNALLING & set(found.wrappers):
-        return True
-    before = [text_of(word) for word in words[: max(0, len(words) - len(found.arguments) - 1)]]
-    return bool(INITS & set(found.wrappers)) and any(re.fullmatch(r"-\w*g\w*", text) for text in before)
-
-
 def _outside(step: Step) -> Step:
     """The step of a function's body, as a step to run."""
     return msgspec.structs.replace(step, function="")
-
-
-def _traps(step: Step) -> bool:
-    """Whether a script catches the signal that ends it, and so may pass it on."""
-    if len(step.words) < 3 or step.words[0].text != "trap":
-        return False
-    signals = {word.text for word in step.words[2:]}
-    return bool(_TERM & signals) or ("EXIT" in signals and not _CLEANS.match(step.words[1].text))
