@@ -30,6 +30,8 @@ _NAMES: tuple[tuple[str, str], ...] = (
     (r"Procfile(\..+)?", "procfile"),
     (r"(.+\.)?(Docker|Container)file(\.(?!dockerignore$).+)?", "dockerfile"),
     (r"(docker-)?compose([._-].+)?\.ya?ml", "compose"),
+    (r"fly(\..+)?\.toml|railway(\..+)?\.(toml|json)|nixpacks\.toml", "platform"),
+    (r"render\.ya?ml|heroku\.ya?ml|apprunner\.ya?ml|\.platform\.app\.ya?ml", "platform"),
     (r".+\.service(\.(j2|jinja2|template|tpl))?", "systemd"),
     (r".+\.(sh|bash)", "shell"),
     (r"(.*[-_.])?cron(tab|file)([-_.](txt|j2|jinja2|template|tpl|dist|sample|example))?|.+\.cron", "crontab"),
@@ -65,6 +67,7 @@ _BLOCK_TEXT = re.compile(rb"^[ \t-]*[\"']?[\w./-]+[\"']?[ \t]*:[ \t]*\|", re.MUL
 _NGINX_BLOCK = re.compile(rb"^[ \t]+(server|http)[ \t]*\{|^[ \t]+location[ \t][^;\n]*\{", re.MULTILINE)
 _SUPERVISOR_TEXT = re.compile(rb"^\[(program|supervisord|group):?", re.MULTILINE)
 _UWSGI_TEXT = re.compile(rb"^\[uwsgi\]", re.MULTILINE)
+_UWSGI_TREE = re.compile(rb"^uwsgi:\s*(#.*)?$|^[ \t]*<uwsgi>", re.MULTILINE)
 _POSTGRES_TEXT = re.compile(
     rb"^[ \t]*(shared_buffers|effective_cache_size|max_wal_size|wal_level|listen_addresses)[ \t]*=", re.MULTILINE
 )
@@ -74,6 +77,12 @@ _ENVIRONMENT_NAME = re.compile(r"\.?environment([._-].+)?|.*[._-]?env[._-](prod|
 _ENVIRONMENT_TEXT = re.compile(rb"([ \t]*(#[^\n]*|(export[ \t]+)?[A-Za-z_]\w*=[^\n]*)?\r?(\n|$))+")
 """Lines of assignments and comments, and nothing else."""
 _COMPOSE_TEXT = re.compile(rb"^services:\s*(#.*)?$", re.MULTILINE)
+_KUBERNETES_TEXT = re.compile(
+    rb"^kind:[ \t]*[\"']?(Deployment|StatefulSet|DaemonSet|ReplicaSet|HorizontalPodAutoscaler|ConfigMap|Kustomization"
+    rb"|ReplicationController)\b|^apiVersion:[ \t]*serving\.knative\.dev",
+    re.MULTILINE,
+)
+_APP_TEXT = re.compile(rb"^(runtime:[ \t]*[\"']?python|entrypoint:)|^[ \t-]+run_command:", re.MULTILINE)
 _TEXT_TEMPLATE = re.compile(r"(.*/)?(templates|jinja2)/.+\.(txt|xml|md|eml|svg|js|csv|subject|j2|tex)")
 _BINARY = re.compile(
     r".+\.(png|jpe?g|gif|ico|webp|svgz?|woff2?|ttf|eot|otf|zip|gz|bz2|xz|zst|tar|pdf|mp[34]|webm|po|mo|map|css|js|jsx"
@@ -138,14 +147,22 @@ def kind_of(path: str, head: bytes) -> str | None:
             return kind
     if _TEXT_TEMPLATE.fullmatch(path):
         return "template"
+    if re.search(r"\.service\.d/[^/]+\.conf$", path):
+        return "systemd"
     if name.endswith((".conf", ".ini")) and _SUPERVISOR_TEXT.search(head):
         return "supervisor"
-    if name.endswith(".ini") and _UWSGI_TEXT.search(head):
+    if re.fullmatch(r".+\.ini(\.(j2|jinja2|template|tpl|dist|sample|example))?", name) and _UWSGI_TEXT.search(head):
+        return "uwsgi"
+    if name.endswith((".yml", ".yaml", ".xml")) and _UWSGI_TREE.search(head):
         return "uwsgi"
     if name.endswith(".ini") and _PGBOUNCER_TEXT.search(head):
         return "pgbouncer"
     if name.endswith(".conf") and _POSTGRES_TEXT.search(head):
         return "postgresql"
+    if re.fullmatch(r"app(-.+)?\.ya?ml", name) and _APP_TEXT.search(head):
+        return "platform"
+    if name.endswith((".yml", ".yaml")) and _KUBERNETES_TEXT.search(head) and b"{{" not in head:
+        return "kubernetes"
     if name.endswith((".yml", ".yaml")) and not name.startswith(".") and _COMPOSE_TEXT.search(head):
         return "compose"
     if name.endswith((".yml", ".yaml")) and _BLOCK_TEXT.search(head) and _NGINX_BLOCK.search(head):
@@ -208,7 +225,8 @@ class _Walk:
         return "folders that git ignores" if _ignored(path + "/", ignores) else None
 
     def _file(self, path: str, entry: os.DirEntry[str], ignores: tuple[tuple[str, GitIgnoreSpec], ...]) -> Input | None:
-        if _BINARY.fullmatch(entry.name) and not _TEXT_TEMPLATE.fullmatch(path) and not entry.name.endswith(".lock"):
+        told = entry.name.endswith(".lock") or entry.name.startswith("railway")
+        if _BINARY.fullmatch(entry.name) and not _TEXT_TEMPLATE.fullmatch(path) and not told:
             return None
         kind = kind_of(path, _head(self.root / path) if _wants_head(path) else b"")
         if kind is None:

@@ -114,6 +114,45 @@ class Compose(msgspec.Struct, frozen=True):
     notes: tuple[Note, ...] = ()
 
 
+class Workload(msgspec.Struct, frozen=True, kw_only=True):
+    """A container of a Kubernetes workload, or a process type of a platform's file (fly.toml, render.yaml ...).
+
+    `entrypoint` and `command` are what takes the place of the image's ENTRYPOINT and CMD. `before` are the commands
+    that run each time before it starts (init containers). `dockerfile` is the file that its image is built from, where
+    that is told; `built` says that the platform builds the repository's own code. `outside` is why others may set
+    variables, too; `maps` are the ConfigMaps whose entries become variables. `options` are scalars by dotted path:
+    "replicas", "limits.cpu", "limits.memory", "tmpfs./tmp", "workingDir", "user", "terminationGracePeriodSeconds".
+    """
+
+    name: str
+    region: Region
+    entrypoint: Command | None = None
+    command: Command | None = None
+    before: tuple[Command, ...] = ()
+    image: Word | None = None
+    dockerfile: str = ""
+    built: bool = False
+    environment: tuple[Variable, ...] = ()
+    maps: tuple[str, ...] = ()
+    outside: str = ""
+    options: dict[str, Word] = {}
+
+
+class Workloads(msgspec.Struct, frozen=True):
+    """What one file of a platform starts. `platform` is its name for people.
+
+    `changed` maps names of workloads ("*": of all) to why their number is decided somewhere else (an autoscaler, a
+    patch of kustomize); `maps` holds the variables of ConfigMaps. `nginx` are the configurations in its block texts.
+    """
+
+    platform: str
+    workloads: tuple[Workload, ...] = ()
+    changed: dict[str, str] = {}
+    maps: dict[str, tuple[Variable, ...]] = {}
+    notes: tuple[Note, ...] = ()
+    nginx: tuple[Inline, ...] = ()
+
+
 class Option(msgspec.Struct, frozen=True):
     """One `key = value` of a file of sections, in order; `section` is "Service", "program:web", "uwsgi"."""
 

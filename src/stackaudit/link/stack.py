@@ -39,12 +39,13 @@ if TYPE_CHECKING:
     from stackaudit.link.usage import Usage
     from stackaudit.link.work import Works
 
+_PLATFORMS = ("kubernetes", "platform")
 _KINDS: dict[Need, tuple[str, ...]] = {
     "django": ("python",),
     "settings": ("python",),
     "templates": ("template",),
     "nginx": ("nginx",),
-    "processes": ("procfile", "systemd", "dockerfile", "compose", "supervisor", "shell", "uwsgi"),
+    "processes": ("procfile", "systemd", "dockerfile", "compose", "supervisor", "shell", "uwsgi", *_PLATFORMS),
     "services": ("postgresql", "pgbouncer", "redis", "compose", "systemd", "supervisor", "dockerfile", "procfile"),
     "packages": ("requirements", "pyproject", "pipfile", "setupcfg", "lock"),
 }

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from stackaudit.facts.commands import Command, Procfile, Script, Step
-from stackaudit.facts.services import Compose, Dockerfile, Supervisor, Unit, Uwsgi
+from stackaudit.facts.services import Compose, Dockerfile, Supervisor, Unit, Uwsgi, Workloads
 
 if TYPE_CHECKING:
     from stackaudit.link.stack import Stack
@@ -53,4 +53,7 @@ def _commands(facts: object) -> Iterator[Command]:
         found = [*facts.commands]
     elif isinstance(facts, Supervisor):
         found = [program.command for program in facts.programs]
+    elif isinstance(facts, Workloads):
+        for workload in facts.workloads:
+            found += [workload.entrypoint, workload.command, *workload.before]
     yield from (command for command in found if command is not None)

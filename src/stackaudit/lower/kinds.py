@@ -39,6 +39,8 @@ KINDS: dict[str, Reader] = {
     "systemd": Reader("systemd", "services", "Unit"),
     "dockerfile": Reader("dockerfile", "services", "Dockerfile"),
     "compose": Reader("compose", "services", "Compose"),
+    "kubernetes": Reader("kubernetes", "services", "Workloads"),
+    "platform": Reader("platforms", "services", "Workloads"),
     "supervisor": Reader("supervisor", "services", "Supervisor"),
     "uwsgi": Reader("uwsgi", "services", "Uwsgi"),
     "requirements": Reader("requirements", "packages", "PackageFile"),

@@ -15,6 +15,7 @@ _REORDERING = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\
 KIND_NAMES = {
     "python": "Python", "nginx": "nginx", "manifest": "manifest", "procfile": "Procfile", "systemd": "systemd",
     "dockerfile": "Dockerfile", "compose": "compose", "supervisor": "supervisor", "shell": "shell",
+    "kubernetes": "Kubernetes", "platform": "platform",
     "requirements": "requirements", "pyproject": "pyproject", "pipfile": "Pipfile", "setupcfg": "setup.cfg",
     "lock": "lock", "dotenv": ".env", "runtime": "runtime",
 }  # fmt: skip

@@ -73,6 +73,8 @@ def test_pip_and_projects(run: str, project: bool, extras: tuple[str, ...], grou
     [
         ("uv sync", True, True, False, (), ()),
         ("uv sync --frozen --no-dev --group web", True, False, False, ("web",), ()),
+        ("UV_NO_DEV=1 uv sync --frozen", True, False, False, (), ()),
+        ("UV_NO_DEV=0 uv sync --frozen", True, True, False, (), ()),
         ("uv sync --no-default-groups", True, False, False, (), ()),
         ("uv sync --only-group web", False, False, False, ("web",), ()),
         ("uv sync --all-groups --no-group dev", True, True, True, (), ("dev",)),

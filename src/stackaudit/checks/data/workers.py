@@ -67,17 +67,12 @@ def _concurrency(stack: Stack, process: Process) -> Verdict | None:
         return Unsure(site, f"the environment may set worker_concurrency ({told.note})")
     elif told.places:
         return Unsure(site, f"worker_concurrency is {told.value!r}")
-    if _open(process):
-        return Unsure(site, f"more may be on the command line: {_open(process)}")
+    if process.more:
+        return Unsure(site, f"more may be on the command line: {process.more}")
     values = {"worker": process.origin.service or process.kind, "pool": pool.value}
     if pool.value in GREEN:
         return Fail(site, values, cause="green")
     return Fail(site, values, cause="container" if process.contained or process.origin.kind == "procfile" else "")
-
-
-def _open(process: Process) -> str:
-    """Why there may be more options than those that were read."""
-    return next((word.value.why for word in process.arguments if isinstance(word.value, Unknown)), "")
 
 
 def _pool(stack: Stack, process: Process) -> AnyValue:
@@ -107,10 +102,10 @@ def _keeps_clock(process: Process) -> bool:
 
 
 def _together(one: Process, other: Process) -> bool:
-    """Whether two processes belong to one deployment: services of a file, or the units of a folder."""
+    """Whether two processes belong to one deployment: services of a file, or what lies in one folder."""
     if one.origin.kind != other.origin.kind:
         return False
-    if one.origin.kind == "systemd":
+    if one.origin.kind in ("systemd", "kubernetes"):
         return one.origin.path.rpartition("/")[0] == other.origin.path.rpartition("/")[0]
     return one.origin.path == other.origin.path
 

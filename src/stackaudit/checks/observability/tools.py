@@ -26,7 +26,7 @@ MODULES = (
     "sentry_sdk", "raven", "rollbar", "bugsnag", "honeybadger", "newrelic", "ddtrace", "elasticapm", "scout_apm",
     "opentelemetry", "logfire", "appsignal", "prometheus_client", "django_prometheus", "statsd", "datadog",
 )  # fmt: skip
-_STARTED = ("procfile", "compose", "dockerfile", "shell", "systemd", "supervisor")
+_STARTED = ("procfile", "compose", "dockerfile", "shell", "systemd", "supervisor", "kubernetes", "platform")
 
 
 def package(stack: Stack, names: tuple[str, ...]) -> str:

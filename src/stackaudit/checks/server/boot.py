@@ -44,6 +44,6 @@ def _judged(chore: Chore, processes: list[Process]) -> Verdict:
     if replicas.value > 1:
         places = [Step(place, f"{replicas.value} of them start at once") for place in replicas.places[:1]]
         return Fail(site, {**values, "count": replicas.value}, related=tuple(places))
-    if first.origin.kind in ("compose", "systemd", "supervisor"):
+    if first.origin.kind in ("compose", "systemd", "supervisor", "kubernetes"):
         return Pass(site)
     return Unsure(site, "how many containers or dynos start from this is decided outside the repository")

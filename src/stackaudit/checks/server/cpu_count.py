@@ -27,6 +27,15 @@ def _place(process: Process, setting: str) -> Place:
     return layers[-1].place if layers else process.place
 
 
+def _how(process: Process, place: Place) -> str:
+    """How the number is given where it is given now."""
+    if process.kind == "celery-worker":
+        return "`--concurrency 2` on the worker's command line, or `worker_concurrency` in Celery's configuration"
+    if place.path.endswith(".py"):
+        return "or read it from WEB_CONCURRENCY; at least put a cap on it: `min(cpu_count() * 2 + 1, 4)`"
+    return 'for instance `--workers "${WEB_CONCURRENCY:-3}"`, whose default a variable can change'
+
+
 def _judged(process: Process, setting: str) -> Verdict:
     site = Site(_place(process, setting), f"{process.name}: {setting}")
     if process.growth[setting] == "capped" or not process.contained:
@@ -36,7 +45,7 @@ def _judged(process: Process, setting: str) -> Verdict:
         return Unsure(site, f"the container's limit is not known: {cpus.why}")
     if isinstance(memory, Unknown):
         return Unsure(site, f"the container's limit is not known: {memory.why}")
-    values = {"setting": setting, "kind": process.kind}
+    values = {"setting": setting, "kind": process.kind, "how": _how(process, site.place)}
     if cpus.value is not None:
         return Fail(site, {**values, "limit": f"{cpus.value:g} CPUs"})
     if memory.value is not None:

@@ -14,8 +14,16 @@ from stackaudit.model.verdict import Fail, Pass, Site, Step, Unsure, Verdict
 DOCKER = 10
 SUPERVISOR = 10
 SYSTEMD = 90
+KUBERNETES = 30
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(us|ms|s|sec|min|m|h)?")
 _SECONDS = {"us": 1e-6, "ms": 1e-3, "s": 1, "sec": 1, "": 1, "m": 60, "min": 60, "h": 3600}
+
+_HOW = {
+    "compose": "`stop_grace_period: {}s` for the service in {}",
+    "systemd": "`TimeoutStopSec={}` below [Service] in {}",
+    "supervisor": "`stopwaitsecs={}` for the program in {}",
+    "kubernetes": "`terminationGracePeriodSeconds: {}` beside `containers` in {}",
+}
 
 
 def graceful_shutdown_mismatch(stack: Stack) -> Iterator[Verdict]:
@@ -42,6 +50,8 @@ def _window(process: Process) -> tuple[Value[float], str, Place | None] | None:
         return _option(process, "stop_grace_period", DOCKER, "docker's default")
     if origin.kind == "systemd":
         return _option(process, "Service.TimeoutStopSec", SYSTEMD, "systemd's default")
+    if origin.kind == "kubernetes":
+        return _option(process, "terminationGracePeriodSeconds", KUBERNETES, "Kubernetes' default")
     if origin.kind == "supervisor":
         return _option(process, "stopwaitsecs", SUPERVISOR, "supervisor's default")
     return None
@@ -68,7 +78,8 @@ def _judged(process: Process, window: Value[float], who: str, place: Place | Non
         return Unsure(site, f"how long the server may take to stop is not known: {window.why}")
     if window.value >= graceful.value:
         return Pass(site)
-    values = {"graceful": graceful.value, "window": f"{window.value:g}", "who": who, "need": graceful.value + 5}
+    how = _HOW[process.origin.kind].format(graceful.value + 5, process.origin.path)
+    values = {"graceful": graceful.value, "window": f"{window.value:g}", "who": who, "how": how}
     if graceful.places:
         return Fail(site, values, related=(Step(graceful.places[0], f"graceful_timeout is {graceful.value} s"),))
     return Fail(site, values)

@@ -6,10 +6,7 @@ from collections.abc import Iterator
 
 from stackaudit.link.processes.model import DEVELOPMENT_SERVERS, Process
 from stackaudit.link.stack import Stack
-from stackaudit.model.values import Known
 from stackaudit.model.verdict import Fail, Pass, Site, Unsure, Verdict
-
-INITS = frozenset({"tini", "dumb-init", "catatonit"})
 
 
 def signals_not_delivered(stack: Stack) -> Iterator[Verdict]:
@@ -23,7 +20,7 @@ def _judged(process: Process) -> Verdict:
     site = Site(process.place, process.name)
     if process.supervised:
         return Pass(site)
-    values = {"kind": process.kind, "shell": process.shell or "the shell"}
+    values = {"kind": process.kind, "shell": process.shell or "the shell", "init": ""}
     if process.background:
         return Fail(site, values, cause="background")
     if process.piped:
@@ -32,7 +29,6 @@ def _judged(process: Process) -> Verdict:
         return Unsure(site, "whether the image's /bin/sh becomes the server is not known (dash does not, bash does)")
     if not process.shell:
         return Pass(site)
-    init = process.origin.option("init")
-    if isinstance(init, Known) and init.value == "true":
-        return Unsure(site, f"init: true stands before {process.shell}, which may still not pass the signal on")
+    if process.init:
+        return Fail(site, {**values, "init": process.init}, cause="init")
     return Fail(site, values)

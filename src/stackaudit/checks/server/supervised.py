@@ -29,7 +29,7 @@ def supervision(stack: Stack) -> Iterator[Verdict]:
 
 def _judged(stack: Stack, process: Process) -> Verdict | None:
     daemon = process.setting("daemon")
-    if isinstance(daemon, Known) and daemon.value is True:
+    if isinstance(daemon, Known) and daemon.value is True and not _forks(process):
         site = Site(process.setting_place("daemon"), process.name)
         return Fail(site, {"kind": process.kind, "manager": _manager(process)}, cause="daemon")
     site = Site(process.place, process.name)
@@ -42,14 +42,23 @@ def _judged(stack: Stack, process: Process) -> Verdict | None:
     return None
 
 
+def _forks(process: Process) -> bool:
+    """Whether the unit expects that its command puts itself into the background: systemd watches what stays."""
+    kind = process.origin.option("Service.Type")
+    return isinstance(kind, Known) and kind.value == "forking"
+
+
 def _manager(process: Process) -> str:
     return "docker" if process.contained else process.origin.kind
 
 
 def _systemd(process: Process, site: Site) -> Verdict:
-    kind = process.origin.option("Service.Type")
-    if isinstance(kind, Known) and kind.value == "forking" and process.kind == "gunicorn":
-        return Fail(_at(kind.places, site), {"kind": process.kind}, cause="forking")
+    kind, daemon = process.origin.option("Service.Type"), process.setting("daemon")
+    if isinstance(kind, Known) and _forks(process) and process.kind == "gunicorn":
+        if isinstance(daemon, Unknown):
+            return Unsure(site, f"whether it puts itself into the background is not known: {daemon.why}")
+        if daemon.value is not True:
+            return Fail(_at(kind.places, site), {"kind": process.kind}, cause="forking")
     restart = process.origin.option("Service.Restart")
     if restart is None or (isinstance(restart, Known) and restart.value == "no"):
         place = restart.places if restart is not None else ()

@@ -120,6 +120,9 @@ def _more(stack: Stack, process: Process) -> str:
         way = "daphne has no option for it: run several behind the proxy, or uvicorn or gunicorn with `--workers`."
         return way + _replicas(stack, process)
     option = f"`{_OPTIONS.get(process.kind, '--workers')} 3`"
+    if process.place.path.endswith(".py"):
+        keyword = _OPTIONS.get(process.kind, "--workers").removeprefix("--")
+        option = f"`{keyword}=3` in the call in {process.place.path}"
     if process.config_path and process.kind in _FILES:
         option = f"`{_FILES[process.kind]} = 3` in {process.config_path}"
     variable = f", or set {own}" if own and not given else ""

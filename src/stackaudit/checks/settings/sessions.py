@@ -26,7 +26,17 @@ LOGINS = (
 """Applications that log visitors in, or bring pages that do."""
 VIEWS = ("django.contrib.auth.urls", "django.contrib.auth.views")
 CLEAN = "clearsessions"
-STARTERS = ("shell", "procfile", "compose", "systemd", "dockerfile", "supervisor", "pyproject")
+STARTERS = (
+    "shell",
+    "procfile",
+    "compose",
+    "systemd",
+    "dockerfile",
+    "supervisor",
+    "pyproject",
+    "kubernetes",
+    "platform",
+)
 
 
 def session_backend(stack: Stack) -> Iterator[Verdict]:

@@ -119,7 +119,7 @@ def resolve(stack: Stack) -> Nginx:
     files = {path: file for path, file in files.items() if path not in aside}
     for unit in units:
         unit.installed = {at: path for at, path in unit.installed.items() if path not in aside}
-    inline = inside_others(stack.of_kind("dockerfile", "shell", "manifest"))
+    inline = inside_others(stack.of_kind("dockerfile", "shell", "manifest", "kubernetes"))
     files |= {name: found.file for name, found in inline.items()}
     for unit in units:
         unit.installed |= {

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from stackaudit.facts.commands import Script
 from stackaudit.facts.files import FileFacts
 from stackaudit.facts.nginx import Manifest, Nginx
-from stackaudit.facts.services import Dockerfile
+from stackaudit.facts.services import Dockerfile, Workloads
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ def inside_others(files: Iterable[FileFacts]) -> dict[str, Inside]:
     """The configurations inside `files`, by a name that no file has: "deploy.sh:/etc/nginx/sites-available/app"."""
     found: dict[str, Inside] = {}
     for item in files:
-        if not isinstance(item.facts, (Dockerfile, Script, Manifest)):
+        if not isinstance(item.facts, (Dockerfile, Script, Manifest, Workloads)):
             continue
         for inline in item.facts.nginx:
             name = f"{item.path}:{inline.target or 'nginx.conf'}"

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from stackaudit.facts.commands import Step, Text, Word
 from stackaudit.facts.files import FileFacts
 from stackaudit.facts.services import Dockerfile, Stage
+from stackaudit.link.processes.audience import default_stage
 from stackaudit.model.source import Place
 
 DEVELOPMENT = re.compile(
@@ -90,13 +91,14 @@ def _name(path: str) -> str:
 
 
 def reached(stages: Sequence[Stage]) -> list[Stage]:
-    """The stages that the last one is built from or copies from; a stage that only tests is not among them."""
+    """The stages that production's is built from or copies from; a stage that only tests is not among them."""
     if not stages:
         return []
     by_name = {stage.name: stage for stage in stages if stage.name} | {
         str(index): stage for index, stage in enumerate(stages)
     }
-    wanted, queue = [stages[-1]], [stages[-1]]
+    first = stages[default_stage(stages)]
+    wanted, queue = [first], [first]
     while queue:
         stage = queue.pop()
         for name in (stage.image.text, *(copy.stage for copy in stage.copies)):
@@ -125,7 +127,8 @@ def _of_step(step: Step, stage: Stage, path: str) -> Iterator[Install]:
     if _PIP.fullmatch(names[0]) and verb in ("install", "wheel", "sync"):
         yield _pip(rest, stage, place)
     elif names[0] == "uv" and verb == "sync":
-        yield _uv(rest, place)
+        variables = {*stage.env, *step.assigns}
+        yield _uv(rest, place, {item.name for item in variables if item.value is not None and _is_on(item.value.text)})
     elif names[0] == "poetry" and verb in ("install", "sync"):
         yield _poetry(rest, place)
     elif names[0] == "pipenv" and verb in ("install", "sync"):
@@ -190,7 +193,14 @@ def _pip(words: Sequence[Word], stage: Stage, place: Place) -> Install:
     )  # fmt: skip
 
 
-def _uv(words: Sequence[Word], place: Place) -> Install:
+def _is_on(text: str) -> bool:
+    return text.lower() in ("1", "true", "yes", "on", "y", "t")
+
+
+def _uv(words: Sequence[Word], place: Place, on: set[str]) -> Install:
+    """`on` are the variables that are set: UV_NO_DEV does what --no-dev does
+    (https://docs.astral.sh/uv/reference/environment/#uv_no_dev).
+    """
     texts = {word.text for word in words}
     only = _values(words, ("--only-group",))
     return Install(
@@ -198,7 +208,7 @@ def _uv(words: Sequence[Word], place: Place) -> Install:
         place,
         project=True,
         main=not only and "--only-dev" not in texts,
-        defaults=not only and not texts & {"--no-default-groups", "--no-dev"},
+        defaults=not only and not texts & {"--no-default-groups", "--no-dev"} and "UV_NO_DEV" not in on,
         every="--all-groups" in texts,
         extras=("*",) if "--all-extras" in texts else _values(words, ("--extra",)),
         groups=(*_values(words, ("--group",)), *only),

@@ -8,14 +8,15 @@ from typing import TYPE_CHECKING
 
 from stackaudit.facts.services import Uwsgi
 from stackaudit.link.fold import World, fold_file
-from stackaudit.link.processes import composed, gunicorn, launches, servers
+from stackaudit.link.processes import composed, gunicorn, launches, platforms, servers
 from stackaudit.link.processes.environment import Environment
 from stackaudit.link.processes.follow import Follower, Frame, Invocation
 from stackaudit.link.processes.images import Tree, joined
 from stackaudit.link.processes.launches import Launch, default_shell
 from stackaudit.link.processes.model import Origin, Process, Processes
 from stackaudit.link.processes.options import Argument, Given, Parsed
-from stackaudit.link.processes.programs import text_of
+from stackaudit.link.processes.programs import Program, text_of
+from stackaudit.link.processes.scripted import served
 from stackaudit.link.processes.settle import settled
 from stackaudit.link.processes.users import login
 from stackaudit.model.source import Place
@@ -35,14 +36,18 @@ def resolve(stack: Stack) -> Processes:
     resolver = _Resolver(stack, tree)
     for launch in _launches(stack, tree):
         resolver.launch(launch)
+    if not any(process.is_server for _, process in resolver.found):
+        for launch in launches.scripts(stack, resolver.followed):
+            resolver.launch(launch)
     return settled(resolver.found, resolver.opaque, resolver.services, resolver.configs)
 
 
 def _launches(stack: Stack, tree: Tree) -> Iterator[Launch]:
     yield from launches.procfiles(stack)
     yield from launches.units(stack)
-    yield from launches.programs(stack)
+    yield from launches.programs(stack, tree)
     yield from composed.compose(stack, tree)
+    yield from platforms.workloads(stack, tree)
     yield from launches.dockerfiles(stack, tree)
 
 
@@ -55,18 +60,27 @@ class _Resolver:
         self.opaque: list[str] = []
         self.services: dict[str, str] = {}
         self.configs: set[str] = set()
+        self.followed: set[str] = set()
         self.folded: dict[tuple[str, str], gunicorn.ConfigFile] = {}
 
     def launch(self, launch: Launch) -> None:
         """Follows one launch and notes its processes."""
-        follower = Follower(self.tree, self.scripts, launch.image, launch.home, default_shell(launch))
+        shell = default_shell(launch)
+        follower = Follower(self.tree, self.scripts, launch.image, launch.home, shell, self._served)
+        for command, path in launch.before:
+            follower.start(command, (), Frame(path, launch.environment.copy(), None, launch.directory))
+        follower.found.clear()
         self._start(follower, launch)
+        self.followed |= follower.read
         if launch.image_name:
             self.services[f"{launch.path} {launch.service}"] = launch.image_name
         for invocation in follower.found:
             self.found.append((launch, self._process(follower, launch, invocation)))
         if not follower.found:
             self.opaque += [f"{launch.path} {launch.service}: {name}" for name in follower.opaque[-1:]]
+
+    def _served(self, path: str) -> Program | None:
+        return served(self.stack.modules, path)
 
     def _start(self, follower: Follower, launch: Launch) -> None:
         directory = launch.directory
@@ -135,6 +149,7 @@ class _Resolver:
             given=given,
             arguments=invocation.program.arguments,
             unknown_flags=tuple(unknown),
+            more=parsed.open,
             config_path=config_path,
             working_directory=Known(invocation.directory)
             if invocation.directory
@@ -146,6 +161,7 @@ class _Resolver:
             growth=_growth_of(kind, given, config_growth, settings),
             shell=invocation.shell,
             supervised=invocation.supervised,
+            init=invocation.init or ("docker's init" if _has_init(launch) else ""),
             background=invocation.background,
             piped=invocation.piped,
             login=login(launch, invocation.program.wrappers, _own_user(kind, settings), word.place),
@@ -207,7 +223,7 @@ class _Resolver:
 
     def _home(self, launch: Launch, line: Parsed) -> str | None:
         """The folder of the repository that a server starts in, from which its application is imported."""
-        if launch.kind == "procfile":
+        if launch.kind in ("procfile", "platform"):
             return launch.home
         app = text_of(line.positional[0]).partition(":")[0] if line.positional else ""
         return self.tree.application(app) if app else None
@@ -246,23 +262,23 @@ class _Resolver:
     # uWSGI
 
     def _uwsgi(self, follower: Follower, invocation: Invocation) -> tuple[dict[str, AnyValue], str]:
-        path = ""
         arguments = invocation.program.arguments
-        for index, argument in enumerate(arguments):
-            text = text_of(argument)
-            if text in ("--ini", "--ini-paste") and index + 1 < len(arguments):
-                text = text_of(arguments[index + 1])
-            text = text.removeprefix("--ini=")
-            if text.endswith(".ini"):
-                path = follower.locate(text, invocation.directory) or ""
+        named = [name for argument in arguments if (name := servers.uwsgi_file(text_of(argument)))]
+        path = follower.locate(named[-1], invocation.directory) or "" if named else ""
         item = self.stack.files.get(path)
         file: Uwsgi | None = item.facts if item is not None and item.kind == "uwsgi" and item.unread is None else None
         settings, _ = servers.uwsgi(arguments, file, path, invocation.environment)
-        named = any(text_of(argument).endswith(".ini") for argument in arguments)
-        if named and file is None:
+        others = [text for argument in arguments if (text := text_of(argument)).startswith(("--emperor", "--json"))]
+        if (named or others) and file is None:
             for name in ("workers", "threads", "timeout", "max_requests"):
-                settings[name] = Unknown("uWSGI's .ini file is not in the repository")
+                settings[name] = Unknown(f"uWSGI's configuration {(named or others)[-1]} is not in the repository")
         return settings, path
+
+
+def _has_init(launch: Launch) -> bool:
+    """Whether compose puts docker's own init, which is tini, before the container's command."""
+    init = launch.options.get("init")
+    return isinstance(init, Known) and init.value == "true"
 
 
 def _interface(kind: str, settings: dict[str, AnyValue]) -> str:

@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from stackaudit.link.processes.model import Audience
+from stackaudit.facts.services import Stage
+
+if TYPE_CHECKING:
+    from stackaudit.link.processes.model import Audience
 
 _DEVELOPMENT = re.compile(
     r"(^|[/._-])(dev|devel|develop|development|local|localdev|debug|tests?|testing|ci|e2e|override|sandbox|devcontainer"
@@ -61,3 +66,21 @@ def of_profiles(profiles: tuple[str, ...]) -> tuple[Audience, str]:
     if profiles and len(names) == len(profiles):
         return "development", f"it is in the profile {profiles[0]}"
     return "unknown", ""
+
+
+def default_stage(stages: Sequence[Stage]) -> int:
+    """The stage of a Dockerfile that production runs where nobody names one.
+
+    A build without a target gives the last; where that is called after development, production names another: the one
+    called after it, else the last that starts anything.
+    """
+    last = len(stages) - 1
+    if not stages or of_path(stages[last].name)[0] != "development":
+        return last
+    starting = [
+        index
+        for index, stage in enumerate(stages)
+        if (stage.cmd is not None or stage.entrypoint is not None) and of_path(stage.name)[0] != "development"
+    ]
+    named = [index for index, stage in enumerate(stages) if of_path(stage.name)[0] == "production"]
+    return (named or starting or [last])[-1]

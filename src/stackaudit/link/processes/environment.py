@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from stackaudit.facts.commands import ARGUMENTS, OPEN, Hole, Step, Text, Variable
+from stackaudit.facts.commands import ARGUMENTS, OPEN, Hole, Step, Text, Variable, Word
 from stackaudit.link.processes.options import Argument
+from stackaudit.link.processes.programs import PROGRAMS, STARTERS
 from stackaudit.model.source import Place
 from stackaudit.model.values import AnyValue, Known, Unknown, Value
 
@@ -135,12 +136,23 @@ def argument_list(
             found.extend(arguments)
             continue
         value = expand(word, environment, arguments)
+        if isinstance(value, Unknown) and _names_program(word):
+            value = Known(word.text, (place,), "wherever it is installed")
         if isinstance(value, Known) and any(hole.splits for hole in word.holes):
             pieces = value.value.split()
             found.extend(Argument(Known(piece, value.places, value.note), place) for piece in pieces)
         else:
-            found.append(Argument(value, place))
+            around, written = ("", ""), ""
+            if isinstance(value, Unknown) and word.holes:
+                around, written = (word.text[: word.holes[0].start], word.text[word.holes[-1].end :]), word.text
+            found.append(Argument(value, place, (), around, written))
     return tuple(found)
+
+
+def _names_program(word: Word) -> bool:
+    """Whether only the folder of a well-known program is left open: `{{ venv }}/bin/gunicorn`, `$HOME/manage.py`."""
+    folder, sign, name = word.text.rpartition("/")
+    return bool(sign) and word.holes[-1].end <= len(folder) and (name in PROGRAMS or name in STARTERS)
 
 
 def known(values: Mapping[str, AnyValue], name: str) -> str:

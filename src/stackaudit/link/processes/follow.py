@@ -4,26 +4,28 @@ from __future__ import annotations
 
 import posixpath
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import msgspec
 
-from stackaudit.facts.commands import Command, Script, Step
+from stackaudit.facts.commands import Command, Hole, Script, Step, Text
 from stackaudit.link.processes.chores import Chore
 from stackaudit.link.processes.conditions import decide
-from stackaudit.link.processes.environment import Environment, argument_list
+from stackaudit.link.processes.environment import Environment, argument_list, expand
 from stackaudit.link.processes.images import Image, Tree, joined
 from stackaudit.link.processes.options import Argument
-from stackaudit.link.processes.programs import NOT_WRAPPERS, Program, base, hidden, program, text_of
+from stackaudit.link.processes.programs import NOT_WRAPPERS, Program, base, hidden, program, text_of, unwrapped
+from stackaudit.link.processes.signals import INITS, signals_all, traps
 from stackaudit.model.source import Place
 from stackaudit.model.values import Known, Unknown
 
 DEPTH = 12
 FOUND = 200
-SIGNALLING = frozenset({"dumb-init"})
-"""Wrappers that pass a signal on to every process of their session, not only to their child."""
-_TERM = frozenset({"TERM", "SIGTERM", "EXIT", "INT"})
 _SHELLS = frozenset({"sh", "bash", "ash", "dash", "zsh", "ksh"})
+_PATH = ("/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin")
+"""Where a program that is named without a folder is looked for."""
+_S6_FOLDERS = ("/etc/services.d", "/etc/s6-overlay/s6-rc.d")
 _S6 = re.compile(r"(^|/)(s6-rc\.d|services\.d)/[^/]+/run$")
 
 
@@ -32,7 +34,8 @@ class Invocation:
     """A program as it is started. `directory` is the folder it starts in, as its machine names it.
 
     `shell` is the shell that waits for it, "" where it takes the place of what starts it, "?" where nobody knows.
-    `supervised`: something stands before it that passes signals on.
+    `supervised`: something stands before it that passes signals on. `init` is the first process that passes them to its
+    child alone.
     """
 
     program: Program
@@ -43,7 +46,7 @@ class Invocation:
     supervised: bool
     background: bool
     piped: bool
-    more: str = ""
+    init: str = ""
 
 
 @dataclass
@@ -63,6 +66,7 @@ class Frame:
     outer: str = ""
     text: bool = False
     supervised: bool = False
+    init: str = ""
     background: bool = False
     piped: bool = False
     depth: int = 0
@@ -77,20 +81,28 @@ def interpreter(script: Script) -> str:
 
 class Follower:
     """Follows commands of one service. `image` tells where its files come from, `home` the folder that relative paths
-    of a service without a container start from.
+    of a service without a container start from, `served` which server a Python script starts by itself.
     """
 
     def __init__(
-        self, tree: Tree, scripts: dict[str, Script], image: Image | None, home: str, default_shell: str = "sh"
+        self,
+        tree: Tree,
+        scripts: dict[str, Script],
+        image: Image | None,
+        home: str,
+        default_shell: str = "sh",
+        served: Callable[[str], Program | None] = lambda path: None,
     ) -> None:
         self.tree = tree
         self.scripts = scripts
         self.image = image
         self.home = home
         self.default_shell = default_shell
+        self.served = served
         self.found: list[Invocation] = []
         self.chores: list[Chore] = []
         self.opaque: list[str] = []
+        self.read: set[str] = set()
 
     def locate(self, path: str, directory: str | None) -> str | None:
         """The file of the repository at a path of the machine."""
@@ -125,10 +137,11 @@ class Follower:
         """Follows the steps of a script or a shell's text."""
         if frame.depth > DEPTH or len(self.found) > FOUND:
             return
+        self.read.add(frame.path)
         for step in steps:
             if step.function:
                 frame.functions[step.function] = (*frame.functions.get(step.function, ()), step)
-        if any(_traps(step) for step in steps):
+        if any(traps(step) for step in steps):
             frame.supervised = True
         for step in steps:
             if frame.ended:
@@ -165,6 +178,9 @@ class Follower:
                     target = text_of(words[1])
                     frame.directory = posixpath.join(frame.directory or "/", target) if target else None
                 return
+            case ":" if not open_:
+                self.defaults(step, frame)
+                return
             case "exit" | "return":
                 frame.ended = not open_
                 return
@@ -192,6 +208,13 @@ class Follower:
         if step.replaces and not open_:
             frame.ended = True
 
+    def defaults(self, step: Step, frame: Frame) -> None:
+        """`: "${WORKERS:=3}"` sets what nothing has set."""
+        for hole in (hole for word in step.words[1:] for hole in word.holes):
+            if hole.default is not None and not hole.alternative and not frame.environment.sets(hole.name):
+                value = expand(Text("x", (Hole(0, 1, hole.name, hole.default),)), frame.environment)
+                frame.environment.values[hole.name] = value
+
     def inside(
         self,
         frame: Frame,
@@ -203,6 +226,7 @@ class Follower:
         """A frame one deeper, with the same shells around it."""
         inner = Frame(path, environment, arguments, frame.directory, conditions, frame.shell, frame.outer, frame.text)
         inner.supervised, inner.background, inner.piped = frame.supervised, frame.background, frame.piped
+        inner.init = frame.init
         inner.depth, inner.functions = frame.depth + 1, frame.functions
         return inner
 
@@ -226,6 +250,8 @@ class Follower:
 
     def arguments(self, words: tuple[Argument, ...], frame: Frame) -> None:
         """Follows an argument vector: a shell's text, a script, a server, or nothing that is known."""
+        if words and unwrapped(base(text_of(words[0])), words, []) is not None and self.own(words, frame):
+            return
         found = program(words)
         if words and base(text_of(words[0])) == "docker-entrypoint.sh" and frame.depth <= DEPTH:
             written = self.script(text_of(words[0]), frame)  # none of an image's
@@ -249,9 +275,13 @@ class Follower:
             for name, value, place in found.variables:
                 environment.values[name] = Known(value, (place,))
         inner = self.inside(frame, frame.path, environment, None, frame.conditions)
-        inner.supervised = frame.supervised or bool(SIGNALLING & set(found.wrappers))
+        inner.supervised = frame.supervised or signals_all(words, found)
+        inner.init = frame.init or next((name for name in found.wrappers if name in INITS), "")
         if found.kind:
             self.add(found, inner)
+            return
+        if found.wrappers[-1:] == ("python",) and (scripted := self.python(found, frame)) is not None:
+            self.add(scripted, inner)
             return
         if found.wrappers and found.wrappers[-1] == "manage.py":
             self.chores.append(Chore(found.name, found.word.place, frame.conditions))
@@ -265,35 +295,67 @@ class Follower:
                 own.supervised = True
                 self.steps(self.scripts[service].steps, own)
             return
-        path = self.script(text_of(found.word), frame) if "/" in text_of(found.word) or "." in name else None
-        if path is not None:
-            before = len(self.found)
-            inner.arguments, inner.path = found.arguments, path
-            inner.shell, inner.text = interpreter(self.scripts[path]), False
-            self.steps(self.scripts[path].steps, inner)
-            if len(self.found) > before:
-                return
+        named = "/" in text_of(found.word) or "." in name
+        path = self.script(text_of(found.word), frame) if named else self.installed(name)
+        if path is not None and self.inside_script(path, found.arguments, inner):
+            return
         inner_one = hidden((found.word, *found.arguments))
         if inner_one is not None:
             self.add(inner_one, frame)
         elif name and path is None and name not in NOT_WRAPPERS:
             self.opaque.append(name)
 
+    def inside_script(self, path: str, arguments: tuple[Argument, ...], frame: Frame) -> bool:
+        """Follows a script; whether it starts anything."""
+        before = len(self.found)
+        frame.arguments, frame.path = arguments, path
+        frame.shell, frame.text = interpreter(self.scripts[path]), False
+        self.steps(self.scripts[path].steps, frame)
+        return len(self.found) > before
+
+    def python(self, found: Program, frame: Frame) -> Program | None:
+        """The server that `python run.py` or `python -m shop.serve` starts by itself."""
+        name = text_of(found.word)
+        path = name if name.endswith(".py") else f"{name.replace('.', '/')}.py"
+        located = self.locate(path, frame.directory) if name else None
+        return self.served(located) if located is not None else None
+
+    def own(self, words: tuple[Argument, ...], frame: Frame) -> bool:
+        """Follows a script of the repository that has the name of a well-known wrapper (docker-entrypoint.sh)."""
+        name = text_of(words[0])
+        if "/" in name and (self.image is None or self.image.file is None):
+            found = self.locate(name, frame.directory)
+        elif "/" in name and self.image is not None:
+            found = self.image.lookup(posixpath.join(frame.directory or "/", name), self.tree)
+        else:
+            found = self.installed(name)
+        if found is None or found not in self.scripts or frame.depth > DEPTH:
+            return False
+        return self.inside_script(
+            found, words[1:], self.inside(frame, frame.path, frame.environment, None, frame.conditions)
+        )
+
+    def installed(self, name: str) -> str | None:
+        """The script that the image has under a name without a folder."""
+        if self.image is None or self.image.file is None or not name:
+            return None
+        places = (self.image.lookup(f"{folder}/{name}", self.tree) for folder in _PATH)
+        return next((path for path in places if path in self.scripts), None)
+
     def shell(self, found: Program, frame: Frame) -> None:
         """`sh -c text args`, or `sh script args`."""
-        for index, argument in enumerate(found.arguments):
-            if argument.inner:
-                frame.arguments, frame.path = found.arguments[index + 2 :], argument.place.path
-                frame.shell, frame.text = base(text_of(found.word)), True
-                self.steps(argument.inner, frame)
-                return
+        name = base(text_of(found.word))
+        frame.shell = self.default_shell if name == "sh" else name
         rest = found.arguments
-        while rest and text_of(rest[0]).startswith("-"):
-            rest = rest[1:]
+        while rest and text_of(rest[0])[:1] in ("-", "+"):
+            rest = rest[2 if text_of(rest[0])[1:] in ("o", "O") else 1 :]
+            if rest and rest[0].inner:
+                frame.arguments, frame.path, frame.text = rest[1:], rest[0].place.path, True
+                self.steps(rest[0].inner, frame)
+                return
         path = self.script(text_of(rest[0]), frame) if rest else None
         if path is not None:
-            frame.arguments, frame.path = rest[1:], path
-            frame.shell, frame.text = base(text_of(found.word)), False
+            frame.arguments, frame.path, frame.text = rest[1:], path, False
             self.steps(self.scripts[path].steps, frame)
         elif rest:
             self.opaque.append(text_of(rest[0]) or "a shell's text")
@@ -307,14 +369,16 @@ class Follower:
 
     def supervised(self) -> list[str]:
         """The `run` scripts of s6-overlay's services, which its /init starts."""
-        return sorted(path for path in self.scripts if _S6.search(path))
+        found = {path for path in self.scripts if _S6.search(path)}
+        for path in self.scripts if self.image is not None else ():
+            folder, _, name = path.rpartition("/")
+            places = [f"{root}/{base(folder)}/run" for root in _S6_FOLDERS] if name == "run" else []
+            if self.image is not None and any(self.image.lookup(place, self.tree) == path for place in places):
+                found.add(path)
+        return sorted(found)
 
     def add(self, found: Program, frame: Frame) -> None:
         """Notes a server or worker."""
-        more = ""
-        for argument in found.arguments:
-            if isinstance(argument.value, Unknown):
-                more = argument.value.why
         self.found.append(
             Invocation(
                 found,
@@ -325,7 +389,7 @@ class Follower:
                 frame.supervised,
                 frame.background,
                 frame.piped,
-                more,
+                frame.init,
             )
         )
 
@@ -333,8 +397,3 @@ class Follower:
 def _outside(step: Step) -> Step:
     """The step of a function's body, as a step to run."""
     return msgspec.structs.replace(step, function="")
-
-
-def _traps(step: Step) -> bool:
-    """Whether a script catches the signal that ends it, and so may pass it on."""
-    return bool(step.words) and step.words[0].text == "trap" and bool(_TERM & {word.text for word in step.words})

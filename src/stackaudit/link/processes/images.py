@@ -197,6 +197,18 @@ class Image:
                 return joined(own, rest)
         return None
 
+    def copies(self, path: str) -> bool:
+        """Whether a file of the repository is copied into the image, by more than `COPY . .`."""
+        sources = [
+            joined(self.context, source.value)
+            for stage in self.chain()
+            for copy in stage.copies
+            if not copy.stage
+            for text in copy.sources
+            if isinstance(source := expand(text, self.scope(stage)), Known)
+        ]
+        return any(source and (fnmatchcase(path, source) or under(path, source)) for source in sources)
+
     def copies_folders(self) -> bool:
         """Whether a folder of the context was copied, so that what is not found in it is not there."""
         return any(

@@ -47,11 +47,11 @@ class Process:
     command line, `name` a logical name ("docker-compose.yml web: gunicorn"). `audience` is who it runs for, `why` tells
     why. `settings` are the effective ones, `given` who gave what, the weakest first. `config_path` is the configuration
     file that is read, "" where none is. `cpus`, `memory` (bytes) are limits; Known(None) where there is none.
-    `conditions` are the conditions of the script around it that nobody could decide. `shell` is
-    the shell that waits for it ("" where there is none, "?" where nobody knows), `supervised` says that something
-    before it passes signals on. `growth` maps settings that follow the number of processors to "capped" or "unbounded".
-    `login` is the user that it runs as, None where a platform decides. `chores` are the commands of manage.py that run
-    first each time it starts.
+    `conditions` are the conditions of the script around it that nobody could decide. `shell` is the shell that waits
+    for it ("" where there is none, "?" where nobody knows), `supervised` says that something before it passes signals
+    on, `init` is a first process that passes them to its child alone. `growth` maps settings that follow the number of
+    processors to "capped" or "unbounded". `login` is the user that it runs as, None where a platform decides. `chores`
+    are the commands of manage.py that run first each time it starts.
     """
 
     kind: str
@@ -68,6 +68,7 @@ class Process:
     given: Mapping[str, tuple[Given, ...]]
     arguments: tuple[Argument, ...]
     unknown_flags: tuple[Argument, ...] = ()
+    more: str = ""
     config_path: str = ""
     working_directory: Value[str] = field(default_factory=lambda: Unknown("its working directory is not known"))
     replicas: Value[int] = field(default_factory=lambda: Known(1))
@@ -76,6 +77,7 @@ class Process:
     conditions: tuple[str, ...] = ()
     shell: str = ""
     supervised: bool = False
+    init: str = ""
     background: bool = False
     piped: bool = False
     growth: Mapping[str, str] = field(default_factory=dict)
@@ -100,7 +102,7 @@ class Process:
     @property
     def contained(self) -> bool:
         """Whether it runs in a container."""
-        return self.origin.kind in ("compose", "dockerfile")
+        return self.origin.kind in ("compose", "dockerfile", "kubernetes")
 
     @property
     def worker_class(self) -> AnyValue:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
@@ -34,12 +35,15 @@ class Option:
 class Argument:
     """One word of an argument vector after variables are replaced, with its place.
 
-    `inner` are the steps of a text that `sh -c` runs.
+    `inner` are the steps of a text that `sh -c` runs. `around` is what stands before and after the first thing that is
+    not known, where the word is more than that: ("--bind=0.0.0.0:", ""), ("", ".wsgi"); `written` is all of it.
     """
 
     value: Value[str]
     place: Place
     inner: tuple[Step, ...] = ()
+    around: tuple[str, str] = ("", "")
+    written: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +79,7 @@ def parse(
         index += 1
         value = argument.value
         if isinstance(value, Unknown):
-            parsed.open = parsed.open or value.why
+            _unknown(argument, value, table, parsed, source)
             continue
         text = value.value
         if text == "--":
@@ -106,6 +110,19 @@ def parse(
             given = Unknown(f"{text} is given no value", (argument.place,))
         parsed.options.setdefault(option.name, []).append(Given(given, argument.place, source))
     return parsed
+
+
+def _unknown(argument: Argument, value: Unknown, table: dict[str, Option], parsed: Parsed, source: str) -> None:
+    """Notes a word that is not known: the value of an option that is named, an argument, or anything."""
+    before, after = argument.around
+    name, sign, _ = before.partition("=")
+    option = table.get(name if sign else before[:2]) if before.startswith("-") else None
+    if option is not None and option.takes in ("value", "append") and (sign or not before.startswith("--")):
+        parsed.options.setdefault(option.name, []).append(Given(value, argument.place, source))
+    elif not before.startswith("-") and re.search(r"\w", before + after):
+        parsed.positional.append(argument)
+    else:
+        parsed.open = parsed.open or value.why
 
 
 def find(text: str, table: dict[str, Option], prefixes: bool) -> tuple[Option | None, str | None]:

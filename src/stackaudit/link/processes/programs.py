@@ -45,6 +45,9 @@ MANAGEMENT = {
 }
 """Long-running commands of manage.py."""
 
+STARTERS = frozenset({"python", "python3", "manage.py", "django-admin", "poetry", "uv", "pipenv"})
+"""Programs that start those."""
+
 _SHELLS = frozenset({"sh", "bash", "ash", "dash", "zsh", "ksh"})
 _TAKES_ONE = frozenset({"gosu", "su-exec", "s6-setuidgid", "setuidgid"})
 _VALUED = {

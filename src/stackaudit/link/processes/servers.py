@@ -122,10 +122,11 @@ def resolve(
     for name, layers in given.items():
         if layers:
             settings[name] = number(name, layers[-1].value) if name in NUMBERS else layers[-1].value
-    if parsed.open:
+    if parsed.open or (kind == "hypercorn" and "config" in given):
+        why = f"more may be on the command line: {parsed.open}" if parsed.open else "hypercorn's own file may set it"
         for name in ("workers", "reload", "threads"):
             if not parsed.options.get(name) and name in settings:
-                settings[name] = Unknown(f"more may be on the command line: {parsed.open}")
+                settings[name] = Unknown(why)
     if kind == "celery-worker":
         _celery(settings, vcpus)
     return settings, {name: tuple(layers) for name, layers in given.items() if layers}, parsed
@@ -216,6 +217,12 @@ def uwsgi(
         "reload": Known("py-autoreload" in options or "python-autoreload" in options),
     }
     return settings, ""
+
+
+def uwsgi_file(text: str) -> str:
+    """The configuration file that a word of the command line names, "" where it names none."""
+    name = text.partition("=")[2] if text.startswith("--") else text
+    return name.partition(":")[0] if re.search(r"\.(ini|ya?ml|xml|json)(:\w+)?$", name) else ""
 
 
 def _flag(argument: Argument) -> bool:

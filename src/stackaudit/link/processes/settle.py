@@ -12,6 +12,9 @@ from stackaudit.link.processes.launches import Launch
 from stackaudit.link.processes.model import DEVELOPMENT_SERVERS, Audience, Process, Processes
 from stackaudit.model.values import Known
 
+BUILDERS = frozenset({"compose", "kubernetes", "platform"})
+"""What may build a Dockerfile's image, and give it another command."""
+
 Found = list[tuple[Launch, Process]]
 
 
@@ -22,7 +25,7 @@ def settled(found: Found, opaque: list[str], services: Mapping[str, str], config
     overridden = _overridden(found, {launch.path: who for launch, who, _, _ in judged})
     judged = [item for item in judged if item[0].path not in overridden or item[3].kind not in DEVELOPMENT_SERVERS]
     real = any(
-        who != "development" and process.is_server and process.kind not in DEVELOPMENT_SERVERS
+        who != "development" and process.is_server and process.kind not in DEVELOPMENT_SERVERS and not _reloads(process)
         for _, who, _, process in judged
     )
     processes = []
@@ -34,11 +37,11 @@ def settled(found: Found, opaque: list[str], services: Mapping[str, str], config
 
 
 def _without_copies(found: Found) -> Found:
-    """Without what a Dockerfile starts, where a compose service that uses the file starts the same."""
+    """Without what a Dockerfile starts, where something that builds the file starts the same."""
     used = {
         (launch.image.path, process.place)
         for launch, process in found
-        if launch.kind == "compose" and launch.image is not None
+        if launch.kind in BUILDERS and launch.image is not None
     }
     return [
         (launch, process)
@@ -48,10 +51,10 @@ def _without_copies(found: Found) -> Found:
 
 
 def _overridden(found: Found, audiences: Mapping[str, str]) -> set[str]:
-    """Dockerfiles whose command every service that builds them replaces, one of production among them."""
+    """Dockerfiles whose command everything that builds them replaces, one of production among it."""
     services: dict[str, list[Launch]] = {}
     for launch, _ in found:
-        if launch.kind == "compose" and launch.image is not None and launch.image.file is not None:
+        if launch.kind in BUILDERS and launch.image is not None and launch.image.file is not None:
             services.setdefault(launch.image.path, []).append(launch)
     return {
         path
@@ -86,8 +89,10 @@ def _own(launch: Launch, process: Process) -> tuple[Audience, str]:
             return "development", f"{launch.path} sets DEBUG for it"
     if launch.kind in ("systemd", "supervisor"):
         return "production", f"{launch.path} is what {launch.kind} runs"
-    if launch.kind == "procfile":
+    if launch.kind in ("procfile", "platform"):
         return "production", f"{launch.path} is what the platform runs"
+    if launch.kind == "kubernetes":
+        return "production", f"{launch.path} is what Kubernetes runs"
     return "unknown", ""
 
 
@@ -117,7 +122,7 @@ def _by_company(
         return "production", f"nothing says that {launch.path} is for development"
     if launch.kind == "dockerfile":
         if launch.path in overridden:
-            return "unknown", "every compose service that builds it gives another command"
+            return "unknown", "everything that builds it gives another command"
         users = [
             (other, who)
             for other, who, _, _ in judged

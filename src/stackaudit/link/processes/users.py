@@ -53,9 +53,9 @@ def login(launch: Launch, wrappers: tuple[str, ...], own: AnyValue, word: Place)
     if launch.kind == "supervisor":
         user = launch.options.get("user")
         return Login(user or Known(""), user.places[0] if user is not None and user.places else word, "supervisor")
-    if launch.kind == "compose" and (user := launch.options.get("user")) is not None:
+    if launch.kind in ("compose", "kubernetes") and (user := launch.options.get("user")) is not None:
         return Login(user, user.places[0] if user.places else word, "compose")
-    if launch.kind in ("compose", "dockerfile"):
+    if launch.kind in ("compose", "dockerfile", "kubernetes"):
         return _of_image(launch.image, launch.image_name, word)
     return None
 

@@ -30,9 +30,14 @@ CONFIGS: dict[Kind, tuple[str, ...]] = {
         "/var/lib/postgresql/data/postgresql.conf",
         "/var/lib/postgresql/data/postgresql.auto.conf",
         "/usr/share/postgresql/postgresql.conf.sample",
+        "/bitnami/postgresql/conf/postgresql.conf",
     ),
-    "pgbouncer": ("/etc/pgbouncer/pgbouncer.ini", "/opt/bitnami/pgbouncer/conf/pgbouncer.ini"),
-    "redis": (),
+    "pgbouncer": (
+        "/etc/pgbouncer/pgbouncer.ini",
+        "/opt/bitnami/pgbouncer/conf/pgbouncer.ini",
+        "/bitnami/pgbouncer/conf/pgbouncer.ini",
+    ),
+    "redis": ("/opt/bitnami/redis/mounted-etc/redis.conf",),
 }
 """The files that an image reads without being told to."""
 
