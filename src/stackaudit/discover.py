@@ -30,7 +30,7 @@ _NAMES: tuple[tuple[str, str], ...] = (
     (r"Procfile(\..+)?", "procfile"),
     (r"(.+\.)?(Docker|Container)file(\.(?!dockerignore$).+)?", "dockerfile"),
     (r"(docker-)?compose([._-].+)?\.ya?ml", "compose"),
-    (r".+\.service(\.(j2|jinja2|template|tpl))?", "systemd"),
+    (r".+\.(service|socket)(\.(j2|jinja2|template|tpl))?", "systemd"),
     (r".+\.(sh|bash)", "shell"),
     (r"(.*[-_.])?cron(tab|file)([-_.](txt|j2|jinja2|template|tpl|dist|sample|example))?|.+\.cron", "crontab"),
     (r"(.*[-_.])?postgres(ql)?([-_.].*)?\.conf(\.(j2|jinja2|template|tpl|dist|sample|example))?", "postgresql"),

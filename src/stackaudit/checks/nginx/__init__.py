@@ -29,6 +29,7 @@ from stackaudit.checks.nginx.ifs import if_is_evil
 from stackaudit.checks.nginx.injection import crlf_injection
 from stackaudit.checks.nginx.keepalive import upstream_keepalive_off
 from stackaudit.checks.nginx.lifetimes import precompressed, static_without_expires
+from stackaudit.checks.nginx.nobody_listens import nobody_listens
 from stackaudit.checks.nginx.page_headers import page_cache_overridden
 from stackaudit.checks.nginx.protocols import wrong_protocol
 from stackaudit.checks.nginx.proxy_paths import proxy_traversal, proxy_uri
@@ -74,6 +75,7 @@ __all__ = [
     "location_unreachable",
     "microcache_opportunity",
     "mime_types_missing",
+    "nobody_listens",
     "page_cache_overridden",
     "precompressed",
     "proxy_headers",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import posixpath
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
@@ -15,6 +16,9 @@ from stackaudit.model.values import Known, Unknown, Value
 
 NO_VERSION = "neither an image tag nor [nginx] version tells which nginx serves"
 _MAIN = "/etc/nginx/nginx.conf"
+_HOME = re.compile(r"/((usr/local/|opt/|opt/bitnami/|usr/local/openresty/)?(etc/)?|config/)(nginx|openresty)(/|$)")
+"""Folders that nginx reads its configuration from: of the distributions, its own builds and well-known images."""
+
 _OFFICIAL = frozenset({"nginx", "library/nginx", "nginxinc/nginx-unprivileged", "nginx-unprivileged", "nginx/nginx"})
 
 
@@ -32,6 +36,11 @@ class Unit:
     folders: dict[str, str] = field(default_factory=dict)
     brings_main: bool = False
     path: str = ""
+
+    @property
+    def brings_nginx(self) -> bool:
+        """Whether the image is nginx's, or built on it."""
+        return "nginx" in self.image or "openresty" in self.image
 
     @property
     def has_stock_main(self) -> bool:
@@ -164,7 +173,8 @@ def _rendered(path: str) -> str:
 
 
 def _is_nginx(unit: Unit) -> bool:
-    return "nginx" in unit.image or "openresty" in unit.image or any("/nginx/" in path for path in unit.installed)
+    """Whether nginx runs there. A copy of the whole repository brings its folder nginx/ into any container."""
+    return unit.brings_nginx or any(_HOME.match(path) for path in unit.installed)
 
 
 def _image(text: str) -> tuple[str, str]:
