@@ -20,6 +20,7 @@ from stackaudit.checks.nginx.disclosure import autoindex, server_tokens
 from stackaudit.checks.nginx.dotfiles import dotfiles_served
 from stackaudit.checks.nginx.expires import expires_without_hash
 from stackaudit.checks.nginx.exposed import source_served
+from stackaudit.checks.nginx.guarded_files import protected_files_public
 from stackaudit.checks.nginx.headers import add_header_inheritance
 from stackaudit.checks.nginx.host_header import host_header
 from stackaudit.checks.nginx.hsts import hsts_missing
@@ -78,6 +79,7 @@ __all__ = [
     "nobody_listens",
     "page_cache_overridden",
     "precompressed",
+    "protected_files_public",
     "proxy_headers",
     "proxy_traversal",
     "proxy_uri",

@@ -104,7 +104,7 @@ def _sources(stack: Stack) -> tuple[str, ...]:
 
 
 def _shared(stack: Stack, root: str) -> frozenset[str]:
-    """What nginx's containers call a folder of the application's, by the volumes that both mount and by what a build takes over."""
+    """What nginx's containers call a folder of the application's, by volumes that both mount and what a build takes."""
     from stackaudit.facts.services import Compose
 
     result: set[str] = set()
