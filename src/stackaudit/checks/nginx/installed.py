@@ -6,12 +6,13 @@ import posixpath
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from stackaudit.facts.packages import PackageFile
 from stackaudit.facts.services import Compose
 from stackaudit.link.folding.objects import ROOT
 from stackaudit.link.nginx.servers import Server
 from stackaudit.link.processes import Process
 from stackaudit.link.stack import Stack
-from stackaudit.model.values import Known
+from stackaudit.model.values import Known, Unknown
 
 _FILLED_IN = frozenset("%{}$<>")
 """Signs of a path that a template or systemd completes."""
@@ -27,17 +28,46 @@ class Home:
 
 
 def homes(stack: Stack) -> Iterator[Home]:
-    """Where each server of production finds the project: its settings are imported from its working directory."""
-    if stack.settings is None:
+    """Where each server of production finds the project: its settings are imported from the folder that it looks in.
+
+    None where the project is a package that pip installs: then the folder may be anything.
+    """
+    if stack.settings is None or _is_package(stack, stack.settings.module.partition(".")[0]):
         return
     module, path = stack.settings.module, stack.settings.path
     depth = module.count(".") + 1 + path.endswith("__init__.py")
     base = "/".join(path.split("/")[:-depth])
     for process in stack.processes.production_servers:
-        directory = process.working_directory
-        folder = directory.value if isinstance(directory, Known) else ""
+        folder = _imports_from(process)
         if folder.startswith("/") and not folder.startswith(ROOT) and not _FILLED_IN & set(folder):
             yield Home(process, posixpath.normpath(folder), base)
+
+
+def _is_package(stack: Stack, top: str) -> bool:
+    """Whether a file describes a distribution of the settings' own name, or a setup.py some distribution."""
+    described = {
+        _distribution(item.facts.project)
+        for item in stack.files.values()
+        if isinstance(item.facts, PackageFile) and item.facts.project
+    }
+    return _distribution(top) in described or any(path.rpartition("/")[2] == "setup.py" for path in stack.files)
+
+
+def _distribution(name: str) -> str:
+    return name.lower().replace("_", "-")
+
+
+def _imports_from(process: Process) -> str:
+    """The folder that a server's imports begin in: its working directory, or what is put before that; "" if unknown."""
+    directory = process.working_directory
+    if isinstance(directory, Unknown) or "PYTHONPATH" in process.environment:
+        return ""
+    before = process.settings.get("pythonpath", Known(None))
+    if isinstance(before, Unknown) or not before.value:
+        return "" if isinstance(before, Unknown) else directory.value
+    if not isinstance(before.value, str) or "," in before.value:
+        return ""
+    return posixpath.join(directory.value, before.value)
 
 
 @dataclass(frozen=True)
