@@ -14,14 +14,18 @@ from stackaudit.lower import pool
 SERVER = "server { listen 80; location / { proxy_pass http://app; } }"
 
 
-def _judged(root: Path, files: dict[str, str]) -> set[str]:
-    """The files whose servers are judged."""
+def _stack(root: Path, files: dict[str, str]) -> Stack:
     for path, text in files.items():
         target = root / path
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_text(text)
     inputs = discover(root)
-    stack = Stack(pool.lower_all(inputs.files, inputs.read, jobs=1, cache=None), Config())
+    return Stack(pool.lower_all(inputs.files, inputs.read, jobs=1, cache=None), Config())
+
+
+def _judged(root: Path, files: dict[str, str]) -> set[str]:
+    """The files whose servers are judged."""
+    stack = _stack(root, files)
     return {server.level.place.path for server in stack.nginx.servers}
 
 
@@ -73,3 +77,24 @@ def test_what_is_installed_or_included_stays(tmp_path: Path) -> None:
         "docker/test.conf": SERVER,
     }
     assert _judged(tmp_path, files) == {"nginx.conf", "conf.d/local.conf", "docker/dev.conf"}
+
+
+def test_which_containers_run_nginx(tmp_path: Path) -> None:
+    """A copy of the repository brings a folder nginx/ into any container, a mount a whole configuration."""
+    files = {
+        "docker-compose.yml": """
+services:
+  app:
+    build: .
+  inner:
+    build: .
+    volumes: ["./nginx/inner.conf:/etc/nginx/conf.d/default.conf"]
+  edge:
+    image: nginx:1.28
+    volumes: ["./nginx/edge.conf:/etc/nginx/conf.d/default.conf"]
+""",
+        "Dockerfile": "FROM python:3.13\nWORKDIR /app\nCOPY . .\n",
+        "nginx/inner.conf": SERVER,
+        "nginx/edge.conf": SERVER,
+    }
+    assert {unit.name for unit in _stack(tmp_path, files).nginx.units} == {"inner", "edge"}

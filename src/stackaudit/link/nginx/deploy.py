@@ -76,7 +76,7 @@ def units(dockerfiles: Iterable[FileFacts], composes: Iterable[FileFacts], paths
     for path, dockerfile in built.items():
         if path not in used:
             unit = _of_dockerfile(path, dockerfile, "", known, posixpath.dirname(path))
-            if unit is not None:
+            if unit is not None and _is_nginx(unit):
                 found.append(unit)
     return found
 
@@ -157,7 +157,7 @@ def _of_dockerfile(path: str, dockerfile: Dockerfile, name: str, known: frozense
                     at = posixpath.normpath(posixpath.join(folder, source.lstrip("/")))
                     if _install(unit, at, target, known, into=target.endswith("/") or len(sources) > 1):
                         break
-    return unit if _is_nginx(unit) else None
+    return unit
 
 
 def _written(run: Command) -> Iterator[str]:
