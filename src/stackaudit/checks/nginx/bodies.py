@@ -49,7 +49,8 @@ def body_size_mismatch(stack: Stack) -> Iterator[Verdict]:
             related = (Step(place, f"{name} takes files"),) if place is not None else ()
             shown = known[0][1]
             origin = "" if known[0][2] else " (nginx's default)"
-            yield Fail(site, {"size": f"{shown // 1024} KiB{origin}", "field": name}, related=related)
+            values = {"size": f"{shown // 1024} KiB{origin}", "field": name, "location": root.location.title}
+            yield Fail(site, values, cause="too-late" if _says_more(root) else "", related=related)
 
 
 def _sizes(proxied: Proxied) -> list[Value[int]]:
@@ -60,6 +61,12 @@ def _sizes(proxied: Proxied) -> list[Value[int]]:
     levels = [location.level for location in server.every_location if location.modifier != "@"]
     first = [level for level in (server.level, *levels) if _leads_to(level, proxied.location.pattern)]
     return [_size(level) for level in first or [proxied.level]]
+
+
+def _says_more(proxied: Proxied) -> bool:
+    """Whether a named location itself takes more than the default, which nobody asks there."""
+    own = _size(proxied.level)
+    return proxied.location.modifier == "@" and isinstance(own, Known) and not 0 < own.value <= DEFAULT
 
 
 def _leads_to(level: Level, name: str) -> bool:

@@ -46,6 +46,7 @@ def nobody_listens(stack: Stack) -> Iterator[Verdict]:
 def _judge(stack: Stack, proxied: Proxied) -> Verdict | None:
     """None where the repository does not hold the servers that could be meant."""
     addresses = stack.nginx.addresses(proxied.target)
+    alone = _alone_in_its_container(stack, proxied)
     site = Site(_place(stack, proxied), f"{proxied.location.server.title} asks {proxied.target.address}")
     nearest: list[_Heard] = []
     for address in addresses:
@@ -53,11 +54,12 @@ def _judge(stack: Stack, proxied: Proxied) -> Verdict | None:
         if match is None:
             return None
         port = match["port"] or ("443" if proxied.target.scheme == "https" else "80")
-        found = (
-            _in_service(stack, match["host"], port)
-            if match["host"] and match["host"] not in HERE
-            else _on_the_machine(stack, address, port)
-        )
+        if match["host"] and match["host"] not in HERE:
+            found = _in_service(stack, match["host"], port)
+        elif match["host"] and alone:
+            found = _in_another_container(stack, port)
+        else:
+            found = _on_the_machine(stack, address, port)
         if found is None:
             return None
         if isinstance(found, Unknown):
@@ -77,7 +79,12 @@ def _judge(stack: Stack, proxied: Proxied) -> Verdict | None:
         "port": first.endpoint.port,
         "service": first.process.origin.service,
     }
-    return Fail(site, values, cause="loopback" if first.closed else "", related=(step,))
+    cause = "loopback" if first.closed else "own-container" if alone and _is_loopback(addresses[0]) else ""
+    return Fail(site, {**values, "unit": alone}, cause=cause, related=(step,))
+
+
+def _is_loopback(address: str) -> bool:
+    return (address.rpartition(":")[0] or address) in _LOOPBACK
 
 
 def _place(stack: Stack, proxied: Proxied) -> Place:
@@ -111,6 +118,31 @@ def _in_service(stack: Stack, host: str, port: str) -> Value[_Heard | None] | No
                 closed = _Heard(process, endpoint, closed=True)
             other = other or _Heard(process, endpoint)
     return Known(closed or other)
+
+
+def _alone_in_its_container(stack: Stack, proxied: Proxied) -> str:
+    """The service whose container is nginx's image and nothing else, with a network of its own; "" where none is."""
+    path = proxied.location.server.level.place.path
+    units = [unit for unit in stack.nginx.units if path in unit.installed.values()]
+    if not units or any(not unit.has_stock_image or not unit.in_compose for unit in units):
+        return ""
+    names = {unit.name for unit in units}
+    composes = [item.facts for item in stack.of_kind("compose") if isinstance(item.facts, Compose)]
+    own = [service for compose in composes for service in compose.services if service.name in names]
+    return "" if any("network_mode" in service.options or service.extends for service in own) else units[0].name
+
+
+def _in_another_container(stack: Stack, port: str) -> Value[_Heard | None] | None:
+    """The server of another service that `port` of nginx's own container is mistaken for."""
+    if any(listen.port == port for server in stack.nginx.servers for listen in server.listens):
+        return None
+    for process in stack.processes.production_servers:
+        listening = endpoints(stack, process)
+        if process.origin.kind == "compose" and isinstance(listening, Known) and listening.value:
+            same = [endpoint for endpoint in listening.value if endpoint.port == port]
+            if same:
+                return Known(_Heard(process, same[0]))
+    return None
 
 
 def _is_more_than_a_server(stack: Stack, service: str) -> bool:

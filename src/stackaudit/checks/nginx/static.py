@@ -131,10 +131,16 @@ def _matches(stack: Stack, expected: Folders, found: Answer, server: Server, pat
     doubled = path.strip("/").split("/")[-1]
     lack = absent(stack, server, folder)
     if lack is not None:
-        near = f" `alias {min(expected.seen_as)}/;` is where they are." if expected.seen_as else ""
-        values = {"folder": folder, "path": path, "unit": lack.unit, "volume": lack.volume, "near": near}
+        values = {"folder": folder, "path": path, "unit": lack.unit, "volume": lack.volume}
+        near = f"`location {path} {{ alias {min(expected.seen_as)}/; }}`: they are there." if expected.seen_as else ""
         related = tuple(Step(place, f"{expected.name} is set here") for place in expected.places[:1])
-        return Fail(site, values, cause="empty-volume" if lack.volume else "nothing-there", related=related)
+        return Fail(
+            site,
+            values,
+            cause="empty-volume" if lack.volume else "nothing-there",
+            related=related,
+            fix="" if lack.volume else near,
+        )
     verdict = expected.compare(folder)
     if isinstance(verdict, Unknown):
         return Unsure(site, verdict.why)
