@@ -11,6 +11,9 @@ from stackaudit.link.stack import Stack
 from stackaudit.model.values import AnyValue, Known, Unknown, Value
 
 _UWSGI = {"socket": "uwsgi", "uwsgi-socket": "uwsgi", "http-socket": "http", "http": "http", "https": "https"}
+_HANDED = frozenset({"fd", "file_descriptor", "socket_strings"})
+"""Settings of uvicorn and daphne for sockets that somebody else opens, and daphne's endpoints of Twisted."""
+
 HERE = frozenset({"127.0.0.1", "localhost", "[::1]", "0.0.0.0", "[::]", "*", ""})
 """Hosts by which the programs of one machine name it, or listen on all of it."""
 
@@ -50,10 +53,14 @@ def endpoints(stack: Stack, process: Process) -> Value[list[Endpoint]]:
         named = [("https" if certificate.value else plain, process.setting("bind"))]
     elif process.kind in ("uvicorn", "hypercorn", "granian", "daphne"):
         secure = any(_set(process.settings.get(name)) for name in ("ssl_certfile", "ssl_keyfile", "certfile"))
-        host, port = process.settings.get("host", Known("")), process.settings.get("port", Known(8000))
+        if any(_set(process.settings.get(name)) for name in _HANDED):
+            return Unknown(f"{process.kind} is handed its socket, or told of it in words of another library")
+        host, port = process.settings.get("host", Known("127.0.0.1")), process.settings.get("port", Known(8000))
         if isinstance(host, Unknown) or isinstance(port, Unknown):
             return Unknown(f"where {process.kind} listens is not known")
-        told = process.settings.get("uds") or process.settings.get("bind")
+        told = next(
+            (process.settings[name] for name in ("uds", "unix_socket", "bind") if name in process.settings), None
+        )
         named = [("https" if secure else "http", told or Known(f"{host.value}:{port.value or 8000}"))]
     else:
         return Known([])
@@ -61,6 +68,8 @@ def endpoints(stack: Stack, process: Process) -> Value[list[Endpoint]]:
     for language, value in named:
         if isinstance(value, Unknown):
             return Unknown(f"where {process.kind} listens is not known: {value.why}")
+        if "default of env" in value.note:
+            return Unknown(f"where {process.kind} listens is not known: it is the {value.note}, which may be set there")
         items = value.value if isinstance(value.value, (list, tuple)) else [value.value]
         for item in items:
             if isinstance(item, Unknown):

@@ -173,7 +173,7 @@ def _on_the_machine(stack: Stack, address: str, port: str) -> Value[_Heard | Non
         listening = endpoints(stack, process)
         if isinstance(listening, Unknown):
             return Unknown(listening.why)
-        if not listening.value or any("%" in each.host for each in listening.value):
+        if not listening.value or any("%" in each.host + each.port for each in listening.value):
             return None
         if any(_answers(endpoint, address, port) for endpoint in listening.value):
             return Known(None)
