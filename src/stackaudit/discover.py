@@ -32,7 +32,7 @@ _NAMES: tuple[tuple[str, str], ...] = (
     (r"(docker-)?compose([._-].+)?\.ya?ml", "compose"),
     (r"fly(\..+)?\.toml|railway(\..+)?\.(toml|json)|nixpacks\.toml", "platform"),
     (r"render\.ya?ml|heroku\.ya?ml|apprunner\.ya?ml|\.platform\.app\.ya?ml", "platform"),
-    (r".+\.service(\.(j2|jinja2|template|tpl))?", "systemd"),
+    (r".+\.(service|socket)(\.(j2|jinja2|template|tpl))?", "systemd"),
     (r".+\.(sh|bash)", "shell"),
     (r"(.*[-_.])?cron(tab|file)([-_.](txt|j2|jinja2|template|tpl|dist|sample|example))?|.+\.cron", "crontab"),
     (r"(.*[-_.])?postgres(ql)?([-_.].*)?\.conf(\.(j2|jinja2|template|tpl|dist|sample|example))?", "postgresql"),

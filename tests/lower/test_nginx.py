@@ -110,6 +110,11 @@ def test_template_comments() -> None:
         ("server {\n gzip on;\n", [["server", [["gzip", "on"]]]], ("a block is never closed", 1)),
         ("gzip on;\n}\nroot /x;", [["gzip", "on"], ["root", "/x"]], ("a } closes nothing", 2)),
         ("gzip on;;\nroot /x;", [["gzip", "on"], ["root", "/x"]], ("a ; stands alone: nginx refuses the file", 1)),
+        (
+            "gzip on\nlocation / {\n root /x;\n}",
+            [["gzip", "on"], ["location", "/", [["root", "/x"]]]],
+            ("a directive has no ; at its end", 1),
+        ),
         ("server { gzip on }", [["server", [["gzip", "on"]]]], ("a directive has no ; before the }", 1)),
         ("\ufeffgzip on;", [["gzip", "on"]], ("begins with a byte order mark: nginx refuses the file", 1)),
     ],

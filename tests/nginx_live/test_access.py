@@ -7,6 +7,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.nginx_live.many import ask_at_once, host, servers, verdicts_by_case
 
 OPEN = [
@@ -205,3 +207,19 @@ def test_cache_stampede(live: Any, upstream: Any, port: int, tmp_path: Path) -> 
     judged = verdicts_by_case("nginx/cache-stampede", tmp_path, http)
     assert judged == [verdict for _, verdict in bodies]
     assert [count > 1 for count in asked] == [verdict == "fail" for _, verdict in bodies]
+
+
+@pytest.mark.parametrize(
+    ("lines", "seen"),
+    [
+        ("set_real_ip_from 0.0.0.0/0; real_ip_recursive on;", "1.2.3.4"),
+        ("set_real_ip_from 0.0.0.0/0;", "10.0.0.9"),
+        ("set_real_ip_from 127.0.0.0/8; real_ip_recursive on;", "10.0.0.9"),
+        ("", "127.0.0.1"),
+    ],
+)
+def test_whom_nginx_takes_for_the_visitor(live: Any, port: int, lines: str, seen: str) -> None:
+    """security/client-ip-trust: where every address is trusted, going back ends at the one that the visitor wrote."""
+    http = f"server {{ listen 127.0.0.1:{port}; real_ip_header X-Forwarded-For; {lines} return 200 $remote_addr; }}"
+    live.start(http, port)
+    assert live.get(port, "/", {"X-Forwarded-For": "1.2.3.4, 10.0.0.9"}).body.decode() == seen

@@ -33,3 +33,25 @@ def test_uploads(live: Any, upstream: Any, port: int, tmp_path: Path, outer: str
     taken = live.upload(port, "/", 2 * 1024 * 1024) != 413
     (tmp_path / "models.py").write_text(MODEL)
     assert verdicts("nginx/body-size-mismatch", tmp_path, http) == told(taken)
+
+
+@pytest.mark.parametrize(
+    ("first", "named"),
+    [
+        ("", "client_max_body_size 20m;"),
+        ("client_max_body_size 20m;", ""),
+        ("client_max_body_size 20m;", "client_max_body_size 1k;"),
+    ],
+)
+def test_uploads_behind_try_files(live: Any, upstream: Any, port: int, tmp_path: Path, first: str, named: str) -> None:
+    http = f"""
+    server {{
+        listen 127.0.0.1:{port};
+        root {live.prefix}/empty;
+        location / {{ {first} try_files $uri @app; }}
+        location @app {{ {named} proxy_pass http://127.0.0.1:{upstream.port}; }}
+    }}"""
+    live.start(http, port)
+    taken = live.upload(port, "/upload", 2 * 1024 * 1024) != 413
+    (tmp_path / "models.py").write_text(MODEL)
+    assert verdicts("nginx/body-size-mismatch", tmp_path, http) == told(taken)

@@ -234,3 +234,13 @@ def test_two_slashes_reach_the_application(live: Any, port: int, tmp_path: Path)
     seen = [live.get(port, "/app/x", host(number)).body.decode() for number in range(3)]
     judged = verdicts_by_case("nginx/proxy-uri", tmp_path, http)
     assert (seen, judged) == (["//x", "/x", "/app/x"], ["fail", "pass", ""])
+
+
+def test_a_colon_behind_a_socket_file(live: Any, port: int, tmp_path: Path) -> None:
+    file = f"unix:{live.prefix}/behind.sock"
+    behind = f"server {{ listen {file}; return 200 $request_uri; }}"
+    cases = [f"location /a/ {{ proxy_pass http://{file}{path}; }}" for path in ("", ":", ":/", ":/b")]
+    live.start(servers(port, cases, behind), port)
+    seen = [live.get(port, "/a/x", host(number)).body.decode() for number in range(4)]
+    judged = verdicts_by_case("nginx/proxy-uri", tmp_path, servers(port, cases, behind))
+    assert (seen, judged) == (["/a/x", "/a/x", "/x", "/bx"], ["", "", "pass", "fail"])

@@ -27,6 +27,9 @@ DEEPEST = 64
 NOTES = 20
 """How many oddities of one file are told."""
 
+UNENDED = "a directive has no ; at its end"
+_OPENERS = frozenset({"location", "server", "upstream", "if", "http", "events"})
+
 _ESCAPE = re.compile(r"\\([\"'\\trn])")
 _ESCAPED = {"t": "\t", "r": "\r", "n": "\n"}
 
@@ -74,6 +77,7 @@ class _Reader:
             elif mark == "{":
                 if len(stack) > DEEPEST:
                     raise UnreadableError(f"its blocks nest more than {DEEPEST} deep", self._region(start, end).line)
+                words = self._without_unended(stack, words)
                 stack.append(_Open(words[0] if words else None, words[1:]))
                 words = []
             else:
@@ -85,6 +89,16 @@ class _Reader:
                     done = stack.pop()
                     stack[-1].inner.append(self._directive(done.name, done.args, tuple(done.inner)))
         return stack[0].inner
+
+    def _without_unended(self, stack: list[_Open], words: list[Word]) -> list[Word]:
+        """The words of a block, without a directive before it that lacks its semicolon: that one is closed first."""
+        for index in range(len(words) - 1, 0, -1):
+            begins = words[index].region.line > words[index - 1].region.line and words[index].text in _OPENERS
+            if begins and words[0].text not in _OPENERS and not words[index].quoted:
+                self.notes.append(Note(UNENDED, words[0].region.line))
+                self._close_statement(stack, words[:index])
+                return words[index:]
+        return words
 
     def _close_statement(self, stack: list[_Open], words: list[Word]) -> None:
         if words:

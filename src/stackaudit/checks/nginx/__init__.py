@@ -20,6 +20,7 @@ from stackaudit.checks.nginx.disclosure import autoindex, server_tokens
 from stackaudit.checks.nginx.dotfiles import dotfiles_served
 from stackaudit.checks.nginx.expires import expires_without_hash
 from stackaudit.checks.nginx.exposed import source_served
+from stackaudit.checks.nginx.guarded_files import protected_files_public
 from stackaudit.checks.nginx.headers import add_header_inheritance
 from stackaudit.checks.nginx.host_header import host_header
 from stackaudit.checks.nginx.hsts import hsts_missing
@@ -29,6 +30,7 @@ from stackaudit.checks.nginx.ifs import if_is_evil
 from stackaudit.checks.nginx.injection import crlf_injection
 from stackaudit.checks.nginx.keepalive import upstream_keepalive_off
 from stackaudit.checks.nginx.lifetimes import precompressed, static_without_expires
+from stackaudit.checks.nginx.nobody_listens import nobody_listens
 from stackaudit.checks.nginx.page_headers import page_cache_overridden
 from stackaudit.checks.nginx.protocols import wrong_protocol
 from stackaudit.checks.nginx.proxy_paths import proxy_traversal, proxy_uri
@@ -74,8 +76,10 @@ __all__ = [
     "location_unreachable",
     "microcache_opportunity",
     "mime_types_missing",
+    "nobody_listens",
     "page_cache_overridden",
     "precompressed",
+    "protected_files_public",
     "proxy_headers",
     "proxy_traversal",
     "proxy_uri",

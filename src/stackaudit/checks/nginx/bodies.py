@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from stackaudit.link.models import Models
 from stackaudit.link.nginx import Proxied
 from stackaudit.link.nginx.backends import django_locations
+from stackaudit.link.nginx.level import Level
 from stackaudit.link.stack import Stack
 from stackaudit.model.source import Place
 from stackaudit.model.values import Known, Unknown, Value
@@ -35,7 +36,7 @@ def body_size_mismatch(stack: Stack) -> Iterator[Verdict]:
         proxied = [item for item, is_it in django_locations(stack, server) if is_it]
         if not proxied or server.level.directive is None:
             continue
-        sizes = [(item, _size(item)) for item in proxied]
+        sizes = [(item, size) for item in proxied for size in _sizes(item)]
         known = [(item, size.value, size.places) for item, size in sizes if isinstance(size, Known)]
         root = next((item for item in proxied if item.location.pattern == "/"), proxied[0])
         site = Site(root.target.line.place, f"{server.title} request bodies")
@@ -48,12 +49,34 @@ def body_size_mismatch(stack: Stack) -> Iterator[Verdict]:
             related = (Step(place, f"{name} takes files"),) if place is not None else ()
             shown = known[0][1]
             origin = "" if known[0][2] else " (nginx's default)"
-            yield Fail(site, {"size": f"{shown // 1024} KiB{origin}", "field": name}, related=related)
+            values = {"size": f"{shown // 1024} KiB{origin}", "field": name, "location": root.location.title}
+            yield Fail(site, values, cause="too-late" if _says_more(root) else "", related=related)
 
 
-def _size(proxied: Proxied) -> Value[int]:
-    """The largest body, in bytes, that nginx takes at a location; 0: any."""
-    found = proxied.level.in_force("client_max_body_size")
+def _sizes(proxied: Proxied) -> list[Value[int]]:
+    """The limits that hold for what gets to a location: nginx asks the first location that matches, and no other."""
+    if proxied.location.modifier != "@":
+        return [_size(proxied.level)]
+    server = proxied.location.server
+    levels = [location.level for location in server.every_location if location.modifier != "@"]
+    first = [level for level in (server.level, *levels) if _leads_to(level, proxied.location.pattern)]
+    return [_size(level) for level in first or [proxied.level]]
+
+
+def _says_more(proxied: Proxied) -> bool:
+    """Whether a named location itself takes more than the default, which nobody asks there."""
+    own = _size(proxied.level)
+    return proxied.location.modifier == "@" and isinstance(own, Known) and not 0 < own.value <= DEFAULT
+
+
+def _leads_to(level: Level, name: str) -> bool:
+    lines = [line for directive in ("try_files", "error_page") for line in level.lines.get(directive, [])]
+    return any(line.words and line.words[-1].text == name for line in lines)
+
+
+def _size(level: Level) -> Value[int]:
+    """The largest body, in bytes, that nginx takes at a level; 0: any."""
+    found = level.in_force("client_max_body_size")
     if isinstance(found, Unknown):
         return found
     if not found.value.lines:

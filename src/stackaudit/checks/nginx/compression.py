@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from stackaudit.checks.nginx.cdn import cdn_in_front, cdn_sign
 from stackaudit.link.nginx.answers import answer
-from stackaudit.link.nginx.backends import django_locations, pages
+from stackaudit.link.nginx.backends import pages
 from stackaudit.link.nginx.level import Level
 from stackaudit.link.nginx.servers import Location, Server
 from stackaudit.link.stack import Stack
@@ -25,11 +25,15 @@ _ARCHIVES = ("font/woff2", "application/font-woff", "application/zip", "applicat
 
 @dataclass(frozen=True)
 class Text:
-    """A level that delivers text: Django's pages or static files that nginx opens itself."""
+    """A level that delivers text: Django's pages or static files that nginx opens itself.
+
+    `static_apart` tells of pages that a location of the same server has the static files.
+    """
 
     server: Server
     level: Level
     is_pages: bool
+    static_apart: bool = False
 
 
 def compression_off(stack: Stack) -> Iterator[Verdict]:
@@ -62,25 +66,30 @@ def _compressed(stack: Stack, text: Text) -> tuple[Place, Verdict]:
 
 def compression_gaps(stack: Stack) -> Iterator[Verdict]:
     """Sites by aspect: the types, and where they are written the level, the minimum and what a CDN needs."""
-    seen: set[tuple[Place, str]] = set()
+    by_site: dict[Site, list[Text]] = {}
     for text in _texts(stack):
         on = text.level.switched_on("gzip", text.server.version)
         if isinstance(on, Known) and on.value:
-            for verdict in (_types(stack, text), *_numbers(text), *_for_cdn(text)):
-                key = (verdict.site.place, verdict.site.name)
-                if key not in seen:
-                    seen.add(key)
-                    yield verdict
+            by_site.setdefault(_types_site(text), []).append(text)
+    seen: set[tuple[Place, str]] = set()
+    for site, texts in by_site.items():
+        for verdict in (_types(stack, site, texts), *(found for text in texts for found in _numbers_and_cdn(text))):
+            key = (verdict.site.place, verdict.site.name)
+            if key not in seen:
+                seen.add(key)
+                yield verdict
 
 
 def _texts(stack: Stack) -> Iterator[Text]:
     for server in stack.nginx.servers:
         proxied = pages(stack, stack.nginx, server)
-        if proxied is not None:
-            yield Text(server, proxied.level, is_pages=True)
         static = answer(server, static_path(stack) + "css/site.css")
-        if isinstance(static, Known) and static.value.kind == "files" and _is_own(static.value.location):
-            yield Text(server, static.value.level, is_pages=False)
+        files = static.value if isinstance(static, Known) and static.value.kind == "files" else None
+        apart = files is not None and _is_own(files.location)
+        if proxied is not None:
+            yield Text(server, proxied.level, is_pages=True, static_apart=apart)
+        if files is not None and apart:
+            yield Text(server, files.level, is_pages=False)
 
 
 def _is_own(location: Location | None) -> bool:
@@ -123,20 +132,32 @@ def _middleware_has(stack: Stack, name: str) -> bool | None:
     return None if any(isinstance(item, Unknown) for item in items) else False
 
 
-def _types(stack: Stack, text: Text) -> Verdict:
+def _types_site(text: Text) -> Site:
+    """Where the types are written, or compression without any is switched on."""
+    found = text.level.in_force("gzip_types")
+    places = found.places if isinstance(found, Known) and found.value.lines else text.level.in_force("gzip").places
+    return Site(places[0] if places else text.server.level.place, "gzip_types")
+
+
+def _delivers_static(text: Text) -> bool:
+    """Whether style sheets and scripts come through a level: none do through the pages where a location has them."""
+    return not text.is_pages or not text.static_apart
+
+
+def _types(stack: Stack, site: Site, texts: list[Text]) -> Verdict:
+    """What one list of types leaves out of all that is delivered with it."""
+    text = texts[0]
     version = text.server.version
     types = text.level.all_words("gzip_types", version)
     found = text.level.in_force("gzip_types")
-    on = text.level.in_force("gzip")
-    places = found.places if isinstance(found, Known) and found.value.lines else on.places
-    site = Site(places[0] if places else text.server.level.place, "gzip_types")
+    static, is_pages = any(map(_delivers_static, texts)), any(each.is_pages for each in texts)
     if isinstance(types, Unknown):
         return Unsure(site, types.why)
     listed = {name.lower() for name in types.value}
     if "*" in listed:
         return Pass(site)
-    wanted = {"CSS": {"text/css"}, "JavaScript": {"application/javascript", "text/javascript"}}
-    if next(django_locations(stack, text.server), None) is not None:
+    wanted = {"CSS": {"text/css"}, "JavaScript": {"application/javascript", "text/javascript"}} if static else {}
+    if is_pages:
         wanted["JSON"] = {"application/json"}
     missing = [name for name, names in wanted.items() if not names & listed]
     sign = cdn_in_front(stack, text.level) if missing else None
@@ -146,7 +167,9 @@ def _types(stack: Stack, text: Text) -> Verdict:
         )
     if missing:
         return Fail(site, {"missing": in_words(missing)})
-    minor = {"SVG": {"image/svg+xml"}, "XML": {"text/xml", "application/xml", "application/rss+xml"}}
+    minor = {"SVG": {"image/svg+xml"}} if static else {}
+    if is_pages:
+        minor["XML"] = {"text/xml", "application/xml", "application/rss+xml"}
     lesser = [name for name, names in minor.items() if not names & listed]
     if lesser:
         return Fail(site, {"missing": in_words(lesser)}, cause="lesser-types")
@@ -156,6 +179,11 @@ def _types(stack: Stack, text: Text) -> Verdict:
     if found.value.lines and "text/html" in listed if isinstance(found, Known) else False:
         return Fail(site, {}, cause="html-twice")
     return Pass(site)
+
+
+def _numbers_and_cdn(text: Text) -> Iterator[Verdict]:
+    yield from _numbers(text)
+    yield from _for_cdn(text)
 
 
 def _numbers(text: Text) -> Iterator[Verdict]:

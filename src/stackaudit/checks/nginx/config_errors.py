@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
+from stackaudit.facts.nginx import Directive
+from stackaudit.facts.nginx import Nginx as File
 from stackaudit.link.nginx.level import Level, Line
 from stackaudit.link.nginx.servers import Server
 from stackaudit.link.nginx.version import at_least
@@ -30,12 +32,19 @@ _ONCE = frozenset(
     {"gzip", "root", "alias", "expires", "server_tokens", "client_max_body_size", "proxy_pass", "autoindex", "sendfile"}
     | {"proxy_read_timeout", "proxy_buffering", "proxy_http_version", "proxy_cache", "proxy_cache_key", "default_type"}
 )
+_UNGRAMMATICAL = frozenset(
+    {"a directive has no ; at its end", "a directive has no ; before the }", "the last directive has no ;"}
+    | {"a } closes nothing", "a block is never closed", "a ; stands alone: nginx refuses the file"}
+)
+"""What the reader mends and tells, and nginx refuses."""
+
 _BALANCING = ("least_conn", "ip_hash", "hash", "random", "least_time")
 
 
 def config_error(stack: Stack) -> Iterator[Verdict]:
     """A site for each error; a server without any is a site that passes."""
     seen: set[tuple[Place, str]] = set()
+    yield from _ungrammatical(stack)
     for http in stack.nginx.https:
         broken: set[Level] = set()
         for level in _levels(http):
@@ -51,6 +60,25 @@ def config_error(stack: Stack) -> Iterator[Verdict]:
                 if (verdict.site.place, "") not in seen:
                     seen.add((verdict.site.place, ""))
                     yield verdict
+
+
+def _ungrammatical(stack: Stack) -> Iterator[Verdict]:
+    """Slips of grammar, where no template decides what stands there."""
+    paths = {level.path for http in stack.nginx.https for level in _levels(http)}
+    for item in stack.of_kind("nginx"):
+        if item.path not in paths or not isinstance(item.facts, File) or _is_template(item.facts.directives):
+            continue
+        told = [note for note in item.facts.notes if note.text in _UNGRAMMATICAL and note.line]
+        for note in told[:1]:  # what follows the first slip may only follow from it
+            site = Site(Place.line(item.path, note.line), f"the grammar of {item.path}")
+            yield Fail(site, {"what": note.text.partition(":")[0]}, cause="grammar")
+
+
+def _is_template(directives: Iterable[Directive]) -> bool:
+    return any(
+        each.hole or each.maybe or any(word.hole for word in each.args) or _is_template(each.block or ())
+        for each in directives
+    )
 
 
 def _levels(level: Level) -> Iterator[Level]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from stackaudit.checks.nginx.compression import static_path
 from stackaudit.checks.nginx.disclosure import guarded
+from stackaudit.checks.nginx.installed import homes
 from stackaudit.checks.nginx.shared_levels import once_for_each_place
 from stackaudit.link.folding.objects import ROOT
 from stackaudit.link.nginx.answers import answer
@@ -163,14 +164,9 @@ def _installations(stack: Stack) -> Iterator[tuple[str, str, str]]:
     if stack.nginx.units or stack.settings is None:
         return
     yield from _by_static_root(stack)
-    module, path = stack.settings.module, stack.settings.path
-    depth = module.count(".") + 1 + path.endswith("__init__.py")
-    base = "/".join(path.split("/")[:-depth])
-    for process in stack.processes.production_servers:
-        directory = process.working_directory
-        folder = directory.value if isinstance(directory, Known) and not process.contained else ""
-        if folder.startswith("/") and not folder.startswith(ROOT):
-            yield folder.rstrip("/"), base, ""
+    for home in homes(stack):
+        if not home.process.contained:
+            yield home.folder, home.repository, ""
 
 
 def _by_static_root(stack: Stack) -> Iterator[tuple[str, str, str]]:

@@ -57,6 +57,8 @@ def _judge(stack: Stack, level: Level, name: str) -> Iterator[Verdict]:
         return
     site = Site(own[0].place, f"{name} add_header")
     condition = next((line.maybe for line in own if line.maybe), "")
+    if not condition and missing and all(line.maybe for line in missing):
+        condition = missing[0].maybe
     if not missing or _merges(stack, level) or "more_set_headers" in level.lines:
         yield Pass(site)
     elif condition:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from stackaudit.checks.nginx.protocols import endpoints
+from stackaudit.checks.nginx.listeners import endpoints
 from stackaudit.checks.nginx.shared_levels import once_for_each_place, one_for_each_cause
 from stackaudit.link.nginx import Proxied
 from stackaudit.link.nginx.backends import django_locations
@@ -44,7 +44,7 @@ def _tcp(stack: Stack, proxied: Proxied) -> bool:
 
 def _on_sockets_alone(stack: Stack) -> bool:
     """Whether the application listens on socket files and nowhere else: what goes to a port reaches somebody else."""
-    found = [endpoints(server) for server in stack.processes.production_servers]
+    found = [endpoints(stack, server) for server in stack.processes.production_servers]
     return bool(found) and all(
         isinstance(each, Known) and each.value and all(endpoint.is_file for endpoint in each.value) for each in found
     )

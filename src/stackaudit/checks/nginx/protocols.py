@@ -4,36 +4,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 
+from stackaudit.checks.nginx.listeners import HERE, Endpoint, endpoints, socket_path
 from stackaudit.checks.nginx.shared_levels import once_for_each_place
 from stackaudit.link.nginx import Proxied
 from stackaudit.link.nginx.level import Line
 from stackaudit.link.nginx.servers import Server
 from stackaudit.link.processes import Process
 from stackaudit.link.stack import Stack
-from stackaudit.model.values import AnyValue, Known, Unknown, Value
+from stackaudit.model.values import Known, Unknown, Value
 from stackaudit.model.verdict import Fail, Pass, Site, Step, Unsure, Verdict
 
-_UWSGI = {"socket": "uwsgi", "uwsgi-socket": "uwsgi", "http-socket": "http", "http": "http", "https": "https"}
-_HERE = frozenset({"127.0.0.1", "localhost", "[::1]", "0.0.0.0", "[::]", "*", ""})
 _VOID = re.compile(
     r"(proxy|uwsgi|fastcgi|scgi|grpc)_((read|send|connect)_timeout|buffering|buffers|buffer_size|busy_buffers_size)"
 )
-
-
-@dataclass(frozen=True)
-class Endpoint:
-    """Where a server listens, and what it understands there: "http", "https" or "uwsgi"."""
-
-    host: str
-    port: str
-    protocol: str
-
-    @property
-    def is_file(self) -> bool:
-        """Whether it is a socket file, whose path is the host."""
-        return self.host.startswith("/")
 
 
 def wrong_protocol(stack: Stack) -> Iterator[Verdict]:
@@ -77,7 +61,7 @@ def _named(protocol: str) -> str:
 
 def _heard(stack: Stack, proxied: Proxied, process: Process) -> Value[str]:
     """What a process understands at the address that nginx asks; "" where it listens elsewhere."""
-    listening = endpoints(process)
+    listening = endpoints(stack, process)
     for address in stack.nginx.addresses(proxied.target):
         host, _, port = address.rpartition(":") if not address.startswith("unix:") else ("", "", "")
         is_service = process.origin.kind == "compose" and (host or address) == process.origin.service
@@ -87,7 +71,7 @@ def _heard(stack: Stack, proxied: Proxied, process: Process) -> Value[str]:
             continue
         for endpoint in listening.value:
             if endpoint.is_file:
-                if address == f"unix:{endpoint.host}":
+                if address.startswith("unix:") and socket_path(address.removeprefix("unix:")) == endpoint.host:
                     return Known(endpoint.protocol)
             elif endpoint.port == port and (is_service or _is_here(stack, host, endpoint, process)):
                 return Known(endpoint.protocol)
@@ -96,56 +80,7 @@ def _heard(stack: Stack, proxied: Proxied, process: Process) -> Value[str]:
 
 def _is_here(stack: Stack, host: str, endpoint: Endpoint, process: Process) -> bool:
     """Whether nginx and the process run on one machine without containers, and both name it."""
-    return not stack.nginx.units and not process.contained and host in _HERE and endpoint.host in _HERE
-
-
-def endpoints(process: Process) -> Value[list[Endpoint]]:
-    """Where a server listens; none for a kind of server that nothing is known of."""
-    named: list[tuple[str, AnyValue]] = []
-    if process.kind == "uwsgi":
-        wrapped = process.settings.get("protocol")
-        changed = str(wrapped.value) if isinstance(wrapped, Known) and wrapped.value else ""
-        named += [(_UWSGI[name], value) for name, value in process.settings.items() if name in _UWSGI]
-        if changed.startswith("http"):
-            named = [("http" if protocol == "uwsgi" else protocol, value) for protocol, value in named]
-    elif process.kind == "gunicorn":
-        wrapping = process.setting("protocol")
-        certificate = process.setting("certfile")
-        if isinstance(wrapping, Unknown) or isinstance(certificate, Unknown):
-            return Unknown(f"what {process.kind} speaks is not known")
-        plain = "uwsgi" if wrapping.value == "uwsgi" else "http"
-        named = [("https" if certificate.value else plain, process.setting("bind"))]
-    elif process.kind in ("uvicorn", "hypercorn", "granian", "daphne"):
-        secure = any(_set(process.settings.get(name)) for name in ("ssl_certfile", "ssl_keyfile", "certfile"))
-        host, port = process.settings.get("host", Known("")), process.settings.get("port", Known(8000))
-        if isinstance(host, Unknown) or isinstance(port, Unknown):
-            return Unknown(f"where {process.kind} listens is not known")
-        told = process.settings.get("uds") or process.settings.get("bind")
-        named = [("https" if secure else "http", told or Known(f"{host.value}:{port.value or 8000}"))]
-    else:
-        return Known([])
-    result: list[Endpoint] = []
-    for language, value in named:
-        if isinstance(value, Unknown):
-            return Unknown(f"where {process.kind} listens is not known: {value.why}")
-        items = value.value if isinstance(value.value, (list, tuple)) else [value.value]
-        for item in items:
-            if isinstance(item, Unknown):
-                return item
-            result.append(_endpoint(str(item.value if isinstance(item, Known) else item), language))
-    return Known(result)
-
-
-def _set(value: AnyValue | None) -> bool:
-    return value is not None and not (isinstance(value, Known) and not value.value)
-
-
-def _endpoint(text: str, protocol: str) -> Endpoint:
-    text = text.partition("://")[2] or text
-    if text.startswith(("unix:", "/")):
-        return Endpoint(text.removeprefix("unix:"), "", protocol)
-    host, _, port = text.rpartition(":")
-    return Endpoint(host, port, protocol)
+    return not stack.nginx.units and not process.contained and host in HERE and endpoint.host in HERE
 
 
 def _void(proxied: Proxied) -> Iterator[Verdict]:

@@ -8,7 +8,7 @@ from stackaudit.checks.nginx.shared_levels import once_for_each_place, one_for_e
 from stackaudit.link.nginx import Proxied
 from stackaudit.link.nginx.backends import django_locations
 from stackaudit.link.nginx.level import InForce
-from stackaudit.link.nginx.servers import Server
+from stackaudit.link.nginx.servers import Server, target_of
 from stackaudit.link.stack import Stack
 from stackaudit.model.values import Known, Unknown, Value
 from stackaudit.model.verdict import Fail, Pass, Site, Step, Unsure, Verdict
@@ -25,11 +25,16 @@ def proxy_headers(stack: Stack) -> Iterator[Verdict]:
     proxied = [
         (item, is_it)
         for item, is_it in django_locations(stack)
-        if item.target.by == "proxy_pass" and item.level is item.location.level
+        if item.target.by == "proxy_pass" and (item.level is item.location.level or _only_by_condition(item))
     ]
     verdicts = once_for_each_place(_judge(stack, item, is_it) for item, is_it in proxied)
     levels = {item.target.line.place: item.level.in_force("proxy_set_header") for item, _ in proxied}
     yield from one_for_each_cause(verdicts, lambda fail: _cause(fail, levels[fail.site.place]))
+
+
+def _only_by_condition(item: Proxied) -> bool:
+    """Whether an `if` hands on what the location itself opens as a file (`if (!-f $request_filename)`)."""
+    return target_of(item.location.level) is None
 
 
 def _cause(fail: Fail, found: Value[InForce]) -> object:

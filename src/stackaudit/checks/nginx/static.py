@@ -5,6 +5,7 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Iterator
 
+from stackaudit.checks.nginx.installed import absent
 from stackaudit.checks.nginx.media import media_served
 from stackaudit.checks.nginx.shared_levels import once_for_each_place
 from stackaudit.checks.nginx.static_folders import Folders, folders
@@ -44,7 +45,7 @@ def static_path_mismatch(stack: Stack) -> Iterator[Verdict]:
         for server in stack.nginx.servers:
             found = answer(server, path.value + "css/site.css")
             if isinstance(found, Known) and found.value.kind == "files" and not _is_root(found.value):
-                verdicts.append(_matches(folders(stack, kind), found.value, server, path.value))
+                verdicts.append(_matches(stack, folders(stack, kind), found.value, server, path.value))
     yield from once_for_each_place(verdicts)
 
 
@@ -118,7 +119,7 @@ def _wraps_application(stack: Stack) -> bool:
     return any(stack.modules.imports(name) for name in ("whitenoise", "dj_static", "servestatic"))
 
 
-def _matches(expected: Folders, found: Answer, server: Server, path: str) -> Verdict:
+def _matches(stack: Stack, expected: Folders, found: Answer, server: Server, path: str) -> Verdict:
     line = next((lines[-1] for name in ("alias", "root") if (lines := found.level.lines.get(name))), None)
     title = found.location.title if found.location is not None else ""
     site = Site(line.place if line else found.level.place, f"{server.title} {title} files of {path}")
@@ -128,6 +129,18 @@ def _matches(expected: Folders, found: Answer, server: Server, path: str) -> Ver
     if folder == found.file.value:
         return Fail(site, {"path": path, "file": found.file.value}, cause="no-slash")
     doubled = path.strip("/").split("/")[-1]
+    lack = absent(stack, server, folder)
+    if lack is not None:
+        values = {"folder": folder, "path": path, "unit": lack.unit, "volume": lack.volume}
+        near = f"`location {path} {{ alias {min(expected.seen_as)}/; }}`: they are there." if expected.seen_as else ""
+        related = tuple(Step(place, f"{expected.name} is set here") for place in expected.places[:1])
+        return Fail(
+            site,
+            values,
+            cause="empty-volume" if lack.volume else "nothing-there",
+            related=related,
+            fix="" if lack.volume else near,
+        )
     verdict = expected.compare(folder)
     if isinstance(verdict, Unknown):
         return Unsure(site, verdict.why)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import posixpath
 from dataclasses import dataclass
 
+from stackaudit.checks.nginx.installed import homes
 from stackaudit.link.folding.objects import ROOT
 from stackaudit.link.stack import Stack
 from stackaudit.model.source import Place
@@ -15,7 +16,8 @@ from stackaudit.model.values import Known, Unknown, Value
 class Folders:
     """STATIC_ROOT or MEDIA_ROOT (`name`), and `seen_as`: the folders that nginx may know it by.
 
-    `sources` are the folders of STATICFILES_DIRS, which collectstatic copies from.
+    `sources` are the folders of STATICFILES_DIRS, which collectstatic copies from. `home` is where nginx's machine has
+    the project, `placed` the whole path of the folder there; "" where that is not known.
     """
 
     name: str
@@ -24,18 +26,24 @@ class Folders:
     in_containers: bool = False
     places: tuple[Place, ...] = ()
     sources: tuple[str, ...] = ()
+    home: str = ""
+    placed: str = ""
 
     @property
     def shown(self) -> str:
         """For people."""
+        if self.placed:
+            return self.placed
         return self.root.value.replace(ROOT, "<project>") if isinstance(self.root, Known) else "unknown"
 
     def compare(self, folder: str) -> Value[bool]:
         """Whether nginx's `folder` is the one that the setting names; Unknown where paths cannot be compared."""
         if isinstance(self.root, Unknown):
             return self.root
-        if folder in self.seen_as or folder == self.root.value:
+        if folder in self.seen_as or folder in (self.root.value, self.placed):
             return Known(True)
+        if self.home and folder.startswith(self.home + "/"):
+            return Known(False)
         if self.root.value.startswith(ROOT + "/"):
             return self._compare_below_root(folder)
         if self.in_containers and not self.seen_as:
@@ -61,14 +69,29 @@ def folders(stack: Stack, kind: str) -> Folders:
     name = f"{kind}_ROOT"
     assert stack.production is not None
     value = stack.production.get(name)
-    containers = bool(stack.nginx.units)
+    containers = any(unit.brings_nginx for unit in stack.nginx.units)
     if isinstance(value, Unknown):
         return Folders(name, value, in_containers=containers)
     if not value.value:
         return Folders(name, Unknown(f"{name} is not set"), in_containers=containers, places=value.places)
     root = str(value.value).rstrip("/") or "/"
     sources = _sources(stack) if kind == "STATIC" else ()
-    return Folders(name, Known(root, value.places), _shared(stack, root), containers, value.places, sources)
+    home, placed = _placed(stack, root, containers)
+    shared = _shared(stack, root)
+    return Folders(name, Known(root, value.places), shared, containers, value.places, sources, home, placed)
+
+
+def _placed(stack: Stack, root: str, containers: bool) -> tuple[str, str]:
+    """Where the project and `root` lie, if nginx runs on the machine, or in the container, of the application."""
+    if containers or not root.startswith(ROOT + "/"):
+        return "", ""
+    found: set[tuple[str, str]] = set()
+    for home in homes(stack):
+        below = f"{ROOT}/{home.repository}".rstrip("/")
+        if home.process.contained or not root.startswith(below + "/"):
+            return "", ""
+        found.add((home.folder, home.folder + root[len(below) :]))
+    return found.pop() if len(found) == 1 else ("", "")
 
 
 def _sources(stack: Stack) -> tuple[str, ...]:
@@ -81,11 +104,14 @@ def _sources(stack: Stack) -> tuple[str, ...]:
 
 
 def _shared(stack: Stack, root: str) -> frozenset[str]:
-    """What nginx's containers call a folder of the application's, by the named volumes that both mount."""
+    """What nginx's containers call a folder of the application's, by volumes that both mount and what a build takes."""
     from stackaudit.facts.services import Compose
 
     result: set[str] = set()
     for unit in stack.nginx.units:
+        for target, source in unit.taken.items():
+            if source == root or (root.startswith(ROOT + "/") and source.endswith(root[len(ROOT) :])):
+                result.add(target)
         for target, volume in unit.volumes.items():
             for file in stack.of_kind("compose"):
                 if not isinstance(file.facts, Compose):

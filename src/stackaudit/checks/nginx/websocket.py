@@ -8,7 +8,7 @@ from stackaudit.link.nginx import Proxied
 from stackaudit.link.nginx.backends import django_locations
 from stackaudit.link.nginx.version import at_least
 from stackaudit.link.stack import Stack
-from stackaudit.model.values import Known, Unknown
+from stackaudit.model.values import Unknown
 from stackaudit.model.verdict import Fail, Pass, Site, Step, Unsure, Verdict
 
 BY_DEFAULT = (1, 29, 7)
@@ -46,10 +46,8 @@ def _judge(stack: Stack, proxied: Proxied) -> Verdict:
     level = proxied.level
     site = Site(proxied.target.line.place, f"{proxied.location.server.title} websockets")
     headers, version = level.in_force("proxy_set_header"), level.in_force("proxy_http_version")
-    for found in (headers, version):
-        if isinstance(found, Unknown):
-            return Unsure(site, found.why)
-    assert isinstance(headers, Known) and isinstance(version, Known)
+    if isinstance(headers, Unknown):
+        return Unsure(site, headers.why)
     names = {line.words[0].text.lower(): line for line in headers.value.lines if len(line.words) > 1}
     if headers.value.gap is not None and not {"upgrade", "connection"} <= names.keys():
         return Unsure(site, headers.value.gap.why)
@@ -59,6 +57,8 @@ def _judge(stack: Stack, proxied: Proxied) -> Verdict:
     connection = names["connection"].words[1].text.lower() if "connection" in names else ""
     if "upgrade" not in connection and "$" not in connection:
         return Fail(site, {"missing": 'proxy_set_header Connection "upgrade"'}, cause="incomplete", related=related)
+    if isinstance(version, Unknown):
+        return Unsure(site, version.why)
     number = version.value.lines[-1].words[0].text if version.value.lines else None
     if number == "1.1":
         return Pass(site)

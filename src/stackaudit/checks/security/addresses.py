@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from stackaudit.checks.security.keeping import is_only_kept
+from stackaudit.checks.security.real_ip import everybody_believed
 from stackaudit.facts import python as py
 from stackaudit.link import schemes
 from stackaudit.link.classes import Classes, SourceClass
@@ -30,7 +31,7 @@ _NOBODY = "what stands before Django, and who writes X-Forwarded-For there, is n
 
 
 def client_ip_trust(stack: Stack) -> Iterator[Verdict]:
-    """One site for each function that takes an end of X-Forwarded-For, and one for the throttles of DRF.
+    """One site for each function that takes an end of X-Forwarded-For, one for the throttles of DRF, and nginx's own.
 
     Those that only keep the address, and decide nothing by it, are one finding.
     """
@@ -55,6 +56,7 @@ def client_ip_trust(stack: Stack) -> Iterator[Verdict]:
         also = tuple(Step(other.site.place, "the same is done here") for other in failed[1:])
         yield replace(first, related=(*first.related, *also))
     yield from _throttles(stack)
+    yield from everybody_believed(stack)
 
 
 def _taken(found: Found, function: py.FunctionDef) -> tuple[str, py.Expr] | None:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from stackaudit.checks.settings.names import by_installation
+from stackaudit.checks.settings.refused_names import refused_names
 from stackaudit.link.folding.objects import Unset
 from stackaudit.link.nginx.level import Level
 from stackaudit.link.settings import Settings
@@ -38,6 +39,17 @@ def allowed_hosts(stack: Stack) -> Iterator[Verdict]:
         yield Unsure(site, "ALLOWED_HOSTS is no list")
     else:
         yield _judged(stack, settings, site, value)
+        if not settings.doubt and (hosts := _certain(value)):
+            yield from refused_names(stack, settings, hosts)
+
+
+def _certain(value: Known[Any]) -> list[str]:
+    """The hosts, where all of them are in the repository and no environment variable replaces them."""
+    items = list(value.value)
+    notes = [value.note, *(item.note for item in items if isinstance(item, Known))]
+    if any(notes) or any(not isinstance(item, Known) or not isinstance(item.value, str) for item in items):
+        return []
+    return [item.value for item in items]
 
 
 def _judged(stack: Stack, settings: Settings, site: Site, value: Known[Any]) -> Verdict:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from stackaudit.facts.nginx import Nginx as File
 from stackaudit.link.nginx import deploy
+from stackaudit.link.nginx.aside import put_aside
 from stackaudit.link.nginx.include import Includes
 from stackaudit.link.nginx.inline import inside_others
 from stackaudit.link.nginx.level import Level
@@ -116,6 +117,7 @@ def resolve(stack: Stack) -> Nginx:
     files = {item.path: item.facts for item in stack.of_kind("nginx") if isinstance(item.facts, File)}
     units = deploy.units(stack.of_kind("dockerfile"), stack.of_kind("compose"), files)
     aside = deploy.only_for_development(units)
+    aside |= put_aside(files, (path for unit in units for path in unit.installed.values()))
     files = {path: file for path, file in files.items() if path not in aside}
     for unit in units:
         unit.installed = {at: path for at, path in unit.installed.items() if path not in aside}

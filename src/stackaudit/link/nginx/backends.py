@@ -55,12 +55,26 @@ def _by_name(stack: Stack, target: Target) -> bool | None:
     """What the names of a target and of the servers behind it tell."""
     addresses = stack.nginx.addresses(target)
     hosts = {address.rpartition(":")[0] or address for address in addresses} | {target.host}
+    if any(_is_another_nginx(stack.nginx, address) for address in addresses):
+        return False
     if hosts & _services(stack):
         return True
     labels = " ".join((target.address, *addresses))
     if target.by in ("fastcgi_pass", "grpc_pass", "memcached_pass") or _OTHER.search(labels):
         return False
     return True if target.by == "uwsgi_pass" or _DJANGO.search(labels) else None
+
+
+def _is_another_nginx(nginx: Nginx, address: str) -> bool:
+    """Whether the container of an address holds an nginx of its own that listens on that very port."""
+    host, _, port = address.rpartition(":")
+    files = {path for unit in nginx.units if unit.name == (host or address) for path in unit.installed.values()}
+    return any(
+        listen.port == (port if host else "80")
+        for server in nginx.servers
+        if server.level.place.path in files
+        for listen in server.listens
+    )
 
 
 def django_locations(stack: Stack, server: Server | None = None) -> Iterator[tuple[Proxied, bool | None]]:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import posixpath
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
-from stackaudit.facts.commands import Text, Variable
+from stackaudit.facts.commands import Command, Text, Variable
 from stackaudit.facts.files import FileFacts
 from stackaudit.facts.services import Compose, Dockerfile, Service, Stage
 from stackaudit.link.nginx.version import Version, parse
@@ -15,13 +16,17 @@ from stackaudit.model.values import Known, Unknown, Value
 
 NO_VERSION = "neither an image tag nor [nginx] version tells which nginx serves"
 _MAIN = "/etc/nginx/nginx.conf"
+_HOME = re.compile(r"/((usr/local/|opt/|opt/bitnami/|usr/local/openresty/)?(etc/)?|config/)(nginx|openresty)(/|$)")
+"""Folders that nginx reads its configuration from: of the distributions, its own builds and well-known images."""
+
 _OFFICIAL = frozenset({"nginx", "library/nginx", "nginxinc/nginx-unprivileged", "nginx-unprivileged", "nginx/nginx"})
 
 
 @dataclass
 class Unit:
     """One container that runs nginx. `installed` maps paths inside to nginx's files of the repository, `folders` to
-    whatever of the repository is copied or mounted there. `path` is the file that describes it.
+    whatever of the repository is copied or mounted there, `taken` to what is copied from other stages of the build.
+    `filled` are all paths inside to which anything is copied or mounted. `path` is the file that describes it.
     """
 
     name: str
@@ -30,8 +35,25 @@ class Unit:
     installed: dict[str, str] = field(default_factory=dict)
     volumes: dict[str, str] = field(default_factory=dict)
     folders: dict[str, str] = field(default_factory=dict)
+    taken: dict[str, str] = field(default_factory=dict)
+    filled: set[str] = field(default_factory=set)
     brings_main: bool = False
     path: str = ""
+
+    @property
+    def brings_nginx(self) -> bool:
+        """Whether the image is nginx's, or built on it."""
+        return "nginx" in self.image or "openresty" in self.image
+
+    @property
+    def has_stock_image(self) -> bool:
+        """Whether it is the official image, or built on it."""
+        return self.image in _OFFICIAL
+
+    @property
+    def in_compose(self) -> bool:
+        """Whether a compose file describes it, which tells all its mounts."""
+        return self.path.endswith((".yml", ".yaml"))
 
     @property
     def has_stock_main(self) -> bool:
@@ -54,7 +76,7 @@ def units(dockerfiles: Iterable[FileFacts], composes: Iterable[FileFacts], paths
     for path, dockerfile in built.items():
         if path not in used:
             unit = _of_dockerfile(path, dockerfile, "", known, posixpath.dirname(path))
-            if unit is not None:
+            if unit is not None and _is_nginx(unit):
                 found.append(unit)
     return found
 
@@ -96,6 +118,7 @@ def _of_service(
         return None
     unit.path = path
     for mount in service.mounts:
+        unit.filled.add(posixpath.normpath(mount.target))
         source = _filled(mount.source, ()) or None
         if source is None:
             continue
@@ -115,12 +138,18 @@ def _of_dockerfile(path: str, dockerfile: Dockerfile, name: str, known: frozense
     image, tag = _image(_filled(chain[-1].image, chain[-1].args))
     unit = Unit(name or path, image, tag, path=path)
     for stage in reversed(chain):
+        unit.filled |= {path for run in stage.runs for path in _written(run)}
         for copy in stage.copies:
             target = _text(copy.target)
-            if copy.stage or target is None:
+            if target is None:
+                unit.filled.add("/")
                 continue
             if not target.startswith("/"):
                 target = posixpath.join(copy.workdir or "/", target)
+            unit.filled.add(posixpath.normpath(target))
+            if copy.stage:
+                unit.taken |= {target.rstrip("/"): text.rstrip("/") for each in copy.sources if (text := _text(each))}
+                continue
             sources = [text for source in copy.sources if (text := _text(source)) is not None]
             for source in sources:
                 unit.folders[target.rstrip("/")] = posixpath.normpath(posixpath.join(context, source.lstrip("/")))
@@ -128,7 +157,14 @@ def _of_dockerfile(path: str, dockerfile: Dockerfile, name: str, known: frozense
                     at = posixpath.normpath(posixpath.join(folder, source.lstrip("/")))
                     if _install(unit, at, target, known, into=target.endswith("/") or len(sources) > 1):
                         break
-    return unit if _is_nginx(unit) else None
+    return unit
+
+
+def _written(run: Command) -> Iterator[str]:
+    """The paths that a RUN names, which it may fill; what it only removes stays empty."""
+    for step in run.steps:
+        if step.words and step.words[0].text not in ("rm", "mkdir", "touch", "chown", "chmod"):
+            yield from (posixpath.normpath(word.text) for word in step.words[1:] if word.text.startswith("/"))
 
 
 def _chain(dockerfile: Dockerfile) -> Iterator[Stage]:
@@ -164,7 +200,8 @@ def _rendered(path: str) -> str:
 
 
 def _is_nginx(unit: Unit) -> bool:
-    return "nginx" in unit.image or "openresty" in unit.image or any("/nginx/" in path for path in unit.installed)
+    """Whether nginx runs there. A copy of the whole repository brings its folder nginx/ into any container."""
+    return unit.brings_nginx or any(_HOME.match(path) for path in unit.installed)
 
 
 def _image(text: str) -> tuple[str, str]:

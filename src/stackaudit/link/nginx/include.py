@@ -66,7 +66,7 @@ class Includes:
             yield hits if len(bases) == 1 else []
 
     def _match(self, pattern: str) -> list[str]:
-        return [path for path in self.paths if _matches(path, pattern) or _matches(_plain(path), pattern)]
+        return [path for path in self.paths if _matches(path, pattern) or _matches(rendered(path), pattern)]
 
 
 def _matches(path: str, pattern: str) -> bool:
@@ -78,7 +78,7 @@ def _matches(path: str, pattern: str) -> bool:
     )
 
 
-def _plain(path: str) -> str:
+def rendered(path: str) -> str:
     """The name that a template is rendered to."""
     for ending in _TEMPLATE_ENDINGS:
         if path.endswith(ending):

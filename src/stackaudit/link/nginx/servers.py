@@ -210,8 +210,8 @@ def _target(line: Line) -> Value[Target]:
     if not rest or scheme == "unix":
         scheme, rest = ("uwsgi" if line.name == "uwsgi_pass" else "http"), word.text
     if rest.startswith("unix:"):
-        path, colon, uri = rest[len("unix:") :].partition(":")
-        address, tail = socket_file(path), (uri if colon else None)
+        path, _, uri = rest[len("unix:") :].partition(":")
+        address, tail = socket_file(path), uri or None  # a colon with nothing behind it is no URI (nginx 1.22)
     else:
         match = _ADDRESS.match(rest)
         address = match[0] if match else rest

@@ -69,7 +69,7 @@ class Builder:
         found: set[str] = set()
         for path, file in self.files.items():
             if path not in mains:
-                for directive in _all(file.directives):
+                for directive in every_directive(file.directives):
                     if directive.name == "include" and directive.args and not directive.args[0].hole:
                         found.update(self.includes.find(directive.args[0].text, path, path))
         return found
@@ -163,8 +163,9 @@ def _is_only_http(path: str, file: File) -> bool:
     return bool(names & _OF_HTTP) or path.rpartition("/")[0].endswith("conf.d")
 
 
-def _all(directives: Iterable[Directive]) -> Iterable[Directive]:
+def every_directive(directives: Iterable[Directive]) -> Iterable[Directive]:
+    """The directives, each followed by those inside it."""
     for directive in directives:
         yield directive
         if directive.block is not None:
-            yield from _all(directive.block)
+            yield from every_directive(directive.block)
