@@ -2,13 +2,14 @@
 
 `ModelChoiceField`, `ModelMultipleChoiceField` and the filters of django-filter ask it of every row of their queryset
 when they are rendered with one of Django's select, radio or checkbox widgets. Other widgets (autocomplete, hidden, raw
-ids) render what is chosen alone, and a form that no page renders asks nothing. Forms of the admin are the admin's
-business; of filters count those of a FilterView, for the filters of an API are not rendered.
+ids) render what is chosen alone, and a form that no page renders asks nothing. Of the forms of the admin those fields
+count that they declare, the others are the admin's business; of filters count those of a FilterView, for the filters of
+an API are not rendered.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -64,6 +65,8 @@ class Choices(Kind):
         elsewhere = set(self._named(("form",), [*self.lists.classes, *self._nested()]))
         for cls in self.lists.classes:
             if cls in elsewhere or any(base in elsewhere for base in cls.mro):
+                if derives(cls, _FORMS, _FORM):  # the fields that it declares, no admin replaces by its own
+                    self._form(cls, _FORMS, _FIELDS, is_of_admin=True)
                 continue
             if cls.label in self._rendered and derives(cls, _FORMS, _FORM) and not self.admin.admins.is_admin(cls):
                 self._form(cls, _FORMS, _FIELDS)
@@ -101,10 +104,14 @@ class Choices(Kind):
                 if isinstance(stmt, py.ClassDef) and stmt.bases and stmt.name != "Meta":
                     yield self.lists.models.classes.build(cls.module, stmt, f"{cls.name}.{stmt.name}")
 
-    def _form(self, cls: SourceClass, packages: tuple[str, ...], kinds: frozenset[str]) -> None:
+    def _form(
+        self, cls: SourceClass, packages: tuple[str, ...], kinds: frozenset[str], is_of_admin: bool = False
+    ) -> None:
         if self.lists.is_base(cls, "Meta"):
             return
-        automatic = self._automatic(cls) if packages == _FORMS else self._filtered(cls)
+        automatic: Iterable[Choice] = ()
+        if not is_of_admin:
+            automatic = self._automatic(cls) if packages == _FORMS else self._filtered(cls)
         found = {item.name: item for item in automatic}
         found |= {item.name: item for item in self._declared(cls, packages, kinds)}
         if not found:

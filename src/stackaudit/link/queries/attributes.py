@@ -51,7 +51,7 @@ from stackaudit.link.queries.walk import At, Walk
 from stackaudit.model.values import Known
 
 _PROPERTIES = frozenset({"property", "cached_property", "functional.cached_property", "functools.cached_property",
-                         "classproperty", "lazy_attribute"})  # fmt: skip
+                         "classproperty", "lazy_attribute", "getter"})  # fmt: skip
 _CHOICES = tuple(
     f"django.db.models.{inner}{name}Choices" for inner in ("", "enums.") for name in ("", "Text", "Integer")
 )

@@ -109,9 +109,10 @@ class _Going:
             self.saved.update({k: v for k, v in walk.frame.env.items() if k in self.saved})
         text = f"for {text_of(generator.target, 30)} in {text_of(generator.iter, 50)}"
         given, loop = loops.enter(walk, source, walk.at(generator.iter), text)
-        self.bounded = self.bounded or loop.bounded
+        self.bounded = loop.bounded if index == 0 or not loop.bounded else self.bounded
         made: list[tuple[Value, Value]] = []
-        body = [part for part in (*generator.ifs, node.element, node.value) if part is not None]
+        later = [part for inner in node.generators[index + 1 :] for part in (inner.iter, *inner.ifs)]
+        body = [part for part in (*generator.ifs, *later, node.element, node.value) if part is not None]
         several = spelled.elements(generator.target, source, body)
         for item in several or (given,):
             loops.assign(walk, generator.target, item)

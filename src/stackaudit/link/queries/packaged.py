@@ -15,6 +15,7 @@ from stackaudit.link.models.contrib import PAGE, PAGES
 from stackaudit.link.models.model import Model
 from stackaudit.link.modules import SourceModule, dotted
 from stackaudit.link.queries import access, calls
+from stackaudit.link.queries.joining import join
 from stackaudit.link.queries.loading import NEW, NOTHING
 from stackaudit.link.queries.values import Manager, Method, Other, Related, Row, Rows, Value
 from stackaudit.link.queries.walk import At, Walk
@@ -24,6 +25,12 @@ Gives: TypeAlias = Literal["rows", "row", "number"]
 
 SPECIFIC = "specific"
 """The attribute of a page that asks for the row of its own class, and the method of querysets that brings those."""
+POLYMORPHIC = "polymorphic.models.PolymorphicModel"
+_OF_KINDS = frozenset({"instance_of", "not_instance_of", "non_polymorphic"})
+"""Methods of django-polymorphic's querysets that change what rows are found, or of which class, and nothing else.
+
+https://django-polymorphic.readthedocs.io/en/stable/api/polymorphic.managers.html
+"""
 HISTORY = "simple_history.models.HistoricalRecords"
 
 _TREE: dict[str, Gives] = {
@@ -105,8 +112,12 @@ def of_class(walk: Walk, model: Model, name: str) -> Method | None:
 
 def of_rows(walk: Walk, rows: Manager | Rows | Related, model: Model | None, name: str) -> Method | None:
     """A method of querysets of nodes and pages that leaves some out, or goes to those around, and changes no more."""
+    cls = model.cls if model is not None else None
     is_asked = (name in _PAGES_OF and is_page(walk, model)) or (
-        name in _OF_MANAGER and model is not None and model.cls is not None and model.cls.is_a("mptt.models.MPTTModel")
+        cls is not None
+        and (
+            (name in _OF_MANAGER and cls.is_a("mptt.models.MPTTModel")) or (name in _OF_KINDS and cls.is_a(POLYMORPHIC))
+        )
     )
     if is_asked:
         return Method(rows, "filter", rows.loops)
@@ -117,8 +128,29 @@ def of_rows(walk: Walk, rows: Manager | Rows | Related, model: Model | None, nam
     return None
 
 
+def of_kinds(walk: Walk, row: Row, name: str, at: At) -> Value | None:
+    """What classes below that of a polymorphic row define, of which it may be one; None where none of them does.
+
+    A field of such a class is left alone: no queryset of the class above can load what it leads to.
+    """
+    cls = row.model.cls
+    if cls is None or not row.model.children or not cls.is_a(POLYMORPHIC) or cls.find(name) is not None:
+        return None
+    found: Value | None = None
+    walk.guard += 1
+    for child in row.model.children:
+        own = child.cls.find(name) if child.cls is not None else None
+        if own is not None and child.relation(name) is None and child.column(name) is None:
+            made = calls.member(walk, replace(row, model=child), own, at)
+            found = made if found is None else join(found, made)
+    walk.guard -= 1
+    return found
+
+
 def of_row(walk: Walk, row: Row, name: str, at: At) -> Value | None:
     """An attribute of a row that asks when it is read; None for all others."""
+    if (held := of_kinds(walk, row, name, at)) is not None:
+        return held
     if name == SPECIFIC and is_any_page(walk, row.model) and not row.load.unknown:
         access.ask(walk, Rows(row.model, loops=row.loops), at, name)
         return Other(row.loops)

@@ -7,7 +7,7 @@ from stackaudit.link.modules import dotted
 from stackaudit.link.nodes import nodes
 from stackaudit.link.queries import expressions, loops, spelled, statements
 from stackaudit.link.queries.source import text_of
-from stackaudit.link.queries.values import Rows, Seq
+from stackaudit.link.queries.values import UNKNOWN, Rows, Seq
 from stackaudit.link.queries.walk import Walk
 
 
@@ -62,20 +62,45 @@ def _continues(body: tuple[py.Stmt, ...]) -> bool:
 
 
 def of_while(walk: Walk, stmt: py.While) -> None:
-    """`while test`; where its body takes one element after another out of a list, these are the turns."""
+    """`while test`; where its body takes one element after another out of a list, these are the turns.
+
+    So are those of a number that counts up to the length of something.
+    """
     before = dict(walk.frame.env)
     expressions.truth(walk, stmt.test)
-    name = _emptied(stmt)
+    name, counter = _emptied(stmt), _counter(stmt)
     held = walk.frame.env.get(name)
+    text = f"while {text_of(stmt.test, 50)}"
     if isinstance(held, (Rows, Seq)):
-        element, _ = loops.enter(walk, held, walk.at(stmt.test), f"while {text_of(stmt.test, 50)}")
+        element, _ = loops.enter(walk, held, walk.at(stmt.test), text)
         walk.frame.env[name] = Seq(element, None, held.loops)
+        statements.block(walk, stmt.body)
+        loops.leave(walk)
+    elif counter:
+        number, _ = loops.enter(walk, Seq(UNKNOWN), walk.at(stmt.test), text)
+        walk.frame.env[counter] = number
         statements.block(walk, stmt.body)
         loops.leave(walk)
     else:
         statements.block(walk, stmt.body)
     walk.frame.env = statements.merged(walk.frame.env, before)
     statements.block(walk, stmt.orelse)
+
+
+def _counter(stmt: py.While) -> str:
+    """The name of `while i < len(rows): …; i += 1`; "" for any other loop."""
+    test = stmt.test
+    if not isinstance(test, py.Compare) or test.ops != ("<",) or not isinstance(test.left, py.Name):
+        return ""
+    limit, name = test.comparators[0], test.left.id
+    if not isinstance(limit, py.Call) or dotted(limit.func) != "len":
+        return ""
+    steps = [
+        part
+        for part in nodes(stmt.body)
+        if isinstance(part, py.AugAssign) and part.op == "+" and dotted(part.target) == name
+    ]
+    return name if steps else ""
 
 
 def _emptied(stmt: py.While) -> str:

@@ -13,7 +13,7 @@ from stackaudit.link.nodes import nodes
 from stackaudit.link.queries.builtin import ATTRGETTER
 from stackaudit.link.queries.values import ClassRef, Const, Function, Instance, Other, Partial, Seq, Value
 
-_SPELLED = 8
+_SPELLED = 16
 """A list of so many elements that is written out is gone through one by one."""
 _BY_NAME = frozenset({"getattr", "attrgetter"})
 

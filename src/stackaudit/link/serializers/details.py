@@ -62,7 +62,7 @@ class Details:
             self._view(view)
         for module in self.api.serializers.models.modules:
             for node, owner in functions(self.api.walk, module):
-                if owner is None and _routes(node) and not _only_writes(node) and self._shows_one(node):
+                if owner is None and routes(node) and not _only_writes(node) and self._shows_one(node):
                     self.api.walk.spent = 0
                     calls.call(self.api.walk, Function(module, node), (), {}, (module, node), node.name, is_entry=True)
         self.on = False
@@ -145,7 +145,7 @@ def _queryset(origin: Origin) -> Origin:
     return origin.refined if origin.by in FETCHES_ONE and origin.refined is not None else origin
 
 
-def _routes(node: py.FunctionDef) -> list[py.Expr]:
+def routes(node: py.FunctionDef) -> list[py.Expr]:
     """The decorators that make a function an API view (`@api_view(["GET"])`), or a method an action of a viewset."""
     return [
         item
@@ -156,7 +156,7 @@ def _routes(node: py.FunctionDef) -> list[py.Expr]:
 
 def _only_writes(node: py.FunctionDef) -> bool:
     """Whether GET never leads to a method or function: by its name, or by the methods of `@action(methods=[...])`."""
-    for route in _routes(node):
+    for route in routes(node):
         methods = keyword(route, "methods") if type(route) is py.Call else None
         if methods is None and type(route) is py.Call and route.args and isinstance(route.args[0], (py.List, py.Tuple)):
             methods = route.args[0]

@@ -45,7 +45,7 @@ from stackaudit.link.queries.values import (
 from stackaudit.link.queries.walk import At, Walk
 from stackaudit.link.serializers import SerialField, Serializers, Shape
 from stackaudit.link.serializers.chosen import ANY, TAKEN, narrowed
-from stackaudit.link.serializers.details import Details
+from stackaudit.link.serializers.details import Details, routes
 from stackaudit.link.serializers.pagination import page_size
 from stackaudit.link.serializers.views import ApiView, ApiViews
 from stackaudit.link.serializers.writing import ONE, SERVED, Writer
@@ -266,10 +266,11 @@ class Api:
         return self._many[node]
 
     def _functions(self) -> None:
-        """Functions that serialize many rows by hand."""
+        """Functions that serialize rows by hand, many at once or one after the other."""
         for module in self.serializers.models.modules:
             for node, owner in functions(self.walk, module):
-                if (owner is None or owner not in self.by_class) and self._writes_many(node):
+                wanted = self._writes_many(node) or (_reads_data(node) and not routes(node))
+                if wanted and (owner is None or owner not in self.by_class):
                     self._function(module, node, owner)
 
     def _function(self, module: SourceModule, node: py.FunctionDef, owner: SourceClass | None) -> None:
@@ -318,6 +319,12 @@ def _only_shows(args: tuple[Value, ...], keywords: dict[str, Value]) -> bool:
 def _mentions_many(node: py.FunctionDef) -> bool:
     """Whether a function passes `many=True` to something."""
     return any(item.name == "many" for call in nodes((node,)) if type(call) is py.Call for item in call.keywords)
+
+
+def _reads_data(node: py.FunctionDef) -> bool:
+    """Whether a function reads the `data` of what it has just made: `BookSerializer(book).data`."""
+    read = (part.value for part in nodes((node,)) if type(part) is py.Attribute and part.attr == "data")
+    return any(type(value) is py.Call for value in read)
 
 
 def resolve(stack: Stack) -> Api:

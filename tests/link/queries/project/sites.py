@@ -1130,3 +1130,40 @@ def grows_of_a_sample():
 
 def flat_of_one_by_chance():
     return random.choice(Book.objects.all()).author.name
+
+
+def grows_where_a_few_loops_give_many_rows():
+    books = [book for price in (0, 1) for book in Book.objects.filter(price__gt=price - 1)]
+    return [book.author.name for book in books]
+
+
+def flat_where_a_few_loops_give_rows_with_authors():
+    books = [book for price in (0, 1) for book in Book.objects.filter(price__gt=price - 1).select_related("author")]
+    return [book.author.name for book in books]
+
+
+def grows_where_a_number_counts_up():
+    books = list(Book.objects.all())
+    names, index = [], 0
+    while index < len(books):
+        names.append(books[index].author.name)
+        index += 1
+    return names
+
+
+def flat_where_a_number_counts_up():
+    books = list(Book.objects.select_related("author"))
+    names, index = [], 0
+    while index < len(books):
+        names.append(books[index].author.name)
+        index += 1
+    return names
+
+
+def grows_by_names_in_a_later_loop():
+    return [[tag.name for name in ("tags",) for tag in getattr(book, name).all()] for book in Book.objects.all()]
+
+
+def flat_by_names_in_a_later_loop():
+    books = Book.objects.prefetch_related("tags")
+    return [[tag.name for name in ("tags",) for tag in getattr(book, name).all()] for book in books]
