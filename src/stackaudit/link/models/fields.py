@@ -230,6 +230,17 @@ class Builder:
         elif model.managers:
             model.default_manager = next(iter(model.managers))
 
+    def _scoped(self, owner: SourceClass, cls: str, call: py.Call) -> SourceClass | None:
+        """The manager that django-scopes makes another one of: `ScopedManager(shop="shop", _manager_class=Books)`.
+
+        https://github.com/raphaelm/django-scopes
+        """
+        given = keyword(call, "_manager_class") if cls == "django_scopes.ScopedManager" else None
+        if isinstance(given, py.Call):
+            return self.classes.merged(owner.module, given)
+        found = self.classes.resolve(owner.module, given)
+        return found if isinstance(found, SourceClass) else None
+
     def _manager(self, owner: SourceClass, name: str, binding: Binding) -> ManagerDef | None:
         call = binding.node
         if not isinstance(call, py.Call):
@@ -254,7 +265,7 @@ class Builder:
             is_manager = any(base.endswith(("Manager", "ManagerBase")) for base in cls.externals)
             return ManagerDef(name, cls) if is_manager or (cls.is_open and cls.label.endswith("Manager")) else None
         if isinstance(cls, str) and cls.endswith("Manager"):
-            return ManagerDef(name, canonical(cls))
+            return ManagerDef(name, self._scoped(owner, cls, call) or canonical(cls))
         return None
 
 

@@ -239,19 +239,17 @@ def related_rows(walk: Walk, manager: Related, name: str = "") -> Rows:
     """The rows behind a related manager, before any method of it; with `name` by another manager of their model."""
     row, relation = manager.row, manager.relation
     target = relation.target
+    definition = target.managers.get(name or target.default_manager) if target is not None else None
+    base = calls.base_rows(walk, Manager(target, definition)) if target is not None and definition else None
+    cls = base.cls if base is not None else None
     load = row.load.to_many(relation.name)
     if load is not None:
-        return Rows(
-            target, load, row.origin, (*row.path, relation.name), row.loop, manager.loops, via=manager, cached=True
-        )
-    inner = NOTHING
-    if target is not None and target.cls is not None:
-        default = target.managers.get(name or target.default_manager)
-        if default is not None:
-            inner = calls.base_rows(walk, Manager(target, default)).load
+        path = (*row.path, relation.name)
+        return Rows(target, load, row.origin, path, row.loop, manager.loops, via=manager, cached=True, cls=cls)
+    inner = base.load if base is not None else NOTHING
     if relation.relation == "reverse_fk" and relation.remote:
         inner = inner.with_one(relation.remote, replace(row.load, unknown=row.load.unknown))
-    return Rows(target, inner, None, (), row.loop, manager.loops, via=manager)
+    return Rows(target, inner, None, (), row.loop, manager.loops, via=manager, cls=cls)
 
 
 def refreshed(walk: Walk, row: Row) -> None:

@@ -29,6 +29,7 @@ from stackaudit.model.source import Place
 from stackaudit.model.verdict import Step
 
 Path = tuple[str, ...]
+_MANAGER = re.compile(r"""\(manager=["'](\w+)["']\)""")
 SHARED = "shared"
 """`Origin.by` of a queryset that serves several models: the view of a base class, a function that is given a model."""
 _OWNED = frozenset({"o2o", "reverse_o2o", "reverse_fk", "generic"})
@@ -68,7 +69,7 @@ def apart(events: Iterable[Event]) -> list[Event]:
 
 def _own(event: Event, models: dict[Place, set[str]]) -> Event:
     own = event.origin
-    while own is not None and (own.by == INHERITED or len(models[own.place]) > 1):
+    while own is not None and (own.by == INHERITED or own.several or len(models[own.place]) > 1):
         own = own.refined
     if event.origin is None or own is event.origin:
         return event
@@ -289,15 +290,30 @@ def of_many(origin: Origin | None, source: str, events: list[Event]) -> str:
     if origin is not None and origin.by == SHARED:
         return ""
     source = called(origin, events) or _placed(origin, with_branches(origin, source), events)
+    named = [event for event in events if _by_manager(event)]
+    events = [event for event in events if event not in named]
     counted = numbers(events)
     wanted = unnumbered(events, counted)
     call = loading(origin, wanted)
-    texts = []
+    texts = (
+        [_appended(origin, f".prefetch_related({', '.join(dict.fromkeys(map(_by_manager, named)))})", source)]
+        if named
+        else []
+    )
     if call and not takes_calls(origin):
         texts.append(elsewhere(origin, call, _paths(wanted)))
     elif call:
         texts += [_appended(origin, call, source), *streaming(wanted, call)]
     return " ".join([*texts, *_otherwise(origin, source, wanted, counted)])
+
+
+def _by_manager(event: Event) -> str:
+    """What prefetches rows as the manager gives them that the code names: `author.books(manager="published")`."""
+    found = _MANAGER.search(event.asking.text) if event.asking is not None else None
+    target = event.relation.target if event.relation is not None else None
+    if found is None or target is None:
+        return ""
+    return f'Prefetch("{"__".join(event.path)}", queryset={target.name}.{found[1]}.all())'
 
 
 def of_prefetched(origin: Origin | None, source: str, events: list[Event]) -> str:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from stackaudit.facts import python as py
 from stackaudit.link.queries import expressions, known, loops
-from stackaudit.link.queries.values import ELEMENT, SMALL, UNKNOWN, Const, Function, Mapping, Other, Seq, Value
+from stackaudit.link.queries.joining import all_loops, join
+from stackaudit.link.queries.values import ELEMENT, SMALL, SPREAD, UNKNOWN, Const, Function, Mapping, Other, Seq, Value
 from stackaudit.link.queries.walk import Frame, Walk
 
 
@@ -22,12 +23,13 @@ def bind(
     left = dict(keywords)
     for param in node.params:
         if param.kind == "args":
-            env[param.name] = Seq(UNKNOWN, tuple(given), bounded="its arguments")
+            env[param.name] = _gathered(given)
             given = []
         elif param.kind == "kwargs":
             env[param.name] = Mapping(UNKNOWN, tuple(left.items()))
         elif param.kind != "keyword" and given:
-            value = given.pop(0)
+            value = given[0] if _is_spread(given[0]) and param.default is None else given.pop(0)
+            value = loops.element_of(value) if _is_spread(value) else value
             env[param.name] = _declared(walk, function, param, value)
         elif param.name in left:
             env[param.name] = _declared(walk, function, param, left.pop(param.name))
@@ -40,6 +42,20 @@ def bind(
                     default = Other(name=SMALL) if small else UNKNOWN
             env[param.name] = _declared(walk, function, param, default)
     return env
+
+
+def _is_spread(value: Value) -> bool:
+    return isinstance(value, Seq) and value.bounded == SPREAD
+
+
+def _gathered(given: list[Value]) -> Seq:
+    """`*args` of a function: what the call lists, or as many as a star of the call spreads."""
+    if not any(map(_is_spread, given)):
+        return Seq(UNKNOWN, tuple(given), bounded="its arguments")
+    element = loops.element_of(given[0]) if _is_spread(given[0]) else given[0]
+    for item in given[1:]:
+        element = join(element, loops.element_of(item) if _is_spread(item) else item)
+    return Seq(element, None, all_loops(given))
 
 
 def _default(walk: Walk, function: Function, default: py.Expr) -> Value:

@@ -12,6 +12,7 @@ from stackaudit.link.queries.values import (
     ELEMENT,
     FIELD_NAME,
     SMALL,
+    SPREAD,
     UNKNOWN,
     Const,
     Instance,
@@ -193,9 +194,15 @@ def _dict(walk: Walk, first: Value, args: tuple[Value, ...], keywords: dict[str,
 
 def chain(walk: Walk, args: tuple[Value, ...], at: At, nested: bool) -> Value:
     """`itertools.chain(*args)`; with `nested` the one argument holds what is gone through."""
-    held = [loaded(walk, arg, at) for arg in args]
-    if nested and held:
-        held = [loaded(walk, loops.element_of(held[0]), at)]
+    held: list[Value] = []
+    for arg in args:
+        if nested or (isinstance(arg, Seq) and arg.bounded == SPREAD):
+            several = replace(arg, bounded="") if isinstance(arg, Seq) and arg.bounded == SPREAD else arg
+            inner, _ = loops.enter(walk, several, at, "chain()")
+            held.append(loaded(walk, inner, at))
+            loops.leave(walk)
+        else:
+            held.append(loaded(walk, arg, at))
     element: Value = UNKNOWN
     for item in held:
         element = join(element, loops.element_of(item))

@@ -126,9 +126,10 @@ class Record:
     `working` are the loops, by their places, that do work outside the database on their turns; `workers` the functions
     that do it. `listed` are loops over what one column of one row holds. `outside` holds the calls that are such work,
     with the dotted name of what they call, and `called` the functions of the repository that calls lead to. `shown`
-    are the rows that templates and lists go through, by the place of the loop and the origin. `changed` holds the
-    models, by their labels, whose rows the turns of a loop write, by its place. With `apart`, what one
-    loop over a relation asks is an event for each of the querysets whose rows the relation belongs to.
+    are the rows that templates and lists go through, by the place of the loop and the origin. `sources` holds the
+    models, by their labels, whose rows an expression gives, by its place, `changed` those whose rows the turns of a
+    loop write, by its place. With `apart`, what one loop over a relation asks is an event for each of the querysets
+    whose rows the relation belongs to.
     """
 
     def __init__(self) -> None:
@@ -142,6 +143,7 @@ class Record:
         self.called: dict[py.Node, tuple[SourceModule, py.FunctionDef]] = {}
         self.shown: dict[tuple[Place, Origin | None], Rows] = {}
         self.changed: dict[Place, set[str]] = {}
+        self.sources: dict[Place, set[str]] = {}
 
     def add(self, event: Event) -> tuple[object, ...]:
         """Keep an event, unless the same one is known already; its key."""
@@ -153,6 +155,7 @@ class Record:
             event.origin.whence if event.origin else (),
             event.path,
             event.outcome,
+            event.origin.model if event.origin else None,
             (behind.origin.place if behind.origin is not None else None, behind.path) if behind is not None else None,
         )
         known = self._events.get(key)

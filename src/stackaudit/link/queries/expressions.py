@@ -30,6 +30,7 @@ from stackaudit.link.queries import (
 )
 from stackaudit.link.queries.joining import decided, join, varying
 from stackaudit.link.queries.values import (
+    SPREAD,
     UNKNOWN,
     ClassRef,
     Const,
@@ -139,10 +140,13 @@ def _arguments(walk: Walk, node: py.Call) -> tuple[tuple[Value, ...], dict[str, 
     for arg in node.args:
         if isinstance(arg, py.Starred):
             value = evaluate(walk, arg.value)
+            value = builtin.loaded(walk, value, walk.at(arg.value))
             if isinstance(value, Seq) and value.items is not None:
                 args.extend(value.items)
+            elif isinstance(value, (Rows, Seq)):
+                args.append(Seq(loops.element_of(value), None, value.loops, SPREAD))
             else:
-                args.append(Seq(value.element, None, value.loops) if isinstance(value, Seq) else Other(value.loops))
+                args.append(Other(value.loops))
         else:
             args.append(evaluate(walk, arg))
     keywords: dict[str, Value] = {}
@@ -343,6 +347,7 @@ def _yield(walk: Walk, node: py.Yield) -> Value:
     frame, depth = walk.frame, len(walk.frames)
     bounds = [loop.bounded for loop in walk.loops if loop.depth == depth]
     if node.delegates:
+        value = loops.itself_or_given(walk, value, walk.at(node))
         if isinstance(value, (Rows, Related)):
             value = access.evaluate(walk, calls.base_rows(walk, value), walk.at(node))
         bounds.append(loops.bound_of(value))

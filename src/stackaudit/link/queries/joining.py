@@ -133,6 +133,12 @@ def _longer(one: Seq, other: Seq) -> tuple[Value, ...] | None:
     return long if short and long[: len(short)] == short and all(type(item) is Const for item in long) else None
 
 
+def _holds_single_ones(listed: Seq, rows: Rows) -> bool:
+    """Whether a list holds rows of a model that were asked for one by one, or none at all."""
+    element = listed.element
+    return isinstance(element, Row) and element.model is rows.model and element.loop is None
+
+
 def join(one: Value, other: Value) -> Value:
     """What either of two branches may leave; rows win over what is not known."""
     if one is other or one == other:
@@ -185,6 +191,8 @@ def join(one: Value, other: Value) -> Value:
         return Mapping(join(one.element, other.element), tuple(items.items()), join(one.key, other.key), loops)
     if isinstance(one, Instance) or isinstance(other, Instance):
         return one if isinstance(one, Instance) else other
+    if isinstance(one, Seq) and isinstance(other, Rows) and _holds_single_ones(one, other):
+        return varying(other, loops)  # the queryset alone could load what its rows are asked for
     rank = (matters(one), not isinstance(one, (Other, Const))), (matters(other), not isinstance(other, (Other, Const)))
     if rank[0] == rank[1] == (False, False):
         return Other(loops)

@@ -63,6 +63,8 @@ def external(walk: Walk, name: str, args: tuple[Value, ...], keywords: dict[str,
         return _prefetch(walk, args, keywords)
     if last in _SHORTCUTS and name.startswith(("django.", "rest_framework.")):
         return rows.called(walk, _queryset(walk, first), "get", args[1:], keywords, at)
+    if name == "django.shortcuts._get_queryset":
+        return _queryset(walk, first)
     if last in ("get_list_or_404", "aget_list_or_404"):
         found = rows.called(walk, _queryset(walk, first), "filter", args[1:], keywords, at)
         return builtin.loaded(walk, found, at)

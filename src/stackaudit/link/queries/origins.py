@@ -64,7 +64,8 @@ class Origin(Struct, frozen=True, eq=False):
     loop hands out, and uses what was prefetched, `outer` is the queryset of that loop and `way` leads from its rows to
     these; where the row comes from a caller, `way` alone says which relation it is. `partial` marks one that only a
     branch makes: others leave the manager as it was. `streamed` says why going through it would
-    not prefetch: it is UNCHUNKED, or the method is named that does so in a later Django.
+    not prefetch: it is UNCHUNKED, or the method is named that does so in a later Django. `models` are those, by
+    their labels, whose rows the expression gives, all that the walk has met until it is asked.
     """
 
     place: Place
@@ -80,6 +81,12 @@ class Origin(Struct, frozen=True, eq=False):
     beside: tuple[Origin, ...] = ()
     partial: bool = False
     streamed: str = ""
+    models: set[str] | None = None
+
+    @property
+    def several(self) -> bool:
+        """Whether the same expression gives rows of other models, too, for other callers."""
+        return self.models is not None and len(self.models) > 1
 
     @property
     def is_raw(self) -> bool:

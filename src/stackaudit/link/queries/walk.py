@@ -265,6 +265,8 @@ class Walk:
         made = Origin(place_of(at), text, self.where, by)
         if rows is None:
             return made
+        models = self.record.sources.setdefault(made.place, set())
+        models.update([rows.model.label] if rows.model is not None else [])
         lists = frozenset(name for name, _, _ in rows.load.lists)
         made = replace(
             made,
@@ -272,6 +274,7 @@ class Walk:
             refined=rows.origin if not rows.path else None,
             lists=lists,
             bare=rows.load.every_one,
+            models=models,
         )
         row = rows.via.row if rows.via is not None and not rows.asked else None
         if rows.via is None or row is None or row.load.unknown:

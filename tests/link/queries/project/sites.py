@@ -2,7 +2,7 @@ import heapq
 import random
 from collections import defaultdict, deque
 from dataclasses import dataclass
-from itertools import islice, pairwise
+from itertools import chain, islice, pairwise
 from operator import attrgetter
 from typing import NamedTuple
 
@@ -11,7 +11,7 @@ from django.core import serializers
 from django.core.paginator import Paginator
 from django.db.models import Count, Prefetch, prefetch_related_objects
 from django.forms.models import model_to_dict
-from shop.models import Author, Book, Chapter, Country, Note, Tag
+from shop.models import Author, Book, Chapter, Country, Note, Publisher, Tag
 
 
 def grows_attribute():
@@ -1167,3 +1167,58 @@ def grows_by_names_in_a_later_loop():
 def flat_by_names_in_a_later_loop():
     books = Book.objects.prefetch_related("tags")
     return [[tag.name for name in ("tags",) for tag in getattr(book, name).all()] for book in books]
+
+
+def grows_in_a_chain_of_many():
+    found = [author.books.all() for author in Author.objects.all()]
+    return [book.title for book in chain(*found)]
+
+
+def grows_in_a_chain_of_one():
+    found = [author.books.all() for author in Author.objects.all()]
+    return [book.title for book in chain.from_iterable(found)]
+
+
+def flat_in_a_chain_of_many():
+    found = [author.books.all() for author in Author.objects.prefetch_related("books")]
+    return [book.title for book in chain(*found)]
+
+
+class Shelf:
+    def __init__(self, rows):
+        self.rows = rows
+
+    def __iter__(self):
+        yield from self.rows
+
+
+def all_of(shelf):
+    yield from shelf
+
+
+def grows_of_what_an_object_yields():
+    return [book.author.name for book in all_of(Shelf(Book.objects.all()))]
+
+
+def flat_of_what_an_object_yields():
+    return [book.author.name for book in all_of(Shelf(Book.objects.select_related("author")))]
+
+
+def several_ways(few):
+    books = Book.objects.filter(price__gt=0)
+    if few:
+        books = [Book.objects.filter(author=author).first() for author in Author.objects.all()[:2]]
+    return books
+
+
+def grows_where_one_branch_lists_single_rows():
+    return [book.author.name for book in several_ways(False)]
+
+
+def grows_by_methods_behind_a_relation():
+    return [[book.author.name for book in publisher.book_set.shown().shown()] for publisher in Publisher.objects.all()]
+
+
+def flat_by_methods_behind_a_relation():
+    author = Author.objects.first()
+    return [book.publisher_id for book in author.books.filter(price__gt=0).shown().with_author()]
