@@ -22,6 +22,7 @@ from stackaudit.link.pages.inheritance import Chain, Reads, absolute, chain_of
 from stackaudit.link.pages.repeated import Repeats
 from stackaudit.link.pages.turns import Turns
 from stackaudit.link.pages.views import choices
+from stackaudit.link.queries import loops
 from stackaudit.link.queries.values import UNKNOWN, Function, Mapping, Other, Row, Rows, Seq, Value
 from stackaudit.link.queries.walk import BUDGET, At, Walk
 from stackaudit.model.source import Place, Region
@@ -210,6 +211,10 @@ class _File(Expressions):
             if node.test is not None:
                 stack.enter_context(self.where(node.test))
             self.nodes(node.body)
+            for other in loops.beside(self.walk, source, loop):
+                with q.guarded(self.walk):
+                    self.bind(node.targets, other)
+                    self.nodes(node.body)
 
     def condition(self, node: t.If) -> None:
         record = self.walk.record

@@ -14,6 +14,7 @@ from stackaudit.link.queries import (
     callbacks,
     calls,
     expressions,
+    loops,
     packaged,
     registries,
     schemas,
@@ -312,6 +313,8 @@ def _of_rows(walk: Walk, value: Manager | Rows | Related, name: str, at: At) -> 
         return ClassRef(model.cls, model)
     if isinstance(value, Related) and name in ("instance",):
         return value.row
+    if isinstance(value, Rows) and value.evaluated and name in ("append", "extend", "insert"):
+        return Method(Seq(loops.element_of(value), None, value.loops), name, value.loops)  # a list, which grows
     if isinstance(value, Rows) and name == "object_list":
         return value  # the rows of a page
     if method(name) is None or (isinstance(value, Rows) and name in MANAGER_ONLY):

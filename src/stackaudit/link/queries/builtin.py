@@ -7,7 +7,7 @@ from msgspec.structs import replace
 from stackaudit.facts import python as py
 from stackaudit.link.queries import access, attached, callbacks, calls, expressions, loops, rows
 from stackaudit.link.queries.comparisons import is_instance, lacks
-from stackaudit.link.queries.joining import decided, join
+from stackaudit.link.queries.joining import decided, join, mixed
 from stackaudit.link.queries.values import (
     ELEMENT,
     FIELD_NAME,
@@ -203,10 +203,8 @@ def chain(walk: Walk, args: tuple[Value, ...], at: At, nested: bool) -> Value:
             loops.leave(walk)
         else:
             held.append(loaded(walk, arg, at))
-    element: Value = UNKNOWN
-    for item in held:
-        element = join(element, loops.element_of(item))
-    return Seq(element, None, walk.unknown(*args).loops)
+    element, others = mixed(UNKNOWN, *(each for item in held for each in loops.elements_of(item)))
+    return Seq(element, None, walk.unknown(*args).loops, others=others)
 
 
 def with_function(walk: Walk, name: str, node: py.Call) -> Value:

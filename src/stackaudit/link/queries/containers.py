@@ -6,7 +6,7 @@ from msgspec.structs import replace
 
 from stackaudit.facts import python as py
 from stackaudit.link.queries import access, builtin, calls, loops
-from stackaudit.link.queries.joining import any_of, join
+from stackaudit.link.queries.joining import any_of, join, mixed
 from stackaudit.link.queries.values import (
     UNKNOWN,
     ClassRef,
@@ -77,27 +77,29 @@ def page_of(walk: Walk, paginator: Mapping, at: At) -> Value:
     page = walk.number(paginator.get("@per_page") or UNKNOWN)
     if isinstance(made, Rows):
         return replace(made, limited=True, page=page)
-    return Seq(loops.element_of(made), None, made.loops, page=page) if page else made
+    others = made.others if isinstance(made, Seq) else ()
+    return Seq(loops.element_of(made), None, made.loops, page=page, others=others) if page else made
 
 
 def grown(walk: Walk, func: py.Attribute, receiver: Seq, args: tuple[Value, ...]) -> None:
     """`items.append(x)` and its like: the list holds x from now on."""
     if func.attr in ("append", "add", "appendleft", "insert") and args:
         value: Value = args[-1]
+        beside: list[Value] = []
     elif func.attr in ("extend", "update") and args:
         more = args[0]
         if isinstance(more, (Rows, Related)):
             more = access.evaluate(walk, calls.base_rows(walk, more), walk.at(func))
-        value = loops.element_of(more)
+        value, *beside = loops.elements_of(more)
     else:
         return
     is_first = receiver.items == ()
-    element = value if is_first else join(loops.element_of(receiver), value)
+    element, others = mixed(*(() if is_first else loops.elements_of(receiver)), value, *beside)
     chosen = is_first and bool(walk.loops) and walk.guard > walk.loops[-1].guard
     held = (*(receiver.items or ()), value)
     is_told = receiver.items is not None and func.attr == "append" and not walk.loops
     known = held if is_told and all(type(item) is Const for item in held) else None
-    loops.store(walk, func.value, Seq(element, known, receiver.loops, chosen=chosen))
+    loops.store(walk, func.value, Seq(element, known, receiver.loops, chosen=chosen, others=others))
 
 
 def merged(one: Mapping, other: Value) -> Mapping:

@@ -114,13 +114,16 @@ class _Going:
         later = [part for inner in node.generators[index + 1 :] for part in (inner.iter, *inner.ifs)]
         body = [part for part in (*generator.ifs, *later, node.element, node.value) if part is not None]
         several = spelled.elements(generator.target, source, body)
-        for item in several or (given,):
+        beside = loops.beside(walk, source, loop)
+        for item in (*(several or (given,)), *beside):
+            before = walk.guard
+            walk.guard += item in beside
             loops.assign(walk, generator.target, item)
             for test in generator.ifs:
                 expressions.truth(walk, test)
                 walk.guard += 1
             made.append(self.through(index + 1))
-            walk.guard -= len(generator.ifs)
+            walk.guard = before
         loops.leave(walk)
         if several and len(node.generators) == 1 and not generator.ifs:
             self.each = tuple(made)

@@ -28,7 +28,7 @@ from stackaudit.link.queries import (
     rows,
     subscripts,
 )
-from stackaudit.link.queries.joining import decided, join, varying
+from stackaudit.link.queries.joining import decided, join, mixed, varying
 from stackaudit.link.queries.values import (
     SPREAD,
     UNKNOWN,
@@ -266,9 +266,9 @@ def _text_sum(left: object, right: object) -> Value:
 def _added(left: Seq | Rows, right: Seq | Rows) -> Value:
     if isinstance(left, Seq) and isinstance(right, Seq) and left.items is not None and right.items is not None:
         return Seq(UNKNOWN, (*left.items, *right.items), left.loops | right.loops)
-    one, other = loops.element_of(left), loops.element_of(right)
+    element, others = mixed(*loops.elements_of(left), *loops.elements_of(right))
     few = loops.bound_of(left) if loops.bound_of(right) else ""
-    return Seq(join(one, other), None, left.loops | right.loops, few)
+    return Seq(element, None, left.loops | right.loops, few, others=others)
 
 
 def _boolop(walk: Walk, node: py.BoolOp) -> Value:

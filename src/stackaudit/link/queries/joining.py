@@ -110,6 +110,8 @@ def _asking(one: Asking | None, other: Asking | None) -> Asking | None:
 
 EMPTY = "none() holds no rows"
 _BRANCHES = 3
+_MODELS = 4
+"""Rows of so many other models in one list are followed."""
 _FILES = (".html", ".htm", ".txt", ".jinja", ".jinja2", ".j2", ".xml", ".mjml", ".eml", ".md", ".svg", ".json")
 """How the names of templates end."""
 _PLAIN = frozenset({Other, Const})
@@ -137,6 +139,17 @@ def _holds_single_ones(listed: Seq, rows: Rows) -> bool:
     """Whether a list holds rows of a model that were asked for one by one, or none at all."""
     element = listed.element
     return isinstance(element, Row) and element.model is rows.model and element.loop is None
+
+
+def mixed(*values: Value) -> tuple[Value, tuple[Value, ...]]:
+    """The element of a list that holds each of these, and those of them that are rows of other models."""
+    element, others = values[0], dict[Model, Row]()
+    for value in values[1:]:
+        if isinstance(element, Row) and isinstance(value, Row) and value.model is not element.model:
+            others.setdefault(value.model, value)
+        else:
+            element = join(element, value)
+    return element, tuple(others.values())[:_MODELS]
 
 
 def join(one: Value, other: Value) -> Value:
@@ -180,10 +193,10 @@ def join(one: Value, other: Value) -> Value:
             return Seq(join(one.element, other.element), (join(one.items[0], other.items[0]),), loops)
         if (longer := _longer(one, other)) is not None:
             return Seq(join(one.element, other.element), longer, loops)
-        element = join(one.element, other.element)
-        for item in (*(one.items or ()), *(other.items or ())):
-            element = join(element, item)
-        return Seq(element, None, loops, chosen=all(item.chosen or item.items == () for item in (one, other)))
+        held = (*(one.items or ()), *(other.items or ()), *one.others, *other.others)
+        element, others = mixed(one.element, other.element, *held)
+        is_chosen = all(item.chosen or item.items == () for item in (one, other))
+        return Seq(element, None, loops, chosen=is_chosen, others=others)
     if isinstance(one, Mapping) and isinstance(other, Mapping):
         items = dict(one.items)
         for key, value in other.items:
@@ -241,7 +254,8 @@ def turned(value: Value, loop: Loop, running: frozenset[Loop] = NO_LOOPS) -> Val
         return replace(value, loops=loops, via=via, loop=own)
     if isinstance(value, Seq):
         items = tuple(turned(item, loop, running) for item in value.items) if value.items is not None else None
-        return replace(value, element=turned(value.element, loop, running), items=items, loops=loops)
+        others = tuple(turned(item, loop, running) for item in value.others)
+        return replace(value, element=turned(value.element, loop, running), items=items, loops=loops, others=others)
     if isinstance(value, Mapping):
         held = tuple((key, turned(item, loop, running)) for key, item in value.items)
         element, key = turned(value.element, loop, running), turned(value.key, loop, running)

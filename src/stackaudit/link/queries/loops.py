@@ -72,6 +72,18 @@ def element_of(value: Value) -> Value:
     return Other(value.loops)
 
 
+def elements_of(value: Value) -> tuple[Value, ...]:
+    """What stands for the elements of something: one value, and one more for each other model of its rows."""
+    return (element_of(value), *(value.others if isinstance(value, Seq) else ()))
+
+
+def beside(walk: Walk, value: Value, loop: Loop) -> tuple[Value, ...]:
+    """The rows of other models that a loop, which has begun, hands out on some of its turns."""
+    others = value.others if isinstance(value, Seq) else ()
+    running = frozenset(item for item in walk.loops if item is not loop)
+    return tuple(turned(item, loop, running) for item in others)
+
+
 IDLE = Loop(Place("", Region(1, 1, 1, 1)), 0)
 
 

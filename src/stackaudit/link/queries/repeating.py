@@ -18,7 +18,7 @@ def of_for(walk: Walk, stmt: py.For) -> None:
         text = f"for {text_of(stmt.target, 30)} in {text_of(stmt.iter, 50)}"
         walk.written[stmt] = (text, _bound(stmt))
     text, bounded = walk.written[stmt]
-    element, _ = loops.enter(walk, value, walk.at(stmt.iter), text, bounded)
+    element, loop = loops.enter(walk, value, walk.at(stmt.iter), text, bounded)
     isolated = walk.isolated
     walk.isolated = 0
     frame = walk.frame
@@ -26,6 +26,11 @@ def of_for(walk: Walk, stmt: py.For) -> None:
     for item in spelled.elements(stmt.target, value, stmt.body) or (element,):
         loops.assign(walk, stmt.target, item)
         statements.block(walk, stmt.body)
+    for item in loops.beside(walk, value, loop):
+        walk.guard += 1
+        loops.assign(walk, stmt.target, item)
+        statements.block(walk, stmt.body)
+        walk.guard -= 1
     loops.leave(walk)
     walk.isolated = isolated
     frame.env = statements.merged(frame.env, before)

@@ -19,7 +19,7 @@ from stackaudit.link.queries import (
     memos,
     repeating,
 )
-from stackaudit.link.queries.joining import decided, join
+from stackaudit.link.queries.joining import decided, join, mixed
 from stackaudit.link.queries.loading import Load
 from stackaudit.link.queries.origins import Loop
 from stackaudit.link.queries.source import text_of
@@ -123,8 +123,8 @@ def _augmented(walk: Walk, stmt: py.AugAssign) -> None:
         right = calls.base_rows(walk, value) if isinstance(value, Related) else value
         if isinstance(right, Rows):
             right = access.evaluate(walk, right, walk.at(stmt.value))
-        grown = Seq(join(loops.element_of(held), loops.element_of(right)), None, held.loops | right.loops)
-        loops.store(walk, stmt.target, grown)
+        element, others = mixed(*loops.elements_of(held), *loops.elements_of(right))
+        loops.store(walk, stmt.target, Seq(element, None, held.loops | right.loops, others=others))
     elif stmt.op == "|" and isinstance(held, Rows):
         return
     elif stmt.op == "|" and isinstance(held, Mapping):

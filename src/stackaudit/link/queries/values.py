@@ -139,7 +139,7 @@ class Seq(Struct, frozen=True, cache_hash=True):
     """A list, tuple, set or generator; `items` where every element is known, else `element` stands for each.
 
     `page` is of how many elements it is a page, 0 where it is none or that is not known. `chosen` says that it holds
-    those of a loop alone that a condition let through.
+    those of a loop alone that a condition let through. `others` stand for the rows of other models that it holds.
     """
 
     element: Value
@@ -148,6 +148,7 @@ class Seq(Struct, frozen=True, cache_hash=True):
     bounded: str = ""
     page: int = 0
     chosen: bool = False
+    others: tuple[Value, ...] = ()
 
 
 class Mapping(Struct, frozen=True, cache_hash=True):

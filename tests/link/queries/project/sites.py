@@ -1222,3 +1222,31 @@ def grows_by_methods_behind_a_relation():
 def flat_by_methods_behind_a_relation():
     author = Author.objects.first()
     return [book.publisher_id for book in author.books.filter(price__gt=0).shown().with_author()]
+
+
+def grows_in_a_list_of_two_models():
+    rows = list(Author.objects.all()) + list(Book.objects.all())
+    return [row.author.name if isinstance(row, Book) else row.name for row in rows]
+
+
+def flat_in_a_list_of_two_models():
+    rows = list(Author.objects.all()) + list(Book.objects.select_related("author"))
+    return [row.author.name if isinstance(row, Book) else row.name for row in rows]
+
+
+def grows_in_a_list_that_gets_two_models():
+    rows = list(Book.objects.select_related("author"))
+    rows.extend(Author.objects.all())
+    names = []
+    for row in sorted(rows, key=lambda row: row.pk):
+        if isinstance(row, Author):
+            names.append(row.country.name)
+        else:
+            names.append(row.author.name)
+    return names
+
+
+def flat_in_a_list_that_gets_two_models():
+    rows = [*Book.objects.select_related("author")]
+    rows += Author.objects.select_related("country")
+    return [row.country.name if isinstance(row, Author) else row.author.name for row in rows]
