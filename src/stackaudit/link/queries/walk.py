@@ -38,7 +38,7 @@ from stackaudit.model.verdict import Step
 At: TypeAlias = "Place | tuple[SourceModule, py.Node]"
 
 MAX_DEPTH = 10
-QUIET_DEPTH = 5
+QUIET_DEPTH = 7
 FAR = 2
 """So many calls below its loop a query that no row of the loop asks for is not judged any more."""
 BUDGET = 40_000
