@@ -257,6 +257,8 @@ CACHED = (
     "            if value.title:\n                return value.author.name\n"
     "        return Author.objects.get(pk=value.author_id).name",
 )
+_LINK = "get_url(self, obj, view_name, request, format):\n        "
+_WHOLE = "use_pk_only_optimization(self):\n        return False"
 # name: (the field class, the field, the queryset of books, whether it grows)
 FIELDS = {
     "Itself": (
@@ -293,6 +295,27 @@ FIELDS = {
         "PrimaryKeyRelatedField", "get_attribute(self, instance):\n        return super().get_attribute(instance)", "",
         "", False
     ),
+    "KeyShown": (
+        "PrimaryKeyRelatedField", "", "to_representation(self, value):\n        return str(value.pk)", "", False
+    ),
+    "WholeRow": ("PrimaryKeyRelatedField", _WHOLE, "", "", True),
+    "WholeRowLoaded": ("PrimaryKeyRelatedField", _WHOLE, "", ".select_related('author')", False),
+    "WholeRowShown": (
+        "PrimaryKeyRelatedField", _WHOLE, "to_representation(self, value):\n        return value.name", "", True
+    ),
+    "LinkOfKey": ("HyperlinkedRelatedField", _LINK + "return str(obj.pk)", "", "", False),
+    "LinkById": ("HyperlinkedRelatedField", _LINK + "return str(obj.pk)\n\n    lookup_field = 'id'", "", "", True),
+    "LinkAsks": (
+        "HyperlinkedRelatedField", _LINK + "return Author.objects.get(pk=obj.pk).name", "", "", True
+    ),
+    "LinkOfRow": ("HyperlinkedRelatedField", _WHOLE, _LINK + "return obj.name", "", True),
+    "LinkOfRowLoaded": (
+        "HyperlinkedRelatedField", _WHOLE, _LINK + "return obj.name", ".select_related('author')", False
+    ),
+    "LinkOfItself": ("HyperlinkedIdentityField", "", _LINK + "return obj.author.name", "", True),
+    "LinkOfItselfLoaded": (
+        "HyperlinkedIdentityField", "", _LINK + "return obj.author.name", ".select_related('author')", False
+    ),
     "Cached": ("Field", *CACHED, ".select_related('author')", False),
     "NotCached": ("Field", *CACHED, "", True),
     "Joined": (
@@ -301,7 +324,12 @@ FIELDS = {
     ),
     "Unjoined": ("Serializer", "get_attribute(self, instance):\n        return instance.author", "", "", True),
 }  # fmt: skip
-_GIVEN = {"CharField": "source='author.name'", "PrimaryKeyRelatedField": "source='author', read_only=True"}
+_GIVEN = {
+    "CharField": "source='author.name'",
+    "PrimaryKeyRelatedField": "source='author', read_only=True",
+    "HyperlinkedRelatedField": "source='author', read_only=True, view_name='author'",
+    "HyperlinkedIdentityField": "view_name='book'",
+}
 
 RUN = """
 import json, sys

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from typing import Literal, TypeAlias
 
 from stackaudit.facts import python as py
 from stackaudit.link.classes import Base, Classes, SourceClass
@@ -17,21 +16,11 @@ from stackaudit.link.models import Models
 from stackaudit.link.models.model import Model, Relation, keyword
 from stackaudit.link.modules import SourceModule, dotted
 from stackaudit.link.nodes import is_true, nodes
+from stackaudit.link.serializers import kinds
 from stackaudit.link.serializers.chosen import added, narrowed, of_call
+from stackaudit.link.serializers.kinds import FieldKind
 from stackaudit.model.source import Place
 
-FieldKind: TypeAlias = Literal["plain", "pk", "link", "string", "slug", "nested", "method", "custom", "unknown"]
-
-_KINDS: dict[str, FieldKind] = {
-    "StringRelatedField": "string",
-    "SlugRelatedField": "slug",
-    "PrimaryKeyRelatedField": "pk",
-    "HyperlinkedRelatedField": "link",
-    "HyperlinkedIdentityField": "link",
-    "SerializerMethodField": "method",
-    "MethodField": "method",
-    "RelatedField": "custom",
-}
 _DEEPEST = 10
 _CONTEXTS = ("self.child.context", "self.context")
 """What a list serializer shares with the serializer of its rows."""
@@ -43,8 +32,8 @@ class SerialField:
 
     `source` holds the lookups from the object ("author", "name"), empty for `source="*"`. `slug` is the attribute of a
     slug field. `method` names the method of a method field. `shape` is that of a nested serializer. `custom` is the
-    field's own class where it has its own `to_representation` or `get_attribute`. `declared` is the expression that
-    makes the field, None where Meta alone does.
+    field's own class where it has its own `get_attribute` or shows a value by a method of its own, `shows`; `is_key`
+    says that such a field gets no row, but what holds its key alone.
     """
 
     name: str
@@ -56,6 +45,8 @@ class SerialField:
     method: str = ""
     shape: Shape | None = None
     custom: SourceClass | None = None
+    shows: str = ""
+    is_key: bool = False
     owner: SourceClass | None = None
     why: str = ""
 
@@ -301,41 +292,7 @@ class Serializers:
         elif isinstance(cls, str) and label.endswith("Serializer"):
             yield replace(base, kind="unknown", why=f"{label} is not defined in the repository")
         else:
-            yield self._kind(base, call, cls, label)
-
-    def _kind(self, base: SerialField, call: py.Call, cls: SourceClass | str | None, label: str) -> SerialField:
-        labels = [label]
-        if isinstance(cls, SourceClass):
-            labels += [
-                found.label if isinstance(found, SourceClass) else found.rpartition(".")[2]
-                for found in cls.mro
-                if found
-            ]
-            if cls.find("get_attribute") is not None:
-                base = replace(base, custom=cls)
-        kind: FieldKind = next((_KINDS[item] for item in labels if item in _KINDS), "plain")
-        if kind == "method":
-            given = keyword(call, "method_name") or (call.args[0] if call.args else None)
-            method = (
-                given.value if isinstance(given, py.Constant) and isinstance(given.value, str) else f"get_{base.name}"
-            )
-            return replace(base, kind="method", method=method, source=())
-        if isinstance(cls, SourceClass) and cls.find("to_representation") is not None:
-            return replace(base, kind="custom", custom=cls)
-        if kind == "slug":
-            given = keyword(call, "slug_field") or (call.args[0] if call.args else None)
-            slug = given.value if isinstance(given, py.Constant) and isinstance(given.value, str) else ""
-            return replace(base, kind="slug", slug=slug)
-        if kind == "link":
-            lookup = keyword(call, "lookup_field")
-            if label.endswith("IdentityField"):
-                base = replace(base, source=())
-            if isinstance(lookup, py.Constant) and lookup.value not in ("pk", "id"):
-                return replace(base, kind="slug", slug=str(lookup.value))
-            return replace(base, kind="link")
-        if kind == "custom" and base.custom is None:
-            return replace(base, kind="unknown", why=f"what {label} reads cannot be told")
-        return replace(base, kind=kind)
+            yield kinds.of_field(base, call, cls, label)
 
     def _automatic(self, name: str, model: Model, place: Place, depth: int, linked: bool) -> SerialField:
         """The field that a ModelSerializer makes for a name of Meta.fields."""

@@ -34,6 +34,8 @@ from stackaudit.model.source import Place
 DEEPEST = 6
 SERVED = Mapping(Other(name="@request"), (("request", Other(name="@request")),))
 """The context of a serializer that a view makes."""
+_OF_LINK = (UNKNOWN, Other(name="@request"), UNKNOWN)
+"""What `get_url()` is given besides the object: the name of the view, the request, the format."""
 ONE = "one object"
 """`Loop.bounded` of the loop that stands for a single object: what is asked of it is asked once."""
 
@@ -141,15 +143,17 @@ class Writer:
                     pass
 
     def _own(self, item: SerialField, cls: SourceClass, row: Value) -> None:
-        """A field with a `get_attribute` or `to_representation` of its own.
+        """A field with a `get_attribute` of its own, or a `to_representation` or `get_url`.
 
         With `many=True` the list asks for the value, not the field (measured on DRF 3.18).
         """
         place = item.place
         field = Instance(cls, {"context": Mapping(UNKNOWN)})
         finds = cls.find("get_attribute") if not item.many else None
-        shows = cls.find("to_representation") if item.kind == "custom" else None
-        if finds is None:
+        shows = cls.find(item.shows) if item.shows else None
+        if item.is_key:
+            value = self.key(item, row)
+        elif finds is None:
             value = self.source(row, item.source, place)
         else:
             self._fields_of[field] = item
@@ -159,19 +163,21 @@ class Writer:
             self.shown(item, value)
         elif item.many:
             with q.each(self.walk, value, place, f"`{item.name}` of each row") as element:
-                self._asked(field, shows, element, place, item.name)
+                self._asked(field, shows, element, place, item.name, _OF_LINK if item.shows == "get_url" else ())
         else:
-            self._asked(field, shows, value, place, item.name)
+            self._asked(field, shows, value, place, item.name, _OF_LINK if item.shows == "get_url" else ())
 
-    def _asked(self, field: Instance, member: Member, value: Value, place: Place, text: str) -> Value:
-        return q.call(self.walk, calls.member(self.walk, field, member, place), (value,), {}, place, text)
+    def _asked(
+        self, field: Instance, member: Member, value: Value, place: Place, text: str, more: tuple[Value, ...] = ()
+    ) -> Value:
+        return q.call(self.walk, calls.member(self.walk, field, member, place), (value, *more), {}, place, text)
 
     def inherited_attribute(self, field: Instance, row: Value) -> Value | None:
         """What `super().get_attribute(row)` gives in a field, None where it is no field that is being written out."""
         item = self._fields_of.get(field)
         if item is None:
             return None
-        return self.source(row, item.source, item.place) if item.kind not in ("pk", "link") else UNKNOWN
+        return self.source(row, item.source, item.place) if item.kind not in ("pk", "link") else Other(row.loops)
 
     def shown(self, item: SerialField, value: Value) -> None:
         """One related row as the field shows it."""
@@ -183,20 +189,21 @@ class Writer:
             with self.walk.step(item.place, f"{item.name} = {item.shape.label}"):
                 self.row(item.shape, value)
 
-    def key(self, item: SerialField, row: Value) -> None:
+    def key(self, item: SerialField, row: Value) -> Value:
         """A primary key or hyperlink: the key column of a foreign key is there, unless the queryset left it out."""
         if not item.source:
-            return
+            return UNKNOWN
         holder = self.source(row, item.source[:-1], item.place)
         name = item.source[-1]
         relation = holder.model.relation(name) if isinstance(holder, Row) else None
         if not item.many and isinstance(holder, Row) and relation is not None and relation.relation in ("fk", "o2o"):
             access.of_column(self.walk, holder, name, name, item.place)
-            return
+            return Other(row.loops)
         value = self.source(holder, (name,), item.place)
         if isinstance(value, (Rows, Related)):
             with q.each(self.walk, value, item.place, f"`{item.name}` of each row"):
                 pass
+        return Other(row.loops)
 
     def source(self, row: Value, source: tuple[str, ...], place: Place) -> Value:
         """Follow a source as `Field.get_attribute` does: attributes, keys, and calls of what can be called."""
