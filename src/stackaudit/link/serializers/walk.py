@@ -106,14 +106,17 @@ class ApiHooks(PageHooks):
             return Row(rows.model, rows.load, rows.origin) if isinstance(rows, Rows) and rows.model else UNKNOWN
         if name == "get_serializer_class":
             return self.api.serializer_class(view, instance)
+        if name == "get_serializer_context":
+            return SERVED
         if name in ("get_serializer", "get_pagination_serializer") and args:
             shapes = self.api.views.shapes(view, _action(instance))[0]
+            context = keywords["context"] if "context" in keywords else self.api.context(instance, at)
             if name == "get_pagination_serializer" or _is_true(keywords.get("many")):
                 for shape in shapes:
-                    self.api.serialize(shape, args[0], at, view)
+                    self.api.serialize(shape, args[0], at, view, context)
             elif _only_shows(args, keywords):
                 for shape in shapes:
-                    self.api.details.shown(shape, args[0], at, view)
+                    self.api.details.shown(shape, args[0], at, view, context)
             return UNKNOWN
         if name == "list":
             self.api.stock_list(view, instance)
@@ -199,6 +202,13 @@ class Api:
         cls = shapes[0].cls if len(shapes) == 1 and not why else None
         return ClassRef(cls) if cls is not None else UNKNOWN
 
+    def context(self, view: Instance, at: At) -> Value:
+        """What a view gives to its serializers: by its own `get_serializer_context()`, or the stock one."""
+        found = view.cls.find("get_serializer_context")
+        if found is None or not isinstance(found.node, py.FunctionDef):
+            return SERVED
+        return q.call(self.walk, calls.member(self.walk, view, found, at), (), {}, at, "get_serializer_context()")
+
     def _view(self, view: ApiView) -> None:
         for name, node, owner in self.methods(view):
             if name == "list" or (self._writes_many(node) and (owner is view.cls or owner not in self.by_class)):
@@ -257,8 +267,9 @@ class Api:
             if not isinstance(rows, (Rows, Seq)):
                 why = why or "its queryset cannot be followed"
             self.listings.append(Listing(view, tuple(shapes), rows, why))
+            context = self.context(instance, place)
             for shape in shapes:
-                self.serialize(shape, rows, place, view)
+                self.serialize(shape, rows, place, view, context)
 
     def _writes_many(self, node: py.FunctionDef) -> bool:
         if node not in self._many:
