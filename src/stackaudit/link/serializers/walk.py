@@ -48,7 +48,7 @@ from stackaudit.link.serializers.chosen import ANY, TAKEN, narrowed
 from stackaudit.link.serializers.details import Details, routes
 from stackaudit.link.serializers.pagination import page_size
 from stackaudit.link.serializers.views import ApiView, ApiViews
-from stackaudit.link.serializers.writing import ONE, SERVED, Writer
+from stackaudit.link.serializers.writing import ONE, SERVED, WRITES_ROW, Writer
 from stackaudit.link.settings import Settings
 
 if TYPE_CHECKING:
@@ -83,6 +83,8 @@ class ApiHooks(PageHooks):
 
     def offers(self, instance: Instance, name: str) -> bool:
         """Whether Django REST framework gives the method to a view or a serializer."""
+        if name == WRITES_ROW and self.api.serializers.is_serializer(instance.cls):
+            return True
         return (name in _INHERITED and instance.cls in self.api.by_class) or super().offers(instance, name)
 
     def inherited(
@@ -91,7 +93,10 @@ class ApiHooks(PageHooks):
         """A method of API views, and of the fields of their serializers."""
         view = self.api.by_class.get(instance.cls)
         if view is None:
-            if name == "to_representation" and self.api.serializers.is_serializer(instance.cls):
+            if name == WRITES_ROW and self.api.serializers.is_serializer(instance.cls):
+                row = args[0] if args else keywords.get("instance", UNKNOWN)
+                context = instance.attributes.get("context", _NO_CONTEXT)
+                self.api.writer.stock_row(self.api.serializers.shape(instance.cls), instance, row, context)
                 return Mapping(UNKNOWN)
             asked = self.api.writer.inherited_attribute(instance, args[0]) if name == "get_attribute" and args else None
             return asked if asked is not None else super().inherited(instance, name, args, keywords, at)
@@ -280,7 +285,7 @@ class Api:
         """Functions that serialize rows by hand, many at once or one after the other."""
         for module in self.serializers.models.modules:
             for node, owner in functions(self.walk, module):
-                wanted = self._writes_many(node) or (_reads_data(node) and not routes(node))
+                wanted = self._writes_many(node) or _writes_by_hand(node) or (_reads_data(node) and not routes(node))
                 if wanted and (owner is None or owner not in self.by_class):
                     self._function(module, node, owner)
 
@@ -330,6 +335,12 @@ def _only_shows(args: tuple[Value, ...], keywords: dict[str, Value]) -> bool:
 def _mentions_many(node: py.FunctionDef) -> bool:
     """Whether a function passes `many=True` to something."""
     return any(item.name == "many" for call in nodes((node,)) if type(call) is py.Call for item in call.keywords)
+
+
+def _writes_by_hand(node: py.FunctionDef) -> bool:
+    """Whether a function calls `to_representation()` of something, and is none itself."""
+    called = (part.func for part in nodes((node,)) if type(part) is py.Call)
+    return node.name != WRITES_ROW and any(type(func) is py.Attribute and func.attr == WRITES_ROW for func in called)
 
 
 def _reads_data(node: py.FunctionDef) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from msgspec.structs import replace
@@ -36,6 +36,7 @@ SERVED = Mapping(Other(name="@request"), (("request", Other(name="@request")),))
 """The context of a serializer that a view makes."""
 _OF_LINK = (UNKNOWN, Other(name="@request"), UNKNOWN)
 """What `get_url()` is given besides the object: the name of the view, the request, the format."""
+WRITES_ROW = "to_representation"
 ONE = "one object"
 """`Loop.bounded` of the loop that stands for a single object: what is asked of it is asked once."""
 
@@ -50,6 +51,9 @@ class Writer:
         self.context = SERVED
         self._open: list[Shape] = []
         self._fields_of: dict[Instance, SerialField] = {}
+        self._handed: dict[Instance, list[Value]] = {}
+        """What the running `to_representation()` of serializers handed to the stock one so far."""
+        self._known: dict[tuple[py.FunctionDef, Value], list[Value]] = {}
 
     def many(self, shape: Shape, rows: Value, at: At, by: str, context: Value = SERVED) -> None:
         """Write out rows through a serializer that was made with `context`, and those nested in it."""
@@ -90,26 +94,51 @@ class Writer:
         if len(self._open) > DEEPEST or self._open.count(shape) > 1:
             return
         self._open.append(shape)
-        own = shape.to_representation
         serializer = Instance(shape.cls) if shape.cls is not None else None
         if serializer is not None:
             serializer.attributes |= {"context": self.context, "instance": row}
-        stock = True
-        if own is not None and serializer is not None:
-            member = serializer.cls.find("to_representation")
-            if member is not None and isinstance(member.node, py.FunctionDef):
-                stock = _calls_super(member.node)
-                place = own.module.place(py.Name(member.node.start, member.node.start + 4, "def"))
-                self.fields.setdefault(
-                    place, SerialField("to_representation", "method", (), place, owner=own, method="to_representation")
-                )
-                function = calls.member(self.walk, serializer, member, place)
-                text = f"{shape.label}.to_representation(…)"
-                self._encoded(q.call(self.walk, function, (row,), {}, place, text), place, text)
-        if stock:
-            for item in shape.fields:
-                self.write(item, row, shape, serializer)
+        for stock in self._own_row(shape, serializer, row) if serializer is not None else (row,):
+            self._stock(shape, stock, serializer)
         self._open.pop()
+
+    def _own_row(self, shape: Shape, serializer: Instance, row: Value) -> Sequence[Value]:
+        """Walk a serializer's own `to_representation()`; what it hands to the stock one, which writes the fields."""
+        member = serializer.cls.find("to_representation") if shape.to_representation is not None else None
+        if member is None or not isinstance(member.node, py.FunctionDef):
+            return (row,)
+        place = member.owner.module.place(py.Name(member.node.start, member.node.start + 4, "def"))
+        self.fields.setdefault(
+            place, SerialField("to_representation", "method", (), place, owner=member.owner, method="to_representation")
+        )
+        function = calls.member(self.walk, serializer, member, place)
+        text = f"{shape.label}.to_representation(…)"
+        handed = self._handed[serializer] = []
+        self._encoded(q.call(self.walk, function, (row,), {}, place, text), place, text)
+        del self._handed[serializer]
+        known = self._known.setdefault((member.node, row), handed)
+        return list(dict.fromkeys(handed or known)) or ((row,) if _calls_super(member.node) else ())
+
+    def stock_row(self, shape: Shape, serializer: Instance, row: Value, context: Value) -> None:
+        """`to_representation(row)` of Django REST framework: by `super()` in a serializer's own, or called by hand."""
+        frame = self.walk.frame
+        if serializer in self._handed and frame.bound is serializer and getattr(frame.node, "name", "") == WRITES_ROW:
+            if not isinstance(row, Row) or row.origin is not None:
+                self._handed[serializer].append(row)
+            else:
+                self._handed[serializer].append(UNKNOWN)  # a row of nowhere: what was loaded with it is not known
+        elif isinstance(row, Row) and row.loop is not None and row.loop in self.walk.loops:
+            if serializer.cls.find("__init__") is not None:
+                return  # which of its fields it was made with is not known here
+            if len(self._open) > DEEPEST or self._open.count(shape) > 1:
+                return
+            self._open.append(shape)
+            with self._made_with(context):
+                self._stock(shape, row, serializer)
+            self._open.pop()
+
+    def _stock(self, shape: Shape, row: Value, serializer: Instance | None) -> None:
+        for item in shape.fields:
+            self.write(item, row, shape, serializer)
 
     def write(self, item: SerialField, row: Value, shape: Shape, serializer: Instance | None) -> None:
         """Write out one field of one row."""
