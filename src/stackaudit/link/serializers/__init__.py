@@ -11,19 +11,17 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
 from stackaudit.facts import python as py
-from stackaudit.link.classes import Base, Classes, SourceClass
+from stackaudit.link.classes import Classes, SourceClass
 from stackaudit.link.models import Models
 from stackaudit.link.models.model import Model, Relation, keyword
 from stackaudit.link.modules import SourceModule, dotted
-from stackaudit.link.nodes import is_true, nodes
+from stackaudit.link.nodes import is_true
 from stackaudit.link.serializers import kinds
 from stackaudit.link.serializers.chosen import added, narrowed, of_call
 from stackaudit.link.serializers.kinds import FieldKind
 from stackaudit.model.source import Place
 
 _DEEPEST = 10
-_CONTEXTS = ("self.child.context", "self.context")
-"""What a list serializer shares with the serializer of its rows."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +54,7 @@ class Shape:
     """What a serializer writes out. `open` says why some of its fields cannot be told, "" where all can be.
 
     `to_representation` is the class that overrides that method, `cls` is None for the serializer that `depth` makes.
-    `put` are the keys under which the class of its lists puts something into the context before it writes them out.
+    `lists` is the class of the repository that writes out its lists, None for the stock one.
     """
 
     cls: SourceClass | None
@@ -65,7 +63,7 @@ class Shape:
     fields: list[SerialField] = field(default_factory=list)
     open: str = ""
     to_representation: SourceClass | None = None
-    put: tuple[str, ...] = ()
+    lists: SourceClass | None = None
 
     @property
     def label(self) -> str:
@@ -102,7 +100,8 @@ class Serializers:
                     shape.fields = [item for item in shape.fields if item.name != name] + made
             if "list_serializer_class" in options:
                 node, module = options["list_serializer_class"]
-                shape.put = tuple(_put(self.classes.resolve(module, node)))
+                lists = self.classes.resolve(module, node)
+                shape.lists = lists if isinstance(lists, SourceClass) else None
             for base in cls.mro:
                 if isinstance(base, SourceClass) and "to_representation" in base.members:
                     shape.to_representation = base
@@ -326,13 +325,3 @@ def _all(model: Model | None) -> Iterator[str]:
 
 def _declares(relation: Relation) -> bool:
     return relation.relation in ("fk", "o2o", "m2m")
-
-
-def _put(cls: Base) -> Iterator[str]:
-    """The keys of the context that `to_representation()` of a list serializer fills before its rows are written out."""
-    method = cls.find("to_representation") if isinstance(cls, SourceClass) else None
-    written = nodes((method.node,)) if method is not None and isinstance(method.node, py.FunctionDef) else ()
-    for target in (target for node in written if isinstance(node, py.Assign) for target in node.targets):
-        key = target.index if isinstance(target, py.Subscript) and dotted(target.value) in _CONTEXTS else None
-        if isinstance(key, py.Constant) and isinstance(key.value, str):
-            yield key.value

@@ -171,12 +171,13 @@ class Api:
         return [
             event
             for event in certain(self.walk.record.events)
-            if event.place in self.fields and (event.loop is None or event.loop.bounded != ONE)
+            if (event.place in self.fields or (event.loop is not None and event.where in self.writer.lists))
+            and (event.loop is None or event.loop.bounded != ONE)
         ]
 
     def field(self, event: Event) -> SerialField:
         """The field whose value an event of `events` is asked for."""
-        return self.fields[event.place]
+        return self.fields.get(event.place) or self.writer.lists[event.where]
 
     def rows(self, view: Instance, at: At) -> Value:
         """What `get_queryset()` gives, with what a mixin that prefetches by itself may do to it."""

@@ -11,10 +11,9 @@ from stackaudit.facts import python as py
 from stackaudit.link.classes import Member, SourceClass
 from stackaudit.link.nodes import nodes
 from stackaudit.link.pages import walk as q
-from stackaudit.link.queries import access, calls
+from stackaudit.link.queries import access, calls, joining
 from stackaudit.link.queries.origins import Loop
 from stackaudit.link.queries.values import (
-    KEY,
     UNKNOWN,
     Function,
     Instance,
@@ -28,7 +27,7 @@ from stackaudit.link.queries.values import (
     Value,
 )
 from stackaudit.link.queries.walk import At, Walk, place_of
-from stackaudit.link.serializers import SerialField, Shape
+from stackaudit.link.serializers import SerialField, Shape, lists
 from stackaudit.model.source import Place
 
 DEEPEST = 6
@@ -36,6 +35,8 @@ SERVED = Mapping(Other(name="@request"), (("request", Other(name="@request")),))
 """The context of a serializer that a view makes."""
 _OF_LINK = (UNKNOWN, Other(name="@request"), UNKNOWN)
 """What `get_url()` is given besides the object: the name of the view, the request, the format."""
+_HIT = "@hit"
+"""The name of one of the things of which nothing is known that a serializer writes out."""
 WRITES_ROW = "to_representation"
 ONE = "one object"
 """`Loop.bounded` of the loop that stands for a single object: what is asked of it is asked once."""
@@ -49,6 +50,8 @@ class Writer:
         self.fields: dict[Place, SerialField] = {}
         walk.anchors = self.fields
         self.context = SERVED
+        self.lists: dict[str, SerialField] = {}
+        """The `to_representation()` of classes of lists, by the names of the functions."""
         self._open: list[Shape] = []
         self._fields_of: dict[Instance, SerialField] = {}
         self._handed: dict[Instance, list[Value]] = {}
@@ -57,12 +60,22 @@ class Writer:
 
     def many(self, shape: Shape, rows: Value, at: At, by: str, context: Value = SERVED) -> None:
         """Write out rows through a serializer that was made with `context`, and those nested in it."""
-        if isinstance(rows, Row) or (isinstance(rows, Other) and not rows.loops):
+        if isinstance(rows, Row):
             return
-        if isinstance(context, Mapping) and shape.put:
-            context = replace(context, items=(*context.items, *((name, Other(name=KEY)) for name in shape.put)))
-        with self._made_with(context), q.each(self.walk, rows, place_of(at), by) as row:
-            self.row(shape, row)
+        chosen, context = lists.written(self, shape, rows, context)
+        for held in chosen:
+            known = not isinstance(held, Other) or bool(held.loops)
+            if not known and not _shows_known(shape, context):
+                continue
+            with self._made_with(context), q.each(self.walk, held, place_of(at), by) as row:
+                self.row(shape, row if known else Other(row.loops, _HIT))
+
+    @contextmanager
+    def handing(self, serializer: Instance) -> Iterator[list[Value]]:
+        """What a serializer's own `to_representation()`, which is walked inside, hands to the stock one."""
+        handed = self._handed[serializer] = []
+        yield handed
+        del self._handed[serializer]
 
     def one(self, shape: Shape, row: Row, at: At, by: str, context: Value = SERVED) -> None:
         """Write out a single object, and the rows nested in it."""
@@ -112,9 +125,8 @@ class Writer:
         )
         function = calls.member(self.walk, serializer, member, place)
         text = f"{shape.label}.to_representation(…)"
-        handed = self._handed[serializer] = []
-        self._encoded(q.call(self.walk, function, (row,), {}, place, text), place, text)
-        del self._handed[serializer]
+        with self.handing(serializer) as handed:
+            self._encoded(q.call(self.walk, function, (row,), {}, place, text), place, text)
         known = self._known.setdefault((member.node, row), handed)
         return list(dict.fromkeys(handed or known)) or ((row,) if _calls_super(member.node) else ())
 
@@ -137,8 +149,10 @@ class Writer:
             self._open.pop()
 
     def _stock(self, shape: Shape, row: Value, serializer: Instance | None) -> None:
+        nothing = row == UNKNOWN or (isinstance(row, Other) and row.name == _HIT)
         for item in shape.fields:
-            self.write(item, row, shape, serializer)
+            if item.kind == "method" or not nothing:  # a method may read the context
+                self.write(item, row, shape, serializer)
 
     def write(self, item: SerialField, row: Value, shape: Shape, serializer: Instance | None) -> None:
         """Write out one field of one row."""
@@ -245,6 +259,12 @@ class Writer:
             if isinstance(value, (Function, Method)):
                 value = q.call(self.walk, value, (), {}, place, ".".join(source[: index + 1]) + "()")
         return value
+
+
+def _shows_known(shape: Shape, context: Value) -> bool:
+    """Whether a serializer may write out known rows of its context for rows that are not known."""
+    own = shape.to_representation is not None or any(item.kind == "method" for item in shape.fields)
+    return own and joining.matters(context)
 
 
 def _calls_super(node: py.FunctionDef) -> bool:
