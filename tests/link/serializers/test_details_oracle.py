@@ -19,6 +19,7 @@ from stackaudit.discover import discover
 from stackaudit.link.stack import Stack
 from stackaudit.lower import pool
 from stackaudit.model.verdict import Fail
+from tests.link.serializers.cases import FIELDS, LISTED
 
 MODELS = """\
 from django.db import models
@@ -251,57 +252,12 @@ VIEWS = {
     ),
 }  # fmt: skip
 
-CACHED = (
-    "get_attribute(self, instance):\n        return instance",
-    "to_representation(self, value):\n        if Book.author.is_cached(value):\n"
-    "            if value.title:\n                return value.author.name\n"
-    "        return Author.objects.get(pk=value.author_id).name",
-)
-# name: (the field class, the field, the queryset of books, whether it grows)
-FIELDS = {
-    "Itself": (
-        "Field", "get_attribute(self, instance):\n        return instance",
-        "to_representation(self, value):\n        return [review.pk for review in value.reviews.all()]", "", True
-    ),
-    "ItsRows": (
-        "Field", "get_attribute(self, instance):\n        return instance.reviews.all()",
-        "to_representation(self, value):\n        return [review.pk for review in value]", "", True
-    ),
-    "ItsRowsLoaded": (
-        "Field", "get_attribute(self, instance):\n        return instance.reviews.all()",
-        "to_representation(self, value):\n        return [review.pk for review in value]",
-        ".prefetch_related('reviews')", False
-    ),
-    "ItsKey": (
-        "Field", "get_attribute(self, instance):\n        return instance",
-        "to_representation(self, value):\n        return value.author_id", "", False
-    ),
-    "Number": ("IntegerField", "get_attribute(self, instance):\n        return instance.reviews.count()", "", "", True),
-    "NumberLoaded": (
-        "IntegerField", "get_attribute(self, instance):\n        return instance.reviews.count()", "",
-        ".prefetch_related('reviews')", False
-    ),
-    "Above": (
-        "CharField", "get_attribute(self, instance):\n        return super().get_attribute(instance).upper()", "",
-        "", True
-    ),
-    "AboveLoaded": (
-        "CharField", "get_attribute(self, instance):\n        return super().get_attribute(instance).upper()", "",
-        ".select_related('author')", False
-    ),
-    "KeyAbove": (
-        "PrimaryKeyRelatedField", "get_attribute(self, instance):\n        return super().get_attribute(instance)", "",
-        "", False
-    ),
-    "Cached": ("Field", *CACHED, ".select_related('author')", False),
-    "NotCached": ("Field", *CACHED, "", True),
-    "Joined": (
-        "Serializer", "get_attribute(self, instance):\n        return instance.author", "", ".select_related('author')",
-        False
-    ),
-    "Unjoined": ("Serializer", "get_attribute(self, instance):\n        return instance.author", "", "", True),
-}  # fmt: skip
-_GIVEN = {"CharField": "source='author.name'", "PrimaryKeyRelatedField": "source='author', read_only=True"}
+_GIVEN = {
+    "CharField": "source='author.name'",
+    "PrimaryKeyRelatedField": "source='author', read_only=True",
+    "HyperlinkedRelatedField": "source='author', read_only=True, view_name='author'",
+    "HyperlinkedIdentityField": "view_name='book'",
+}
 
 RUN = """
 import json, sys
@@ -387,6 +343,11 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
             f"class {name}View(generics.ListAPIView):\n    queryset = Book.objects.all(){loads}\n"
             f"    serializer_class = {name}Serializer"
         )
+    for name, (made, queryset, more, _) in LISTED.items():
+        api.append(
+            f"{made.format(name)}\n\nclass {name}View(generics.ListAPIView):\n    queryset = {queryset}\n"
+            f"    serializer_class = {name}\n{more}"
+        )
     (shop / "api.py").write_text("\n\n\n".join(api) + "\n")
     (root / "run.py").write_text(RUN)
     return root
@@ -396,7 +357,7 @@ def measured(root: Path) -> dict[str, bool]:
     asked: dict[str, str | None] = {**dict.fromkeys(RETRIEVED, ""), "single": "function"}
     for name, (base, _, _) in VIEWS.items():
         asked[name] = "" if "ViewSet" not in base else "full" if name == "Action" else "retrieve"
-    asked |= dict.fromkeys(FIELDS)
+    asked |= dict.fromkeys((*FIELDS, *LISTED))
     run = subprocess.run(
         [sys.executable, "-W", "ignore", "run.py", json.dumps(asked)],
         cwd=root,
@@ -432,7 +393,7 @@ def judged(root: Path) -> dict[str, list[Fail]]:
 
 
 def test_verdicts_agree_with_measured_queries(project: Path) -> None:
-    expected = {name: case[-1] for cases in (RETRIEVED, VIEWS, FIELDS) for name, case in cases.items()}
+    expected = {name: case[-1] for cases in (RETRIEVED, VIEWS, FIELDS, LISTED) for name, case in cases.items()}
     expected["single"] = True
     assert measured(project) == expected
     failed = judged(project)

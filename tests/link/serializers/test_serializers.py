@@ -104,6 +104,25 @@ class S(Base):
     }
 
 
+def test_a_field_of_the_repository_is_what_it_derives_from() -> None:
+    body = """
+class RelatedField(serializers.HyperlinkedRelatedField):
+    pass
+
+class IdentityField(serializers.HyperlinkedIdentityField):
+    pass
+
+class S(serializers.ModelSerializer):
+    all_tags = RelatedField(many=True, read_only=True, view_name="tag", source="tags")
+    href = IdentityField(view_name="book")
+
+    class Meta:
+        model = Book
+        fields = ["all_tags", "href"]
+"""
+    assert fields(body) == {"all_tags": ("link", "tags"), "href": ("link", "")}
+
+
 def test_fields_that_are_computed_leave_the_shape_open() -> None:
     body = "class S(serializers.ModelSerializer):\n    class Meta:\n        model = Book\n        fields = names()\n"
     assert shape(body).open == "Meta.fields is computed"

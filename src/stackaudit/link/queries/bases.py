@@ -31,11 +31,13 @@ from stackaudit.link.queries.values import (
     Other,
     Row,
     Rows,
+    Seq,
     Super,
     Value,
     default_manager,
 )
 from stackaudit.link.queries.walk import At, Walk
+from stackaudit.link.serializers.views import LISTS
 
 Kind: TypeAlias = Literal["admin", "form", "serializer", "view"]
 
@@ -142,10 +144,27 @@ def given(walk: Walk, cls: SourceClass, node: py.FunctionDef, admins: dict[Sourc
             found["context"] = context(walk, own, {}, at)
         if "instance" in names and node.name == "perform_destroy":
             found["instance"] = called(walk, own, "get_object", (), at)
+        if node.name == "get_serializer":
+            return _to_serialize(walk, own, node)
     elif kind == "serializer":
         found["validated_data"] = _valid(walk, own, at) if "validated_data" in names else None
         found["instance"] = _row(walk, own, at) if "instance" in names and node.name == "update" else None
     return {name: value for name, value in found.items() if value is not None and name in names}
+
+
+def _to_serialize(walk: Walk, view: Instance, node: py.FunctionDef) -> dict[str, Value]:
+    """What `list()` of Django REST framework hands to a view's own `get_serializer()`: the rows, and `many=True`.
+
+    https://github.com/encode/django-rest-framework/blob/master/rest_framework/mixins.py
+    """
+    is_list = any(base.rpartition(".")[2] in LISTS for base in view.cls.externals)
+    rows = _rows(walk, view, (view.cls.module, node), is_own=True) if is_list else None
+    first = next((param for param in node.params[1:] if param.kind != "kwargs"), None)
+    if rows is None or first is None:
+        return {}
+    page = replace(rows, evaluated=True, limited=True)
+    given: Value = Seq(UNKNOWN, (page,), bounded="its arguments") if first.kind == "args" else page
+    return {first.name: given, "many": Const(True)}
 
 
 def context(walk: Walk, view: Instance, keywords: dict[str, Value], at: At) -> Mapping:

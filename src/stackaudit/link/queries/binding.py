@@ -22,7 +22,9 @@ def bind(
         given.insert(0, UNKNOWN)
     left = dict(keywords)
     for param in node.params:
-        if param.kind == "args":
+        if param.kind == "args" and is_entry and param.name in left:
+            env[param.name] = left.pop(param.name)
+        elif param.kind == "args":
             env[param.name] = _gathered(given)
             given = []
         elif param.kind == "kwargs":

@@ -7,7 +7,7 @@ from stackaudit.link.classes import SourceClass
 from stackaudit.link.modules import bindings
 from stackaudit.link.queries.joining import decided
 from stackaudit.link.queries.table import ROW_METHODS
-from stackaudit.link.queries.values import ClassRef, Const, Other, Row, Seq, Value
+from stackaudit.link.queries.values import THERE, ClassRef, Const, Mapping, Other, Row, Seq, Value
 from stackaudit.link.queries.walk import Walk
 
 _EQUAL = {"is": True, "==": True, "is not": False, "!=": False}
@@ -31,6 +31,8 @@ def outcome(walk: Walk, node: py.Compare, values: list[Value]) -> Const | None:
     if told is None and isinstance(left, Other) and right == Const(None):
         holds = decided(left)
         told = _equal(operator, not holds) if holds is not None else None
+    if told is None and isinstance(left, Mapping) and right == Const(None) and left.get(THERE) is not None:
+        told = _equal(operator, False)
     if told is None and isinstance(left, Const) and isinstance(left.value, Action):
         told = _of_action(operator, left.value, right)
     return Const(told, left.loops) if told is not None else None

@@ -9,32 +9,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from typing import Literal, TypeAlias
 
 from stackaudit.facts import python as py
-from stackaudit.link.classes import Base, Classes, SourceClass
+from stackaudit.link.classes import Classes, SourceClass
 from stackaudit.link.models import Models
 from stackaudit.link.models.model import Model, Relation, keyword
 from stackaudit.link.modules import SourceModule, dotted
-from stackaudit.link.nodes import is_true, nodes
+from stackaudit.link.nodes import is_true
+from stackaudit.link.serializers import kinds
 from stackaudit.link.serializers.chosen import added, narrowed, of_call
+from stackaudit.link.serializers.kinds import FieldKind
 from stackaudit.model.source import Place
 
-FieldKind: TypeAlias = Literal["plain", "pk", "link", "string", "slug", "nested", "method", "custom", "unknown"]
-
-_KINDS: dict[str, FieldKind] = {
-    "StringRelatedField": "string",
-    "SlugRelatedField": "slug",
-    "PrimaryKeyRelatedField": "pk",
-    "HyperlinkedRelatedField": "link",
-    "HyperlinkedIdentityField": "link",
-    "SerializerMethodField": "method",
-    "MethodField": "method",
-    "RelatedField": "custom",
-}
 _DEEPEST = 10
-_CONTEXTS = ("self.child.context", "self.context")
-"""What a list serializer shares with the serializer of its rows."""
 
 
 @dataclass(frozen=True)
@@ -43,8 +30,8 @@ class SerialField:
 
     `source` holds the lookups from the object ("author", "name"), empty for `source="*"`. `slug` is the attribute of a
     slug field. `method` names the method of a method field. `shape` is that of a nested serializer. `custom` is the
-    field's own class where it has its own `to_representation` or `get_attribute`. `declared` is the expression that
-    makes the field, None where Meta alone does.
+    field's own class where it has its own `get_attribute` or shows a value by a method of its own, `shows`; `is_key`
+    says that such a field gets no row, but what holds its key alone.
     """
 
     name: str
@@ -56,6 +43,8 @@ class SerialField:
     method: str = ""
     shape: Shape | None = None
     custom: SourceClass | None = None
+    shows: str = ""
+    is_key: bool = False
     owner: SourceClass | None = None
     why: str = ""
 
@@ -65,7 +54,7 @@ class Shape:
     """What a serializer writes out. `open` says why some of its fields cannot be told, "" where all can be.
 
     `to_representation` is the class that overrides that method, `cls` is None for the serializer that `depth` makes.
-    `put` are the keys under which the class of its lists puts something into the context before it writes them out.
+    `lists` is the class of the repository that writes out its lists, None for the stock one.
     """
 
     cls: SourceClass | None
@@ -74,7 +63,7 @@ class Shape:
     fields: list[SerialField] = field(default_factory=list)
     open: str = ""
     to_representation: SourceClass | None = None
-    put: tuple[str, ...] = ()
+    lists: SourceClass | None = None
 
     @property
     def label(self) -> str:
@@ -111,7 +100,8 @@ class Serializers:
                     shape.fields = [item for item in shape.fields if item.name != name] + made
             if "list_serializer_class" in options:
                 node, module = options["list_serializer_class"]
-                shape.put = tuple(_put(self.classes.resolve(module, node)))
+                lists = self.classes.resolve(module, node)
+                shape.lists = lists if isinstance(lists, SourceClass) else None
             for base in cls.mro:
                 if isinstance(base, SourceClass) and "to_representation" in base.members:
                     shape.to_representation = base
@@ -301,41 +291,7 @@ class Serializers:
         elif isinstance(cls, str) and label.endswith("Serializer"):
             yield replace(base, kind="unknown", why=f"{label} is not defined in the repository")
         else:
-            yield self._kind(base, call, cls, label)
-
-    def _kind(self, base: SerialField, call: py.Call, cls: SourceClass | str | None, label: str) -> SerialField:
-        labels = [label]
-        if isinstance(cls, SourceClass):
-            labels += [
-                found.label if isinstance(found, SourceClass) else found.rpartition(".")[2]
-                for found in cls.mro
-                if found
-            ]
-            if cls.find("get_attribute") is not None:
-                base = replace(base, custom=cls)
-        kind: FieldKind = next((_KINDS[item] for item in labels if item in _KINDS), "plain")
-        if kind == "method":
-            given = keyword(call, "method_name") or (call.args[0] if call.args else None)
-            method = (
-                given.value if isinstance(given, py.Constant) and isinstance(given.value, str) else f"get_{base.name}"
-            )
-            return replace(base, kind="method", method=method, source=())
-        if isinstance(cls, SourceClass) and cls.find("to_representation") is not None:
-            return replace(base, kind="custom", custom=cls)
-        if kind == "slug":
-            given = keyword(call, "slug_field") or (call.args[0] if call.args else None)
-            slug = given.value if isinstance(given, py.Constant) and isinstance(given.value, str) else ""
-            return replace(base, kind="slug", slug=slug)
-        if kind == "link":
-            lookup = keyword(call, "lookup_field")
-            if label.endswith("IdentityField"):
-                base = replace(base, source=())
-            if isinstance(lookup, py.Constant) and lookup.value not in ("pk", "id"):
-                return replace(base, kind="slug", slug=str(lookup.value))
-            return replace(base, kind="link")
-        if kind == "custom" and base.custom is None:
-            return replace(base, kind="unknown", why=f"what {label} reads cannot be told")
-        return replace(base, kind=kind)
+            yield kinds.of_field(base, call, cls, label)
 
     def _automatic(self, name: str, model: Model, place: Place, depth: int, linked: bool) -> SerialField:
         """The field that a ModelSerializer makes for a name of Meta.fields."""
@@ -369,13 +325,3 @@ def _all(model: Model | None) -> Iterator[str]:
 
 def _declares(relation: Relation) -> bool:
     return relation.relation in ("fk", "o2o", "m2m")
-
-
-def _put(cls: Base) -> Iterator[str]:
-    """The keys of the context that `to_representation()` of a list serializer fills before its rows are written out."""
-    method = cls.find("to_representation") if isinstance(cls, SourceClass) else None
-    written = nodes((method.node,)) if method is not None and isinstance(method.node, py.FunctionDef) else ()
-    for target in (target for node in written if isinstance(node, py.Assign) for target in node.targets):
-        key = target.index if isinstance(target, py.Subscript) and dotted(target.value) in _CONTEXTS else None
-        if isinstance(key, py.Constant) and isinstance(key.value, str):
-            yield key.value

@@ -92,8 +92,9 @@ class Details:
         place = view.place
         with self.api.walk.step(place, f"{view.cls.label}.retrieve()", view.cls.name):
             row = q.method(self.api.walk, instance, "get_object", (), place)
+            context = self.api.context(instance, place)
             for shape in self.api.views.shapes(view, "retrieve")[0]:
-                self._write(shape, row, place, view)
+                self._write(shape, row, place, view, context)
 
     def shown(self, shape: Shape, row: Value, at: At, view: ApiView | None, context: Value = SERVED) -> None:
         """A serializer that somebody makes with a single object, where its `data` is read."""

@@ -48,7 +48,7 @@ from stackaudit.link.serializers.chosen import ANY, TAKEN, narrowed
 from stackaudit.link.serializers.details import Details, routes
 from stackaudit.link.serializers.pagination import page_size
 from stackaudit.link.serializers.views import ApiView, ApiViews
-from stackaudit.link.serializers.writing import ONE, SERVED, Writer
+from stackaudit.link.serializers.writing import ONE, SERVED, WRITES_ROW, Writer
 from stackaudit.link.settings import Settings
 
 if TYPE_CHECKING:
@@ -83,6 +83,8 @@ class ApiHooks(PageHooks):
 
     def offers(self, instance: Instance, name: str) -> bool:
         """Whether Django REST framework gives the method to a view or a serializer."""
+        if name == WRITES_ROW and self.api.serializers.is_serializer(instance.cls):
+            return True
         return (name in _INHERITED and instance.cls in self.api.by_class) or super().offers(instance, name)
 
     def inherited(
@@ -91,7 +93,10 @@ class ApiHooks(PageHooks):
         """A method of API views, and of the fields of their serializers."""
         view = self.api.by_class.get(instance.cls)
         if view is None:
-            if name == "to_representation" and self.api.serializers.is_serializer(instance.cls):
+            if name == WRITES_ROW and self.api.serializers.is_serializer(instance.cls):
+                row = args[0] if args else keywords.get("instance", UNKNOWN)
+                context = instance.attributes.get("context", _NO_CONTEXT)
+                self.api.writer.stock_row(self.api.serializers.shape(instance.cls), instance, row, context)
                 return Mapping(UNKNOWN)
             asked = self.api.writer.inherited_attribute(instance, args[0]) if name == "get_attribute" and args else None
             return asked if asked is not None else super().inherited(instance, name, args, keywords, at)
@@ -106,14 +111,17 @@ class ApiHooks(PageHooks):
             return Row(rows.model, rows.load, rows.origin) if isinstance(rows, Rows) and rows.model else UNKNOWN
         if name == "get_serializer_class":
             return self.api.serializer_class(view, instance)
+        if name == "get_serializer_context":
+            return SERVED
         if name in ("get_serializer", "get_pagination_serializer") and args:
             shapes = self.api.views.shapes(view, _action(instance))[0]
+            context = keywords["context"] if "context" in keywords else self.api.context(instance, at)
             if name == "get_pagination_serializer" or _is_true(keywords.get("many")):
                 for shape in shapes:
-                    self.api.serialize(shape, args[0], at, view)
+                    self.api.serialize(shape, args[0], at, view, context)
             elif _only_shows(args, keywords):
                 for shape in shapes:
-                    self.api.details.shown(shape, args[0], at, view)
+                    self.api.details.shown(shape, args[0], at, view, context)
             return UNKNOWN
         if name == "list":
             self.api.stock_list(view, instance)
@@ -163,12 +171,13 @@ class Api:
         return [
             event
             for event in certain(self.walk.record.events)
-            if event.place in self.fields and (event.loop is None or event.loop.bounded != ONE)
+            if (event.place in self.fields or (event.loop is not None and event.where in self.writer.lists))
+            and (event.loop is None or event.loop.bounded != ONE)
         ]
 
     def field(self, event: Event) -> SerialField:
         """The field whose value an event of `events` is asked for."""
-        return self.fields[event.place]
+        return self.fields.get(event.place) or self.writer.lists[event.where]
 
     def rows(self, view: Instance, at: At) -> Value:
         """What `get_queryset()` gives, with what a mixin that prefetches by itself may do to it."""
@@ -198,6 +207,13 @@ class Api:
         shapes, why = self.views.shapes(view, _action(instance))
         cls = shapes[0].cls if len(shapes) == 1 and not why else None
         return ClassRef(cls) if cls is not None else UNKNOWN
+
+    def context(self, view: Instance, at: At) -> Value:
+        """What a view gives to its serializers: by its own `get_serializer_context()`, or the stock one."""
+        found = view.cls.find("get_serializer_context")
+        if found is None or not isinstance(found.node, py.FunctionDef):
+            return SERVED
+        return q.call(self.walk, calls.member(self.walk, view, found, at), (), {}, at, "get_serializer_context()")
 
     def _view(self, view: ApiView) -> None:
         for name, node, owner in self.methods(view):
@@ -257,8 +273,9 @@ class Api:
             if not isinstance(rows, (Rows, Seq)):
                 why = why or "its queryset cannot be followed"
             self.listings.append(Listing(view, tuple(shapes), rows, why))
+            context = self.context(instance, place)
             for shape in shapes:
-                self.serialize(shape, rows, place, view)
+                self.serialize(shape, rows, place, view, context)
 
     def _writes_many(self, node: py.FunctionDef) -> bool:
         if node not in self._many:
@@ -269,7 +286,7 @@ class Api:
         """Functions that serialize rows by hand, many at once or one after the other."""
         for module in self.serializers.models.modules:
             for node, owner in functions(self.walk, module):
-                wanted = self._writes_many(node) or (_reads_data(node) and not routes(node))
+                wanted = self._writes_many(node) or _writes_by_hand(node) or (_reads_data(node) and not routes(node))
                 if wanted and (owner is None or owner not in self.by_class):
                     self._function(module, node, owner)
 
@@ -319,6 +336,12 @@ def _only_shows(args: tuple[Value, ...], keywords: dict[str, Value]) -> bool:
 def _mentions_many(node: py.FunctionDef) -> bool:
     """Whether a function passes `many=True` to something."""
     return any(item.name == "many" for call in nodes((node,)) if type(call) is py.Call for item in call.keywords)
+
+
+def _writes_by_hand(node: py.FunctionDef) -> bool:
+    """Whether a function calls `to_representation()` of something, and is none itself."""
+    called = (part.func for part in nodes((node,)) if type(part) is py.Call)
+    return node.name != WRITES_ROW and any(type(func) is py.Attribute and func.attr == WRITES_ROW for func in called)
 
 
 def _reads_data(node: py.FunctionDef) -> bool:

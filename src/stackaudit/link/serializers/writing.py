@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from msgspec.structs import replace
@@ -11,10 +11,9 @@ from stackaudit.facts import python as py
 from stackaudit.link.classes import Member, SourceClass
 from stackaudit.link.nodes import nodes
 from stackaudit.link.pages import walk as q
-from stackaudit.link.queries import access, calls
+from stackaudit.link.queries import access, calls, joining
 from stackaudit.link.queries.origins import Loop
 from stackaudit.link.queries.values import (
-    KEY,
     UNKNOWN,
     Function,
     Instance,
@@ -28,12 +27,17 @@ from stackaudit.link.queries.values import (
     Value,
 )
 from stackaudit.link.queries.walk import At, Walk, place_of
-from stackaudit.link.serializers import SerialField, Shape
+from stackaudit.link.serializers import SerialField, Shape, lists
 from stackaudit.model.source import Place
 
 DEEPEST = 6
 SERVED = Mapping(Other(name="@request"), (("request", Other(name="@request")),))
 """The context of a serializer that a view makes."""
+_OF_LINK = (UNKNOWN, Other(name="@request"), UNKNOWN)
+"""What `get_url()` is given besides the object: the name of the view, the request, the format."""
+_HIT = "@hit"
+"""The name of one of the things of which nothing is known that a serializer writes out."""
+WRITES_ROW = "to_representation"
 ONE = "one object"
 """`Loop.bounded` of the loop that stands for a single object: what is asked of it is asked once."""
 
@@ -46,17 +50,32 @@ class Writer:
         self.fields: dict[Place, SerialField] = {}
         walk.anchors = self.fields
         self.context = SERVED
+        self.lists: dict[str, SerialField] = {}
+        """The `to_representation()` of classes of lists, by the names of the functions."""
         self._open: list[Shape] = []
         self._fields_of: dict[Instance, SerialField] = {}
+        self._handed: dict[Instance, list[Value]] = {}
+        """What the running `to_representation()` of serializers handed to the stock one so far."""
+        self._known: dict[tuple[py.FunctionDef, Value], list[Value]] = {}
 
     def many(self, shape: Shape, rows: Value, at: At, by: str, context: Value = SERVED) -> None:
         """Write out rows through a serializer that was made with `context`, and those nested in it."""
-        if isinstance(rows, Row) or (isinstance(rows, Other) and not rows.loops):
+        if isinstance(rows, Row):
             return
-        if isinstance(context, Mapping) and shape.put:
-            context = replace(context, items=(*context.items, *((name, Other(name=KEY)) for name in shape.put)))
-        with self._made_with(context), q.each(self.walk, rows, place_of(at), by) as row:
-            self.row(shape, row)
+        chosen, context = lists.written(self, shape, rows, context)
+        for held in chosen:
+            known = not isinstance(held, Other) or bool(held.loops)
+            if not known and not _shows_known(shape, context):
+                continue
+            with self._made_with(context), q.each(self.walk, held, place_of(at), by) as row:
+                self.row(shape, row if known else Other(row.loops, _HIT))
+
+    @contextmanager
+    def handing(self, serializer: Instance) -> Iterator[list[Value]]:
+        """What a serializer's own `to_representation()`, which is walked inside, hands to the stock one."""
+        handed = self._handed[serializer] = []
+        yield handed
+        del self._handed[serializer]
 
     def one(self, shape: Shape, row: Row, at: At, by: str, context: Value = SERVED) -> None:
         """Write out a single object, and the rows nested in it."""
@@ -88,26 +107,52 @@ class Writer:
         if len(self._open) > DEEPEST or self._open.count(shape) > 1:
             return
         self._open.append(shape)
-        own = shape.to_representation
         serializer = Instance(shape.cls) if shape.cls is not None else None
         if serializer is not None:
             serializer.attributes |= {"context": self.context, "instance": row}
-        stock = True
-        if own is not None and serializer is not None:
-            member = serializer.cls.find("to_representation")
-            if member is not None and isinstance(member.node, py.FunctionDef):
-                stock = _calls_super(member.node)
-                place = own.module.place(py.Name(member.node.start, member.node.start + 4, "def"))
-                self.fields.setdefault(
-                    place, SerialField("to_representation", "method", (), place, owner=own, method="to_representation")
-                )
-                function = calls.member(self.walk, serializer, member, place)
-                text = f"{shape.label}.to_representation(…)"
-                self._encoded(q.call(self.walk, function, (row,), {}, place, text), place, text)
-        if stock:
-            for item in shape.fields:
-                self.write(item, row, shape, serializer)
+        for stock in self._own_row(shape, serializer, row) if serializer is not None else (row,):
+            self._stock(shape, stock, serializer)
         self._open.pop()
+
+    def _own_row(self, shape: Shape, serializer: Instance, row: Value) -> Sequence[Value]:
+        """Walk a serializer's own `to_representation()`; what it hands to the stock one, which writes the fields."""
+        member = serializer.cls.find("to_representation") if shape.to_representation is not None else None
+        if member is None or not isinstance(member.node, py.FunctionDef):
+            return (row,)
+        place = member.owner.module.place(py.Name(member.node.start, member.node.start + 4, "def"))
+        self.fields.setdefault(
+            place, SerialField("to_representation", "method", (), place, owner=member.owner, method="to_representation")
+        )
+        function = calls.member(self.walk, serializer, member, place)
+        text = f"{shape.label}.to_representation(…)"
+        with self.handing(serializer) as handed:
+            self._encoded(q.call(self.walk, function, (row,), {}, place, text), place, text)
+        known = self._known.setdefault((member.node, row), handed)
+        return list(dict.fromkeys(handed or known)) or ((row,) if _calls_super(member.node) else ())
+
+    def stock_row(self, shape: Shape, serializer: Instance, row: Value, context: Value) -> None:
+        """`to_representation(row)` of Django REST framework: by `super()` in a serializer's own, or called by hand."""
+        frame = self.walk.frame
+        if serializer in self._handed and frame.bound is serializer and getattr(frame.node, "name", "") == WRITES_ROW:
+            if not isinstance(row, Row) or row.origin is not None:
+                self._handed[serializer].append(row)
+            else:
+                self._handed[serializer].append(UNKNOWN)  # a row of nowhere: what was loaded with it is not known
+        elif isinstance(row, Row) and row.loop is not None and row.loop in self.walk.loops:
+            if serializer.cls.find("__init__") is not None:
+                return  # which of its fields it was made with is not known here
+            if len(self._open) > DEEPEST or self._open.count(shape) > 1:
+                return
+            self._open.append(shape)
+            with self._made_with(context):
+                self._stock(shape, row, serializer)
+            self._open.pop()
+
+    def _stock(self, shape: Shape, row: Value, serializer: Instance | None) -> None:
+        nothing = row == UNKNOWN or (isinstance(row, Other) and row.name == _HIT)
+        for item in shape.fields:
+            if item.kind == "method" or not nothing:  # a method may read the context
+                self.write(item, row, shape, serializer)
 
     def write(self, item: SerialField, row: Value, shape: Shape, serializer: Instance | None) -> None:
         """Write out one field of one row."""
@@ -141,15 +186,17 @@ class Writer:
                     pass
 
     def _own(self, item: SerialField, cls: SourceClass, row: Value) -> None:
-        """A field with a `get_attribute` or `to_representation` of its own.
+        """A field with a `get_attribute` of its own, or a `to_representation` or `get_url`.
 
         With `many=True` the list asks for the value, not the field (measured on DRF 3.18).
         """
         place = item.place
         field = Instance(cls, {"context": Mapping(UNKNOWN)})
         finds = cls.find("get_attribute") if not item.many else None
-        shows = cls.find("to_representation") if item.kind == "custom" else None
-        if finds is None:
+        shows = cls.find(item.shows) if item.shows else None
+        if item.is_key:
+            value = self.key(item, row)
+        elif finds is None:
             value = self.source(row, item.source, place)
         else:
             self._fields_of[field] = item
@@ -159,19 +206,21 @@ class Writer:
             self.shown(item, value)
         elif item.many:
             with q.each(self.walk, value, place, f"`{item.name}` of each row") as element:
-                self._asked(field, shows, element, place, item.name)
+                self._asked(field, shows, element, place, item.name, _OF_LINK if item.shows == "get_url" else ())
         else:
-            self._asked(field, shows, value, place, item.name)
+            self._asked(field, shows, value, place, item.name, _OF_LINK if item.shows == "get_url" else ())
 
-    def _asked(self, field: Instance, member: Member, value: Value, place: Place, text: str) -> Value:
-        return q.call(self.walk, calls.member(self.walk, field, member, place), (value,), {}, place, text)
+    def _asked(
+        self, field: Instance, member: Member, value: Value, place: Place, text: str, more: tuple[Value, ...] = ()
+    ) -> Value:
+        return q.call(self.walk, calls.member(self.walk, field, member, place), (value, *more), {}, place, text)
 
     def inherited_attribute(self, field: Instance, row: Value) -> Value | None:
         """What `super().get_attribute(row)` gives in a field, None where it is no field that is being written out."""
         item = self._fields_of.get(field)
         if item is None:
             return None
-        return self.source(row, item.source, item.place) if item.kind not in ("pk", "link") else UNKNOWN
+        return self.source(row, item.source, item.place) if item.kind not in ("pk", "link") else Other(row.loops)
 
     def shown(self, item: SerialField, value: Value) -> None:
         """One related row as the field shows it."""
@@ -183,20 +232,21 @@ class Writer:
             with self.walk.step(item.place, f"{item.name} = {item.shape.label}"):
                 self.row(item.shape, value)
 
-    def key(self, item: SerialField, row: Value) -> None:
+    def key(self, item: SerialField, row: Value) -> Value:
         """A primary key or hyperlink: the key column of a foreign key is there, unless the queryset left it out."""
         if not item.source:
-            return
+            return UNKNOWN
         holder = self.source(row, item.source[:-1], item.place)
         name = item.source[-1]
         relation = holder.model.relation(name) if isinstance(holder, Row) else None
         if not item.many and isinstance(holder, Row) and relation is not None and relation.relation in ("fk", "o2o"):
             access.of_column(self.walk, holder, name, name, item.place)
-            return
+            return Other(row.loops)
         value = self.source(holder, (name,), item.place)
         if isinstance(value, (Rows, Related)):
             with q.each(self.walk, value, item.place, f"`{item.name}` of each row"):
                 pass
+        return Other(row.loops)
 
     def source(self, row: Value, source: tuple[str, ...], place: Place) -> Value:
         """Follow a source as `Field.get_attribute` does: attributes, keys, and calls of what can be called."""
@@ -209,6 +259,12 @@ class Writer:
             if isinstance(value, (Function, Method)):
                 value = q.call(self.walk, value, (), {}, place, ".".join(source[: index + 1]) + "()")
         return value
+
+
+def _shows_known(shape: Shape, context: Value) -> bool:
+    """Whether a serializer may write out known rows of its context for rows that are not known."""
+    own = shape.to_representation is not None or any(item.kind == "method" for item in shape.fields)
+    return own and joining.matters(context)
 
 
 def _calls_super(node: py.FunctionDef) -> bool:
