@@ -102,6 +102,8 @@ class Views:
             size = self.walk.number(args[1]) if len(args) > 1 else 0
             page = replace(args[0], limited=True, page=size) if isinstance(args[0], Rows) else args[0]
             return Seq(UNKNOWN, (UNKNOWN, page, page, UNKNOWN))
+        if name == "get_form":
+            return bases.called(self.walk, view, name, args, at) or UNKNOWN
         if name == "get_template_names":
             chosen = self.names(view, kind, at)
             return Seq(UNKNOWN, tuple(Const(item) for item in chosen[0])) if chosen else Seq(UNKNOWN, ())

@@ -13,7 +13,7 @@ from stackaudit.facts import python as py
 from stackaudit.link.models.model import Model, Relation
 from stackaudit.link.modules import SourceModule
 from stackaudit.link.queries.origins import Asking, Loop, Origin
-from stackaudit.link.queries.values import Rows
+from stackaudit.link.queries.values import Instance, Rows
 from stackaudit.model.source import Place
 from stackaudit.model.verdict import Step
 
@@ -127,8 +127,9 @@ class Record:
     that do it. `listed` are loops over what one column of one row holds. `outside` holds the calls that are such work,
     with the dotted name of what they call, and `called` the functions of the repository that calls lead to. `shown`
     are the rows that templates and lists go through, by the place of the loop and the origin. `changed` holds the
-    models, by their labels, whose rows the turns of a loop write, by its place. With `apart`, what one
-    loop over a relation asks is an event for each of the querysets whose rows the relation belongs to.
+    models, by their labels, whose rows the turns of a loop write, by its place. `forms` are the forms whose
+    fields somebody asked for. With `apart`, what one loop over a relation asks is an event for each of the querysets
+    whose rows the relation belongs to.
     """
 
     def __init__(self) -> None:
@@ -142,6 +143,7 @@ class Record:
         self.called: dict[py.Node, tuple[SourceModule, py.FunctionDef]] = {}
         self.shown: dict[tuple[Place, Origin | None], Rows] = {}
         self.changed: dict[Place, set[str]] = {}
+        self.forms: list[Instance] = []
 
     def add(self, event: Event) -> tuple[object, ...]:
         """Keep an event, unless the same one is known already; its key."""
