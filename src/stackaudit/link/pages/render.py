@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from stackaudit.facts import template as t
 from stackaudit.link.models.model import Model
-from stackaudit.link.pages import conditions
+from stackaudit.link.pages import components, conditions
 from stackaudit.link.pages import walk as q
 from stackaudit.link.pages.compiled import Compiled
 from stackaudit.link.pages.expressions import Expressions, Scope
@@ -150,6 +150,8 @@ class _File(Expressions):
                 self.bind(node.targets, self.value(node.value))
             case t.Include():
                 self.include(node)
+            case t.Component():
+                components.render(self, self.renderer, node)
             case t.Block():
                 self.block(node)
             case t.Regroup():
