@@ -438,6 +438,23 @@ FORMS = {
         "        field.queryset = models.Review.objects.select_related('book')\n        return form",
         False,
     ),
+    "GivenForm": (
+        "forms.Form",
+        "review = forms.ModelChoiceField(queryset=models.Review.objects.all())\n"
+        "    @classmethod\n    def of(cls, rows):\n        form = cls()\n"
+        "        form.fields['review'].queryset = rows\n        return form\n"
+        "    @staticmethod\n    def make():\n        return GivenForm.of(models.Review.objects.all())",
+        True,
+    ),
+    "GivenLoadedForm": (
+        "forms.Form",
+        "review = forms.ModelChoiceField(queryset=models.Review.objects.all())\n"
+        "    @classmethod\n    def of(cls, rows):\n        form = cls()\n"
+        "        form.fields['review'].queryset = rows\n        return form\n"
+        "    @staticmethod\n    def make():\n        rows = models.Review.objects.select_related('book')\n"
+        "        return GivenLoadedForm.of(rows)",
+        False,
+    ),
     "LaterModelForm": (
         "forms.ModelForm",
         "class Meta:\n        model = models.Note\n        fields = ['review']\n"

@@ -126,7 +126,7 @@ class Choices(Kind):
                 item = found.get(name) if field is own.get(name) else _added(cls, name, field)
                 if item is None:
                     continue
-                replaced = [one for one in later.get(name, ()) if _origin(one) != _origin(field)]
+                replaced = [one for one in later.get(name, ()) if not _offers_same(one, field)]
                 for one in replaced or [field]:
                     self._offer(cls, item, one)
 
@@ -209,11 +209,17 @@ class Choices(Kind):
         """The fields of forms whose querysets others set: class methods of the form, views and functions."""
         known = self.lists.walk.record.forms
         before = len(known)
-        for module in self.lists.models.modules:
-            for node, owner in functions(self.lists.walk, module):
-                is_own = owner is not None and derives(owner, _FORMS, _FORM) and not calls.decorators(node)
-                if not is_own and _replaces(node):
-                    self.lists.walk_function(module, node, owner)
+        every = [
+            (module, node, owner)
+            for module in self.lists.models.modules
+            for node, owner in functions(self.lists.walk, module)
+            if owner is None or calls.decorators(node) or not derives(owner, _FORMS, _FORM)
+        ]
+        setters = {node for _, node, _ in every if _replaces(node)}
+        calling = calls_one_of(frozenset(node.name for node in setters))  # they know the arguments
+        for module, node, owner in every if setters else ():
+            if node in setters or calling(node):
+                self.lists.walk_function(module, node, owner)
         found: dict[SourceClass, dict[str, list[Instance]]] = {}
         for form in known[before:]:
             for name, field in _held(form).items():
@@ -277,10 +283,13 @@ def _added(cls: SourceClass, name: str, field: Instance) -> Choice | None:
     return Choice(name, made.module.place(made.call), made.module, cls, made.call, made.kind)
 
 
-def _origin(field: Instance) -> Place | None:
-    """Where the queryset is made that was set on a field."""
-    rows = field.attributes.get("queryset")
-    return rows.origin.place if isinstance(rows, Rows) and rows.origin is not None else None
+def _offers_same(one: Instance, field: Instance) -> bool:
+    """Whether both fields were given what one expression makes."""
+    places = []
+    for item in (one, field):
+        rows = item.attributes.get("queryset")
+        places.append(rows.origin.place if isinstance(rows, Rows) and rows.origin is not None else None)
+    return "queryset" in field.attributes and places[0] == places[1]
 
 
 def _replaces(node: py.FunctionDef) -> bool:
