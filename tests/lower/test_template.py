@@ -52,6 +52,42 @@ def test_regions_are_exact() -> None:
     assert loop.targets == ("a", "b")
 
 
+def test_components_of_django_cotton() -> None:
+    assert shown("<c-a.b-c :rows='x.y' title=\"A > {{ b }}\" on :f='x|g' ::t='z' @click='w' n=3 />") == [
+        ("Component", "a.b-c", [
+            ("Binding", "rows", "x.y"), ("Binding", "title", ("Unread", "")), ("Binding", "on", ("Literal", True)),
+            ("Binding", "f", ("Unread", "")), ("Binding", "t", ("Literal", "z")), ("Binding", "n", ("Literal", 3)),
+        ], False),
+        ("Output", "b"),
+    ]  # fmt: skip
+    assert shown("{% if a %}<c-a only>{% else %}<c-b\n>{% endif %}</c-a>") == [
+        ("If", [("Branch", "a", [("Component", "a", [("Binding", "only", ("Literal", True))], True)]),
+                ("Branch", None, [("Component", "b", [], False)])])
+    ]  # fmt: skip
+    assert shown("{% cotton a :b=\"c\" / %}{% cotton:vars d='e' %}{% endcotton %}") == [
+        ("Component", "a", [("Binding", "b", "c")], False),
+        ("Component", "vars", [("Binding", "d", ("Literal", "e"))], False),
+    ]
+
+
+@pytest.mark.parametrize(
+    "text", ["{# <c-a /> #}", "{% comment %}<c-a>{% endcomment %}", "<c-a", "<c-a b='", "</c-a>", "<c-a <c-", "<c- a>"]
+)
+def test_what_is_no_component(text: str) -> None:
+    assert not any(isinstance(node, t.Component) for node in read(text).nodes)
+
+
+def test_regions_of_components() -> None:
+    component = read("<p>\n  <c-a :b='c.d'/>").nodes[0]
+    assert isinstance(component, t.Component)
+    assert component.region == Region(2, 3, 2, 18)
+    assert component.bindings[0].value.region == Region(2, 12, 2, 15)
+
+
+def test_a_page_of_openings_takes_no_time() -> None:
+    read("<c-a b='" * 50_000 + "<c-a " * 50_000 + "<c-a x=" * 50_000 + "<c-a" + " " * 200_000)
+
+
 def test_for_with_empty_and_reversed() -> None:
     assert shown("{% for x in y reversed %}{{ x }}{% empty %}{{ z }}{% endfor %}") == [
         ("For", ["x"], "y", [("Output", "x")], [("Output", "z")], True, None)

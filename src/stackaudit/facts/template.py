@@ -207,7 +207,21 @@ class Import(Part, frozen=True, tag=52):
     names: tuple[tuple[str, str], ...] = ()
 
 
-Node: TypeAlias = Output | For | If | With | Bind | Include | Extends | Block | Regroup | Cache | Tag | Macro | Import
+class Component(Part, frozen=True, tag=53):
+    """`<c-name :rows="books" title="All">` of django-cotton, or `{% cotton name … %}`: the opening tag alone.
+
+    What stands up to the closing tag is rendered where it stands. `<c-vars>` are the defaults of the component that the
+    file is, `<c-slot name="x">` begins what another one is given under a name. `only` keeps the context away.
+    """
+
+    name: str
+    bindings: tuple[Binding, ...] = ()
+    only: bool = False
+
+
+Node: TypeAlias = (
+    Output | For | If | With | Bind | Include | Extends | Block | Regroup | Cache | Tag | Macro | Import | Component
+)
 
 
 class Template(msgspec.Struct, array_like=True, frozen=True):

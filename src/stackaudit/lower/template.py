@@ -7,7 +7,7 @@ name behind `end`. What Django would refuse becomes a note, and the rest is read
 from __future__ import annotations
 
 import re
-from bisect import bisect_right
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,11 +16,11 @@ from django.utils.text import smart_split_re
 
 from stackaudit.facts import template as t
 from stackaudit.facts.files import Note, UnreadableError
+from stackaudit.lower import template_components as cotton
+from stackaudit.lower.template_text import LONGEST_TAG, Lines, decode, without_open_ends
 from stackaudit.model.source import Region
 
 DEEPEST = 100
-LONGEST_TAG = 20_000
-LONG_LINE = 5_000
 
 _JINJA_ONLY = re.compile(
     r"{%[-+]|[-+]%}|{{[-+]|[-+]}}|{%\s*(?:set|macro|call|import|from)\s"
@@ -50,33 +50,6 @@ def lower(data: bytes, path: str) -> t.Template:
     reader = _Reader(text)
     nodes = reader.read()
     return t.Template("django", nodes, tuple(dict.fromkeys(reader.libraries)), notes + tuple(reader.notes))
-
-
-def decode(data: bytes) -> tuple[str, tuple[Note, ...]]:
-    """The text with plain line ends; what is not UTF-8 is read as Latin-1, which Django would refuse."""
-    notes: tuple[Note, ...] = ()
-    try:
-        text = data.decode("utf-8")
-    except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        text, notes = data.decode("latin-1"), (Note("is not UTF-8: read as Latin-1", line),)
-    return text.replace("\r\n", "\n").replace("\r", "\n"), notes
-
-
-class Lines:
-    """Turns offsets into regions."""
-
-    def __init__(self, text: str) -> None:
-        self.starts = [0, *(match.end() for match in re.finditer("\n", text))]
-
-    def line(self, offset: int) -> int:
-        """The line that `offset` lies on, from 1."""
-        return bisect_right(self.starts, offset)
-
-    def region(self, start: int, end: int) -> Region:
-        """The region from `start` up to `end`."""
-        first, last = self.line(start), self.line(end)
-        return Region(first, start - self.starts[first - 1] + 1, last, end - self.starts[last - 1] + 1)
 
 
 @dataclass
@@ -145,8 +118,13 @@ class _Reader:
     def read(self) -> tuple[t.Node, ...]:
         skip = ""
         lexer: Any = DebugLexer
-        for token in lexer(without_open_ends(self.text)).tokenize():
+        tokens = lexer(without_open_ends(self.text)).tokenize()
+        components = list(cotton.components(self.text, tokens))[::-1]
+        for token in tokens:
             start, end = token.position
+            while components and components[-1].start < end:
+                found = components.pop()
+                self.component(found.name, found.attributes, self.lines.region(found.start, found.end))
             if token.token_type is TokenType.BLOCK:
                 words = self.split(start + 2, end - 2)
                 name = words[0].text if words else ""
@@ -209,6 +187,8 @@ class _Reader:
     def tag(self, words: list[_Word], region: Region) -> None:
         name, rest = words[0].text, words[1:]
         top = self.stack[-1]
+        if name in ("endcotton", "endcotton:slot"):
+            return
         if name.startswith("end"):
             self.end(name[3:], region)
         elif name in _BLOCKS:
@@ -223,6 +203,10 @@ class _Reader:
             self.load([word.text for word in rest])
         elif name == "include" and rest:
             self.include(rest, region)
+        elif name == "cotton" and rest:
+            self.component(rest[0].text, cotton.of_words((word.text, word.start) for word in rest[1:]), region)
+        elif name == "cotton:vars":
+            self.component("vars", cotton.of_words((word.text, word.start) for word in rest), region)
         elif name == "extends" and rest:
             self.add(t.Extends(region, self.value(rest[0])))
         elif name == "regroup" and len(rest) == 5 and rest[1].text == "by":
@@ -309,6 +293,21 @@ class _Reader:
         only = any(word.text == "only" for word in rest)
         rest = [word for word in rest if word.text not in ("with", "only")]
         self.add(t.Include(region, self.value(words[0]), tuple(self.bindings(rest)), only))
+
+    def component(self, name: str, attributes: Sequence[cotton.Attribute], region: Region) -> None:
+        found = []
+        for item in attributes:
+            at = self.lines.region(item.start, item.start + len(item.text or ""))
+            value: t.Expr = t.Literal(at, item.text or True)
+            if item.is_rendered:
+                value = t.Unread(at, "")
+            elif item.text and item.is_expression:
+                value = self.value(_Word(item.text, item.start))
+            if item.variable.isidentifier():
+                known = not isinstance(value, t.Filtered)  # the package looks up a variable, and knows no filters
+                found.append(t.Binding(at, item.variable, value if known else t.Unread(at, "")))
+        only = any(item.name == "only" and item.text is None for item in attributes)
+        self.add(t.Component(region, name, tuple(found), only))
 
     def bindings(self, words: list[_Word]) -> list[t.Binding]:
         """`name=value` and the older `value as name`; other words are skipped."""
@@ -410,21 +409,3 @@ class _Reader:
         if not name or not all(parts):
             return t.Unread(region, word.text[:80])
         return t.Path(region, name, tuple(parts))
-
-
-def without_open_ends(text: str) -> str:
-    """`text` with blanks for what opens a tag on a long line that never closes it again.
-
-    Such an opening is plain text to Django's lexer, but its regular expression walks to the end of the line for each of
-    them, so a line of a million braces would take hours.
-    """
-    lines = text.split("\n")
-    if max(map(len, lines)) <= LONG_LINE:
-        return text
-    for index, line in enumerate(lines):
-        if len(line) > LONG_LINE:
-            for opening, closing in (("{%", "%}"), ("{{", "}}"), ("{#", "#}")):
-                at = line.rfind(closing) + 1
-                line = line[:at] + line[at:].replace(opening, "  ")
-            lines[index] = line
-    return "\n".join(lines)

@@ -398,6 +398,70 @@ FORMS = {
         "        field = self.fields['review']\n        field.queryset = field.queryset.select_related('book')",
         False,
     ),
+    "AddedForm": (
+        "forms.Form",
+        "def __init__(self, *args, **kwargs):\n        super().__init__(*args, **kwargs)\n"
+        "        self.fields['review'] = forms.ModelChoiceField(queryset=models.Review.objects.all())",
+        True,
+    ),
+    "AddedLoadedForm": (
+        "forms.Form",
+        "def __init__(self, *args, **kwargs):\n        super().__init__(*args, **kwargs)\n"
+        "        rows = models.Review.objects.select_related('book')\n"
+        "        self.fields['review'] = forms.ModelChoiceField(queryset=rows)",
+        False,
+    ),
+    "AddedHiddenForm": (
+        "forms.Form",
+        "def __init__(self, *args, **kwargs):\n        super().__init__(*args, **kwargs)\n"
+        "        self.fields['review'] = forms.ModelChoiceField(models.Review.objects.all(), widget=forms.HiddenInput)",
+        False,
+    ),
+    "OtherFieldForm": (
+        "forms.Form",
+        "review = forms.ModelChoiceField(queryset=models.Review.objects.all())\n"
+        "    def __init__(self, *args, **kwargs):\n        super().__init__(*args, **kwargs)\n"
+        "        self.fields['review'] = forms.CharField()",
+        False,
+    ),
+    "LaterForm": (
+        "forms.Form",
+        "review = forms.ModelChoiceField(queryset=models.Review.objects.none())\n"
+        "    @classmethod\n    def make(cls):\n        form = cls()\n"
+        "        form.fields['review'].queryset = models.Review.objects.filter(book__title='t')\n        return form",
+        True,
+    ),
+    "LaterLoadedForm": (
+        "forms.Form",
+        "review = forms.ModelChoiceField(queryset=models.Review.objects.all())\n"
+        "    @classmethod\n    def make(cls):\n        form = cls()\n        field = form.fields['review']\n"
+        "        field.queryset = models.Review.objects.select_related('book')\n        return form",
+        False,
+    ),
+    "GivenForm": (
+        "forms.Form",
+        "review = forms.ModelChoiceField(queryset=models.Review.objects.all())\n"
+        "    @classmethod\n    def of(cls, rows):\n        form = cls()\n"
+        "        form.fields['review'].queryset = rows\n        return form\n"
+        "    @staticmethod\n    def make():\n        return GivenForm.of(models.Review.objects.all())",
+        True,
+    ),
+    "GivenLoadedForm": (
+        "forms.Form",
+        "review = forms.ModelChoiceField(queryset=models.Review.objects.all())\n"
+        "    @classmethod\n    def of(cls, rows):\n        form = cls()\n"
+        "        form.fields['review'].queryset = rows\n        return form\n"
+        "    @staticmethod\n    def make():\n        rows = models.Review.objects.select_related('book')\n"
+        "        return GivenLoadedForm.of(rows)",
+        False,
+    ),
+    "LaterModelForm": (
+        "forms.ModelForm",
+        "class Meta:\n        model = models.Note\n        fields = ['review']\n"
+        "    @classmethod\n    def make(cls):\n        form = cls()\n"
+        "        form.fields['review'].queryset = models.Review.objects.select_related('book')\n        return form",
+        False,
+    ),
     "LabelForm": (
         "forms.Form",
         "book = forms.ModelChoiceField(queryset=models.Book.objects.all())\n"

@@ -68,6 +68,7 @@ def ask(kind, name):
         return getattr(views, name + "View").as_view()(request).render()
     if kind == "choices":
         made = getattr(choices, name)
+        made = getattr(made, "make", made)
         return str(made(queryset=models.Note.objects.all()).form if name.endswith("Filter") else made())
     if kind == "exports":
         return exports.__dict__["export_" + name.lower()]()

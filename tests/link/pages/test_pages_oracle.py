@@ -154,6 +154,39 @@ def each(parser, token):
 register.tag("each", each)
 """
 
+FORM_CLASSES = """\
+from django import forms
+
+from .models import Book, Review
+
+
+class BookForm(forms.Form):
+    book = forms.ModelChoiceField(queryset=Book.objects.order_by("title"))
+    loaded = forms.ModelChoiceField(queryset=Book.objects.select_related("author"))
+    replaced = forms.ModelMultipleChoiceField(queryset=Book.objects.none())
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.fields["added"] = forms.ModelChoiceField(queryset=Book.objects.order_by("pk"))
+        self.fields["replaced"].queryset = Book.objects.select_related("author")
+
+    @classmethod
+    def of(cls, title):
+        form = cls()
+        form.fields["replaced"].queryset = Book.objects.filter(title=title)
+        return form
+
+
+class ReviewForm(forms.ModelForm):
+    class Meta:
+        model = Review
+        fields = ["book"]
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.fields["book"].queryset = Book.objects.exclude(title="")
+"""
+
 # name: (queryset, template, whether the number of queries grows with the rows)
 PAGES = {
     "plain": ("Book.objects.all()", "{% for b in books %}{{ b.title }}{{ b.author_id }}{% endfor %}", False),
@@ -238,6 +271,32 @@ PAGES = {
         "{% regroup books by author_id as groups %}{% for g in groups %}{{ g.grouper }}{% endfor %}",
         False,
     ),
+    "regroup_apart": (
+        "Book.objects.order_by('title')",
+        "{% regroup books by title as groups %}{% for title, found in groups %}{{ title }}"
+        "{% for b in found %}{{ b.author }}{% endfor %}{% endfor %}",
+        True,
+    ),
+    "regroup_apart_loaded": (
+        "Book.objects.order_by('title').select_related('author')",
+        "{% regroup books by title as groups %}{% for title, found in groups %}{{ title }}"
+        "{% for b in found %}{{ b.author }}{% endfor %}{% endfor %}",
+        False,
+    ),
+    "form_field": ("BookForm()", "{% for b in books.fields.book.queryset %}{{ b.author }}{% endfor %}", True),
+    "form_field_loaded": ("BookForm()", "{% for b in books.fields.loaded.queryset %}{{ b.author }}{% endfor %}", False),
+    "form_field_added": ("BookForm()", "{% for b in books.fields.added.queryset %}{{ b.author }}{% endfor %}", True),
+    "form_field_replaced": (
+        "BookForm()",
+        "{% for b in books.fields.replaced.queryset %}{{ b.author }}{% endfor %}",
+        False,
+    ),
+    "form_field_set": (
+        "BookForm.of('t')",
+        "{% for b in books.fields.replaced.queryset %}{{ b.author }}{% endfor %}",
+        True,
+    ),
+    "form_field_model": ("ReviewForm()", "{% for b in books.fields.book.queryset %}{{ b.author }}{% endfor %}", True),
     "dictsort": ("Book.objects.all()", "{% for b in books|dictsort:'author.name' %}{{ b.title }}{% endfor %}", True),
     "few": ("Book.objects.all()[:3]", "{% for b in books %}{{ b.author }}{% endfor %}", False),
     "few_here": ("Book.objects.all()", "{% for b in books|slice:':3' %}{{ b.author }}{% endfor %}", False),
@@ -506,12 +565,14 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (shop / "templates" / "base.html").write_text(
         "{% block main %}{% for b in books %}{{ b.author }}{% endfor %}{% endblock %}"
     )
-    views = ["from django.shortcuts import render", "from .models import Author, Book, Review"]
+    views = ["from django.shortcuts import render", "from .forms import BookForm, ReviewForm"]
+    views.append("from .models import Author, Book, Review")
     for name, (queryset, template, _) in PAGES.items():
         (shop / "templates" / f"page_{name}.html").write_text(template)
         safe = f"{name}_" if name in ("with", "if") else name
         views.append(f'def {safe}(request):\n    return render(request, "page_{name}.html", {{"books": {queryset}}})')
     (shop / "views.py").write_text("\n\n".join(views))
+    (shop / "forms.py").write_text(FORM_CLASSES)
     api = [
         "from rest_framework import generics, serializers\nfrom .models import Author, Book, Review",
         "class AuthorSerializer(serializers.ModelSerializer):\n"
@@ -588,7 +649,8 @@ def judged(root: Path) -> tuple[set[str], dict[str, tuple[list[str], str]]]:
         if isinstance(verdict, Fail):
             where = verdict.site.name.partition(" > ")[0].rpartition(".")[2]
             page = Path(verdict.site.place.path).stem.removeprefix("page_")
-            found.add(f"page {page if where == 'render' else where}")  # rows that a tag's node makes
+            is_elsewhere = where == "render" or ".forms." in verdict.site.name  # the rows of a tag's node, or a field's
+            found.add(f"page {page if is_elsewhere else where}")
     for rule in (api_n_plus_one, method_field_query):
         for verdict in rule(stack):
             if isinstance(verdict, Fail):

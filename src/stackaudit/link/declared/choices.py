@@ -2,9 +2,10 @@
 
 `ModelChoiceField`, `ModelMultipleChoiceField` and the filters of django-filter ask it of every row of their queryset
 when they are rendered with one of Django's select, radio or checkbox widgets. Other widgets (autocomplete, hidden, raw
-ids) render what is chosen alone, and a form that no page renders asks nothing. Of the forms of the admin those fields
-count that they declare, the others are the admin's business; of filters count those of a FilterView, for the filters of
-an API are not rendered.
+ids) render what is chosen alone, and a form that no page renders asks nothing. Fields that `__init__()` adds count like
+declared ones; where a class method, a view or a function sets the queryset of a field, that one counts. Of the forms of
+the admin those fields count that they declare, the others are the admin's business; of filters count those of a
+FilterView, for the filters of an API are not rendered.
 """
 
 from __future__ import annotations
@@ -19,10 +20,10 @@ from stackaudit.link.classes import SourceClass
 from stackaudit.link.declared.columns import place_in
 from stackaudit.link.declared.lists import LISTED, REQUEST, Kind, Lists, calls_one_of, class_place, derives, texts
 from stackaudit.link.models.model import Model, keyword
-from stackaudit.link.modules import Binding, SourceModule
+from stackaudit.link.modules import SourceModule
 from stackaudit.link.nodes import is_false, nodes
 from stackaudit.link.pages.views import kind_of
-from stackaudit.link.queries import calls
+from stackaudit.link.queries import calls, forms
 from stackaudit.link.queries.entries import functions
 from stackaudit.link.queries.values import UNKNOWN, ClassRef, Const, Function, Instance, Manager, Mapping, Rows, Value
 from stackaudit.model.source import Place
@@ -114,14 +115,20 @@ class Choices(Kind):
             automatic = self._automatic(cls) if packages == _FORMS else self._filtered(cls)
         found = {item.name: item for item in automatic}
         found |= {item.name: item for item in self._declared(cls, packages, kinds)}
-        if not found:
+        if not found and (cls.find("__init__") is None or packages != _FORMS):
             return
         with self.lists.survived():
             self.lists.walk.spent = 0
-            fields = {name: self._field(item) for name, item in found.items()}
-            self._made(cls, fields)
-            for name, item in found.items():
-                self._offer(cls, item, fields[name])
+            own = {name: self._field(item) for name, item in found.items()}
+            made = self._made(cls, own)
+            later = self._later.get(cls, {})
+            for name, field in made.items():
+                item = found.get(name) if field is own.get(name) else _added(cls, name, field)
+                if item is None:
+                    continue
+                replaced = [one for one in later.get(name, ()) if not _offers_same(one, field)]
+                for one in replaced or [field]:
+                    self._offer(cls, item, one)
 
     def _declared(self, cls: SourceClass, packages: tuple[str, ...], kinds: frozenset[str]) -> Iterator[Choice]:
         for base in reversed(cls.mro):
@@ -182,25 +189,43 @@ class Choices(Kind):
 
     def _field(self, item: Choice) -> Instance:
         """The field of a form as an object, for what `__init__` does to it."""
-        node = py.ClassDef(item.owner.node.start, item.owner.node.start, item.name, (), (), (), ())
-        cls = SourceClass(f"{item.owner.name}.{item.name}", item.module, node)
-        cls.mro = (cls,)
-        given = keyword(item.call, "queryset") if item.call is not None else None
-        if given is None and item.call is not None and item.call.args:
-            given = item.call.args[0]
-        if given is not None:
-            cls.members["queryset"] = [Binding(given)]
-        return Instance(cls, {}, made=True)
+        if item.call is None:
+            return forms.of_relation(item.owner, item.name, many=False)
+        return forms.field(f"{item.owner.name}.{item.name}", item.module, item.call, item.kind)
 
-    def _made(self, cls: SourceClass, fields: dict[str, Instance]) -> None:
-        """What `__init__` does to the fields: it may replace querysets, labels and widgets."""
+    def _made(self, cls: SourceClass, fields: dict[str, Instance]) -> dict[str, Instance]:
+        """The fields after `__init__`, which may add and replace some, and change querysets, labels and widgets."""
         found = cls.find("__init__")
         if found is None or not isinstance(found.node, py.FunctionDef):
-            return
-        form = Instance(cls, {"fields": Mapping(UNKNOWN, tuple(fields.items())), "request": REQUEST}, made=True)
+            return fields
+        form = Instance(cls, {"fields": Mapping(forms.REST, tuple(fields.items())), "request": REQUEST}, made=True)
         function = Function(found.owner.module, found.node, form, found.owner)
         at = (found.owner.module, found.node)
         calls.call(self.lists.walk, function, (), {}, at, f"{cls.label}()", is_entry=True)
+        return _held(form)
+
+    @cached_property
+    def _later(self) -> dict[SourceClass, dict[str, list[Instance]]]:
+        """The fields of forms whose querysets others set: class methods of the form, views and functions."""
+        known = self.lists.walk.record.forms
+        before = len(known)
+        every = [
+            (module, node, owner)
+            for module in self.lists.models.modules
+            for node, owner in functions(self.lists.walk, module)
+            if owner is None or calls.decorators(node) or not derives(owner, _FORMS, _FORM)
+        ]
+        setters = {node for _, node, _ in every if _replaces(node)}
+        calling = calls_one_of(frozenset(node.name for node in setters))  # they know the arguments
+        for module, node, owner in every if setters else ():
+            if node in setters or calling(node):
+                self.lists.walk_function(module, node, owner)
+        found: dict[SourceClass, dict[str, list[Instance]]] = {}
+        for form in known[before:]:
+            for name, field in _held(form).items():
+                if "queryset" in field.attributes:
+                    found.setdefault(form.cls, {}).setdefault(name, []).append(field)
+        return found
 
     def _offer(self, cls: SourceClass, item: Choice, made: Instance) -> None:
         if "choices" in made.attributes or not self._is_listed(item, made):
@@ -241,3 +266,36 @@ class Choices(Kind):
             return True
         kind = self.lists.kind_of(item.module, widget) or self.lists.models.classes.resolve(item.module, widget)
         return isinstance(kind, str) and derives(kind, _FORMS, _WIDGETS)
+
+
+def _held(form: Instance) -> dict[str, Instance]:
+    """The fields of a form that are known."""
+    held = form.attributes.get("fields")
+    items = held.items if isinstance(held, Mapping) else ()
+    return {str(name): field for name, field in items if isinstance(field, Instance)}
+
+
+def _added(cls: SourceClass, name: str, field: Instance) -> Choice | None:
+    """A field that `__init__` adds; None where nothing tells which call makes it."""
+    made = field.cls
+    if not isinstance(made, forms.FieldClass) or made.call is None:
+        return None
+    return Choice(name, made.module.place(made.call), made.module, cls, made.call, made.kind)
+
+
+def _offers_same(one: Instance, field: Instance) -> bool:
+    """Whether both fields were given what one expression makes."""
+    places = []
+    for item in (one, field):
+        rows = item.attributes.get("queryset")
+        places.append(rows.origin.place if isinstance(rows, Rows) and rows.origin is not None else None)
+    return "queryset" in field.attributes and places[0] == places[1]
+
+
+def _replaces(node: py.FunctionDef) -> bool:
+    """Whether a function sets the queryset of a field of a form."""
+    parts = list(nodes((node,)))
+    if not any(type(part) is py.Attribute and part.attr == "fields" for part in parts):
+        return False
+    targets = [target for part in parts if isinstance(part, py.Assign) for target in part.targets]
+    return any(isinstance(target, py.Attribute) and target.attr == "queryset" for target in targets)

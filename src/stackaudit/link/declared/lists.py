@@ -170,7 +170,10 @@ class Lists:
         """Walk one function or method with arguments that are not known."""
         model = self.models.of_class(owner) if owner is not None else None
         bound: Value | None = None
-        if owner is not None:
+        kinds = calls.decorators(node)
+        if owner is not None and "classmethod" in kinds:
+            bound = ClassRef(owner, model)
+        elif owner is not None and "staticmethod" not in kinds:
             bound = Row(model, Load(unknown="where this row comes from is not known")) if model else self.view(owner)
         self.walk.spent = 0
         with self.survived():

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from stackaudit.facts import template as t
+from stackaudit.link.pages import components
 from stackaudit.link.pages.files import TemplateFile, Templates, flat, parts
 from stackaudit.model.source import Region
 
@@ -127,6 +128,8 @@ class Reads:
 
     def _reads_all(self, file: TemplateFile) -> bool:
         for node in flat(file.tree.nodes):
+            if isinstance(node, t.Component) and not components.named(node):
+                return True
             if isinstance(node, t.Import) or (isinstance(node, t.Include) and not isinstance(node.template, t.Literal)):
                 return True
             library = self._templates.tag(node.name, file) if isinstance(node, t.Tag) else None
@@ -140,6 +143,10 @@ class Reads:
         for node in flat(file.tree.nodes):
             if isinstance(node, t.Include) and isinstance(node.template, t.Literal):
                 yield from self._templates.find(absolute(file, str(node.template.value)))[:1]
+            elif isinstance(node, t.Component) and (
+                found := components.file_of(self._templates, components.named(node))
+            ):
+                yield found[1]
 
 
 def names_in(node: object) -> Iterator[str]:

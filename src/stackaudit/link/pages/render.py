@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from stackaudit.facts import template as t
 from stackaudit.link.models.model import Model
-from stackaudit.link.pages import conditions
+from stackaudit.link.pages import components, conditions
 from stackaudit.link.pages import walk as q
 from stackaudit.link.pages.compiled import Compiled
 from stackaudit.link.pages.expressions import Expressions, Scope
@@ -31,6 +31,8 @@ DEEPEST = 12
 """How many templates may include each other; deeper ones are not walked."""
 _PARTS = 8
 """So many items of a list that is written out are walked one by one."""
+_GROUP = ("grouper", "list")
+"""What a group of `{% regroup %}` holds: a named tuple, which `{% for grouper, rows in groups %}` takes apart."""
 
 _QUIET = frozenset(
     {"csrf_token", "load", "now", "static", "trans", "translate", "get_static_prefix", "verbatim", "debug"}
@@ -149,6 +151,8 @@ class _File(Expressions):
                 self.bind(node.targets, self.value(node.value))
             case t.Include():
                 self.include(node)
+            case t.Component():
+                components.render(self, self.renderer, node)
             case t.Block():
                 self.block(node)
             case t.Regroup():
@@ -174,6 +178,8 @@ class _File(Expressions):
             self.scope.layers[-1][targets[0]] = value
             return
         items = value.items if isinstance(value, Seq) and value.items is not None else None
+        if isinstance(value, Mapping) and tuple(name for name, _ in value.items) == _GROUP:
+            items = tuple(item for _, item in value.items)
         for index, name in enumerate(targets):
             if items is not None and len(items) == len(targets):
                 self.scope.layers[-1][name] = items[index]
@@ -279,7 +285,7 @@ class _File(Expressions):
         with q.each(self.walk, source, place, f"{{% regroup {self.text(node.value)} %}}") as element:
             grouper = self.follow(element, (node.by.name, *node.by.parts), self.at(node.by.region))
         inside = replace(source, evaluated=True) if isinstance(source, Rows) else source
-        group = Mapping(UNKNOWN, (("grouper", grouper), ("list", inside)))
+        group = Mapping(UNKNOWN, tuple(zip(_GROUP, (grouper, inside), strict=True)))
         self.scope.layers[-1][node.target] = Seq(group)
 
     def tag(self, node: t.Tag) -> None:

@@ -102,6 +102,8 @@ class Views:
             size = self.walk.number(args[1]) if len(args) > 1 else 0
             page = replace(args[0], limited=True, page=size) if isinstance(args[0], Rows) else args[0]
             return Seq(UNKNOWN, (UNKNOWN, page, page, UNKNOWN))
+        if name == "get_form":
+            return bases.called(self.walk, view, name, args, at) or UNKNOWN
         if name == "get_template_names":
             chosen = self.names(view, kind, at)
             return Seq(UNKNOWN, tuple(Const(item) for item in chosen[0])) if chosen else Seq(UNKNOWN, ())
@@ -141,7 +143,8 @@ class Views:
 
     def context(self, view: Instance, kind: Kind, keywords: dict[str, Value], at: At) -> Mapping:
         """`get_context_data()` of Django's mixins."""
-        items: dict[str, Value] = {"view": view, "form": UNKNOWN}
+        is_of_form = view.cls.find("form_class") is not None or self.own(view, "get_form") is not None
+        items: dict[str, Value] = {"view": view, "form": self.ask(view, "get_form", at) if is_of_form else UNKNOWN}
         named = view.cls.find("context_object_name")
         given = calls.attribute(self.walk, view, "context_object_name", at) if named is not None else UNKNOWN
         name = given.value if isinstance(given, Const) and isinstance(given.value, str) else ""

@@ -7,7 +7,8 @@ expressions that make and ask querysets), `values` (what an expression stands fo
 `statements`, `branches` (what all arms of a condition ask for), `guards` (conditions that guard a query), `memos`
 (dictionaries that remember answers), `comparisons` (what is certain of conditions), `loops`, `repeating` (`for` and
 `while`), `answers` (what calls gave before), `builtin`, `known` (Django's helpers), `bases` (what base classes give),
-`events` (what is found), `advice` (what to append to a queryset), `reading` (how to read what is loaded then),
+`forms` (the fields of forms), `events` (what is found), `advice` (what to append to a queryset), `reading` (how to read
+what is loaded then),
 `lookups` (paths as the ORM writes them), `annotations` (numbers that rows bring), `sharing` (what helps where others
 run the code that asks), `belonging` and `amounts` (whose rows they are, how many, and what that costs), `entries`
 (where the walk begins), `overriding` (inherited methods that ask what a class overrides), `callbacks` and `decorating`

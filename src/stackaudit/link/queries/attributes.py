@@ -63,8 +63,12 @@ QUERYSET_BASES = ("django.db.models.QuerySet", "django.db.models.query.QuerySet"
 
 
 def is_queryset(cls: SourceClass) -> bool:
-    """Whether a class is one of querysets; a manager made by `from_queryset()` has their methods, and is none."""
-    return cls.is_a(*QUERYSET_BASES) and not cls.is_a(*MANAGER_BASES)
+    """Whether a class is one of querysets, also of those of other packages, which say so in their names.
+
+    A manager made by `from_queryset()` has their methods, and is none.
+    """
+    names = [base.rpartition(".")[2] for base in cls.externals]
+    return any(name.endswith("QuerySet") for name in names) and not any(name.endswith("Manager") for name in names)
 
 
 def decorators(node: py.FunctionDef) -> list[str]:

@@ -7,16 +7,14 @@ and is asked first.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
 from typing import Literal, TypeAlias
 
 from msgspec.structs import replace
 
 from stackaudit.facts import python as py
 from stackaudit.link.classes import SourceClass
-from stackaudit.link.models.model import Model, keyword
-from stackaudit.link.modules import dotted
-from stackaudit.link.queries import calls, expressions
+from stackaudit.link.models.model import Model
+from stackaudit.link.queries import calls, forms
 from stackaudit.link.queries.loading import SOMEWHERE, Load
 from stackaudit.link.queries.origins import MODEL, Origin
 from stackaudit.link.queries.values import (
@@ -52,7 +50,7 @@ _METHODS: dict[Kind, frozenset[str]] = {
     "serializer": frozenset({"create", "save", "update"}),
     "view": frozenset({"filter_queryset", "get_form", "get_object", "get_queryset", "get_serializer"}),
 }
-_GIVEN = frozenset({"cleaned_data", "instance", "object", "validated_data"}).union(*_METHODS.values())
+_GIVEN = frozenset({"cleaned_data", "fields", "instance", "object", "validated_data"}).union(*_METHODS.values())
 OF_ONE_ROW = frozenset({
     "DetailView", "BaseDetailView", "SingleObjectMixin", "UpdateView", "DeleteView", "DateDetailView",
 })  # fmt: skip
@@ -93,7 +91,10 @@ def attribute(walk: Walk, value: Instance, name: str, at: At) -> Value | None:
     if name == "object" and any(base.rpartition(".")[2] in OF_ONE_ROW for base in value.cls.externals):
         return _object(walk, value, at)
     if (kind, name) in (("form", "cleaned_data"), ("serializer", "validated_data")):
-        return _valid(walk, value, at)
+        return forms.valid(walk, value, _row(walk, value, at), at)
+    if (kind, name) == ("form", "fields"):
+        row = _row(walk, value, at)
+        return forms.fields(walk, value, row.model if row is not None else None)
     return None
 
 
@@ -147,7 +148,7 @@ def given(walk: Walk, cls: SourceClass, node: py.FunctionDef, admins: dict[Sourc
         if node.name == "get_serializer":
             return _to_serialize(walk, own, node)
     elif kind == "serializer":
-        found["validated_data"] = _valid(walk, own, at) if "validated_data" in names else None
+        found["validated_data"] = forms.valid(walk, own, _row(walk, own, at), at) if "validated_data" in names else None
         found["instance"] = _row(walk, own, at) if "instance" in names and node.name == "update" else None
     return {name: value for name, value in found.items() if value is not None and name in names}
 
@@ -225,7 +226,7 @@ def _selected(walk: Walk, cls: SourceClass, node: py.FunctionDef, model: Model) 
     return replace(rows, origin=Origin(place, "queryset", f"{cls.name}.{node.name}"))
 
 
-def _row(walk: Walk, value: Instance, at: At) -> Value | None:
+def _row(walk: Walk, value: Instance, at: At) -> Row | None:
     """The row of a form or a serializer, of the model that its class `Meta` names."""
     meta = value.cls.find("Meta")
     options = calls.member(walk, ClassRef(value.cls), meta, at) if meta is not None else UNKNOWN
@@ -271,40 +272,5 @@ def _made(walk: Walk, view: Instance, option: str, at: At, row: Value | None = N
     cls = calls.attribute(walk, view, option, at)
     if not isinstance(cls, ClassRef) or not isinstance(cls.cls, SourceClass) or kind_of(cls.cls) in (None, "view"):
         return None
-    return Instance(cls.cls, {"instance": row} if isinstance(row, Row) else {}, made=True)
-
-
-def _valid(walk: Walk, value: Instance, at: At) -> Value | None:
-    """The valid data of a form or a serializer, with the rows that were chosen in it.
-
-    A key that bears the name of a foreign key holds the row, or is not there at all.
-    """
-    row = _row(walk, value, at)
-    items: list[tuple[str, Value]] = [(name, UNKNOWN) for name in row.model.columns] if isinstance(row, Row) else []
-    for name, relation in row.model.relations.items() if isinstance(row, Row) else ():
-        if relation.relation in ("fk", "o2o") and relation.target is not None:
-            items.append((name, Row(relation.target, SOMEWHERE, loops=value.loops)))
-    items += _chosen(walk, value)
-    return Mapping(UNKNOWN, tuple(items), loops=value.loops) if items else None
-
-
-def _chosen(walk: Walk, form: Instance) -> Iterator[tuple[str, Value]]:
-    for base in (base for base in reversed(form.cls.mro) if isinstance(base, SourceClass)):
-        for name, bound in base.members.items():
-            call = bound[-1].node
-            shape = _FIELDS.get(dotted(call.func).rpartition(".")[2]) if isinstance(call, py.Call) else None
-            queryset = keyword(call, "queryset") if isinstance(call, py.Call) and shape is not None else None
-            rows = expressions.constant(walk, base.module, queryset, base) if queryset is not None else UNKNOWN
-            if shape is not None and isinstance(rows, (Rows, Manager)):
-                yield name, shape(calls.base_rows(walk, rows))
-
-
-def _one(rows: Rows) -> Value:
-    return Row(rows.model, rows.load, rows.origin) if rows.model is not None else UNKNOWN
-
-
-def _many(rows: Rows) -> Value:
-    return replace(rows, evaluated=True)
-
-
-_FIELDS: dict[str, Callable[[Rows], Value]] = {"ModelChoiceField": _one, "ModelMultipleChoiceField": _many}
+    is_form = kind_of(cls.cls) == "form"  # its `__init__()` changes its fields
+    return Instance(cls.cls, {"instance": row} if isinstance(row, Row) else {}, made=not is_form)

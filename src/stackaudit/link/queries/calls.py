@@ -10,6 +10,7 @@ from stackaudit.link.modules import SourceModule
 from stackaudit.link.queries import (
     access,
     answers,
+    bases,
     batches,
     binding,
     containers,
@@ -182,7 +183,7 @@ def construct(walk: Walk, value: ClassRef, args: tuple[Value, ...], keywords: di
             given = [(name, settled(item, active)) for name, item in keywords.items()]
             key = ("made", value.cls, tuple(settled(arg, active) for arg in args), tuple(given))
             known_one = walk.memo.get(key)
-            if known_one is not None:
+            if known_one is not None and bases.kind_of(value.cls) != "form":  # others change the fields of their own
                 return known_one
         made = Instance(value.cls, {}, loops, made=True)
         if key is not None:

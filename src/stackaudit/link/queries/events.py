@@ -13,7 +13,7 @@ from stackaudit.facts import python as py
 from stackaudit.link.models.model import Model, Relation
 from stackaudit.link.modules import SourceModule
 from stackaudit.link.queries.origins import Asking, Loop, Origin
-from stackaudit.link.queries.values import Rows
+from stackaudit.link.queries.values import Instance, Rows
 from stackaudit.model.source import Place
 from stackaudit.model.verdict import Step
 
@@ -128,7 +128,8 @@ class Record:
     with the dotted name of what they call, and `called` the functions of the repository that calls lead to. `shown`
     are the rows that templates and lists go through, by the place of the loop and the origin. `sources` holds the
     models, by their labels, whose rows an expression gives, by its place, `changed` those whose rows the turns of a
-    loop write, by its place. With `apart`, what one loop over a relation asks is an event for each of the querysets
+    loop write, by its place. `forms` are the forms whose fields somebody asked for. With `apart`, what one loop over a
+    relation asks is an event for each of the querysets
     whose rows the relation belongs to.
     """
 
@@ -144,6 +145,7 @@ class Record:
         self.shown: dict[tuple[Place, Origin | None], Rows] = {}
         self.changed: dict[Place, set[str]] = {}
         self.sources: dict[Place, set[str]] = {}
+        self.forms: list[Instance] = []
 
     def add(self, event: Event) -> tuple[object, ...]:
         """Keep an event, unless the same one is known already; its key."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from stackaudit.facts import python as py
 from stackaudit.link.modules import SETTINGS, SourceModule, dotted
-from stackaudit.link.queries import access, bases, builtin, callbacks, calls, effects, loops, rows
+from stackaudit.link.queries import access, bases, builtin, callbacks, calls, effects, forms, loops, rows
 from stackaudit.link.queries.loading import Load
 from stackaudit.link.queries.values import (
     FORMS,
@@ -100,6 +100,8 @@ def external(walk: Walk, name: str, args: tuple[Value, ...], keywords: dict[str,
     if name == "operator.attrgetter":
         paths = [str(arg.value) for arg in args if isinstance(arg, Const)]
         return Other(name=builtin.ATTRGETTER + " ".join(paths))
+    if (field := forms.made(name, args, keywords, at)) is not None:
+        return field
     if last in _FORMSETS or name == FORMS:
         return Other(unknown.loops, FORMS)
     if name == "typing.cast" and len(args) > 1:

@@ -7,7 +7,7 @@ from msgspec.structs import replace
 from stackaudit.facts import python as py
 from stackaudit.link.modules import SETTINGS
 from stackaudit.link.nodes import nodes
-from stackaudit.link.queries import access, attached, belonging, calls, containers
+from stackaudit.link.queries import access, attached, belonging, calls, containers, forms
 from stackaudit.link.queries.joining import join, turned
 from stackaudit.link.queries.loading import NOTHING, STORED, UNSAVED
 from stackaudit.link.queries.origins import Behind, Loop
@@ -16,6 +16,7 @@ from stackaudit.link.queries.values import (
     ELEMENT,
     FORMS,
     LISTED,
+    ORM,
     UNKNOWN,
     ClassRef,
     Const,
@@ -264,6 +265,8 @@ def _assign_attribute(walk: Walk, target: py.Attribute, value: Value) -> None:
     held = expressions.evaluate(walk, target.value) if plain else UNKNOWN
     if isinstance(held, Instance):
         before = held.attributes.get(target.attr)
+        if isinstance(held.cls, forms.FieldClass) and isinstance(value, ORM) and walk.guard == walk.frame.guard:
+            before = None  # each form has fields of its own: what this one offered before is gone
         held.attributes[target.attr] = value if before is None else _assigned_again(walk, before, value)
     elif isinstance(held, Row) and isinstance(target.value, py.Name):
         load = held.load

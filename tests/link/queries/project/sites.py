@@ -942,6 +942,50 @@ def flat_joined_chosen_in_a_form():
     return [book.author.name for book in _form().cleaned_data.get("joined")]
 
 
+class _AddedForm(forms.Form):
+    given = forms.ModelMultipleChoiceField(queryset=Book.objects.none())
+    joined = forms.ModelMultipleChoiceField(queryset=Book.objects.all())
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.fields["books"] = forms.ModelMultipleChoiceField(queryset=Book.objects.all())
+        self.fields["joined"].queryset = Book.objects.select_related("author")
+
+
+def _added():
+    keys = list(Book.objects.values_list("pk", flat=True))
+    form = _AddedForm({"books": keys, "joined": keys, "given": keys})
+    form.fields["given"].queryset = Book.objects.filter(pk__gt=0)
+    assert form.is_valid()
+    return form
+
+
+def grows_chosen_in_an_added_field():
+    return [book.author.name for book in _added().cleaned_data["books"]]
+
+
+def grows_chosen_of_rows_that_were_set_later():
+    return [book.author.name for book in _added().cleaned_data["given"]]
+
+
+def flat_joined_chosen_of_replaced_rows():
+    return [book.author.name for book in _added().cleaned_data["joined"]]
+
+
+def grows_rows_of_a_field():
+    return [book.author.name for book in _AddedForm().fields["books"].queryset]
+
+
+def flat_joined_rows_of_a_field():
+    return [book.author.name for book in _AddedForm().fields["joined"].queryset]
+
+
+def flat_rows_of_another_field():
+    form = _AddedForm()
+    form.fields["books"] = forms.CharField()
+    return [book.author.name for book in getattr(form.fields["books"], "queryset", ())]
+
+
 class _AuthorForm(forms.ModelForm):
     class Meta:
         model = Author
