@@ -131,6 +131,25 @@ class Note(Owned):
     assert found.remote == "owner"
 
 
+def test_rows_behind_a_generic_relation_cannot_be_asked_for_by_its_row_unless_it_says_so() -> None:
+    built = models(
+        {
+            "shop/models.py": BASE
+            + """
+from django.contrib.contenttypes.fields import GenericForeignKey, GenericRelation
+class Note(models.Model):
+    about = GenericForeignKey()
+class Book(models.Model):
+    notes = GenericRelation(Note)
+class Author(models.Model):
+    notes = GenericRelation(Note, related_query_name="author")
+"""
+        }
+    )
+    names = [built.by_label[f"shop.{name}"].relations["notes"].remote_query_name for name in ("Book", "Author")]
+    assert names == ["", "author"]
+
+
 def test_managers() -> None:
     built = models(
         {

@@ -112,6 +112,10 @@ def _asked(view: ApiView, site: Site, cls: SourceClass | None) -> Verdict:
     return Pass(site)
 
 
+_PAGES = ("rest_framework/api.html", "rest_framework/base.html")
+"""https://www.django-rest-framework.org/topics/browsable-api/#customizing"""
+
+
 def browsable_api(stack: Stack) -> Iterator[Verdict]:
     """Whether production renders the browsable API."""
     settings = stack.settings
@@ -121,6 +125,9 @@ def browsable_api(stack: Stack) -> Iterator[Verdict]:
     site = Site(place, "REST_FRAMEWORK.DEFAULT_RENDERER_CLASSES")
     if settings.doubt:
         yield Unsure(site, settings.doubt)
+        return
+    if own := next((found for name in _PAGES for found in stack.templates.find(name)), None):
+        yield Unsure(site, f"the project has a page of its own for the browsable API, {own.path}")
         return
     value = settings.at("REST_FRAMEWORK", "DEFAULT_RENDERER_CLASSES", default=None)
     if isinstance(value, Unknown):

@@ -6,7 +6,7 @@ A recipe is given only where it holds as it stands; otherwise the fix says what 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from stackaudit.checks.orm.conditions import Condition
 from stackaudit.facts import python as py
@@ -48,7 +48,8 @@ class Around:
     - `late` is the row of which the turn reads what it looks for, where it asks for that row itself;
     - `whole` is the relation of something that stays the same for all turns whose rows are asked for by one column;
     - `fetched` is the method by which the turn asks the same queryset for its row, too ("get"), "pk" where it wants no
-      more of that than the key, "" where it does not ask.
+      more of that than the key, "" where it does not ask;
+    - `is_deep` says that the query is not the helper's own, but that of something it calls.
     """
 
     rows: str = ""
@@ -62,6 +63,7 @@ class Around:
     late: str = ""
     whole: str = ""
     fetched: str = ""
+    is_deep: bool = False
 
     def used(self, what: str, handed: str = "") -> str:
         """What becomes of what was asked for before the loop."""
@@ -70,11 +72,14 @@ class Around:
         given = handed or what
         if self.helper.endswith("()"):
             return f"hand {given} to `{self.helper}`"
+        if self.is_deep:
+            return f"set {given} on its row, where the code that `{self.helper}` leads to reads that first"
         return f"use {given} in place of `{self.helper}`"
 
 
 def proposal(event: Event, asked: Condition, around: Around) -> str:
     """The fix for one query."""
+    around = replace(around, is_deep=event.below > 1)
     if event.model is None:
         return _in_words(event.method, "rows", around)
     model, method = event.model, event.method

@@ -159,6 +159,8 @@ class Builder:
         asked = keyword(call, "related_query_name")
         if isinstance(asked, py.Constant) and isinstance(asked.value, str):
             query_name = asked.value
+        elif kind == "generic":
+            query_name = ""  # its rows cannot be asked for by the one that they speak of: a FieldError on Django 5.2
         symmetric = kind == "m2m" and target is model and not is_false(keyword(call, "symmetrical"))
         to_field = keyword(call, "to_field")
         return Relation(

@@ -213,9 +213,15 @@ def at_once(method: str, model: Model) -> str:
     if method == SPECIFIC:
         return "append `.specific()` to the queryset of the pages: it asks once for each type, not for each page"
     if model.cls is None or model.cls.is_a("treebeard.mp_tree.MP_Node"):
+        if method in _OF_PARENT:
+            return (
+                f"fetch the {model.name} rows above all of them with one query before, by the beginnings of their "
+                "paths (`path__in`; the parent's is `node.path[:-node.steplen]`), into a dictionary by `path`, and set "
+                "what is shown of them on each row, where a property reads that first"
+            )
         return (
-            f"fetch the {model.name} rows of the whole tree with one query before, into a dictionary by `path`: the "
-            "parent of a node is the one under `node.path[:-node.steplen]`, its children are those whose parent it is"
+            f"fetch the {model.name} rows below all of them with one query before, into a dictionary of lists by the "
+            "path of the parent, `node.path[:-node.steplen]`"
         )
     if model.cls.is_a("treebeard.al_tree.AL_Node"):
         return (

@@ -331,7 +331,7 @@ def asked_for_each(events: Iterable[Event], text_of: TextOf = no_text, brought: 
         if event.path or asking is None:
             continue
         text = shown(asking, text_of).removeprefix("*")
-        place = f"`{text}` in `{asking.where}`" if text else f"`{asking.where}`"
+        place = f"`{text}` in `{asking.where}`" if text else f"`{event.text or asking.where}`"
         told[f"{place} runs for each row: {_once(event, plain(asking.last), brought)}."] = None
     return " ".join(list(told)[:SAID])
 
