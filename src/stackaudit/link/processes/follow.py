@@ -253,15 +253,6 @@ class Follower:
         if words and unwrapped(base(text_of(words[0])), words, []) is not None and self.own(words, frame):
             return
         found = program(words)
-        if words and base(text_of(words[0])) == "docker-entrypoint.sh" and frame.depth <= DEPTH:
-            written = self.script(text_of(words[0]), frame)  # none of an image's
-            if written is not None:
-                before = len(self.found)
-                deeper = self.inside(frame, written, frame.environment, words[1:], frame.conditions)
-                deeper.shell, deeper.text = interpreter(self.scripts[written]), False
-                self.steps(self.scripts[written].steps, deeper)
-                if len(self.found) > before:
-                    return
         if found is None or frame.depth > DEPTH:
             hidden_one = hidden(words)
             if hidden_one is not None:

@@ -28,7 +28,7 @@ KEYWORDS = frozenset(
 
 def served(modules: Modules, path: str) -> Program | None:
     """The server that the script at `path` starts; None where it starts none, or decides between several."""
-    module = next((item for item in modules if item.path == path), None)
+    module = modules.by_path.get(path)
     if module is None:
         return None
     names = dict(_imported(module))

@@ -22,6 +22,7 @@ from stackaudit.link.processes.server_options import (
     HYPERCORN,
     UVICORN,
 )
+from stackaudit.model.source import Place
 from stackaudit.model.values import AnyValue, Known, Unknown
 
 COMMAND_LINE = "the command line"
@@ -171,9 +172,13 @@ def uwsgi(
     """uWSGI's settings from its command line and .ini file, and the application."""
     options: dict[str, AnyValue] = {}
     variables: list[AnyValue] = []
-    if file is not None:
-        from stackaudit.model.source import Place
 
+    def put(key: str, value: AnyValue) -> None:
+        options[key.replace("_", "-")] = value
+        if key == "env":  # each line of it sets one more
+            variables.append(value)
+
+    if file is not None:
         for option in file.options:
             place = Place(path, option.value.region)
             negated = [text for text in option.conditions if text.startswith("if-not-env")]
@@ -184,9 +189,7 @@ def uwsgi(
                 value = environment.get(option.value.holes[0].name)
             if negated:
                 value = Known(option.value.text, (place,), f"where {negated[0].partition('= ')[2]} is not set")
-            if option.key == "env":
-                variables.append(value)
-            options[option.key] = value
+            put(option.key, value)
     index = 0
     while index < len(arguments):
         argument = arguments[index]
@@ -195,14 +198,12 @@ def uwsgi(
         if text.startswith("--"):
             key, sign, rest = text[2:].partition("=")
             if sign:
-                options[key.replace("_", "-")] = Known(rest, (argument.place,))
-                variables += [Known(rest, (argument.place,))] if key == "env" else []
+                put(key, Known(rest, (argument.place,)))
             elif index < len(arguments) and not _flag(arguments[index]):
-                options[key.replace("_", "-")] = arguments[index].value
-                variables += [arguments[index].value] if key == "env" else []
+                put(key, arguments[index].value)
                 index += 1
             else:
-                options[key.replace("_", "-")] = Known("true", (argument.place,))
+                put(key, Known("true", (argument.place,)))
         elif text in ("-p", "-w", "-M", "-H") and index < len(arguments):
             options[{"-p": "processes", "-w": "module", "-M": "master", "-H": "home"}[text]] = arguments[index].value
             index += text != "-M"
