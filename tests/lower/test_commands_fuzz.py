@@ -11,12 +11,28 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stackaudit.facts.files import UnreadableError
-from stackaudit.lower import compose, crontab, dockerfile, procfile, shell, supervisor, systemd, uwsgi
+from stackaudit.lower import (
+    compose,
+    crontab,
+    dockerfile,
+    kubernetes,
+    platforms,
+    procfile,
+    shell,
+    supervisor,
+    systemd,
+    uwsgi,
+)
 from stackaudit.model.source import Region
 
-READERS: list[Callable[[bytes, str], Any]] = [
-    shell.lower, procfile.lower, dockerfile.lower, compose.lower, systemd.lower, supervisor.lower, uwsgi.lower,
-    crontab.lower,
+Read = Callable[[bytes, str], Any]
+READERS: list[tuple[Read, str]] = [
+    (shell.lower, "run.sh"), (procfile.lower, "Procfile"), (dockerfile.lower, "Dockerfile"),
+    (compose.lower, "compose.yml"), (systemd.lower, "web.service"), (supervisor.lower, "web.conf"),
+    (crontab.lower, "crontab"), *((uwsgi.lower, f"uwsgi.{ending}") for ending in ("ini", "yaml", "xml")),
+    (kubernetes.lower, "web.yaml"), *((platforms.lower, name) for name in (
+        "fly.toml", "railway.toml", "railway.json", "nixpacks.toml", "render.yaml", "heroku.yml", "app.yaml",
+        "apprunner.yaml", ".platform.app.yaml")),
 ]  # fmt: skip
 WORDS = [
     "\n", "\\\n", " ", "\t", "\"", "'", "\\", "$", "${", "}", "$(", ")", "(", "`", "{{ x }}", "{% if a %}",
@@ -24,7 +40,12 @@ WORDS = [
     "EOF\n", "[[", "]]", "#", "FROM ", "CMD ", "ENTRYPOINT ", "ENV ", "COPY ", "RUN ", "[", "]", ",", "=", ":",
     "A", "é", "𝄞", "\r\n", "- ", "? ", "services:\n  web:\n    command: ", "    environment:\n", "&a ", "*a ",
     "<<: ", "[Service]\nExecStart=", "web: ", "[program:x]\ncommand=", "[uwsgi]\n", "sh -c ", "gunicorn app",
-    ">\n", "* * * * * ", "|\n", "%(ENV_X)s", "\u0007", "\ue000",
+    ">\n", "* * * * * ", "|\n", "%(ENV_X)s", "\u0007", "\ue000", "<uwsgi>", "</uwsgi>", "<!-- ", "---\n",
+    "[processes]\nweb = ", "uwsgi:\n  env: ", "kind: DaemonSet\n",
+    "kind: Service\napiVersion: serving.knative.dev/v1\n", "metadata:\n  name: a\n",
+    "spec:\n  template:\n    spec:\n      ", "      containers:\n      - image: a\n        args: ",
+    "run:\n  web: ", "services:\n- type: web\n  startCommand: ", "runtime: python\nentrypoint: ",
+    "build:\n  docker:\n    web: ",
 ]  # fmt: skip
 TEXTS = st.lists(st.sampled_from(WORDS), max_size=40).map("".join)
 
@@ -43,13 +64,13 @@ def regions(value: Any) -> Iterator[Region]:
             waiting += item.values()
 
 
-@pytest.mark.parametrize("read", READERS, ids=[read.__module__.rpartition(".")[2] for read in READERS])
-def test_any_text(read: Callable[[bytes, str], Any]) -> None:
+@pytest.mark.parametrize(("read", "path"), READERS, ids=[path for _, path in READERS])
+def test_any_text(read: Read, path: str) -> None:
     @settings(max_examples=120, deadline=None)
     @given(text=TEXTS)
     def holds(text: str) -> None:
         try:
-            facts = read(text.encode(), "x")
+            facts = read(text.encode(), path)
         except UnreadableError:
             return
         assert msgspec.msgpack.decode(msgspec.msgpack.encode(facts), type=type(facts)) == facts
@@ -63,7 +84,7 @@ def test_any_text(read: Callable[[bytes, str], Any]) -> None:
     holds()
 
 
-@pytest.mark.parametrize("read", READERS, ids=[read.__module__.rpartition(".")[2] for read in READERS])
+@pytest.mark.parametrize(("read", "path"), READERS, ids=[path for _, path in READERS])
 @pytest.mark.parametrize(
     "text",
     [
@@ -79,9 +100,9 @@ def test_any_text(read: Callable[[bytes, str], Any]) -> None:
     ],
     ids=["parentheses", "defaults", "substitutions", "brackets", "braces", "ticks", "long", "quotes", "items"],
 )
-def test_endless_nesting(read: Callable[[bytes, str], Any], text: str) -> None:
+def test_endless_nesting(read: Read, path: str, text: str) -> None:
     for prefix in ("", "FROM x\nCMD ", "services:\n  web:\n    command: ", "[Service]\nExecStart=", "web: "):
         try:
-            read((prefix + text).encode(), "x")
+            read((prefix + text).encode(), path)
         except UnreadableError:
             continue

@@ -16,7 +16,8 @@ from stackaudit.facts.services import Workload, Workloads
 from stackaudit.lower import inline
 from stackaudit.lower.located import decode
 from stackaudit.lower.masks import Mask
-from stackaudit.lower.yaml_nodes import Items, Nodes, documents
+from stackaudit.lower.yaml_nodes import Nodes, Tree, documents
+from stackaudit.model.source import Region
 
 RUNNING = frozenset({"Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "ReplicationController"})
 EVERY = "*"
@@ -39,157 +40,143 @@ def lower(data: bytes, path: str) -> Workloads:
     changed: dict[str, str] = {}
     maps: dict[str, tuple[Variable, ...]] = {}
     for document in found:
-        top = reader.items(document)
-        kind, name = _text(reader, top, "kind"), _text(reader, _items(reader, top, "metadata"), "name")
-        spec = _items(reader, top, "spec")
+        top = Tree(reader, document)
+        kind, name = top.text("kind"), top.text("metadata", "name")
         if kind == "ConfigMap":
-            maps[name] = reader.variables(top["data"][1]) if "data" in top else ()
+            maps[name] = reader.variables(top.value("data"))
         elif kind == "HorizontalPodAutoscaler":
-            changed[_text(reader, _items(reader, spec, "scaleTargetRef"), "name")] = f"{path} scales it"
+            changed[top.text("spec", "scaleTargetRef", "name")] = f"{path} scales it"
         elif kind == "Kustomization" or (not kind and "resources" in top):
-            for node in reader.several(top["replicas"][1]) if "replicas" in top else ():
-                changed[_text(reader, reader.items(node), "name")] = f"{path} changes it"
-            if any("replicas" in text for text in _patches(reader, top)):
+            for item in top.each("replicas"):
+                changed[item.text("name")] = f"{path} changes it"
+            if any("replicas" in text for text in _patches(top)):
                 changed[EVERY] = f"a patch of {path} may change it"
         elif kind in RUNNING:
-            pods = list(_pods(reader, kind, name, spec, _items(reader, _items(reader, spec, "template"), "spec")))
+            pods = list(_pods(kind, name, top.inside("spec")))
             workloads += pods
-            if not pods and "replicas" in spec:
+            if not pods and top.find("spec", "replicas") is not None:
                 changed[name] = f"{path} changes it"
-        elif kind == "Service" and "serving.knative.dev" in _text(reader, top, "apiVersion"):
+        elif kind == "Service" and "serving.knative.dev" in top.text("apiVersion"):
             changed[name] = "the platform starts as many as the requests need"
-            workloads += _pods(reader, kind, name, spec, _items(reader, _items(reader, spec, "template"), "spec"))
+            workloads += _pods(kind, name, top.inside("spec"))
     return Workloads("Kubernetes", tuple(workloads), changed, maps, (), nginx)
 
 
-def _patches(reader: Nodes, top: Items) -> Iterator[str]:
+def _patches(top: Tree) -> Iterator[str]:
     """The patches that a kustomization holds as texts."""
     for key in ("patches", "patchesStrategicMerge", "patchesJson6902"):
-        for node in reader.several(top[key][1]) if key in top else ():
-            yield reader.scalar(node) or _text(reader, reader.items(node), "patch")
+        for item in top.each(key):
+            yield top.reader.scalar(item.node) or item.text("patch")
 
 
-def _items(reader: Nodes, items: Items, key: str) -> Items:
-    return reader.items(items[key][1]) if key in items else {}
-
-
-def _text(reader: Nodes, items: Items, key: str) -> str:
-    return reader.scalar(items[key][1]) if key in items else ""
-
-
-def _pods(reader: Nodes, kind: str, name: str, spec: Items, pod: Items) -> Iterator[Workload]:
+def _pods(kind: str, name: str, spec: Tree) -> Iterator[Workload]:
     """The containers of a pod's template; one without image and command is a patch of another file's."""
+    pod = spec.inside("template", "spec")
     before: list[Command] = []
-    for node in reader.several(pod["initContainers"][1]) if "initContainers" in pod else ():
-        container = reader.items(node)
+    for container in pod.each("initContainers"):
         if "restartPolicy" not in container:  # "Always" makes it a sidecar
-            before += [command for command in _commands(reader, container) if command is not None and command.steps]
-    shared = _shared(reader, kind, spec, pod)
-    nodes = reader.several(pod["containers"][1]) if "containers" in pod else []
-    several = len(nodes) > 1
-    for node in nodes:
-        container = reader.items(node)
-        entrypoint, command = _commands(reader, container)
+            before += [command for command in _commands(container) if command is not None and command.steps]
+    containers = list(pod.each("containers"))
+    shared = _shared(kind, spec, pod) if containers else {}
+    for container in containers:
+        entrypoint, command = _commands(container)
         if "image" not in container and entrypoint is None and command is None:
             continue
-        own = _text(reader, container, "name")
+        called = container.find("name")
+        at = called[0] if called is not None else container.node
+        assert at is not None
         yield Workload(
-            name=f"{name}/{own}" if several else name,
-            region=reader.region(container["name"][0] if "name" in container else node),
+            name=f"{name}/{container.text('name')}" if len(containers) > 1 else name,
+            region=spec.reader.region(at),
             entrypoint=entrypoint,
             command=command,
             before=tuple(before),
-            image=_word(reader, container["image"][1]) if "image" in container else None,
-            environment=tuple(_variables(reader, container)),
-            maps=tuple(_maps(reader, container)),
-            outside=_CONFIGURED if _secrets(reader, container) else "",
-            options={**shared, **_options(reader, container, pod)},
+            image=_word(container, "image"),
+            environment=tuple(_variables(container)),
+            maps=tuple(_maps(container)),
+            outside=_CONFIGURED if any("secretRef" in item for item in container.each("envFrom")) else "",
+            options={**shared, **_options(container, pod)},
         )
         before = []
 
 
-def _commands(reader: Nodes, container: Items) -> tuple[Command | None, Command | None]:
+def _commands(container: Tree) -> tuple[Command | None, Command | None]:
     """What takes the place of ENTRYPOINT (`command` with its `args`, one vector) and of CMD (`args` alone)."""
     if "command" in container:
-        return _vector(reader, container, "command", "args"), None
-    return None, _vector(reader, container, "args")
+        return _vector(container, "command", "args"), None
+    return None, _vector(container, "args")
 
 
-def _vector(reader: Nodes, container: Items, *keys: str) -> Command | None:
+def _vector(container: Tree, *keys: str) -> Command | None:
     """An argument vector, in which `$(NAME)` is a variable of the container."""
-    lists = [container[key][1] for key in keys if key in container]
-    nodes = [item for node in lists for item in reader.several(node) if isinstance(item, yaml.ScalarNode)]
+    lists = [node for key in keys if (node := container.value(key)) is not None]
+    nodes = [item for key in keys for item in container.several(key) if isinstance(item, yaml.ScalarNode)]
     if not lists:
         return None
-    region = reader.region(lists[0])
+    region = container.reader.region(lists[0])
     if not nodes:
         return Command((), False, region)
-    step = Step(tuple(_word(reader, node) for node in nodes), region)
-    return Command((reader.with_inner(step, nodes),), False, region)
+    step = Step(tuple(_referring(container.reader, node) for node in nodes), region)
+    return Command((container.reader.with_inner(step, nodes),), False, region)
 
 
-def _word(reader: Nodes, node: yaml.Node) -> Word:
+def _referring(reader: Nodes, node: yaml.Node) -> Word:
     text = reader.scalar(node)
     holes = tuple(Hole(match.start(), match.end(), match.group(1), None) for match in _REFERENCE.finditer(text))
     return Word(text, holes, reader.region(node))
 
 
-def _variables(reader: Nodes, container: Items) -> Iterator[Variable]:
-    for node in reader.several(container["env"][1]) if "env" in container else ():
-        entry = reader.items(node)
-        if "name" not in entry:
-            continue
-        word = _word(reader, entry["value"][1]) if "value" in entry else None
-        value = Text(word.text, word.holes) if word is not None else None
-        yield Variable(_text(reader, entry, "name"), value, reader.region(node))
+def _word(tree: Tree, *path: str) -> Word | None:
+    node = tree.value(*path)
+    return _referring(tree.reader, node) if node is not None else None
 
 
-def _maps(reader: Nodes, container: Items) -> Iterator[str]:
-    for node in reader.several(container["envFrom"][1]) if "envFrom" in container else ():
-        if name := _text(reader, _items(reader, reader.items(node), "configMapRef"), "name"):
+def _variables(container: Tree) -> Iterator[Variable]:
+    for entry in container.each("env"):
+        if "name" in entry and entry.node is not None:
+            word = _word(entry, "value")
+            value = Text(word.text, word.holes) if word is not None else None
+            yield Variable(entry.text("name"), value, entry.reader.region(entry.node))
+
+
+def _maps(container: Tree) -> Iterator[str]:
+    for item in container.each("envFrom"):
+        if name := item.text("configMapRef", "name"):
             yield name
 
 
-def _secrets(reader: Nodes, container: Items) -> bool:
-    nodes = reader.several(container["envFrom"][1]) if "envFrom" in container else []
-    return any("secretRef" in reader.items(node) for node in nodes)
-
-
-def _shared(reader: Nodes, kind: str, spec: Items, pod: Items) -> dict[str, Word]:
+def _shared(kind: str, spec: Tree, pod: Tree) -> dict[str, Word]:
     """The options that all containers of a pod have."""
     options: dict[str, Word] = {}
     if kind == "Service":  # Cloud Run keeps files in memory (cloud.google.com/run/docs/container-contract#filesystem)
-        options["tmpfs./tmp"] = Word("/tmp", (), reader.region(next(iter(pod.values()))[0]))
-    if "replicas" in spec:
-        options["replicas"] = _word(reader, spec["replicas"][1])
+        options["tmpfs./tmp"] = Word("/tmp", (), _start(pod))
+    if (replicas := _word(spec, "replicas")) is not None:
+        options["replicas"] = replicas
     if kind == "DaemonSet":
-        options["replicas"] = Word("one on each node", (), reader.region(next(iter(spec.values()))[0]))
-    if "terminationGracePeriodSeconds" in pod:
-        options["terminationGracePeriodSeconds"] = _word(reader, pod["terminationGracePeriodSeconds"][1])
-    context = _items(reader, pod, "securityContext")
-    if "runAsUser" in context:
-        options["user"] = _word(reader, context["runAsUser"][1])
+        options["replicas"] = Word("one on each node", (), _start(spec))
+    if (period := _word(pod, "terminationGracePeriodSeconds")) is not None:
+        options["terminationGracePeriodSeconds"] = period
+    if (user := _word(pod, "securityContext", "runAsUser")) is not None:
+        options["user"] = user
     return options
 
 
-def _options(reader: Nodes, container: Items, pod: Items) -> dict[str, Word]:
-    options: dict[str, Word] = {}
-    limits = _items(reader, _items(reader, container, "resources"), "limits")
-    for key in ("cpu", "memory"):
-        if key in limits:
-            options[f"limits.{key}"] = _word(reader, limits[key][1])
-    if "workingDir" in container:
-        options["workingDir"] = _word(reader, container["workingDir"][1])
-    context = _items(reader, container, "securityContext")
-    if "runAsUser" in context:
-        options["user"] = _word(reader, context["runAsUser"][1])
-    memory = {
-        _text(reader, volume, "name")
-        for node in (reader.several(pod["volumes"][1]) if "volumes" in pod else ())
-        if _text(reader, _items(reader, volume := reader.items(node), "emptyDir"), "medium") == "Memory"
+def _start(tree: Tree) -> Region:
+    """Where the first key stands."""
+    return tree.reader.region(next(iter(tree.items.values()))[0])
+
+
+def _options(container: Tree, pod: Tree) -> dict[str, Word]:
+    paths = {
+        "limits.cpu": ("resources", "limits", "cpu"),
+        "limits.memory": ("resources", "limits", "memory"),
+        "workingDir": ("workingDir",),
+        "user": ("securityContext", "runAsUser"),
     }
-    for node in reader.several(container["volumeMounts"][1]) if "volumeMounts" in container else ():
-        mount = reader.items(node)
-        if "mountPath" in mount and _text(reader, mount, "name") in memory:
-            options[f"tmpfs.{_text(reader, mount, 'mountPath')}"] = _word(reader, mount["mountPath"][1])
+    options = {name: word for name, path in paths.items() if (word := _word(container, *path)) is not None}
+    memory = {item.text("name") for item in pod.each("volumes") if item.text("emptyDir", "medium") == "Memory"}
+    for mount in container.each("volumeMounts"):
+        path = _word(mount, "mountPath")
+        if path is not None and mount.text("name") in memory:
+            options[f"tmpfs.{path.text}"] = path
     return options

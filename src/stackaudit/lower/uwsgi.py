@@ -39,10 +39,7 @@ def lower(data: bytes, path: str) -> Uwsgi:
         elif pair.key in ("endif", "endfor"):
             inside = inside[:-1]
         else:
-            holes = tuple(Hole(match.start(), match.end(), match.group(1), None) for match in _ENV.finditer(value))
-            region = pair.value.region(0, len(value))
-            key = pair.key.replace("_", "-")
-            options.append(Option("uwsgi", key, Word(value or "true", holes, region), tuple(inside)))
+            options.append(_option(pair.key, value, pair.value.region(0, len(value)), tuple(inside)))
     return Uwsgi(tuple(options), tuple(notes))
 
 
@@ -69,6 +66,6 @@ def _xml(text: str) -> Iterator[Option]:
             )
 
 
-def _option(key: str, value: str, region: Region) -> Option:
+def _option(key: str, value: str, region: Region, conditions: tuple[str, ...] = ()) -> Option:
     holes = tuple(Hole(match.start(), match.end(), match.group(1), None) for match in _ENV.finditer(value))
-    return Option("uwsgi", key.replace("_", "-"), Word(value or "true", holes, region))
+    return Option("uwsgi", key.replace("_", "-"), Word(value or "true", holes, region), conditions)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import yaml
 
@@ -178,3 +178,57 @@ class Nodes:
                 inner = shell.parse(located.part(0, len(located.text), text))
                 return Step(step.words, step.region, inner=inner)
         return plain
+
+
+class Tree:
+    """A mapping of a YAML file, or whatever stands in place of one, whose values are asked by paths of keys."""
+
+    def __init__(self, reader: Nodes, node: yaml.Node | None) -> None:
+        self.reader = reader
+        self.node = node
+        self.items = reader.items(node)
+
+    def __contains__(self, key: str) -> bool:
+        return key in self.items
+
+    def find(self, *path: str) -> tuple[yaml.Node, yaml.Node] | None:
+        """The key and the value at a path."""
+        items, found = self.items, None
+        for key in path:
+            found = items.get(key)
+            if found is None:
+                return None
+            items = self.reader.items(found[1])
+        return found
+
+    def value(self, *path: str) -> yaml.Node | None:
+        """The value at a path."""
+        found = self.find(*path)
+        return found[1] if found is not None else None
+
+    def inside(self, *path: str) -> Tree:
+        """The mapping at a path; one without keys where there is none."""
+        return Tree(self.reader, self.value(*path))
+
+    def several(self, *path: str) -> list[yaml.Node]:
+        """The items of the list at a path, or what stands there alone."""
+        return self.reader.several(self.value(*path))
+
+    def each(self, *path: str) -> Iterator[Tree]:
+        """The same as mappings."""
+        return (Tree(self.reader, node) for node in self.several(*path))
+
+    def text(self, *path: str) -> str:
+        """The text of a scalar, "" for anything else."""
+        return self.reader.scalar(self.value(*path))
+
+    def word(self, *path: str) -> Word | None:
+        """A scalar as it is written, in which a dollar is a dollar; None for anything else, and an empty one."""
+        node = self.value(*path)
+        return (
+            Word(self.reader.scalar(node), (), self.reader.region(node)) if node and self.reader.scalar(node) else None
+        )
+
+    def command(self, *path: str) -> Command | None:
+        """A command line that a shell reads."""
+        return self.reader.command(self.value(*path), through_shell=True)

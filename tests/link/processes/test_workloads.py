@@ -144,3 +144,17 @@ def test_what_a_platform_builds() -> None:
 def test_helm_is_not_rendered() -> None:
     text = manifest(spec="replicas: {{ .Values.replicas }}")
     assert kind_of("chart/templates/web.yaml", text.encode()) is None
+
+
+@pytest.mark.parametrize(
+    "unfinished",
+    [
+        "kind: DaemonSet\nmetadata: {name: logs}\n",
+        "kind: DaemonSet\nspec: {}\n",
+        "apiVersion: serving.knative.dev/v1\nkind: Service\nspec: {traffic: []}\n",
+    ],
+)
+def test_a_workload_without_a_pod_starts_nothing(unfinished: str) -> None:
+    beside = manifest().removeprefix("\n")
+    process = one({"k8s/all.yaml": f"{unfinished}---\n{beside}", "Dockerfile": DOCKERFILE})
+    assert (process.kind, process.origin.path) == ("gunicorn", "k8s/all.yaml")
