@@ -23,6 +23,7 @@ from stackaudit.link.queries.reading import (
     plain,
     shown,
 )
+from stackaudit.link.queries.sharing import is_shared
 from stackaudit.model.prose import in_words
 from stackaudit.model.source import Place
 
@@ -42,7 +43,8 @@ def numbers(events: Iterable[Event], kept: Iterable[Path] = ()) -> list[Event]:
     for event in found:
         path = event.path
         is_wanted = path in wanted or any(other[: len(path)] == path != other for other in paths)
-        if is_number(event) and not is_wanted and (is_of_row(event) or not is_answered(event)):
+        is_told = is_wanted and not is_shared(event)  # code that others use, too, goes on to ask
+        if is_number(event) and not is_told and (is_of_row(event) or not is_answered(event)):
             told.setdefault(_key(event), event)
     return list(told.values())
 
@@ -94,9 +96,17 @@ def _aggregates(origin: Origin | None) -> bool:
 
 def annotated(events: list[Event]) -> str:
     """The call that brings numbers with the rows: `.annotate(…=Count("items"))`."""
-    made = list(dict.fromkeys(f"…={annotation(item)}" for item in events))
+    made = [f"…={text}" for text, _ in dict.fromkeys((annotation(item), _narrowing(item)) for item in events)]
     more = ", …" if len(made) > SAID else ""
     return f".annotate({', '.join(made[:SAID])}{more})"
+
+
+def _narrowing(event: Event) -> str:
+    """What tells the filter of an event from others, of which an annotation says no more than that there is one."""
+    asking = event.asking
+    if asking is None or not asking.methods - SORTS - LOADS:
+        return ""
+    return asking.text or asking.where
 
 
 def used(events: list[Event], text_of: TextOf = no_text, several: frozenset[str] = frozenset()) -> str:
