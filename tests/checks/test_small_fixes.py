@@ -381,3 +381,46 @@ class Off(viewsets.ModelViewSet):
         "Set `pagination_class = Pages` on …. Clients get an object then, with the rows under `results` in place of a "
         "list: they have to change with it."
     }
+
+
+def test_a_form_makes_its_querysets_before_it_sees_what_is_posted(tmp_path: Path) -> None:
+    forms = """\
+from django import forms
+from .models import Author
+
+class Pick(forms.Form):
+    title = forms.CharField()
+    readers = forms.ModelMultipleChoiceField(Author.objects.order_by("name"))
+
+    def __init__(self, *args, shelf, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.shelf = shelf
+        self.fields["authors"] = forms.ModelMultipleChoiceField(queryset=Author.objects.all())
+
+        self.fields["editors"] = forms.ModelMultipleChoiceField(queryset=Author.objects.order_by("pk"))
+
+    def clean(self):
+        title = self.cleaned_data["title"]
+        for author in self.cleaned_data["authors"]:
+            if author.book_set.filter(title=title).exists():
+                self.add_error("title", "taken")
+        for reader in self.cleaned_data["readers"]:
+            if reader.book_set.filter(title=self.shelf).exists():
+                self.add_error("readers", "had")
+        for editor in self.cleaned_data["editors"]:
+            if editor.book_set.filter(title=self.shelf).exists():
+                self.add_error("editors", "had")
+"""
+    filtered = (
+        "In `shop.forms.Pick.clean` look for one in `%s.book_set.all()` in Python (where each row has few of them): "
+        "`filter()` asks the database even where `book_set` is prefetched."
+    )
+    assert [fix for _, fix in told(tmp_path, orm.n_plus_one_reverse, forms=forms)] == [
+        'Append `.prefetch_related("book_set")` to `Author.objects.order_by("name")` in shop.forms.Pick. '
+        + filtered % "reader",
+        'Append `.prefetch_related("book_set")` to `Author.objects.all()` in shop.forms.Pick.__init__. '
+        + filtered % "author",
+        'Append `.annotate(…=Exists(Book.objects.filter(author=OuterRef("pk"), …)))` to '
+        '`Author.objects.order_by("pk")` in shop.forms.Pick.__init__ and let `shop.forms.Pick.clean` use that where '
+        "the row has it.",
+    ]

@@ -37,6 +37,8 @@ from stackaudit.link.queries.values import (
 from stackaudit.link.queries.walk import At, Walk
 
 NEW = "new"
+_MADE = frozenset({UNSAVED, STORED})
+"""What says that a row was made here: nothing that a queryset loads stands behind it."""
 _REFRESHED = "refresh_from_db() drops what was loaded with the row"
 _FIRST = "[:1]"
 _ONE = frozenset({"first", "afirst", "[…]"})
@@ -277,7 +279,7 @@ def evaluate(walk: Walk, rows: Rows, at: At, method: str = "") -> Rows:
         shown = rows.asked or method
         asking = rows.asking or walk.asking(at)
         asking = replace(asking, last=method, cut=asking.cut or (_FIRST if method in _ONE and asking.text else ""))
-        if row.load.unknown == NEW:
+        if row.load.unknown == NEW or row.load.attributes & _MADE:
             return done
         if row.load.unknown == BORN:
             ask(walk, replace(rows, via=None, loops=row.loops), at, births.METHOD)

@@ -105,7 +105,8 @@ def _asking(one: Asking | None, other: Asking | None) -> Asking | None:
     if one is None or other is None:
         return one or other
     is_broad, varies = one.is_broad and other.is_broad, one.varies or other.varies
-    return replace(one, methods=one.methods | other.methods, is_broad=is_broad, varies=varies)
+    methods, named = one.methods | other.methods, one.named | other.named
+    return replace(one, methods=methods, is_broad=is_broad, varies=varies, named=named)
 
 
 EMPTY = "none() holds no rows"

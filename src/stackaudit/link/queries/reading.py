@@ -73,10 +73,22 @@ def is_left(event: Event) -> bool:
 
 def is_number(event: Event) -> bool:
     """Whether no row is wanted nor loaded: only how many there are, whether there are any, or a sum of them."""
-    if event.kind == "bypassed" or event.asking is None or is_cut(event):
+    if event.kind == "bypassed" or event.asking is None or is_cut(event) or _is_told_late(event):
         return False
     last = plain(event.asking.last)
     return last in ("count", "aggregate") or (last == "exists" and (is_of_row(event) or is_answered(event)))
+
+
+def _is_told_late(event: Event) -> bool:
+    """Whether a filter names what only a later method has, of an object that made the queryset with itself.
+
+    A form makes the querysets of its fields before it sees what is posted, those of its class before it is there.
+    """
+    asking, origin = event.asking, event.origin
+    if asking is None or origin is None or not asking.named:
+        return False
+    cls = asking.where.rpartition(".")[0]
+    return origin.where == cls or (origin.where == f"{cls}.__init__" != asking.where and asking.named != {"self"})
 
 
 def hands_on(event: Event) -> bool:

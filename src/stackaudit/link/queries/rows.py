@@ -6,6 +6,7 @@ from msgspec.structs import replace
 
 from stackaudit.facts import python as py
 from stackaudit.link.models.model import Model
+from stackaudit.link.nodes import nodes
 from stackaudit.link.queries import access, belonging, calls, narrowing, packaged
 from stackaudit.link.queries.joining import EMPTY
 from stackaudit.link.queries.loading import NEW, NOTHING, STORED, Load, joined, prefetched
@@ -36,6 +37,7 @@ PRESUMED = "presumed"
 _OF_MANY = frozenset({"in_bulk", "ain_bulk", "bulk_create", "abulk_create", "bulk_update", "abulk_update"})
 _ALL = frozenset({"all", "get_queryset"})
 _NARROWING = frozenset({"filter", "exclude"})
+_NONE = Const(None)
 _NEVER_KNOWN = "a name in it is not a constant"
 
 
@@ -128,21 +130,34 @@ def _asking(walk: Walk, rows: Rows, name: str, args: tuple[Value, ...], keywords
     columns = tuple(arg.value for arg in args if isinstance(arg, Const) and isinstance(arg.value, str))
     columns = columns if name in ("values", "values_list", "order_by") else ()
     is_broad = varies = False
+    named: frozenset[str] = frozenset()
     if name in _NARROWING and rows.via is not None:
         columns = tuple(keywords)
         spread = _spread(walk, at)
         given = (*args, *keywords.values(), *spread)
         varies = any(rows.via.row.loop in value.loops for value in given)
         is_broad = bool(spread) or any(isinstance(value, (Rows, Manager, Related)) for value in given)
+        named = _named(walk, at)
     if known is None:
-        return replace(here, methods=frozenset({name}), columns=columns, is_broad=is_broad, varies=varies)
+        return replace(here, methods=frozenset({name}), columns=columns, is_broad=is_broad, varies=varies, named=named)
     return replace(
         known.whole(here),
         methods=known.methods | {name},
         columns=(*known.columns, *columns),
         is_broad=known.is_broad or is_broad,
         varies=known.varies or varies,
+        named=known.named | named,
     )
+
+
+def _named(walk: Walk, at: At) -> frozenset[str]:
+    """The variables and parameters of the function that the arguments of a call name, but for known constants."""
+    node = at[1] if isinstance(at, tuple) else None
+    if not isinstance(node, py.Call):
+        return frozenset()
+    given = nodes([*node.args, *(item.value for item in node.keywords)])
+    names = {item.id for item in given if isinstance(item, py.Name)}
+    return frozenset(name for name in names if not isinstance(walk.frame.env.get(name, _NONE), Const))
 
 
 def _spread(walk: Walk, at: At) -> list[Value]:
