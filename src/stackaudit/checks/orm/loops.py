@@ -321,6 +321,8 @@ def _reverse(loops: Loops, turns: Turns, site: Site, events: list[Event]) -> Fai
     if all(turns.is_refusal(event) for event in events):
         return Pass(site)
     wanted = _behind_conditions(_of_one_origin(events) or events)
+    if all(event.guarded and event.origin is not None and event.origin.streamed for event in wanted):
+        return Pass(site)  # of rows that are streamed a prefetch would load what few of them are asked for
     said, cause = _said(wanted), _cause(loops, turns, site, wanted)
     if cause == "beside" and amounts.few(wanted, loops.user) and all(event.guarded for event in wanted):
         return Pass(site)  # a prefetch would run on every turn of what waits for others, and save next to nothing
