@@ -183,3 +183,20 @@ def test_the_result_obeys_its_schema(shop: Result) -> None:
 
     errors = list(jsonschema.Draft202012Validator(json.loads(schema())).iter_errors(json.loads(render("json", shop))))
     assert errors == []
+
+
+def test_a_long_fix_is_told_in_steps(shop: Result) -> None:
+    one = next(each for each in shop.findings if each.rule == "orm/count-as-existence")
+    told = (
+        'Add `.select_related("author").annotate(sales=Count("sale", distinct=True))` to `Book.objects.all()` in '
+        "shop.views.shelf. In `shop/shelf.html` write `a. B` for `c`. `shop.price` serves others, too (since Django "
+        "5.0): leave it alone."
+    )
+    result = msgspec.structs.replace(shop, findings=(msgspec.structs.replace(one, fix=told),))
+    steps = ["Add `.sel", "In `shop/", "`shop.pri"]
+    drawn = render("terminal", result, Look(quiet=True)).splitlines()
+    first = next(number for number, line in enumerate(drawn) if line.startswith("    fix "))
+    assert [line[8:17] for line in drawn[first:] if line[8:17] in steps] == steps
+    assert [line[2:11] for line in render("markdown", result, Look()).splitlines() if line[2:11] in steps] == steps
+    page = render("html", result, Look())
+    assert page[page.index("<b>Fix</b>") :].partition("</p>")[0].count("<br>") == 2

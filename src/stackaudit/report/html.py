@@ -54,6 +54,7 @@ def _environment() -> Environment:
         "one_line": plain.one_line,
         "paragraphs": plain.paragraphs,
         "spans": plain.spans,
+        "steps": plain.steps,
         "where": plain.where,
         "costs": plain.costs,
         "span": plain.span,

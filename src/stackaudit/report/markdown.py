@@ -20,7 +20,7 @@ from stackaudit.report.digest import (
     passed_by_area,
     reasons,
 )
-from stackaudit.report.plain import costs, counted, one_line, span, spans, visible, where
+from stackaudit.report.plain import costs, counted, one_line, span, spans, steps, visible, where
 
 FITS = 65_000
 """How many characters a report may have: a comment on GitHub holds 65,536."""
@@ -157,8 +157,7 @@ def _group(group: Group, room: Room) -> Iterator[str]:
         yield "</details>"
         yield ""
     if group.common_fix:
-        yield f"**Fix:** {prose(group.common_fix)}"
-        yield ""
+        yield from _fix(group.common_fix)
 
 
 def _finding(finding: Finding, group: Group) -> Iterator[str]:
@@ -173,14 +172,23 @@ def _finding(finding: Finding, group: Group) -> Iterator[str]:
         yield f"Costs {escape(costs(finding.cost))}."
         yield ""
     remarks = [f"- {code(where(each.location))} {prose(each.text)}" for each in beside(finding)]
-    steps = [f"{n}. {code(where(each.location))} {prose(each.text)}" for n, each in enumerate(finding.flow, 1)]
-    for lines in (remarks, steps):
+    flow = [f"{n}. {code(where(each.location))} {prose(each.text)}" for n, each in enumerate(finding.flow, 1)]
+    for lines in (remarks, flow):
         if lines:
             yield from lines
             yield ""
     if finding.fix and not group.common_fix:
-        yield f"**Fix:** {prose(finding.fix)}"
+        yield from _fix(finding.fix)
+
+
+def _fix(fix: str) -> Iterator[str]:
+    """What to do: a line, or a list of sentences where that would be long."""
+    told = steps(fix)
+    yield f"**Fix:** {prose(told[0])}" if len(told) == 1 else "**Fix:**"
+    if len(told) > 1:
         yield ""
+        yield from (f"- {prose(step)}" for step in told)
+    yield ""
 
 
 def _unknown(result: Result, room: Room) -> Iterator[str]:

@@ -54,6 +54,24 @@ def spans(text: str) -> list[tuple[bool, str]]:
     return [(number % 2 == 1, part) for number, part in enumerate(parts) if part]
 
 
+LINE = 200
+"""A fix of so many signs stands in one line of a page."""
+
+
+def steps(fix: str, width: int = LINE) -> list[str]:
+    """A fix as lines: the whole where it fits into `width` signs, else its sentences.
+
+    What stands between backticks holds no end of a sentence.
+    """
+    line = one_line(fix)
+    found, start = [], 0
+    for match in re.finditer(r"`[^`]+`|\.\s+(?=[A-Z`])", line):
+        if match[0].startswith(".") and len(line) > width:
+            found.append(line[start : match.start() + 1])
+            start = match.end()
+    return [item for item in (*found, line[start:]) if item.strip()]
+
+
 def where(location: Location) -> str:
     """`path:line:column`, made harmless; a line that starts with two colons would command a runner of GitHub."""
     path = visible(location.path)

@@ -11,7 +11,7 @@ from stackaudit.model.result import Finding, Location, Remark
 from stackaudit.model.rule import Severity
 from stackaudit.report import Look
 from stackaudit.report.digest import Group, beside
-from stackaudit.report.plain import costs, counted, excerpt_of, one_line, spans, visible, where
+from stackaudit.report.plain import costs, counted, excerpt_of, one_line, spans, steps, visible, where
 
 SHOWN = 3
 """How many findings of one rule are written out; the next ones are listed by place."""
@@ -111,8 +111,11 @@ class Findings:
         self._line(line, _MARGIN, hang=len(lead))
 
     def _fix(self, fix: str) -> None:
-        if fix.strip():
-            self._line(Text().append("fix ", style="bold green").append_text(styled(fix)), _MARGIN, hang=4)
+        """What to do; where that fills more than a line, each sentence begins one of its own."""
+        lead = Text().append("fix ", style="bold green")
+        for step in steps(fix, self.width - _MARGIN - lead.cell_len):
+            self._line(lead.append_text(styled(step)), _MARGIN, hang=4)
+            lead = Text(" " * 4)
 
     def _folded(self, findings: tuple[Finding, ...], group: Group) -> None:
         self._line(Text(f"{len(findings):,} more", style="bold"), 2)
