@@ -68,7 +68,7 @@ def _behind_tls(stack: Stack, settings: Settings, given: Items) -> Iterator[Verd
         if door is None or door.target.by != "proxy_pass":
             continue
         names = [name for name in server.names if name not in ("_", "")]
-        seen = schemes.seen_as_https(stack, settings, door)
+        seen = schemes.seen(stack, settings, door).is_https
         if isinstance(seen, Unknown):
             answered.append(Unsure(site, seen.why))
         elif seen.value or (names and all(_is_trusted(name, given) for name in names)):
