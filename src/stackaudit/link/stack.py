@@ -14,6 +14,7 @@ from stackaudit.model.rule import Need
 from stackaudit.model.values import Known, Unknown
 
 if TYPE_CHECKING:
+    from stackaudit.facts.services import Compose
     from stackaudit.link.admin.walk import Changelists
     from stackaudit.link.celery import Celery
     from stackaudit.link.containers import Container
@@ -71,6 +72,11 @@ class Stack:
         """The files that could not be read and that a rule with `needs` would have looked at."""
         kinds = {kind for need in needs if need != "settings" for kind in _KINDS.get(need, ())}
         return self.unread(*kinds) if kinds else []
+
+    @cached_property
+    def composes(self) -> dict[str, Compose]:
+        """The compose files, by their paths."""
+        return {item.path: item.facts for item in self.of_kind("compose")}
 
     @cached_property
     def modules(self) -> Modules:
