@@ -15,12 +15,11 @@ from stackaudit.link.settings.servers import process_count
 from stackaudit.link.settings.sources import given_by
 from stackaudit.link.stack import Stack
 from stackaudit.model.source import Place
-from stackaudit.model.values import Known, Unknown
+from stackaudit.model.values import Known, Unknown, defaulted
 from stackaudit.model.verdict import Fail, Pass, Site, Step, Unsure, Verdict
 
 _OUTSIDE = re.compile(r"^the environment variable|read from |so production sets it$|takes \w+ from elsewhere$")
 _ANEW = re.compile(r"^(\w+) makes it anew in each process")
-_DEFAULT = re.compile(r"default of env (\w+)")
 _WARNS = re.compile(r"(?i)(^|\.)(warn|warning|error|critical|print|write|secho)$")
 """Calls by which settings tell whoever starts Django that a key is missing."""
 
@@ -44,20 +43,20 @@ def secret_key_exposed(stack: Stack) -> Iterator[Verdict]:
     if not isinstance(value.value, str) or not value.value:
         yield Pass(site)  # Django refuses to start without a key
         return
-    default = _DEFAULT.search(value.note)
+    default = defaulted(value.note)
     if default:
-        values = {"variable": default[1], "where": "", "copies": _copies(stack, default[1], value.value)}
+        values = {"variable": default, "where": "", "copies": _copies(stack, default, value.value)}
         fix = ""
         if settings.overlay:
             fix = (
-                f"Take the key out of {site.place.path}: an installation gives its own by {default[1]} or in its "
+                f"Take the key out of {site.place.path}: an installation gives its own by {default} or in its "
                 "settings file, and none runs with a key that everybody knows. Those that ran with it need a new one."
             )
         elif field := _field(stack, value):
-            fix = _required(field, default[1], values["copies"])
+            fix = _required(field, default, values["copies"])
         elif where := _last_word(stack, settings, site.place):
-            fix = _refused(settings, default[1], value.value, where, values["copies"])
-        yield Fail(site, values, cause=_reader(stack, settings, default[1]), fix=fix)
+            fix = _refused(settings, default, value.value, where, values["copies"])
+        yield Fail(site, values, cause=_reader(stack, settings, default), fix=fix)
     else:
         given = given_by(stack, value)
         place = given[2] if given else value.places[-1] if value.places else site.place
@@ -113,7 +112,7 @@ def _last_word(stack: Stack, settings: Settings, place: Place) -> str:
             named = "." * stars[-1].level + stars[-1].module
             return f"At the very end of {settings.path}, below `from {named} import *` in line {last}"
     debug = settings.get("DEBUG")
-    if isinstance(debug, Known) and debug.value and _DEFAULT.search(debug.note):
+    if isinstance(debug, Known) and debug.value and defaulted(debug.note):
         return f"At the end of {settings.path}"
     return ""
 
@@ -151,8 +150,8 @@ def _anew(stack: Stack, site: Site, maker: str, why: str) -> Verdict:
     count = process_count(stack)
     if isinstance(count, Unknown):
         return Unsure(site, f"{maker} makes a new key for each process, and how many there are is not known")
-    default = _DEFAULT.search(why)
-    when = f"Where the environment variable {default[1]} is missing, " if default else ""
+    default = defaulted(why)
+    when = f"Where the environment variable {default} is missing, " if default else ""
     values = {"maker": maker, "count": count.value, "variable": "", "where": "", "when": when}
     if count.value > 1:
         return Fail(site, values, cause="each-process")
