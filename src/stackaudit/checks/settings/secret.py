@@ -20,6 +20,9 @@ from stackaudit.model.verdict import Fail, Pass, Site, Step, Unsure, Verdict
 
 _OUTSIDE = re.compile(r"^the environment variable|read from |so production sets it$|takes \w+ from elsewhere$")
 _ANEW = re.compile(r"^(\w+) makes it anew in each process")
+_NEW_KEY = (
+    'a new key (`python -c "from django.core.management.utils import get_random_secret_key as key; print(key())"`)'
+)
 _WARNS = re.compile(r"(?i)(^|\.)(warn|warning|error|critical|print|write|secho)$")
 """Calls by which settings tell whoever starts Django that a key is missing."""
 
@@ -78,18 +81,16 @@ def _field(stack: Stack, value: Known[Any]) -> Place | None:
 def _required(field: Place, variable: str, copies: str) -> str:
     return (
         f"Take the default of the field away ({field.path}, line {field.region.line}): without {variable} the settings "
-        "are refused at the start, which is what should happen. Installations that ran with the default need a new key "
-        '(`python -c "from django.core.management.utils import get_random_secret_key as key; print(key())"`): '
-        f"the old one is known to everybody.{copies}"
+        "are refused at the start, which is what should happen. "
+        f"Installations that ran with the default need {_NEW_KEY}: the old one is known to everybody.{copies}"
     )
 
 
 def _outside(variable: str, where: str) -> str:
     """What to do with a key that a file of the deployment hands over."""
     return (
-        "Make a new key "
-        '(`python -c "from django.core.management.utils import get_random_secret_key as key; print(key())"`), '
-        f"give it to {variable} on the server alone, by a secret of the platform or a file that git does not know, and "
+        f"Make {_NEW_KEY}, give it to {variable} on the server alone, "
+        "by a secret of the platform or a file that git does not know, and "
         f"take {variable} out of {where}. The old one is known to whoever has a copy: it must not go into "
         "SECRET_KEY_FALLBACKS, so everybody logs in once more and links that were sent before are void."
     )
@@ -125,9 +126,7 @@ def _refused(settings: Settings, variable: str, key: str, where: str, copies: st
     return (
         f'{where}: `if {off}SECRET_KEY == {key!r}: raise ImproperlyConfigured("{variable} is not set")` '
         f"(django.core.exceptions). Whatever brings a key before that line still counts{kept}. "
-        "Installations that ran with the default need a new key "
-        '(`python -c "from django.core.management.utils import get_random_secret_key as key; print(key())"`): '
-        f"the old one is known to everybody.{copies}"
+        f"Installations that ran with the default need {_NEW_KEY}: the old one is known to everybody.{copies}"
     )
 
 
