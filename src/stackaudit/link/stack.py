@@ -10,6 +10,7 @@ from stackaudit.config import Config
 from stackaudit.facts import python as py
 from stackaudit.facts.files import FileFacts
 from stackaudit.facts.tools import ToolFacts
+from stackaudit.link import started
 from stackaudit.model.rule import Need
 from stackaudit.model.values import Known, Unknown
 
@@ -40,13 +41,12 @@ if TYPE_CHECKING:
     from stackaudit.link.usage import Usage
     from stackaudit.link.work import Works
 
-_PLATFORMS = ("kubernetes", "platform")
 _KINDS: dict[Need, tuple[str, ...]] = {
     "django": ("python",),
     "settings": ("python",),
     "templates": ("template",),
     "nginx": ("nginx",),
-    "processes": ("procfile", "systemd", "dockerfile", "compose", "supervisor", "shell", "uwsgi", *_PLATFORMS),
+    "processes": (*started.KINDS, "uwsgi"),
     "services": ("postgresql", "pgbouncer", "redis", "compose", "systemd", "supervisor", "dockerfile", "procfile"),
     "packages": ("requirements", "pyproject", "pipfile", "setupcfg", "lock"),
 }
