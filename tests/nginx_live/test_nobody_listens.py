@@ -52,7 +52,6 @@ def test_each_request_is_a_502(live: Any, upstream: Any, port: int, tmp_path: Pa
 
 
 def test_a_socket_of_systemd_takes_the_place_of_bind(tmp_path: Path) -> None:
-    pytest.importorskip("gunicorn")
     (tmp_path / "app.py").write_text(
         "def application(environ, start):\n    start('200 OK', [('Content-Length', '2')])\n    return [b'ok']\n"
     )

@@ -18,8 +18,6 @@ from stackaudit.model.verdict import Fail
 from tests.link.pages.test_pages_oracle import MODELS
 from tests.stacks import stack_of
 
-pytest.importorskip("django_cotton")
-
 EACH = "{% for b in books %}{{ b.author }}{% endfor %}"
 COMPONENTS = {
     "shelf": EACH,
