@@ -11,6 +11,7 @@ import pytest
 from stackaudit import catalog, config
 from stackaudit.model.rule import Example, Rule
 from stackaudit.scan import scan
+from tests.stacks import write
 
 RULES = catalog.load()
 MARKER = re.compile(r"(?:#|;|//|--|\{#|<!--|/\*)\s*((?:fail|pass|unknown)(?:, (?:fail|pass|unknown))*)\b[^\w]*$")
@@ -51,9 +52,6 @@ EXAMPLES = [pytest.param(rule, example, id=f"{rule.id}: {example.title}") for ru
 
 @pytest.mark.parametrize(("rule", "example"), EXAMPLES)
 def test_example(rule: Rule, example: Example, tmp_path: Path) -> None:
-    for path, text in example.files.items():
-        target = tmp_path / path
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_text(text, encoding="utf-8")
+    write(tmp_path, example.files)
     actual, errors = seen(tmp_path, rule)
     assert (sorted(actual.elements()), errors) == (sorted(promised(example.files).elements()), [])

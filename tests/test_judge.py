@@ -20,6 +20,7 @@ from stackaudit.model.result import Finding, Location, Notification, Open, Passe
 from stackaudit.model.rule import Cause, Rule
 from stackaudit.model.source import Place, Region
 from stackaudit.model.verdict import Fail, Pass, Site, Unsure, Verdict
+from tests.stacks import write
 
 HERE = Place("a.conf", Region(3, 5, 3, 9))
 
@@ -153,9 +154,7 @@ def shop_of_many_files(root: Path) -> list[FileFacts]:
         "def names():\n    return [book.author.name for book in Book.objects.all()]\n",
         "shop/templates/shelf.html": "{% for book in books %}{{ book.author.name }}{% endfor %}",
     }
-    for name, text in files.items():
-        (root / name).parent.mkdir(parents=True, exist_ok=True)
-        (root / name).write_text(text)
+    write(root, files)
     inputs = discover(root)
     return pool.lower_all(inputs.files, inputs.read, jobs=1, cache=None)
 

@@ -9,7 +9,7 @@ from stackaudit.catalog import load
 from stackaudit.checks import admin, drf, orm, template
 from stackaudit.link.stack import Stack
 from stackaudit.model.verdict import Fail, Verdict
-from tests.checks.test_orm_severities import linked
+from tests.stacks import stack_of
 
 SEVERITIES = {
     (rule.name, name): severity or rule.severity
@@ -203,7 +203,7 @@ def told(stack: Stack, rule: str, check: Callable[[Stack], Iterator[Verdict]]) -
 
 
 def test_rows_of_one_row_are_few_wherever_they_are_gone_through(tmp_path: Path) -> None:
-    stack = linked(tmp_path, FILES)
+    stack = stack_of(tmp_path, FILES)
     mine, one_book = "10 rows of one User, assumed", "10 rows of one Book, assumed"
     assert told(stack, "n-plus-one-forward", orm.n_plus_one_forward) == {
         "shop.views.mine": ("low", 11, mine),
@@ -232,7 +232,7 @@ def test_rows_of_one_row_are_few_wherever_they_are_gone_through(tmp_path: Path) 
 
 
 def test_keys_that_may_be_null_are_not_all_set(tmp_path: Path) -> None:
-    assert told(linked(tmp_path, FILES), "n-plus-one", drf.n_plus_one) == {
+    assert told(stack_of(tmp_path, FILES), "n-plus-one", drf.n_plus_one) == {
         "shop.api.Mine.get_queryset": ("low", 10, "10 rows of one User, assumed"),
         "shop.api.MineAndWide.get_queryset": (
             "medium",

@@ -8,11 +8,8 @@ import sys
 from pathlib import Path
 
 from stackaudit.checks.cache import falsy_hit_is_miss
-from stackaudit.config import Config
-from stackaudit.discover import discover
-from stackaudit.link.stack import Stack
-from stackaudit.lower import pool
 from stackaudit.model.verdict import Fail
+from tests.stacks import stack_of
 
 VIEWS = """
 from django.core.cache import cache
@@ -119,10 +116,7 @@ def child(code: str, *arguments: str) -> object:
 
 
 def test_failures_are_what_is_made_again(tmp_path: Path) -> None:
-    (tmp_path / "shop").mkdir()
-    (tmp_path / "shop" / "views.py").write_text(VIEWS)
-    inputs = discover(tmp_path)
-    stack = Stack(pool.lower_all(inputs.files, inputs.read, jobs=1, cache=None), Config())
+    stack = stack_of(tmp_path, {"shop/views.py": VIEWS})
     ours = {
         verdict.site.name.split(" ")[0].rpartition(".")[2]: 5 if isinstance(verdict, Fail) else 1
         for verdict in falsy_hit_is_miss(stack)

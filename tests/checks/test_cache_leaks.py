@@ -9,11 +9,8 @@ from pathlib import Path
 
 from stackaudit import catalog
 from stackaudit.checks.cache import page_cache_leaks_user
-from stackaudit.config import Config
-from stackaudit.discover import discover
-from stackaudit.link.stack import Stack
-from stackaudit.lower import pool
 from stackaudit.model.verdict import Fail
+from tests.stacks import stack_of
 
 EXAMPLE = "A view that reads the user, with and without vary_on_cookie"
 
@@ -70,11 +67,7 @@ print(json.dumps(found))
 def test_verdicts_are_what_visitors_see(tmp_path: Path) -> None:
     rule = next(rule for rule in catalog.load() if rule.id == "cache/page-cache-leaks-user")
     files = next(example.files for example in rule.example if example.title == EXAMPLE)
-    views = tmp_path / "shop" / "views.py"
-    views.parent.mkdir()
-    views.write_text(files["shop/views.py"])
-    inputs = discover(tmp_path)
-    stack = Stack(pool.lower_all(inputs.files, inputs.read, jobs=1, cache=None), Config())
+    stack = stack_of(tmp_path, {"shop/views.py": files["shop/views.py"]})
     ours = {verdict.site.name.rpartition(".")[2]: isinstance(verdict, Fail) for verdict in page_cache_leaks_user(stack)}
     (tmp_path / "urls.py").write_text(
         "from django.urls import path\nfrom shop import views\nurlpatterns = [\n"

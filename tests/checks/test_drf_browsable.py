@@ -8,7 +8,7 @@ import pytest
 
 from stackaudit.checks import drf
 from stackaudit.model.verdict import Fail
-from tests.checks.test_orm_severities import linked
+from tests.stacks import stack_of
 
 URLS = """\
 from django.conf import settings
@@ -38,5 +38,5 @@ def test_its_pages_are_wanted_where_their_login_is(tmp_path: Path, offer: str) -
         "shop/settings.py": 'SECRET_KEY = "x"\nDEBUG = False\nINSTALLED_APPS = ["rest_framework"]\n',
         "shop/urls.py": f"{URLS}{offer}\n",
     }
-    found = [verdict.cause for verdict in drf.browsable_api(linked(tmp_path, files)) if isinstance(verdict, Fail)]
+    found = [verdict.cause for verdict in drf.browsable_api(stack_of(tmp_path, files)) if isinstance(verdict, Fail)]
     assert found == [OFFERS[offer]]

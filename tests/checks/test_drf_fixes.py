@@ -5,11 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from stackaudit.checks.drf import method_field_query, n_plus_one
-from stackaudit.config import Config
-from stackaudit.discover import discover
-from stackaudit.link.stack import Stack
-from stackaudit.lower import pool
 from stackaudit.model.verdict import Fail
+from tests.stacks import stack_of
 
 MODELS = """\
 from django.db import models
@@ -72,13 +69,7 @@ class RecipeViewSet(viewsets.ModelViewSet):
 
 
 def fixes(root: Path, api: str, models: str = MODELS) -> list[str]:
-    files = {"models.py": models, "api.py": API + api, "__init__.py": ""}
-    for name, text in files.items():
-        path = root / "shop" / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text)
-    inputs = discover(root)
-    stack = Stack(pool.lower_all(inputs.files, inputs.read, jobs=1, cache=None), Config())
+    stack = stack_of(root, {"shop/models.py": models, "shop/api.py": API + api, "shop/__init__.py": ""})
     return [item.fix for rule in (n_plus_one, method_field_query) for item in rule(stack) if isinstance(item, Fail)]
 
 

@@ -5,11 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from stackaudit.checks import drf
-from stackaudit.config import Config
-from stackaudit.discover import discover
-from stackaudit.link.stack import Stack
-from stackaudit.lower import pool
 from stackaudit.model.verdict import Fail
+from tests.stacks import stack_of
 
 NAMES = ("Release", "ReadOnly", "OfAnybody", "OfCode", "OfForms", "OfCommands")
 MODELS = "from django.db import models\n" + "".join(
@@ -61,12 +58,7 @@ FILES = {
 
 
 def test_who_makes_the_rows(tmp_path: Path) -> None:
-    for name, text in FILES.items():
-        path = tmp_path / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text)
-    inputs = discover(tmp_path)
-    stack = Stack(pool.lower_all(inputs.files, inputs.read, jobs=1, cache=None), Config())
+    stack = stack_of(tmp_path, FILES)
     found = {item.values["view"]: item.cause for item in drf.no_pagination(stack) if isinstance(item, Fail)}
     assert found == {
         "ReleaseViewSet": "kept",

@@ -7,11 +7,8 @@ from pathlib import Path
 import pytest
 
 from stackaudit.checks.nginx import nobody_listens
-from stackaudit.config import Config
-from stackaudit.discover import discover
-from stackaudit.link.stack import Stack
-from stackaudit.lower import pool
 from stackaudit.model.verdict import Fail, Pass, Unsure
+from tests.stacks import stack_of
 
 CONF = 'import os\nbind = os.environ.get("BIND", "127.0.0.1:8000")\n'
 
@@ -21,12 +18,7 @@ def _verdicts(root: Path, files: dict[str, str]) -> list[type]:
         "manage.py": 'import os\nos.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")\n',
         "config/settings.py": 'STATIC_URL = "/static/"\n',
     }
-    for path, text in {**settings, **files}.items():
-        target = root / path
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_text(text)
-    inputs = discover(root)
-    stack = Stack(pool.lower_all(inputs.files, inputs.read, jobs=1, cache=None), Config())
+    stack = stack_of(root, {**settings, **files})
     return [type(verdict) for verdict in nobody_listens(stack)]
 
 

@@ -8,11 +8,8 @@ import sys
 from pathlib import Path
 
 from stackaudit.checks.orm import query_in_loop
-from stackaudit.config import Config
-from stackaudit.discover import discover
-from stackaudit.link.stack import Stack
-from stackaudit.lower import pool
 from stackaudit.model.verdict import Fail
+from tests.stacks import stack_of, write
 
 MODELS = """\
 from django.db import models
@@ -112,18 +109,14 @@ print(json.dumps({name: after > before for name, (before, after) in counts.items
 
 
 def test_what_is_asked_for_each_row_that_django_makes(tmp_path: Path) -> None:
-    shop = tmp_path / "shop"
-    shop.mkdir()
-    for name, text in {"__init__.py": "", "models.py": MODELS, "views.py": VIEWS}.items():
-        (shop / name).write_text(text)
+    write(tmp_path / "shop", {"__init__.py": "", "models.py": MODELS, "views.py": VIEWS})
     (tmp_path / "run.py").write_text(PROGRAM)
     ran = subprocess.run([sys.executable, "run.py"], cwd=tmp_path, capture_output=True, text=True, check=True)
     assert json.loads(ran.stdout) == {
         "init": True, "init joined": True, "key": False, "signal": True, "by date": True, "in order": True,
     }  # fmt: skip
     (tmp_path / "run.py").unlink()
-    inputs = discover(tmp_path)
-    stack = Stack(pool.lower_all(inputs.files, inputs.read, jobs=1, cache=None), Config())
+    stack = stack_of(tmp_path)
     found = {(item.site.place.path, item.site.place.region.line, item.cause)
              for item in query_in_loop(stack) if isinstance(item, Fail)}  # fmt: skip
     lines = {name: number for number, name in enumerate(MODELS.splitlines(), 1)}

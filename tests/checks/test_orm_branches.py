@@ -7,11 +7,9 @@ from pathlib import Path
 import pytest
 
 from stackaudit.checks import orm
-from stackaudit.config import Config
-from stackaudit.discover import discover
 from stackaudit.link.stack import Stack
-from stackaudit.lower import pool
 from stackaudit.model.verdict import Fail
+from tests.stacks import stack_of
 
 MODELS = """\
 from django.db import models
@@ -108,17 +106,17 @@ def test_a_related_row_may_be_missing(tmp_path: Path) -> None:
 )
 def test_some_turns_go_on_before_they_ask(tmp_path: Path, test: str, turns: str) -> None:
     loop = f"for item in json.loads(request.body):\n    if {test}:\n        continue\n    {ASKING}\n"
-    found = [item for item in orm.query_in_loop(stack_of(tmp_path, loop)) if isinstance(item, Fail)]
+    found = [item for item in orm.query_in_loop(looping(tmp_path, loop)) if isinstance(item, Fail)]
     assert [item.values["turns"] for item in found] == [turns]
 
 
 def said_of(root: Path, loop: str) -> list[str]:
     """What is said of how often a loop asks for a relation."""
-    found = orm.n_plus_one_forward(stack_of(root, loop))
+    found = orm.n_plus_one_forward(looping(root, loop))
     return [item.values["each"] for item in found if isinstance(item, Fail)]
 
 
-def stack_of(root: Path, loop: str) -> Stack:
+def looping(root: Path, loop: str) -> Stack:
     """The stack of one view that runs a loop."""
     files = {
         "requirements.txt": "django==5.2\n",
@@ -126,11 +124,7 @@ def stack_of(root: Path, loop: str) -> Stack:
         "shop/models.py": MODELS,
         "shop/views.py": f"{HEAD}\ndef shown(request):\n{indented(loop)}",
     }
-    for name, text in files.items():
-        (root / name).parent.mkdir(parents=True, exist_ok=True)
-        (root / name).write_text(text)
-    inputs = discover(root)
-    return Stack(pool.lower_all(inputs.files, inputs.read, jobs=1, cache=None), Config())
+    return stack_of(root, files)
 
 
 def indented(text: str) -> str:

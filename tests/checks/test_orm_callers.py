@@ -5,12 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from stackaudit.checks import orm
-from stackaudit.config import Config
-from stackaudit.discover import discover
-from stackaudit.link.stack import Stack
-from stackaudit.lower import pool
 from stackaudit.model.verdict import Fail
 from tests.checks.test_orm_severities import MODELS
+from tests.stacks import stack_of
 
 FILES = {
     "requirements.txt": "celery==5.6.0\ndjango==5.2\n",
@@ -104,11 +101,7 @@ def page(request, names):
 
 
 def test_callers(tmp_path: Path) -> None:
-    for name, text in FILES.items():
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).write_text(text)
-    inputs = discover(tmp_path)
-    stack = Stack(pool.lower_all(inputs.files, inputs.read, jobs=1, cache=None), Config())
+    stack = stack_of(tmp_path, FILES)
     causes = {
         verdict.site.name.partition(":")[0].rpartition(".")[2]: verdict.cause
         for check in (orm.query_in_loop, orm.n_plus_one_forward, orm.write_in_loop)

@@ -9,6 +9,7 @@ import pytest
 from stackaudit import config
 from stackaudit.model.result import Finding
 from stackaudit.scan import scan
+from tests.stacks import write
 
 MODELS = """
 from django.db import models
@@ -82,9 +83,7 @@ def table():
 @pytest.fixture(scope="module")
 def found(tmp_path_factory: pytest.TempPathFactory) -> list[Finding]:
     root: Path = tmp_path_factory.mktemp("handed")
-    (root / "shop").mkdir()
-    for path, text in {"__init__.py": "", "models.py": MODELS, "reports.py": REPORTS}.items():
-        (root / "shop" / path).write_text(text, encoding="utf-8")
+    write(root / "shop", {"__init__.py": "", "models.py": MODELS, "reports.py": REPORTS})
     wishes = config.Config(select=("orm/n-plus-one-forward",), no_cache=True, no_tools=True, jobs=1)
     return sorted(scan(root, wishes).findings, key=lambda item: item.location.line)
 

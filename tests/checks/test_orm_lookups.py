@@ -6,7 +6,8 @@ from pathlib import Path
 
 from stackaudit.checks import orm
 from stackaudit.model.verdict import Fail
-from tests.checks.test_orm_severities import causes, failures, linked
+from tests.checks.test_orm_severities import causes, failures
+from tests.stacks import stack_of
 
 QUESTIONS = {
     "beside_pictures": """
@@ -445,6 +446,6 @@ def test_what_a_client_has_posted_is_a_handful(tmp_path: Path) -> None:
     }
     models = "from django.db import models\n\nclass Shelf(models.Model):\n    name = models.CharField(max_length=9)\n"
     files |= {"requirements.txt": "django==5.2\n", "shop/__init__.py": "", "shop/models.py": models}
-    found = [item for item in orm.query_in_loop(linked(tmp_path, files)) if isinstance(item, Fail)]
+    found = [item for item in orm.query_in_loop(stack_of(tmp_path, files)) if isinstance(item, Fail)]
     causes = {item.site.place.path.removeprefix("shop/").removesuffix(".py"): item.cause for item in found}
     assert causes == {name.lower(): cause for name, (*_, cause) in cases.items()}

@@ -6,11 +6,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from stackaudit.checks import orm
-from stackaudit.config import Config
-from stackaudit.discover import discover
 from stackaudit.link.stack import Stack
-from stackaudit.lower import pool
 from stackaudit.model.verdict import Fail, Verdict
+from tests.stacks import stack_of
 
 MODELS = """\
 from django.db import models
@@ -248,15 +246,6 @@ def causes(
     return {name: [fail.cause for fail in fails] for name, fails in found.items()}
 
 
-def linked(root: Path, files: dict[str, str]) -> Stack:
-    """The stack of some files."""
-    for name, text in files.items():
-        (root / name).parent.mkdir(parents=True, exist_ok=True)
-        (root / name).write_text(text)
-    inputs = discover(root)
-    return Stack(pool.lower_all(inputs.files, inputs.read, jobs=1, cache=None), Config())
-
-
 def failures(
     root: Path,
     path: str,
@@ -275,7 +264,7 @@ def failures(
         path: "from celery import shared_task\nfrom django.db.models import Q\nfrom shop.models import Author, Book\n"
         f"from shop.models import ReviewRole, Shelf\n{HELPERS}{lines}",
     }
-    stack = linked(root, files)
+    stack = stack_of(root, files)
     found: dict[str, list[Fail]] = {}
     for check in checks:
         for verdict in check(stack):
@@ -393,7 +382,7 @@ def test_each_queryset_is_told_the_whole_chain(tmp_path: Path) -> None:
     }
     found = {
         item.site.name.partition(":")[0].rpartition(".")[2]: (item.cause, item.values["paths"], item.values["each"])
-        for item in orm.n_plus_one_reverse(linked(tmp_path, helper))
+        for item in orm.n_plus_one_reverse(stack_of(tmp_path, helper))
         if isinstance(item, Fail)
     }
     chain, each = "`book_set`, `book_set.reviewer_set`", "once for each Author, or for each row behind it"
@@ -516,7 +505,7 @@ def test_rows_of_one_user_and_of_something_else_are_fewer(tmp_path: Path) -> Non
     files = {"shop/__init__.py": "", "shop/models.py": OF_TWO + others + belonging, "shop/views.py": OF_TWO_VIEWS}
     found = {
         item.site.name.partition(":")[0].rpartition(".")[2]: (item.cause, item.cost and item.cost.assumed)
-        for item in orm.n_plus_one_forward(linked(tmp_path, files))
+        for item in orm.n_plus_one_forward(stack_of(tmp_path, files))
         if isinstance(item, Fail)
     }
     assert found == {
@@ -567,7 +556,7 @@ class NewBooks(Feed):
         return book.author.name
 """,
     }
-    stack = linked(tmp_path, files)
+    stack = stack_of(tmp_path, files)
     found = [*orm.n_plus_one_forward(stack), *orm.n_plus_one_reverse(stack)]
     told = sorted((item.site.place.path, item.cause) for item in found if isinstance(item, Fail))
     assert told == [("shop/feeds.py", ""), ("shop/search_indexes.py", "background"),

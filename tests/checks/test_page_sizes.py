@@ -5,11 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from stackaudit.checks import drf, template
-from stackaudit.config import Config
-from stackaudit.discover import discover
 from stackaudit.link.stack import Stack
-from stackaudit.lower import pool
 from stackaudit.model.verdict import Cost, Fail
+from tests.stacks import stack_of
 
 FILES = {
     "manage.py": 'import os\nos.environ.setdefault("DJANGO_SETTINGS_MODULE", "project.settings")\n',
@@ -126,12 +124,7 @@ def asked(request):
 
 
 def stack(root: Path, files: dict[str, str]) -> Stack:
-    for name, text in {**FILES, **files}.items():
-        path = root / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text)
-    inputs = discover(root)
-    return Stack(pool.lower_all(inputs.files, inputs.read, jobs=1, cache=None), Config())
+    return stack_of(root, {**FILES, **files})
 
 
 def test_pages_of_an_api(tmp_path: Path) -> None:

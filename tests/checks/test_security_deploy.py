@@ -10,11 +10,8 @@ from pathlib import Path
 import pytest
 
 from stackaudit.checks.security import deploy_check
-from stackaudit.config import Config
-from stackaudit.discover import discover
-from stackaudit.link.stack import Stack
-from stackaudit.lower import pool
 from stackaudit.model.verdict import Fail, Unsure
+from tests.stacks import stack_of
 
 ELSEWHERE = {"security.W009", "security.W018", "security.W020"}
 """settings/secret-key-exposed, settings/debug-true, settings/allowed-hosts."""
@@ -95,8 +92,7 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, list
 @pytest.mark.parametrize("name", PACKAGES)
 def test_says_what_django_says(name: str, told: tuple[Path, dict[str, list[str]]]) -> None:
     root, real = told
-    inputs = discover(root / name)
-    verdicts = list(deploy_check(Stack(pool.lower_all(inputs.files, inputs.read, jobs=1, cache=None), Config())))
+    verdicts = list(deploy_check(stack_of(root / name)))
     ours = {f"security.{verdict.cause}" for verdict in verdicts if isinstance(verdict, Fail)}
     unsure = [verdict.why for verdict in verdicts if isinstance(verdict, Unsure)]
     assert (ours, unsure) == (set(real[name]) - ELSEWHERE, [])

@@ -9,23 +9,16 @@ from typing import Any
 import pytest
 
 from stackaudit.checks import deps, security
-from stackaudit.config import Config
-from stackaudit.discover import discover
 from stackaudit.link.stack import Stack
-from stackaudit.lower import pool
 from stackaudit.model.verdict import Fail, Verdict
+from tests.stacks import stack_of
 
 MORE = "  db:\n    build: ./db\n    volumes:\n      - rows:/var/lib/postgresql/data\nvolumes:\n  uploads:\n  rows:\n"
 
 
 def failed(root: Path, rule: Callable[[Stack], Iterator[Verdict]], files: dict[str, str]) -> list[Fail]:
     """What a rule finds in a project of these files."""
-    for name, text in files.items():
-        path = root / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text)
-    inputs = discover(root)
-    stack = Stack(pool.lower_all(inputs.files, inputs.read, jobs=1, cache=None), Config())
+    stack = stack_of(root, files)
     return [item for item in rule(stack) if isinstance(item, Fail)]
 
 

@@ -14,10 +14,7 @@ from pathlib import Path
 import pytest
 
 from stackaudit.checks.security import ssl_redirect_loop
-from stackaudit.config import Config
-from stackaudit.discover import discover
-from stackaudit.link.stack import Stack
-from stackaudit.lower import pool
+from tests.stacks import stack_of
 
 APPLICATION = """
 import django
@@ -117,14 +114,12 @@ def test_loops_are_those_of_real_servers(server: str, by: str, allowed: str, tmp
     words = command(server, address)
     with running(words, tmp_path, allowed):
         seen = status(address)
-    stack = tmp_path / "stack"
-    (stack / "shop").mkdir(parents=True)
-    (stack / "nginx.conf").write_text(NGINX.format(target=address))
-    (stack / "shop" / "settings.py").write_text(SETTINGS)
     set_ = f"Environment=FORWARDED_ALLOW_IPS={allowed}\n" if allowed else ""
-    (stack / "web.service").write_text(
-        f"[Service]\n{set_}ExecStart={' '.join(words[2:])}\n".replace("=gun", "=/bin/gun").replace("=uvi", "=/bin/uvi")
-    )
-    inputs = discover(stack)
-    found = list(ssl_redirect_loop(Stack(pool.lower_all(inputs.files, inputs.read, jobs=1, cache=None), Config())))
+    unit = f"[Service]\n{set_}ExecStart={' '.join(words[2:])}\n"
+    files = {
+        "nginx.conf": NGINX.format(target=address),
+        "shop/settings.py": SETTINGS,
+        "web.service": unit.replace("=gun", "=/bin/gun").replace("=uvi", "=/bin/uvi"),
+    }
+    found = list(ssl_redirect_loop(stack_of(tmp_path / "stack", files)))
     assert [type(verdict).__name__ for verdict in found] == [{"200": "Pass", "301": "Fail"}[seen]]

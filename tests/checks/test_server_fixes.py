@@ -8,19 +8,14 @@ from pathlib import Path
 import pytest
 
 from stackaudit.checks import cache, capacity, nginx, observability, server
-from stackaudit.config import Config
-from stackaudit.discover import discover
 from stackaudit.link.stack import Stack
-from stackaudit.lower import pool
 from stackaudit.model.verdict import Fail, Verdict
+from tests.stacks import stack_of
 
 
 def failed(root: Path, rule: Callable[[Stack], Iterator[Verdict]], files: dict[str, str]) -> list[Fail]:
     """What a rule finds in a project of `files`."""
-    for path, text in files.items():
-        (root / path).parent.mkdir(parents=True, exist_ok=True)
-        (root / path).write_text(text)
-    stack = Stack(pool.lower_all(discover(root).files, discover(root).read, jobs=1, cache=None), Config())
+    stack = stack_of(root, files)
     return [item for item in rule(stack) if isinstance(item, Fail)]
 
 

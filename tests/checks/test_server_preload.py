@@ -13,11 +13,8 @@ from pathlib import Path
 import pytest
 
 from stackaudit.checks import orm, server
-from stackaudit.config import Config
-from stackaudit.discover import discover
-from stackaudit.link.stack import Stack
-from stackaudit.lower import pool
 from stackaudit.model.verdict import Fail
+from tests.stacks import stack_of
 
 APP = """\
 import json, os, socket, threading, time
@@ -88,11 +85,7 @@ def causes(folder: Path, command: str, age: int) -> dict[str, str]:
         "shop/urls.py": "from shop.models import Plan\nPLANS = list(Plan.objects.all())\n",
         "shop/models.py": "from django.db import models\n\nclass Plan(models.Model):\n    pass\n",
     }
-    for name, text in files.items():
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        (folder / name).write_text(text, encoding="utf-8")
-    inputs = discover(folder)
-    stack = Stack(pool.lower_all(inputs.files, inputs.read, jobs=1, cache=None), Config())
+    stack = stack_of(folder, files)
     rules = {"server": server.preload_fork_hazard, "orm": orm.import_time_query}
     return {
         name: item.cause for name, check in rules.items() for item in check(stack) if isinstance(item, Fail)

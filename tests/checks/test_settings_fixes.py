@@ -9,11 +9,9 @@ import pytest
 
 from stackaudit.checks import deps, security
 from stackaudit.checks import settings as rules
-from stackaudit.config import Config
-from stackaudit.discover import discover
 from stackaudit.link.stack import Stack
-from stackaudit.lower import pool
 from stackaudit.model.verdict import Fail, Verdict
+from tests.stacks import stack_of
 
 SERVED = """
 ROOT_URLCONF = "shop.urls"
@@ -33,12 +31,7 @@ def told(
 ) -> list[tuple[str, str]]:
     """The causes and fixes of what a rule finds in a project with these settings."""
     files = {"shop/__init__.py": "", "shop/settings.py": settings + SERVED, **(more or {})}
-    for name, text in files.items():
-        path = root / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text)
-    inputs = discover(root)
-    stack = Stack(pool.lower_all(inputs.files, inputs.read, jobs=1, cache=None), Config())
+    stack = stack_of(root, files)
     return [(item.cause, item.fix) for item in rule(stack) if isinstance(item, Fail)]
 
 
@@ -343,9 +336,7 @@ def test_a_key_that_is_made_with_a_warning_was_decided_on(branch: str, cause: st
     ],
 )
 def test_the_next_django_lies_above(release: str, advice: str, tmp_path: Path) -> None:
-    (tmp_path / "requirements.txt").write_text(f"Django=={release}.1\n")
-    inputs = discover(tmp_path)
-    stack = Stack(pool.lower_all(inputs.files, inputs.read, jobs=1, cache=None), Config())
+    stack = stack_of(tmp_path, {"requirements.txt": f"Django=={release}.1\n"})
     assert [item.values["advice"] for item in deps.eol_runtime(stack) if isinstance(item, Fail)] == [advice]
 
 
@@ -446,11 +437,7 @@ CELERY = (
 def test_sessions_are_cleared_by_what_runs_already(schedule: str, way: str, tmp_path: Path) -> None:
     views = "def cart(request):\n    return request.session['cart']\n"
     files = {"shop/__init__.py": "", "shop/settings.py": schedule + SERVED, "shop/celery.py": CELERY}
-    for name, text in {**files, "shop/views.py": views}.items():
-        (tmp_path / name).parent.mkdir(exist_ok=True)
-        (tmp_path / name).write_text(text)
-    inputs = discover(tmp_path)
-    stack = Stack(pool.lower_all(inputs.files, inputs.read, jobs=1, cache=None), Config())
+    stack = stack_of(tmp_path, {**files, "shop/views.py": views})
     assert [item.values["way"] for item in rules.session_backend(stack) if isinstance(item, Fail)] == [way]
 
 
@@ -470,11 +457,7 @@ def test_what_a_mail_server_holds_depends_on_the_worker(command: str, harm: str,
         "from django.core.mail import send_mail\n\ndef contact(request):\n    send_mail('a', 'b', None, ['c@d.org'])\n"
     )
     settings = SERVED + "EMAIL_HOST = 'smtp.example.org'\n"
-    for name, text in {"Procfile": f"web: {command}\n", "shop/settings.py": settings, "shop/views.py": view}.items():
-        (tmp_path / name).parent.mkdir(exist_ok=True)
-        (tmp_path / name).write_text(text)
-    inputs = discover(tmp_path)
-    stack = Stack(pool.lower_all(inputs.files, inputs.read, jobs=1, cache=None), Config())
+    stack = stack_of(tmp_path, {"Procfile": f"web: {command}\n", "shop/settings.py": settings, "shop/views.py": view})
     assert [item.values["harm"] for item in rules.email_blocking(stack) if isinstance(item, Fail)] == [harm]
 
 
@@ -506,13 +489,11 @@ def test_the_number_of_proxies_belongs_to_the_installation(settings: str, fix: s
 
 
 def test_what_dynaconf_may_replace_is_told_so(tmp_path: Path) -> None:
-    (tmp_path / "shop").mkdir()
-    (tmp_path / "shop/settings.py").write_text(
+    settings = (
         f"from dynaconf import DjangoDynaconf\n{SERVED}SECRET_KEY = 'known'\n"
         "settings = DjangoDynaconf(__name__, ENVVAR_PREFIX_FOR_DYNACONF='SHOP')\n"
     )
-    inputs = discover(tmp_path)
-    stack = Stack(pool.lower_all(inputs.files, inputs.read, jobs=1, cache=None), Config())
+    stack = stack_of(tmp_path, {"shop/settings.py": settings})
     assert [item.fix for item in rules.secret_key_exposed(stack) if isinstance(item, Fail)] == [
         "Take the key out of shop/settings.py: an installation gives its own by SHOP_SECRET_KEY or in its settings "
         "file, and none runs with a key that everybody knows. Those that ran with it need a new one."
@@ -584,7 +565,6 @@ def test_a_field_of_pydantic_refuses_by_itself(tmp_path: Path) -> None:
 def test_debug_is_turned_off_in_the_file_that_comes_last(tmp_path: Path) -> None:
     settings = "from split_settings.tools import include\nSECRET_KEY = 'x'\ninclude('parts/base.py')\n"
     told(tmp_path, rules.debug_true, settings, {"shop/parts/base.py": "DEBUG = True\n"})
-    inputs = discover(tmp_path)
-    stack = Stack(pool.lower_all(inputs.files, inputs.read, jobs=1, cache=None), Config())
+    stack = stack_of(tmp_path)
     (found,) = [item for item in rules.debug_true(stack) if isinstance(item, Fail)]
     assert found.values["path"] == "shop/parts/base.py"

@@ -10,11 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from stackaudit.checks import settings as checks
-from stackaudit.config import Config
-from stackaudit.discover import discover
 from stackaudit.link.stack import Stack
-from stackaudit.lower import pool
 from stackaudit.model.verdict import Fail, Verdict
+from tests.stacks import stack_of
 
 START = """
 import json, logging, sys, types
@@ -55,10 +53,8 @@ def real(script: str, wanted: dict[str, Any]) -> dict[str, Any]:
 
 def fails(rule: Callable[[Stack], Iterator[Verdict]], root: Path, settings: str) -> list[str]:
     """The causes for which `rule` fails a project with one settings module."""
-    (root / "settings.py").write_text(f'SECRET_KEY = "x"\nROOT_URLCONF = "urls"\n{settings}\n')
-    (root / "Procfile").write_text("web: gunicorn wsgi\n")
-    inputs = discover(root)
-    stack = Stack(pool.lower_all(inputs.files, inputs.read, jobs=1, cache=None), Config())
+    text = f'SECRET_KEY = "x"\nROOT_URLCONF = "urls"\n{settings}\n'
+    stack = stack_of(root, {"settings.py": text, "Procfile": "web: gunicorn wsgi\n"})
     return [verdict.cause for verdict in rule(stack) if isinstance(verdict, Fail)]
 
 

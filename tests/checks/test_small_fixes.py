@@ -6,11 +6,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from stackaudit.checks import admin, drf, orm, template
-from stackaudit.config import Config
-from stackaudit.discover import discover
 from stackaudit.link.stack import Stack
-from stackaudit.lower import pool
 from stackaudit.model.verdict import Fail, Verdict
+from tests.stacks import stack_of
 
 MODELS = """\
 from django.db import models
@@ -29,12 +27,7 @@ def told(
 ) -> list[tuple[str, str]]:
     """The causes and fixes of what a rule finds in the modules of an app, with other files of the project beside."""
     files = {f"shop/{name}.py": text for name, text in {"__init__": "", "models": MODELS, **modules}.items()}
-    for name, text in {**files, **(more or {})}.items():
-        path = root / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text)
-    inputs = discover(root)
-    stack = Stack(pool.lower_all(inputs.files, inputs.read, jobs=1, cache=None), Config())
+    stack = stack_of(root, {**files, **(more or {})})
     return [(item.cause, item.fix) for item in rule(stack) if isinstance(item, Fail)]
 
 

@@ -5,11 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from stackaudit.checks.template import loop_invariant_query, n_plus_one, repeated_related_query
-from stackaudit.config import Config
-from stackaudit.discover import discover
 from stackaudit.link.stack import Stack
-from stackaudit.lower import pool
 from stackaudit.model.verdict import Fail
+from tests.stacks import stack_of
 
 MODELS = """\
 from django.db import models
@@ -41,12 +39,7 @@ def shelf(request):
 
 def linked(root: Path, template: str, views: str = VIEWS, models: str = MODELS) -> Stack:
     files = {"models.py": models, "views.py": views, "__init__.py": "", "templates/shelf.html": template}
-    for name, text in files.items():
-        path = root / "shop" / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text)
-    inputs = discover(root)
-    return Stack(pool.lower_all(inputs.files, inputs.read, jobs=1, cache=None), Config())
+    return stack_of(root, {f"shop/{name}": text for name, text in files.items()})
 
 
 def failures(root: Path, template: str, views: str = VIEWS, models: str = MODELS) -> list[Fail]:

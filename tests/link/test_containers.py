@@ -6,12 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from stackaudit.config import Config
-from stackaudit.discover import discover
 from stackaudit.link.containers import bare
-from stackaudit.link.stack import Stack
-from stackaudit.lower import pool
 from stackaudit.model.values import Known
+from tests.stacks import stack_of
 
 PORTS = {
     '"3000"': ("", "", "3000", False),
@@ -34,9 +31,8 @@ PORTS = {
 
 @pytest.mark.parametrize("text", PORTS)
 def test_ports(text: str, tmp_path: Path) -> None:
-    (tmp_path / "compose.yml").write_text(f"services:\n  db:\n    image: postgres:17\n    ports:\n      - {text}\n")
-    inputs = discover(tmp_path)
-    stack = Stack(pool.lower_all(inputs.files, inputs.read, jobs=1, cache=None), Config())
+    compose = f"services:\n  db:\n    image: postgres:17\n    ports:\n      - {text}\n"
+    stack = stack_of(tmp_path, {"compose.yml": compose})
     (_, port), *more = stack.containers[0].ports
     told = None
     if isinstance(port, Known):

@@ -10,10 +10,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from stackaudit.config import Config
-from stackaudit.discover import discover
-from stackaudit.link.stack import Stack
-from stackaudit.lower import pool
+from tests.stacks import stack_of
 
 MODELS = """\
 from django.db import models
@@ -122,15 +119,8 @@ json.dump({name: asyncio.run(ask(name)) for name in json.loads(sys.argv[1])}, sy
 
 
 def test_what_django_refuses(tmp_path: Path) -> None:
-    shop = tmp_path / "shop"
-    shop.mkdir()
-    (shop / "__init__.py").write_text("")
-    (shop / "models.py").write_text(MODELS)
-    (shop / "views.py").write_text(
-        HEAD + "".join(f"\n\nasync def {name}():\n    {body}\n" for name, (body, _) in CASES.items())
-    )
-    inputs = discover(tmp_path)
-    stack = Stack(pool.lower_all(inputs.files, inputs.read, jobs=1, cache=None), Config())
+    views = HEAD + "".join(f"\n\nasync def {name}():\n    {body}\n" for name, (body, _) in CASES.items())
+    stack = stack_of(tmp_path, {"shop/__init__.py": "", "shop/models.py": MODELS, "shop/views.py": views})
     told = {
         coroutine.name.rpartition(".")[2]: any(not (touch.is_fine or touch.why) for touch in coroutine.touches())
         for coroutine in stack.coroutines

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from stackaudit.config import Config
-from stackaudit.discover import discover
 from stackaudit.link.management import Management
-from stackaudit.link.stack import Stack
-from stackaudit.lower import pool
+from tests.stacks import stack_of
 
 COMMAND = (
     "from django.core.management.base import BaseCommand\n\nclass Command(BaseCommand):\n    help = '{name} shops'\n"
@@ -66,11 +63,7 @@ NAMES = (
 def resolved(root: Path) -> Management:
     """The commands of the files above."""
     files = {f"shop/management/commands/{name}.py": COMMAND.format(name=name) for name in NAMES} | FILES
-    for name, text in files.items():
-        (root / name).parent.mkdir(parents=True, exist_ok=True)
-        (root / name).write_text(text)
-    inputs = discover(root)
-    return Stack(pool.lower_all(inputs.files, inputs.read, jobs=1, cache=None), Config()).management
+    return stack_of(root, files).management
 
 
 def test_commands(tmp_path: Path) -> None:

@@ -6,11 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from stackaudit.config import Config
-from stackaudit.discover import discover
-from stackaudit.link.stack import Stack
 from stackaudit.link.summary import summary
-from stackaudit.lower import pool
+from tests.stacks import stack_of
 
 
 @pytest.mark.parametrize(
@@ -23,8 +20,6 @@ from stackaudit.lower import pool
     ],
 )
 def test_versions_are_said(requirements: str, expected: list[tuple[str, str]], tmp_path: Path) -> None:
-    (tmp_path / "requirements.txt").write_text(requirements)
-    inputs = discover(tmp_path)
-    stack = Stack(pool.lower_all(inputs.files, inputs.read, jobs=1, cache=None), Config())
+    stack = stack_of(tmp_path, {"requirements.txt": requirements})
     told = [(fact.value, fact.why) for fact in summary(stack, {}, {}).facts if fact.label == "versions"]
     assert told == expected

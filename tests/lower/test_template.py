@@ -85,7 +85,9 @@ def test_regions_of_components() -> None:
 
 
 def test_a_page_of_openings_takes_no_time() -> None:
-    read("<c-a b='" * 50_000 + "<c-a " * 50_000 + "<c-a x=" * 50_000 + "<c-a" + " " * 200_000)
+    openings = "<c-a b='" * 50_000 + "<c-a " * 50_000 + "<c-a x=" * 50_000 + "<c-a" + " " * 200_000
+    assert shown(openings) == []
+    assert shown(openings + "{{ book }}<c-b>") == [("Output", "book"), ("Component", "b", [], False)]
 
 
 def test_for_with_empty_and_reversed() -> None:

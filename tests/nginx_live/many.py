@@ -10,6 +10,7 @@ from pathlib import Path
 from stackaudit.config import Config, Nginx
 from stackaudit.scan import scan
 from tests.nginx_live.test_verdicts import MANAGE, PLAIN_SETTINGS
+from tests.stacks import write
 
 _WEIGHT = {"": 0, "pass": 1, "unknown": 2, "fail": 3}
 
@@ -48,10 +49,7 @@ def verdicts_by_case(rule: str, folder: Path, http: str, files: Mapping[str, str
         "config/__init__.py": "",
         **(files or {}),
     }
-    for path, text in texts.items():
-        target = folder / path
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_text(text)
+    write(folder, texts)
     result = scan(folder, Config(select=(rule,), no_cache=True, jobs=1, nginx=Nginx(version="1.22.1")))
     assert [item.text for item in result.notifications if item.level == "error"] == []
     found = [""] * (http.count("\n"))

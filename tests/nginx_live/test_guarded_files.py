@@ -10,6 +10,7 @@ import pytest
 from stackaudit.config import Config
 from stackaudit.scan import scan
 from tests.nginx_live.test_verdicts import MANAGE, PLAIN_SETTINGS
+from tests.stacks import write
 
 VIEW = """
 from django.contrib.auth.decorators import login_required
@@ -57,9 +58,6 @@ def test_who_gets_the_file(live: Any, upstream: Any, port: int, tmp_path: Path, 
         "shop/views.py": VIEW,
         "nginx.conf": "events {}\nhttp {" + server + "\n}\n",
     }
-    for path, text in files.items():
-        target = tmp_path / path
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_text(text)
+    write(tmp_path, files)
     result = scan(tmp_path, Config(select=("nginx/protected-files-public",), no_cache=True, jobs=1))
     assert (len(result.findings), len(result.passed), len(result.unknowns)) == ((1, 0, 0) if is_open else (0, 1, 0))

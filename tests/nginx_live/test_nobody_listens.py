@@ -17,6 +17,7 @@ from stackaudit.config import Config
 from stackaudit.scan import scan
 from tests.nginx_live.conftest import free_port
 from tests.nginx_live.test_verdicts import MANAGE, PLAIN_SETTINGS
+from tests.stacks import write
 
 _ACTIVATED = """
 import os, socket, sys
@@ -32,10 +33,7 @@ os.execv(sys.executable, [sys.executable, "-m", "gunicorn", "--bind", sys.argv[2
 
 def _scanned(folder: Path, files: dict[str, str]) -> set[str]:
     texts = {"manage.py": MANAGE, "config/__init__.py": "", "config/settings.py": PLAIN_SETTINGS, **files}
-    for path, text in texts.items():
-        target = folder / path
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_text(text)
+    write(folder, texts)
     result = scan(folder, Config(select=("nginx/nobody-listens",), no_cache=True, jobs=1))
     return {"fail" for _ in result.findings} | {"pass" for _ in result.passed} | {"unknown" for _ in result.unknowns}
 
@@ -54,7 +52,6 @@ def test_each_request_is_a_502(live: Any, upstream: Any, port: int, tmp_path: Pa
 
 
 def test_a_socket_of_systemd_takes_the_place_of_bind(tmp_path: Path) -> None:
-    pytest.importorskip("gunicorn")
     (tmp_path / "app.py").write_text(
         "def application(environ, start):\n    start('200 OK', [('Content-Length', '2')])\n    return [b'ok']\n"
     )

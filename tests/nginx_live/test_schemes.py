@@ -7,13 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from stackaudit.config import Config
-from stackaudit.discover import discover
 from stackaudit.link import schemes
-from stackaudit.link.stack import Stack
-from stackaudit.lower import pool
 from stackaudit.model.values import Known
 from tests.nginx_live.conftest import Live, Upstream
+from tests.stacks import stack_of
 
 MAP = 'map $http_x_forwarded_proto $told {{ default $http_x_forwarded_proto; "" $scheme; }}'
 LOCATIONS = {
@@ -44,9 +41,7 @@ def test_who_writes_the_scheme(name: str, live: Live, upstream: Upstream, port: 
     live.start(text, port)
     headers = json.loads(live.get(port, "/", {"X-Forwarded-Proto": "spoofed"}).body)["headers"]
     seen = [value for key, value in headers if key.lower() == "x-forwarded-proto"]
-    (tmp_path / "nginx.conf").write_text(f"events {{}}\nhttp {{\n{text}\n}}\n")
-    inputs = discover(tmp_path)
-    stack = Stack(pool.lower_all(inputs.files, inputs.read, jobs=1, cache=None), Config())
+    stack = stack_of(tmp_path, {"nginx.conf": f"events {{}}\nhttp {{\n{text}\n}}\n"})
     found = schemes.header(stack.nginx.proxied[0], "x-forwarded-proto")
     assert isinstance(found, Known)
     assert (found.value.said in ("passed-on", "nothing")) is (seen == ["spoofed"])

@@ -13,6 +13,7 @@ import pytest
 
 from stackaudit.config import Config, Nginx
 from stackaudit.scan import scan
+from tests.stacks import write
 
 MANAGE = 'import os\n\nimport django\n\nos.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")\n'
 PLAIN_SETTINGS = 'STATIC_URL = "/static/"\nMIDDLEWARE = []\n'
@@ -20,15 +21,11 @@ PLAIN_SETTINGS = 'STATIC_URL = "/static/"\nMIDDLEWARE = []\n'
 
 def verdicts(rule: str, folder: Path, http: str, settings: str = PLAIN_SETTINGS) -> list[str]:
     """The verdicts of one rule on a main file that holds `http`, in the order of their lines."""
-    for path, text in {
-        "nginx.conf": "events {}\nhttp {\n" + http + "\n}\n",
-        "manage.py": MANAGE,
-        "config/settings.py": settings,
-        "config/__init__.py": "",
-    }.items():
-        target = folder / path
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_text(text)
+    main = f"events {{}}\nhttp {{\n{http}\n}}\n"
+    write(
+        folder,
+        {"nginx.conf": main, "manage.py": MANAGE, "config/settings.py": settings, "config/__init__.py": ""},
+    )
     result = scan(folder, Config(select=(rule,), no_cache=True, jobs=1, nginx=Nginx(version="1.22.1")))
     assert [item.text for item in result.notifications if item.level == "error"] == []
     found = [(item.location.line, "fail") for item in result.findings]

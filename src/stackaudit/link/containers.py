@@ -80,7 +80,7 @@ def resolve(stack: Stack) -> tuple[Container, ...]:
 
 
 def _containers(stack: Stack) -> Iterator[Container]:
-    files: dict[str, Compose] = {item.path: item.facts for item in stack.of_kind("compose")}
+    files = stack.composes
     docker: dict[str, Dockerfile] = {item.path: item.facts for item in stack.of_kind("dockerfile")}
     tree = Tree(stack.files)
     for path, facts in files.items():

@@ -92,27 +92,45 @@ def misspelt_header(settings: Settings) -> dict[str, str]:
     return {"named": first, "right": right}
 
 
-def seen_as_https(stack: Stack, settings: Settings, door: Proxied) -> Value[bool]:
-    """Whether `request.is_secure()` is true for what comes through the TLS of a location with proxy_pass."""
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What `request.is_secure()` is for what comes through the TLS of a location, and what that rests on.
+
+    It rests on the header `name` (lower case), of which `wanted` is taken for https. `told` is what the application
+    gets, None where that is not known or not asked. `by_setting`: SECURE_PROXY_SSL_HEADER names it, not the server.
+    """
+
+    is_https: Value[bool]
+    name: str = FORWARDED
+    wanted: str = "https"
+    told: Header | None = None
+    by_setting: bool = False
+
+
+def seen(stack: Stack, settings: Settings, door: Proxied) -> Seen:
+    """How Django sees what comes through the TLS of a location that hands it on."""
     if door.target.scheme == "https":
-        return Known(True)
+        return Seen(Known(True))
     if door.target.by != "proxy_pass":
-        return Unknown(f"what {door.target.by} tells of the scheme is not followed")
+        return Seen(Unknown(f"what {door.target.by} tells of the scheme is not followed"))
     own = django_header(settings)
     if isinstance(own, Unknown):
-        return own
+        return Seen(own)
     name, wanted = own.value or (FORWARDED, "https")
-    found = header(door, name)
-    if isinstance(found, Unknown):
-        return found
-    said = found.value.said
+    told = header(door, name)
+    if isinstance(told, Unknown):
+        return Seen(told, name, wanted)
+    said = told.value.said
+    is_https: Value[bool]
     if said in ("passed-on", "other"):
-        return Unknown(f"what stands before nginx decides what {name} says")
-    if said == "nothing":
-        return Known(False, found.places)
-    if own.value is not None:
-        return Known(("https" if said == "own" else found.value.text) == wanted, found.places)
-    return believes(stack, door, name)
+        is_https = Unknown(f"what stands before nginx decides what {name} says")
+    elif said == "nothing":
+        is_https = Known(False, told.places)
+    elif own.value is not None:
+        is_https = Known(("https" if said == "own" else told.value.text) == wanted, told.places)
+    else:
+        is_https = _all_believe(stack, door, name)
+    return Seen(is_https, name, wanted, told.value, own.value is not None)
 
 
 SCHEMES = frozenset({*GUNICORN, "x-forwarded-scheme", "x-scheme", "forwarded"})
@@ -156,7 +174,7 @@ def _sources(name: str, proxied: Proxied) -> Iterator[str]:
         yield name
 
 
-def believes(stack: Stack, proxied: Proxied, name: str) -> Value[bool]:
+def _all_believe(stack: Stack, proxied: Proxied, name: str) -> Value[bool]:
     """Whether the server behind a location turns the header `name` of nginx into the scheme of the request."""
     servers = _behind(stack, proxied)
     if not servers:

@@ -10,10 +10,12 @@ from stackaudit.config import Config
 from stackaudit.facts import python as py
 from stackaudit.facts.files import FileFacts
 from stackaudit.facts.tools import ToolFacts
+from stackaudit.link import started
 from stackaudit.model.rule import Need
 from stackaudit.model.values import Known, Unknown
 
 if TYPE_CHECKING:
+    from stackaudit.facts.services import Compose
     from stackaudit.link.admin.walk import Changelists
     from stackaudit.link.celery import Celery
     from stackaudit.link.containers import Container
@@ -39,13 +41,12 @@ if TYPE_CHECKING:
     from stackaudit.link.usage import Usage
     from stackaudit.link.work import Works
 
-_PLATFORMS = ("kubernetes", "platform")
 _KINDS: dict[Need, tuple[str, ...]] = {
     "django": ("python",),
     "settings": ("python",),
     "templates": ("template",),
     "nginx": ("nginx",),
-    "processes": ("procfile", "systemd", "dockerfile", "compose", "supervisor", "shell", "uwsgi", *_PLATFORMS),
+    "processes": (*started.KINDS, "uwsgi"),
     "services": ("postgresql", "pgbouncer", "redis", "compose", "systemd", "supervisor", "dockerfile", "procfile"),
     "packages": ("requirements", "pyproject", "pipfile", "setupcfg", "lock"),
 }
@@ -71,6 +72,11 @@ class Stack:
         """The files that could not be read and that a rule with `needs` would have looked at."""
         kinds = {kind for need in needs if need != "settings" for kind in _KINDS.get(need, ())}
         return self.unread(*kinds) if kinds else []
+
+    @cached_property
+    def composes(self) -> dict[str, Compose]:
+        """The compose files, by their paths."""
+        return {item.path: item.facts for item in self.of_kind("compose")}
 
     @cached_property
     def modules(self) -> Modules:

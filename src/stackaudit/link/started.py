@@ -11,6 +11,9 @@ from stackaudit.facts.services import Compose, Dockerfile, Supervisor, Unit, Uws
 if TYPE_CHECKING:
     from stackaudit.link.stack import Stack
 
+KINDS = ("procfile", "compose", "dockerfile", "shell", "systemd", "supervisor", "kubernetes", "platform")
+"""The kinds of files that say what is started."""
+
 
 def steps(facts: object) -> Iterator[Step]:
     """The steps that one file starts, those of the texts given to `sh -c` among them; none for other facts."""

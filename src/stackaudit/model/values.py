@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Generic, TypeAlias, TypeVar
@@ -10,6 +11,7 @@ from stackaudit.model.source import Place
 
 T = TypeVar("T")
 U = TypeVar("U")
+_BY_DEFAULT = re.compile(r"default of env (\w+)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +41,21 @@ class Unknown:
 
 Value: TypeAlias = Known[T] | Unknown
 AnyValue: TypeAlias = "Known[Any] | Unknown"
+
+
+def by_default(variable: str) -> str:
+    """The note of a value that holds as long as nothing sets an environment variable."""
+    return f"default of env {variable}"
+
+
+def defaulted(note: str) -> str:
+    """The environment variable by whose default a value holds, the first of several; "" where it holds by none."""
+    return next(iter(all_defaulted(note)), "")
+
+
+def all_defaulted(note: str) -> list[str]:
+    """The environment variables by whose defaults a value holds."""
+    return _BY_DEFAULT.findall(note)
 
 
 def first_unknown(*values: Known[Any] | Unknown) -> Unknown | None:

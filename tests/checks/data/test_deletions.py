@@ -5,11 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from stackaudit.checks.data import celery_delay_in_atomic
-from stackaudit.config import Config
-from stackaudit.discover import discover
-from stackaudit.link.stack import Stack
-from stackaudit.lower import pool
 from stackaudit.model.verdict import Fail
+from tests.stacks import stack_of
 
 FILES = {
     "shop/__init__.py": "",
@@ -71,11 +68,7 @@ def kept(sender, instance, **kwargs):
 
 
 def test_the_deleted_row_is_read_before_and_opposite_tasks_wait_together(tmp_path: Path) -> None:
-    for name, text in FILES.items():
-        (tmp_path / name).parent.mkdir(exist_ok=True)
-        (tmp_path / name).write_text(text)
-    inputs = discover(tmp_path)
-    stack = Stack(pool.lower_all(inputs.files, inputs.read, jobs=1, cache=None), Config())
+    stack = stack_of(tmp_path, FILES)
     found = [item for item in celery_delay_in_atomic(stack) if isinstance(item, Fail)]
     assert [(item.values["task"], item.cause, item.values["beside"]) for item in found] == [
         ("forget", "deleted", ""),

@@ -13,10 +13,6 @@ from pathlib import Path
 import pytest
 
 from stackaudit.checks.orm import n_plus_one_forward, n_plus_one_reverse, prefetch_bypassed, query_in_loop
-from stackaudit.config import Config
-from stackaudit.discover import discover
-from stackaudit.link.stack import Stack
-from stackaudit.lower import pool
 from stackaudit.model.verdict import Fail
 from tests.link.declared.cases import (
     DOCUMENTS,
@@ -29,6 +25,7 @@ from tests.link.declared.cases import (
     STRAWBERRY,
     TABLES,
 )
+from tests.stacks import stack_of
 
 RUN = """
 import json, sys
@@ -261,8 +258,7 @@ def measured(root: Path) -> dict[str, bool]:
 
 def judged(root: Path) -> set[str]:
     """The classes at whose lines the rules fail."""
-    inputs = discover(root)
-    stack = Stack(pool.lower_all(inputs.files, inputs.read, jobs=1, cache=None), Config())
+    stack = stack_of(root)
     found = set()
     for rule in (n_plus_one_forward, n_plus_one_reverse, prefetch_bypassed, query_in_loop):
         for verdict in rule(stack):

@@ -6,26 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from stackaudit.config import Config
-from stackaudit.discover import discover
-from stackaudit.link.stack import Stack
-from stackaudit.lower import pool
+from tests.stacks import stack_of
 
 SERVER = "server { listen 80; location / { proxy_pass http://app; } }"
 
 
-def _stack(root: Path, files: dict[str, str]) -> Stack:
-    for path, text in files.items():
-        target = root / path
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_text(text)
-    inputs = discover(root)
-    return Stack(pool.lower_all(inputs.files, inputs.read, jobs=1, cache=None), Config())
-
-
 def _judged(root: Path, files: dict[str, str]) -> set[str]:
     """The files whose servers are judged."""
-    stack = _stack(root, files)
+    stack = stack_of(root, files)
     return {server.level.place.path for server in stack.nginx.servers}
 
 
@@ -97,4 +85,4 @@ services:
         "nginx/inner.conf": SERVER,
         "nginx/edge.conf": SERVER,
     }
-    assert {unit.name for unit in _stack(tmp_path, files).nginx.units} == {"inner", "edge"}
+    assert {unit.name for unit in stack_of(tmp_path, files).nginx.units} == {"inner", "edge"}

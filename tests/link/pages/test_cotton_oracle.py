@@ -14,14 +14,9 @@ from pathlib import Path
 import pytest
 
 from stackaudit.checks.template import n_plus_one
-from stackaudit.config import Config
-from stackaudit.discover import discover
-from stackaudit.link.stack import Stack
-from stackaudit.lower import pool
 from stackaudit.model.verdict import Fail
 from tests.link.pages.test_pages_oracle import MODELS
-
-pytest.importorskip("django_cotton")
+from tests.stacks import stack_of
 
 EACH = "{% for b in books %}{{ b.author }}{% endfor %}"
 COMPONENTS = {
@@ -132,8 +127,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def judged(root: Path) -> set[str]:
     """The pages that the rule fails."""
-    inputs = discover(root)
-    stack = Stack(pool.lower_all(inputs.files, inputs.read, jobs=1, cache=None), Config())
+    stack = stack_of(root)
     failed = (item for item in n_plus_one(stack) if isinstance(item, Fail))
     return {item.site.name.partition(" > ")[0].rpartition(".")[2] for item in failed}
 

@@ -7,12 +7,10 @@ from pathlib import Path
 import pytest
 
 from stackaudit.checks.template import n_plus_one
-from stackaudit.config import Config
-from stackaudit.discover import discover
 from stackaudit.link.pages.inheritance import Reads
 from stackaudit.link.stack import Stack
-from stackaudit.lower import pool
 from stackaudit.model.verdict import Fail, Pass
+from tests.stacks import stack_of
 
 FILES = {
     "manage.py": "",
@@ -79,12 +77,7 @@ def active(context):
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Stack:
     root: Path = tmp_path_factory.mktemp("shop")
-    for path, text in FILES.items():
-        target = root / path
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_text(text)
-    inputs = discover(root)
-    return Stack(pool.lower_all(inputs.files, inputs.read, jobs=1, cache=None), Config())
+    return stack_of(root, FILES)
 
 
 @pytest.mark.parametrize(

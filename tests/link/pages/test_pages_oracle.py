@@ -19,11 +19,8 @@ from stackaudit.checks.admin import list_display_n_plus_one
 from stackaudit.checks.drf import method_field_query
 from stackaudit.checks.drf import n_plus_one as api_n_plus_one
 from stackaudit.checks.template import n_plus_one as page_n_plus_one
-from stackaudit.config import Config
-from stackaudit.discover import discover
-from stackaudit.link.stack import Stack
-from stackaudit.lower import pool
 from stackaudit.model.verdict import Fail
+from tests.stacks import stack_of
 
 MODELS = """\
 from django.db import models
@@ -641,8 +638,7 @@ def measured(root: Path, mended: dict[str, tuple[list[str], str]]) -> tuple[dict
 
 def judged(root: Path) -> tuple[set[str], dict[str, tuple[list[str], str]]]:
     """The cases that the rules fail, and what their fixes say of each changelist."""
-    inputs = discover(root)
-    stack = Stack(pool.lower_all(inputs.files, inputs.read, jobs=1, cache=None), Config())
+    stack = stack_of(root)
     found = set()
     mended = {}
     for verdict in page_n_plus_one(stack):
@@ -686,8 +682,7 @@ def test_verdicts_agree_with_measured_queries(project: Path) -> None:
 
 
 def test_the_fix_of_a_changelist_names_what_django_joined_by_itself(project: Path) -> None:
-    inputs = discover(project)
-    stack = Stack(pool.lower_all(inputs.files, inputs.read, jobs=1, cache=None), Config())
+    stack = stack_of(project)
     fixes = {item.site.name.rpartition(".admin.")[2].partition(".")[0]: item.fix
              for item in list_display_n_plus_one(stack) if isinstance(item, Fail)}  # fmt: skip
     assert {name: fixes[f"{name}Admin"] for name in ("Nullable", "Deep", "ManyNullable", "QuerysetWins")} == {

@@ -14,11 +14,8 @@ from pathlib import Path
 import pytest
 
 from stackaudit.checks.template import loop_invariant_query, n_plus_one
-from stackaudit.config import Config
-from stackaudit.discover import discover
-from stackaudit.link.stack import Stack
-from stackaudit.lower import pool
 from stackaudit.model.verdict import Fail
+from tests.stacks import stack_of
 
 MODELS = """\
 from functools import lru_cache
@@ -274,8 +271,7 @@ def measured(root: Path) -> dict[str, bool]:
 
 def judged(root: Path) -> dict[str, bool]:
     """Whether the rule fails each page: the flow of a failure begins with the loop of the page."""
-    inputs = discover(root)
-    stack = Stack(pool.lower_all(inputs.files, inputs.read, jobs=1, cache=None), Config())
+    stack = stack_of(root)
     failed = {
         verdict.flow[0].place.path.rpartition("/")[2] for verdict in loop_invariant_query(stack)
         if isinstance(verdict, Fail)

@@ -14,11 +14,8 @@ from pathlib import Path
 import pytest
 
 from stackaudit.checks import orm, template
-from stackaudit.config import Config
-from stackaudit.discover import discover
-from stackaudit.link.stack import Stack
-from stackaudit.lower import pool
 from stackaudit.model.verdict import Fail
+from tests.stacks import stack_of
 
 MODELS = """\
 from django.db import models
@@ -340,11 +337,7 @@ NESTED = {
 
 
 def test_rows_behind_rows_of_one_row_are_one_cause(tmp_path: Path) -> None:
-    for name, text in NESTED.items():
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).write_text(text)
-    inputs = discover(tmp_path)
-    stack = Stack(pool.lower_all(inputs.files, inputs.read, jobs=1, cache=None), Config())
+    stack = stack_of(tmp_path, NESTED)
     fixes = [item.fix for item in template.n_plus_one(stack) if isinstance(item, Fail)]
     assert fixes == [
         'Return `super().get_queryset().prefetch_related("books__chapters__writer")` from get_queryset() of '
@@ -378,8 +371,7 @@ def measured(root: Path) -> dict[str, bool]:
 
 def judged(root: Path) -> set[str]:
     """The cases that the rules fail: by their views, or by their templates."""
-    inputs = discover(root)
-    stack = Stack(pool.lower_all(inputs.files, inputs.read, jobs=1, cache=None), Config())
+    stack = stack_of(root)
     found = set()
     for rule in (template.n_plus_one, orm.n_plus_one_forward, orm.n_plus_one_reverse):
         for verdict in rule(stack):

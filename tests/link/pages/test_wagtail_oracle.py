@@ -10,12 +10,9 @@ from pathlib import Path
 import pytest
 
 from stackaudit.checks.template import n_plus_one
-from stackaudit.config import Config
-from stackaudit.discover import discover
 from stackaudit.link.pages.wagtail import underscored
-from stackaudit.link.stack import Stack
-from stackaudit.lower import pool
 from stackaudit.model.verdict import Fail
+from tests.stacks import stack_of
 
 MODELS = """\
 from django.db import models
@@ -231,8 +228,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def judged(root: Path) -> set[str]:
     """The classes whose pages fail: where the rows come from, or the page whose template is rendered."""
-    inputs = discover(root)
-    stack = Stack(pool.lower_all(inputs.files, inputs.read, jobs=1, cache=None), Config())
+    stack = stack_of(root)
     lines = (root / "shop" / "models.py").read_text().splitlines()
     found = set()
     for verdict in n_plus_one(stack):

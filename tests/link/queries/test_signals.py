@@ -11,6 +11,7 @@ from stackaudit.link.models import Models
 from stackaudit.link.modules import Modules
 from stackaudit.link.queries.signals import Signalled, signalled_models
 from stackaudit.lower.python import lower
+from tests.stacks import write
 
 MODELS = """
 from django.db import models
@@ -111,9 +112,7 @@ def said(files: dict[str, str]) -> Signalled:
 
 def test_as_django_calls_them(tmp_path: Path) -> None:
     files = {"shop/__init__.py": "", "shop/models.py": MODELS, "shop/handlers.py": HANDLERS}
-    for path, text in files.items():
-        (tmp_path / path).parent.mkdir(exist_ok=True)
-        (tmp_path / path).write_text(text)
+    write(tmp_path, files)
     done = subprocess.run([sys.executable, "-c", RUN], cwd=tmp_path, capture_output=True, text=True, check=True)
     read = said(files)
     assert sorted(model.name for model in read.saved if model.cls is not None) == done.stdout.split()

@@ -14,12 +14,9 @@ from pathlib import Path
 import pytest
 
 from stackaudit.checks.drf import method_field_query, n_plus_one
-from stackaudit.config import Config
-from stackaudit.discover import discover
-from stackaudit.link.stack import Stack
-from stackaudit.lower import pool
 from stackaudit.model.verdict import Fail
 from tests.link.serializers.cases import FIELDS, LISTED
+from tests.stacks import stack_of
 
 MODELS = """\
 from django.db import models
@@ -371,8 +368,7 @@ def measured(root: Path) -> dict[str, bool]:
 
 
 def findings(root: Path) -> list[Fail]:
-    inputs = discover(root)
-    stack = Stack(pool.lower_all(inputs.files, inputs.read, jobs=1, cache=None), Config())
+    stack = stack_of(root)
     return [item for rule in (n_plus_one, method_field_query) for item in rule(stack) if isinstance(item, Fail)]
 
 

@@ -8,11 +8,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from stackaudit.config import Config
-from stackaudit.discover import discover
-from stackaudit.link.stack import Stack
-from stackaudit.lower import pool
 from stackaudit.model.values import Unknown, plain
+from tests.stacks import stack_of
 
 FILES = {
     "manage.py": """
@@ -88,11 +85,7 @@ NAMES += ["ALLOWED_HOSTS", "EMAIL_TIMEOUT", "EMAIL_HOST"]
 
 
 def test_classes_are_what_django_sees(tmp_path: Path) -> None:
-    for path, text in FILES.items():
-        (tmp_path / path).parent.mkdir(exist_ok=True)
-        (tmp_path / path).write_text(text)
-    inputs = discover(tmp_path)
-    settings = Stack(pool.lower_all(inputs.files, inputs.read, jobs=1, cache=None), Config()).settings
+    settings = stack_of(tmp_path, FILES).settings
     assert settings is not None
     ours: dict[str, Any] = {}
     for name in NAMES:

@@ -7,27 +7,16 @@ from pathlib import Path
 import pytest
 
 from stackaudit.config import Config
-from stackaudit.discover import discover
 from stackaudit.link.settings import Settings
-from stackaudit.link.stack import Stack
-from stackaudit.lower import pool
 from stackaudit.model.source import Place, Region
 from stackaudit.model.values import Known, Unknown, plain
+from tests.stacks import stack_of
 
 PLAIN = "SECRET_KEY = 'x'\nROOT_URLCONF = 'urls'\n"
 
 
-def stack(root: Path, files: dict[str, str], config: Config | None = None) -> Stack:
-    for path, text in files.items():
-        target = root / path
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_text(text)
-    inputs = discover(root)
-    return Stack(pool.lower_all(inputs.files, inputs.read, jobs=1), config or Config())
-
-
 def settings(root: Path, files: dict[str, str], config: Config | None = None) -> Settings:
-    found = stack(root, files, config).settings
+    found = stack_of(root, files, config).settings
     assert found is not None
     return found
 
@@ -101,7 +90,7 @@ def test_choice(name: str, tmp_path: Path) -> None:
 def test_settings_of_development_are_unknown_for_production(tmp_path: Path) -> None:
     files, (*_, doubt) = CHOICES["only settings for development"]
     made = {**files, "shop/settings/local.py": PLAIN + "CACHES = {'default': {'BACKEND': 'x'}}\n"}
-    found = stack(tmp_path, made)
+    found = stack_of(tmp_path, made)
     assert found.settings is not None and found.production is not None
     backend = ("CACHES", "default", "BACKEND")
     assert plain(found.settings.at(*backend)) == "x"
@@ -110,7 +99,7 @@ def test_settings_of_development_are_unknown_for_production(tmp_path: Path) -> N
 
 
 def test_settings_without_doubt_are_those_of_production(tmp_path: Path) -> None:
-    found = stack(tmp_path, {"shop/settings.py": PLAIN})
+    found = stack_of(tmp_path, {"shop/settings.py": PLAIN})
     assert found.production is found.settings
 
 
@@ -126,7 +115,7 @@ def test_what_is_asked_for_and_missing_is_unknown(tmp_path: Path) -> None:
 
 
 def test_no_settings_at_all(tmp_path: Path) -> None:
-    assert stack(tmp_path, {"app.py": "x = 1\n"}).settings is None
+    assert stack_of(tmp_path, {"app.py": "x = 1\n"}).settings is None
 
 
 def test_a_syntax_error_makes_everything_unknown(tmp_path: Path) -> None:
@@ -206,13 +195,10 @@ def test_configuration_classes(tmp_path: Path) -> None:
 
 
 def test_a_module_that_sets_nothing_leaves_everything_open(tmp_path: Path) -> None:
-    (tmp_path / "manage.py").write_text("import os\nos.environ.setdefault('DJANGO_SETTINGS_MODULE', 'shop.settings')\n")
-    (tmp_path / "shop").mkdir()
-    (tmp_path / "shop" / "settings.py").write_text("import loader\n\nloader.load(__name__)\n")
-    inputs = discover(tmp_path)
-    settings = Stack(pool.lower_all(inputs.files, inputs.read, jobs=1, cache=None), Config()).settings
-    assert settings is not None
-    assert settings.get("DEBUG") == Unknown("shop/settings.py sets nothing by a statement that is followed")
+    made = {"manage.py": names("shop.settings"), "shop/settings.py": "import loader\n\nloader.load(__name__)\n"}
+    assert settings(tmp_path, made).get("DEBUG") == Unknown(
+        "shop/settings.py sets nothing by a statement that is followed"
+    )
 
 
 def test_the_name_of_the_module_is_known_inside_of_it(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from stackaudit.link.folding.objects import Maybe
 from stackaudit.link.settings import matches
 from stackaudit.lower import python
 from stackaudit.model.values import AnyValue, Known, Unknown
+from tests.stacks import write
 
 REAL = """
 import datetime, importlib, json, pathlib, sys
@@ -80,10 +81,7 @@ class File:
 
 
 def real(package: Package, root: Path) -> dict[str, Any]:
-    for path, text in package.files.items():
-        target = root / path
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_text(text)
+    write(root, package.files)
     environment = {"PATH": "/usr/bin:/bin", **package.environment, **package.hidden}
     done = subprocess.run(
         [sys.executable, "-c", REAL, str(root), package.module],

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
 from stackaudit.checks.nginx.shared_levels import once_for_each_place, one_for_each_cause
@@ -11,11 +10,10 @@ from stackaudit.link.nginx.backends import django_locations
 from stackaudit.link.nginx.level import Line
 from stackaudit.link.nginx.names import answers_any_name
 from stackaudit.link.stack import Stack
-from stackaudit.model.values import Known, Unknown, Value
+from stackaudit.model.values import Known, Unknown, Value, defaulted
 from stackaudit.model.verdict import Fail, Pass, Site, Step, Unsure, Verdict
 
 _BY_CLIENT = ("$http_host", "$http_x_forwarded_host")
-_BY_DEFAULT = re.compile(r"default of env (\w+)")
 
 
 def host_header(stack: Stack) -> Iterator[Verdict]:
@@ -76,9 +74,9 @@ def _any_host(stack: Stack) -> Value[bool]:
     if not isinstance(value.value, (list, tuple)):
         return Unknown("ALLOWED_HOSTS is no list")
     notes = [value.note, *(item.note for item in value.value if isinstance(item, Known))]
-    default = next((found for note in notes if (found := _BY_DEFAULT.search(note))), None)
-    if default is not None:
-        return Unknown(f"the environment variable {default[1]} decides it and the repository does not set it")
+    default = next(filter(None, map(defaulted, notes)), "")
+    if default:
+        return Unknown(f"the environment variable {default} decides it and the repository does not set it")
     unknown: Unknown | None = None
     for item in value.value:
         if isinstance(item, Unknown):

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from stackaudit.facts.packages import PackageFile
-from stackaudit.facts.services import Compose
 from stackaudit.link.folding.objects import ROOT
+from stackaudit.link.nginx.deploy import Unit
 from stackaudit.link.nginx.servers import Server
 from stackaudit.link.processes import Process
 from stackaudit.link.stack import Stack
@@ -70,6 +70,19 @@ def _imports_from(process: Process) -> str:
     return posixpath.join(directory.value, before.value)
 
 
+def own_containers(stack: Stack, server: Server) -> list[Unit]:
+    """The services of compose files that hold nothing but nginx, and read the file of `server`.
+
+    None where something else reads it, too, or where what a service is, or mounts, is told by one that it extends.
+    """
+    units = [unit for unit in stack.nginx.units if server.level.place.path in unit.installed.values()]
+    names = {unit.name for unit in units}
+    extended = any(
+        service.extends for compose in stack.composes.values() for service in compose.services if service.name in names
+    )
+    return units if not extended and all(unit.has_stock_image and unit.in_compose for unit in units) else []
+
+
 @dataclass(frozen=True)
 class Absence:
     """Nothing brings files to a folder of the container `unit`; `volume` is mounted there and stays empty."""
@@ -83,11 +96,8 @@ def absent(stack: Stack, server: Server, folder: str) -> Absence | None:
 
     Any compose file may add to a service of another, so all that mounts anything into a service of the name counts.
     """
-    units = [unit for unit in stack.nginx.units if server.level.place.path in unit.installed.values()]
-    if not units or any(not unit.has_stock_image or not unit.in_compose for unit in units):
-        return None
-    composes = [item.facts for item in stack.of_kind("compose") if isinstance(item.facts, Compose)]
-    if any(compose.includes for compose in composes) or _extends(composes, {unit.name for unit in units}):
+    units = own_containers(stack, server)
+    if not units or any(compose.includes for compose in stack.composes.values()):
         return None
     namesakes = [unit for unit in stack.nginx.units if unit.name in {each.name for each in units}]
     reaching = [(unit, path) for unit in namesakes for path in unit.filled if _meet(path, folder)]
@@ -98,17 +108,12 @@ def absent(stack: Stack, server: Server, folder: str) -> Absence | None:
         return None
     mounted = {
         mount.source.text
-        for compose in composes
+        for compose in stack.composes.values()
         for service in compose.services
         if service.name not in {unit.name for unit in namesakes}
         for mount in service.mounts
     }
     return Absence(units[0].name, min(volumes)) if not volumes & mounted else None
-
-
-def _extends(composes: list[Compose], names: set[str]) -> bool:
-    """Whether a service of nginx's starts from another one, whose mounts it takes over."""
-    return any(service.extends for compose in composes for service in compose.services if service.name in names)
 
 
 def _meet(path: str, folder: str) -> bool:

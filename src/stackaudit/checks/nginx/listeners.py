@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from stackaudit.facts.services import Unit
 from stackaudit.link.processes import Process
 from stackaudit.link.stack import Stack
-from stackaudit.model.values import AnyValue, Known, Unknown, Value
+from stackaudit.model.values import AnyValue, Known, Unknown, Value, defaulted
 
 _UWSGI = {"socket": "uwsgi", "uwsgi-socket": "uwsgi", "http-socket": "http", "http": "http", "https": "https"}
 _HANDED = frozenset({"fd", "file_descriptor", "socket_strings"})
@@ -68,7 +68,7 @@ def endpoints(stack: Stack, process: Process) -> Value[list[Endpoint]]:
     for language, value in named:
         if isinstance(value, Unknown):
             return Unknown(f"where {process.kind} listens is not known: {value.why}")
-        if "default of env" in value.note:
+        if defaulted(value.note):
             return Unknown(f"where {process.kind} listens is not known: it is the {value.note}, which may be set there")
         items = value.value if isinstance(value.value, (list, tuple)) else [value.value]
         for item in items:

@@ -6,9 +6,9 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from stackaudit.checks.nginx.installed import own_containers
 from stackaudit.checks.nginx.listeners import HERE, Endpoint, endpoints, socket_path
 from stackaudit.checks.nginx.shared_levels import once_for_each_place
-from stackaudit.facts.services import Compose
 from stackaudit.link.nginx import Proxied
 from stackaudit.link.nginx.backends import is_django
 from stackaudit.link.processes import Process
@@ -122,14 +122,18 @@ def _in_service(stack: Stack, host: str, port: str) -> Value[_Heard | None] | No
 
 def _alone_in_its_container(stack: Stack, proxied: Proxied) -> str:
     """The service whose container is nginx's image and nothing else, with a network of its own; "" where none is."""
-    path = proxied.location.server.level.place.path
-    units = [unit for unit in stack.nginx.units if path in unit.installed.values()]
-    if not units or any(not unit.has_stock_image or not unit.in_compose for unit in units):
-        return ""
-    names = {unit.name for unit in units}
-    composes = [item.facts for item in stack.of_kind("compose") if isinstance(item.facts, Compose)]
-    own = [service for compose in composes for service in compose.services if service.name in names]
-    return "" if any("network_mode" in service.options or service.extends for service in own) else units[0].name
+    units = own_containers(stack, proxied.location.server)
+    return units[0].name if units and not _is_in_another_network(stack, {unit.name for unit in units}) else ""
+
+
+def _is_in_another_network(stack: Stack, services: set[str]) -> bool:
+    """Whether the network of one of the services is not its own: the machine's, another container's, or none."""
+    return any(
+        "network_mode" in service.options
+        for compose in stack.composes.values()
+        for service in compose.services
+        if service.name in services
+    )
 
 
 def _in_another_container(stack: Stack, port: str) -> Value[_Heard | None] | None:
@@ -149,11 +153,8 @@ def _is_more_than_a_server(stack: Stack, service: str) -> bool:
     """Whether nginx stands inside a service, a program there was not followed, or its network is another one."""
     if any(unit.name == service for unit in stack.nginx.units):
         return True
-    if any(f" {service}: " in text for text in stack.processes.opaque):
-        return True
-    files = [item.facts for item in stack.of_kind("compose")]
-    services = [each for facts in files if isinstance(facts, Compose) for each in facts.services]
-    return any("network_mode" in each.options for each in services if each.name == service)
+    followed = not any(f" {service}: " in text for text in stack.processes.opaque)
+    return not followed or _is_in_another_network(stack, {service})
 
 
 def _on_the_machine(stack: Stack, address: str, port: str) -> Value[_Heard | None] | None:

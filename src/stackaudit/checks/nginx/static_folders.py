@@ -105,18 +105,14 @@ def _sources(stack: Stack) -> tuple[str, ...]:
 
 def _shared(stack: Stack, root: str) -> frozenset[str]:
     """What nginx's containers call a folder of the application's, by volumes that both mount and what a build takes."""
-    from stackaudit.facts.services import Compose
-
     result: set[str] = set()
     for unit in stack.nginx.units:
         for target, source in unit.taken.items():
             if source == root or (root.startswith(ROOT + "/") and source.endswith(root[len(ROOT) :])):
                 result.add(target)
         for target, volume in unit.volumes.items():
-            for file in stack.of_kind("compose"):
-                if not isinstance(file.facts, Compose):
-                    continue
-                for service in file.facts.services:
+            for compose in stack.composes.values():
+                for service in compose.services:
                     for mount in service.mounts:
                         inside = mount.target.rstrip("/")
                         if service.name == unit.name or mount.source.text != volume:

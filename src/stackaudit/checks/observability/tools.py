@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from stackaudit.link import started
 from stackaudit.link.stack import Stack
 
 TRACKERS = (
@@ -26,7 +27,6 @@ MODULES = (
     "sentry_sdk", "raven", "rollbar", "bugsnag", "honeybadger", "newrelic", "ddtrace", "elasticapm", "scout_apm",
     "opentelemetry", "logfire", "appsignal", "prometheus_client", "django_prometheus", "statsd", "datadog",
 )  # fmt: skip
-_STARTED = ("procfile", "compose", "dockerfile", "shell", "systemd", "supervisor", "kubernetes", "platform")
 
 
 def package(stack: Stack, names: tuple[str, ...]) -> str:
@@ -36,7 +36,7 @@ def package(stack: Stack, names: tuple[str, ...]) -> str:
 
 def launched(stack: Stack) -> str:
     """The agent that a command line starts the site with, "" where none does."""
-    for item in stack.of_kind(*_STARTED):
+    for item in stack.of_kind(*started.KINDS):
         text = msgspec.json.encode(item.facts).decode("utf-8", "replace")
         for name in LAUNCHERS:
             if name in text:

@@ -19,7 +19,7 @@ from stackaudit.link.settings.lists import items
 from stackaudit.link.settings.readers import Readers
 from stackaudit.link.settings.servers import servers
 from stackaudit.link.stack import Stack
-from stackaudit.model.values import AnyValue, Known, Unknown, Value, plain
+from stackaudit.model.values import AnyValue, Known, Unknown, Value, defaulted, plain
 from stackaudit.model.verdict import Fail, Pass, Site, Unsure, Verdict
 
 SECURITY = "django.middleware.security.SecurityMiddleware"
@@ -187,7 +187,7 @@ def _failed(
     values = {"value": repr(held[-1]), "unless": settings.unless(question.setting)}
     fix = ""
     if question.id in COOKIES and not doors.speaks_https(settings):
-        if isinstance(value, Known) and "default of env" in value.note and not settings.overlay:
+        if isinstance(value, Known) and defaulted(value.note) and not settings.overlay:
             return Unsure(site, f"each installation decides it ({value.note}), and may speak plain HTTP")
         fix = _by_installation(doors.stack, settings, question.setting)
     elif question.id in COOKIES:

@@ -119,7 +119,7 @@ def _on_the_machine(stack: Stack, server: Process) -> Iterator[Verdict]:
 
 def _in_containers(stack: Stack, proxied: Proxied) -> bool:
     """Whether nginx reaches the application by the name of a compose service, so that it stands before no unit."""
-    names = {service.name for item in stack.of_kind("compose") for service in item.facts.services}
+    names = {service.name for compose in stack.composes.values() for service in compose.services}
     hosts = {address.partition(":")[0] for address in stack.nginx.addresses(proxied.target)} | {proxied.target.host}
     return bool(names & hosts)
 

@@ -68,10 +68,10 @@ def _image(stack: Stack, path: str) -> dict[str, str]:
     targets = sorted(
         {
             mount.target
-            for item in stack.of_kind("compose")
-            for service in item.facts.services
+            for at, compose in stack.composes.items()
+            for service in compose.services
             for mount in service.mounts
-            if (item.path, service.name) in services and not mount.source.text.startswith((".", "/", "~", "$"))
+            if (at, service.name) in services and not mount.source.text.startswith((".", "/", "~", "$"))
         }
     )
     folders = " ".join(targets)

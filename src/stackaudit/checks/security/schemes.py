@@ -47,36 +47,24 @@ def ssl_redirect_loop(stack: Stack) -> Iterator[Verdict]:
 
 def _through(stack: Stack, settings: Settings, site: Site, door: Proxied) -> Verdict:
     """What a visitor who comes through the TLS of `door` gets."""
-    if door.target.scheme == "https":
+    seen = schemes.seen(stack, settings, door)
+    told, title = seen.told, _title(seen.name)
+    if told is not None and told.said == "passed-on":
+        return Unsure(site, f"nginx hands on the {title} of whoever stands before it")
+    if told is not None and told.said == "other":
+        return Unsure(site, f"what nginx sends as {title} is not followed")
+    if isinstance(seen.is_https, Unknown):
+        return Unsure(site, seen.is_https.why)
+    if seen.is_https.value or told is None:
         return Pass(site)
-    own = schemes.django_header(settings)
-    if isinstance(own, Unknown):
-        return Unsure(site, own.why)
-    name, wanted = own.value or (schemes.FORWARDED, "https")
-    found = schemes.header(door, name)
-    if isinstance(found, Unknown):
-        return Unsure(site, found.why)
-    told = found.value
+    values = {"header": title, "said": told.text, "upstream": door.target.address, "wanted": seen.wanted}
     place = Step(told.place, "nginx hands the request to Django here")
-    values = {"header": _title(name), "said": told.text, "upstream": door.target.address, "wanted": wanted}
-    if told.said == "passed-on":
-        return Unsure(site, f"nginx hands on the {_title(name)} of whoever stands before it")
+    misspelt = schemes.misspelt_header(settings)
     if told.said == "nothing":
         return Fail(site, values, cause="not-sent", related=(place,))
-    if told.said == "other":
-        return Unsure(site, f"what nginx sends as {_title(name)} is not followed")
-    if own.value is not None:
-        says = "https" if told.said == "own" else told.text
-        return Pass(site) if says == wanted else Fail(site, values, cause="value", related=(place,))
-    believed = schemes.believes(stack, door, name)
-    if isinstance(believed, Unknown):
-        return Unsure(site, believed.why)
-    if believed.value:
-        return Pass(site)
-    misspelt = schemes.misspelt_header(settings)
-    if misspelt:
-        return Fail(site, {**values, **misspelt}, cause="misspelt", related=(place,))
-    return Fail(site, values, related=(place,))
+    if seen.by_setting:
+        return Fail(site, values, cause="value", related=(place,))
+    return Fail(site, {**values, **misspelt}, cause="misspelt" if misspelt else "", related=(place,))
 
 
 def _title(name: str) -> str:

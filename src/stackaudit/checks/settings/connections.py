@@ -9,7 +9,7 @@ from stackaudit.link.processes.model import Process
 from stackaudit.link.settings import Settings
 from stackaudit.link.settings.servers import databases, pool, pooler, servers, told
 from stackaudit.link.stack import Stack
-from stackaudit.model.values import AnyValue, Known, Unknown
+from stackaudit.model.values import AnyValue, Known, Unknown, defaulted
 from stackaudit.model.verdict import Fail, Pass, Site, Step, Unsure, Verdict
 
 UNPOOLED = re.compile(r"sqlite|spatialite|dummy|snowflake|bigquery")
@@ -91,7 +91,7 @@ def _reuse(stack: Stack, settings: Settings, alias: str, site: Site, wsgi: list[
     if settings.doubt:
         return Unsure(site, settings.doubt)
     if isinstance(host, Known) and (not host.value or str(host.value).startswith("/")):
-        if "default of env" not in host.note:
+        if not defaulted(host.note):
             return None
         return Pass(site) if _is_kept(age) else Unsure(site, f"HOST is empty only by default ({host.note})")
     if isinstance(held, Known) and held.value:

@@ -12,7 +12,7 @@ from stackaudit.link.settings import Settings
 from stackaudit.link.settings.servers import aliases, servers, workers
 from stackaudit.link.stack import Stack
 from stackaudit.model.source import Place
-from stackaudit.model.values import AnyValue, Known, Unknown
+from stackaudit.model.values import AnyValue, Known, Unknown, all_defaulted
 from stackaudit.model.verdict import Fail, Pass, Site, Step, Unsure, Verdict
 
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1", "[::1]", "0.0.0.0"})
@@ -27,7 +27,6 @@ IMAGES = {
 SCHEMES = {"redis": "Redis", "rediss": "Redis", "amqp": "RabbitMQ", "pyamqp": "RabbitMQ", "amqps": "RabbitMQ"}
 BROKERS = ("CELERY_BROKER_URL", "BROKER_URL", "CELERY_RESULT_BACKEND", "REDIS_URL", "HUEY_REDIS_URL")
 _ADDRESS = re.compile(r"^(?P<scheme>[a-z+]+)://(?:[^@/]*@)?(?P<host>\[[^\]]+\]|[^:/?]*)")
-_DEFAULT = re.compile(r"default of env (\w+)")
 _HOST = re.compile(r"HOST|URL|URI|ADDR|SERVER|DSN")
 
 
@@ -148,7 +147,7 @@ def _judged(
 
 def _variable(note: str) -> str:
     """The variable whose default an address rests on, "" where it rests on none; of several the one named for hosts."""
-    found: list[str] = _DEFAULT.findall(note)
+    found = all_defaulted(note)
     return next((name for name in found if _HOST.search(name)), found[0] if found else "")
 
 

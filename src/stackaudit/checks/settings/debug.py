@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
 from stackaudit.facts import python as py
@@ -13,19 +12,18 @@ from stackaudit.link.settings.servers import told
 from stackaudit.link.settings.sources import given_by
 from stackaudit.link.stack import Stack
 from stackaudit.model.source import Place
-from stackaudit.model.values import Known, Unknown
+from stackaudit.model.values import Known, Unknown, defaulted
 from stackaudit.model.verdict import Fail, Pass, Site, Step, Unsure, Verdict
 
-_DEFAULT = re.compile(r"default of env (\w+)")
 _OPPOSITES = {"1": "0", "true": "False", "yes": "no", "on": "off", "t": "f", "y": "n"}
 _OFF = frozenset({"", "0", "false", "no", "off", "n", "f"})
 
 
 def _documented_off(stack: Stack, note: str) -> bool:
     """Whether an example of a .env file turns off what is on by default only."""
-    found = _DEFAULT.search(note)
-    return found is not None and any(
-        entry.name == found[1] and not entry.refers and entry.value.strip().lower() in _OFF
+    variable = defaulted(note)
+    return bool(variable) and any(
+        entry.name == variable and not entry.refers and entry.value.strip().lower() in _OFF
         for item in stack.of_kind("dotenv")
         for entry in item.facts.entries
     )
@@ -90,12 +88,12 @@ def _turned_off(stack: Stack, variable: str, text: str, place: Place, *, by_defa
 
 def _turned(stack: Stack, settings: Settings, note: str) -> str:
     """The default to change, in the vocabulary of the call that reads the variable."""
-    found = _DEFAULT.search(note)
-    if found is not None and settings.overlay:
-        return f"`DEBUG = False` in {settings.path}; who develops sets {found[1]}."
+    variable = defaulted(note)
+    if variable and settings.overlay:
+        return f"`DEBUG = False` in {settings.path}; who develops sets {variable}."
     path = settings.place("DEBUG").path
-    words = Readers(stack, path).turned_off("DEBUG", found[1]) if found is not None else None
-    if found is None or words is None:
+    words = Readers(stack, path).turned_off("DEBUG", variable) if variable else None
+    if words is None:
         return ""
     offline = settings.get("COMPRESS_OFFLINE") if settings.is_set("COMPRESS_OFFLINE") else None
     compressed = (
@@ -104,7 +102,7 @@ def _turned(stack: Stack, settings: Settings, note: str) -> str:
         else ""
     )
     return (
-        f"Change the default in the call that reads {found[1]} from `{words[0]}` to `{words[1]}` ({path}): an "
-        f"installation that forgets it is safe then. Set {found[1]} to `{words[0]}` wherever nothing sets it today and "
+        f"Change the default in the call that reads {variable} from `{words[0]}` to `{words[1]}` ({path}): an "
+        f"installation that forgets it is safe then. Set {variable} to `{words[0]}` wherever nothing sets it today and "
         f"DEBUG is wanted: for development and its guide, for tests and CI that live by it.{compressed}"
     )

@@ -14,12 +14,11 @@ from stackaudit.link.settings import Settings
 from stackaudit.link.settings.servers import servers
 from stackaudit.link.settings.sources import given_by
 from stackaudit.link.stack import Stack
-from stackaudit.model.values import Known, Unknown
+from stackaudit.model.values import Known, Unknown, defaulted
 from stackaudit.model.verdict import Fail, Pass, Site, Step, Unsure, Verdict
 
 _NEVER = re.compile(r"://|/|[^:\]]:\d+$|\s")
 """What no Host header that Django compares can hold: a scheme, a path, a port, a blank (`validate_host`)."""
-_DEFAULT = re.compile(r"default of env (\w+)")
 
 
 def allowed_hosts(stack: Stack) -> Iterator[Verdict]:
@@ -56,7 +55,7 @@ def _judged(stack: Stack, settings: Settings, site: Site, value: Known[Any]) -> 
     hosts = [item.value for item in value.value if isinstance(item, Known) and isinstance(item.value, str)]
     hole = next((item.why for item in value.value if isinstance(item, Unknown)), "")
     notes = [value.note, *(item.note for item in value.value if isinstance(item, Known))]
-    default = next((found[1] for note in notes if (found := _DEFAULT.search(note))), "")
+    default = next(filter(None, map(defaulted, notes)), "")
     when = f"Where the environment variable {default} is not set, " if default else ""
     values = {"value": "'*'", "when": when, "variable": default, "path": settings.path}
     if "*" in hosts:

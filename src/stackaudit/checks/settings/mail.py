@@ -130,11 +130,16 @@ def _by_helper(stack: Stack) -> Step | None:
                     helpers[id(function)] = function
     for _ in range(_DEEPEST if helpers else 0):
         names = {function.name for function in helpers.values()}
+        asked: dict[str, list[int]] = {}  # where calls of such names begin: no other function is walked
+        for found in stack.mentions.named(*names):
+            asked.setdefault(found.module.path, []).append(found.node.start)
         for module in stack.modules:
-            requests = {id(function) for function in _with_request(module.facts.body)}
-            for function in _functions(module.facts.body):
+            starts = asked.get(module.path)
+            for function in _functions(module.facts.body) if starts else ():
+                if not any(function.start < start < function.end for start in starts or ()):
+                    continue
                 call = _calls(stack, module, function, helpers, names)
-                if call is not None and id(function) in requests:
+                if call is not None and _has_request(function):
                     return Step(module.place(call), "a request calls what sends a mail here")
                 if call is not None:
                     helpers[id(function)] = function
@@ -169,7 +174,7 @@ def _in_module(stack: Stack, module: SourceModule) -> Place | None:
         return reset
     if not _imports_mail(module):
         return None
-    found = (_mail(stack, module, function) for function in _with_request(module.facts.body))
+    found = (_mail(stack, module, function) for function in _functions(module.facts.body) if _has_request(function))
     return next((place for place in found if place is not None), None)
 
 
@@ -203,15 +208,13 @@ def _routes(stack: Stack, module: SourceModule) -> Iterator[Place]:
                     yield module.place(node)
 
 
-def _with_request(body: tuple[ir.Stmt, ...]) -> Iterator[ir.FunctionDef]:
-    """Functions and methods that get a request, methods that read `self.request`, and those that views call."""
-    for function in _functions(body):
-        takes = any(param.name == "request" for param in function.params[:2]) or function.name in HOOKS
-        if takes or any(
-            isinstance(node, ir.Attribute) and node.attr == "request" and dotted(node.value) == "self"
-            for node in nodes(function.body)
-        ):
-            yield function
+def _has_request(function: ir.FunctionDef) -> bool:
+    """Whether a function gets a request, reads `self.request`, or is one that views call."""
+    takes = any(param.name == "request" for param in function.params[:2]) or function.name in HOOKS
+    return takes or any(
+        isinstance(node, ir.Attribute) and node.attr == "request" and dotted(node.value) == "self"
+        for node in nodes(function.body)
+    )
 
 
 def _name(decorator: ir.Expr) -> str:

@@ -10,14 +10,13 @@ from stackaudit.link.nginx.backends import pages
 from stackaudit.link.settings import Settings
 from stackaudit.link.settings.lists import Item, Items, items
 from stackaudit.link.stack import Stack
-from stackaudit.model.values import Known, Unknown
+from stackaudit.model.values import Known, Unknown, defaulted
 from stackaudit.model.verdict import Fail, Pass, Site, Step, Unsure, Verdict
 
 CSRF = "django.middleware.csrf.CsrfViewMiddleware"
 ORIGINS = "CSRF_TRUSTED_ORIGINS"
 _EXACT = re.compile(r"[a-z][a-z0-9+.-]*://[^/?#*@]+", re.IGNORECASE)
 _BELOW = re.compile(r"[a-z][a-z0-9+.-]*://\*[^/?#*@]+", re.IGNORECASE)
-_DEFAULT = re.compile(r"default of env (\w+)")
 SINCE = (4, 0)
 """Django compares the Origin header, with its scheme, since 4.0."""
 
@@ -41,9 +40,9 @@ def csrf_trusted_origins(stack: Stack) -> Iterator[Verdict]:
 def _never(entry: Item) -> Verdict:
     """What is wrong with an entry that no origin equals."""
     site = Site(entry.place, f"{ORIGINS} {entry.name}")
-    default = _DEFAULT.search(entry.note)
-    if not entry.name and default is not None:
-        return Fail(site, {"variable": default[1]}, cause="empty")
+    default = defaulted(entry.note)
+    if not entry.name and default:
+        return Fail(site, {"variable": default}, cause="empty")
     values = {"value": repr(entry.name), "wanted": _wanted(entry.name)}
     return Fail(site, values, cause="no-scheme" if "://" not in entry.name else "")
 
@@ -68,7 +67,7 @@ def _behind_tls(stack: Stack, settings: Settings, given: Items) -> Iterator[Verd
         if door is None or door.target.by != "proxy_pass":
             continue
         names = [name for name in server.names if name not in ("_", "")]
-        seen = schemes.seen_as_https(stack, settings, door)
+        seen = schemes.seen(stack, settings, door).is_https
         if isinstance(seen, Unknown):
             answered.append(Unsure(site, seen.why))
         elif seen.value or (names and all(_is_trusted(name, given) for name in names)):

@@ -90,11 +90,19 @@ def removed_setting_ignored(stack: Stack) -> Iterator[Verdict]:
 def _read(stack: Stack, names: str) -> dict[str, Place]:
     """Which of the formats the code reads from the settings itself, and where it does first."""
     wanted, found = set(names.split(", ")), dict[str, Place]()
-    for module in stack.modules if wanted & stack.mentions.names else ():
-        for node in nodes(module.facts.body):
+    if not wanted & stack.mentions.names:
+        return found
+    importing = {each.module.path for each in stack.mentions.imports if _brings_settings(each.node)}
+    for module in stack.modules:
+        for node in nodes(module.facts.body) if module.path in importing else ():
             if isinstance(node, py.Attribute) and node.attr in wanted and dotted(node.value) == "settings":
                 found.setdefault(node.attr, module.place(node))
     return found
+
+
+def _brings_settings(node: py.Import | py.ImportFrom) -> bool:
+    """Whether an import binds the name `settings`, or any name there is."""
+    return any((alias.asname or alias.name.partition(".")[0]) in ("settings", "*") for alias in node.names)
 
 
 def _judged(stack: Stack, settings: Settings, name: str, removed: Removed) -> Verdict:

@@ -15,12 +15,14 @@ from stackaudit.link.settings.servers import process_count
 from stackaudit.link.settings.sources import given_by
 from stackaudit.link.stack import Stack
 from stackaudit.model.source import Place
-from stackaudit.model.values import Known, Unknown
+from stackaudit.model.values import Known, Unknown, defaulted
 from stackaudit.model.verdict import Fail, Pass, Site, Step, Unsure, Verdict
 
 _OUTSIDE = re.compile(r"^the environment variable|read from |so production sets it$|takes \w+ from elsewhere$")
 _ANEW = re.compile(r"^(\w+) makes it anew in each process")
-_DEFAULT = re.compile(r"default of env (\w+)")
+_NEW_KEY = (
+    'a new key (`python -c "from django.core.management.utils import get_random_secret_key as key; print(key())"`)'
+)
 _WARNS = re.compile(r"(?i)(^|\.)(warn|warning|error|critical|print|write|secho)$")
 """Calls by which settings tell whoever starts Django that a key is missing."""
 
@@ -44,20 +46,20 @@ def secret_key_exposed(stack: Stack) -> Iterator[Verdict]:
     if not isinstance(value.value, str) or not value.value:
         yield Pass(site)  # Django refuses to start without a key
         return
-    default = _DEFAULT.search(value.note)
+    default = defaulted(value.note)
     if default:
-        values = {"variable": default[1], "where": "", "copies": _copies(stack, default[1], value.value)}
+        values = {"variable": default, "where": "", "copies": _copies(stack, default, value.value)}
         fix = ""
         if settings.overlay:
             fix = (
-                f"Take the key out of {site.place.path}: an installation gives its own by {default[1]} or in its "
+                f"Take the key out of {site.place.path}: an installation gives its own by {default} or in its "
                 "settings file, and none runs with a key that everybody knows. Those that ran with it need a new one."
             )
         elif field := _field(stack, value):
-            fix = _required(field, default[1], values["copies"])
+            fix = _required(field, default, values["copies"])
         elif where := _last_word(stack, settings, site.place):
-            fix = _refused(settings, default[1], value.value, where, values["copies"])
-        yield Fail(site, values, cause=_reader(stack, settings, default[1]), fix=fix)
+            fix = _refused(settings, default, value.value, where, values["copies"])
+        yield Fail(site, values, cause=_reader(stack, settings, default), fix=fix)
     else:
         given = given_by(stack, value)
         place = given[2] if given else value.places[-1] if value.places else site.place
@@ -79,18 +81,16 @@ def _field(stack: Stack, value: Known[Any]) -> Place | None:
 def _required(field: Place, variable: str, copies: str) -> str:
     return (
         f"Take the default of the field away ({field.path}, line {field.region.line}): without {variable} the settings "
-        "are refused at the start, which is what should happen. Installations that ran with the default need a new key "
-        '(`python -c "from django.core.management.utils import get_random_secret_key as key; print(key())"`): '
-        f"the old one is known to everybody.{copies}"
+        "are refused at the start, which is what should happen. "
+        f"Installations that ran with the default need {_NEW_KEY}: the old one is known to everybody.{copies}"
     )
 
 
 def _outside(variable: str, where: str) -> str:
     """What to do with a key that a file of the deployment hands over."""
     return (
-        "Make a new key "
-        '(`python -c "from django.core.management.utils import get_random_secret_key as key; print(key())"`), '
-        f"give it to {variable} on the server alone, by a secret of the platform or a file that git does not know, and "
+        f"Make {_NEW_KEY}, give it to {variable} on the server alone, "
+        "by a secret of the platform or a file that git does not know, and "
         f"take {variable} out of {where}. The old one is known to whoever has a copy: it must not go into "
         "SECRET_KEY_FALLBACKS, so everybody logs in once more and links that were sent before are void."
     )
@@ -113,7 +113,7 @@ def _last_word(stack: Stack, settings: Settings, place: Place) -> str:
             named = "." * stars[-1].level + stars[-1].module
             return f"At the very end of {settings.path}, below `from {named} import *` in line {last}"
     debug = settings.get("DEBUG")
-    if isinstance(debug, Known) and debug.value and _DEFAULT.search(debug.note):
+    if isinstance(debug, Known) and debug.value and defaulted(debug.note):
         return f"At the end of {settings.path}"
     return ""
 
@@ -126,9 +126,7 @@ def _refused(settings: Settings, variable: str, key: str, where: str, copies: st
     return (
         f'{where}: `if {off}SECRET_KEY == {key!r}: raise ImproperlyConfigured("{variable} is not set")` '
         f"(django.core.exceptions). Whatever brings a key before that line still counts{kept}. "
-        "Installations that ran with the default need a new key "
-        '(`python -c "from django.core.management.utils import get_random_secret_key as key; print(key())"`): '
-        f"the old one is known to everybody.{copies}"
+        f"Installations that ran with the default need {_NEW_KEY}: the old one is known to everybody.{copies}"
     )
 
 
@@ -151,8 +149,8 @@ def _anew(stack: Stack, site: Site, maker: str, why: str) -> Verdict:
     count = process_count(stack)
     if isinstance(count, Unknown):
         return Unsure(site, f"{maker} makes a new key for each process, and how many there are is not known")
-    default = _DEFAULT.search(why)
-    when = f"Where the environment variable {default[1]} is missing, " if default else ""
+    default = defaulted(why)
+    when = f"Where the environment variable {default} is missing, " if default else ""
     values = {"maker": maker, "count": count.value, "variable": "", "where": "", "when": when}
     if count.value > 1:
         return Fail(site, values, cause="each-process")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from stackaudit.facts import python as ir
+from stackaudit.link import started
 from stackaudit.link.modules import dotted
 from stackaudit.link.nodes import nodes
 from stackaudit.link.settings import Settings
@@ -26,17 +27,6 @@ LOGINS = (
 """Applications that log visitors in, or bring pages that do."""
 VIEWS = ("django.contrib.auth.urls", "django.contrib.auth.views")
 CLEAN = "clearsessions"
-STARTERS = (
-    "shell",
-    "procfile",
-    "compose",
-    "systemd",
-    "dockerfile",
-    "supervisor",
-    "pyproject",
-    "kubernetes",
-    "platform",
-)
 
 
 def session_backend(stack: Stack) -> Iterator[Verdict]:
@@ -130,7 +120,7 @@ def _shared_cache(settings: Settings) -> str:
 
 def _cleared(stack: Stack) -> bool:
     """Whether something in the repository runs `clearsessions`: a script, a unit, a task or code of its own."""
-    if any(CLEAN in repr(item.facts) for item in stack.of_kind(*STARTERS)):
+    if any(CLEAN in repr(item.facts) for item in stack.of_kind(*started.KINDS, "pyproject")):
         return True
     mentions = stack.mentions
     return (

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from stackaudit.link.settings import Settings
 from stackaudit.link.settings.servers import databases, process_count, servers
 from stackaudit.link.stack import Stack
-from stackaudit.model.values import Known, Unknown
+from stackaudit.model.values import Known, Unknown, defaulted
 from stackaudit.model.verdict import Fail, Pass, Site, Step, Unsure, Verdict
 
 _WAL = re.compile(r"journal_mode\s*[=(]\s*['\"]?wal", re.IGNORECASE)
@@ -66,8 +66,7 @@ def _judged(stack: Stack, settings: Settings, alias: str) -> Verdict:
             return Unsure(site, part.why)
     server = servers(stack)[0]
     step = Step(server.setting_place("workers"), f"{count.value} processes share the file ({server.name})")
-    default = "default of env" in engine.note
     return Fail(
         site, {"alias": alias, "count": count.value, "note": engine.note},
-        cause="by-default" if default else "", related=(step,),
+        cause="by-default" if defaulted(engine.note) else "", related=(step,),
     )  # fmt: skip

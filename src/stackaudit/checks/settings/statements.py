@@ -8,7 +8,7 @@ from stackaudit.facts import python as ir
 from stackaudit.link.settings import Settings
 from stackaudit.link.settings.servers import aliases
 from stackaudit.link.stack import Stack
-from stackaudit.model.values import AnyValue, Known, Unknown
+from stackaudit.model.values import AnyValue, Known, Unknown, defaulted
 from stackaudit.model.verdict import Fail, Pass, Site, Step, Unsure, Verdict
 
 LOGGERS = ("django.db.backends", "django.db")
@@ -44,7 +44,7 @@ def _logger(settings: Settings, name: str, level: AnyValue) -> Verdict:
         return Pass(site)  # Django's cursors log only while DEBUG is on or force_debug_cursor is set
     if isinstance(debug, Unknown):
         return Unsure(site, debug.why)
-    if "default of env" in debug.note:  # the default is what is wrong, and settings/debug-true says so
+    if defaulted(debug.note):  # the default is what is wrong, and settings/debug-true says so
         return Unsure(site, f"DEBUG is on by default only ({debug.note})")
     step = Step(settings.place("DEBUG"), "DEBUG is on here, without which nothing would be logged")
     return Fail(site, {"logger": name}, related=(step,))

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from stackaudit.link.settings import Settings
 from stackaudit.link.settings.lists import items
 from stackaudit.link.stack import Stack
-from stackaudit.model.values import Known, Unknown
+from stackaudit.model.values import Known, Unknown, defaulted
 from stackaudit.model.verdict import Fail, Pass, Site, Unsure, Verdict
 
 TOOLS: dict[str, tuple[str, bool]] = {
@@ -41,7 +41,7 @@ def dev_tools_enabled(stack: Stack) -> Iterator[Verdict]:
         site = Site(item.place, f"{TOOLS[tool][0]}")
         if settings.doubt or item.doubt:
             yield Unsure(site, settings.doubt or item.doubt)
-        elif "default of env" in item.note:
+        elif defaulted(item.note):
             yield Unsure(site, f"it is loaded by default only ({item.note})")
         else:
             yield _judged(settings, tool, site)

@@ -26,7 +26,7 @@ from stackaudit.link.folding.objects import (
     scalar,
 )
 from stackaudit.link.folding.operators import merged, noted, truth
-from stackaudit.model.values import AnyValue, Known, Unknown
+from stackaudit.model.values import AnyValue, Known, Unknown, by_default
 
 if TYPE_CHECKING:
     from stackaudit.link.folding.machine import Machine
@@ -172,7 +172,7 @@ def _boolean(machine: Machine, node: ir.BoolOp, frame: Frame) -> AnyValue:
         if bool(test.fallback) == (node.op == "or"):
             return left
         right = machine.evaluate(node.right, frame)
-        note = f"default of env {test.variable}"
+        note = by_default(test.variable)
         if isinstance(right, Unset) or node.op == "and":
             return right if isinstance(right, Unset) else Unknown(test.why, test.places)
         return noted(right, note)
@@ -219,7 +219,7 @@ def _conditional(machine: Machine, node: ir.IfExp, frame: Frame) -> AnyValue:
     decided = truth(test)
     if isinstance(decided, Unset):
         value = machine.evaluate(node.body if decided.fallback else node.orelse, frame)
-        return noted(value, f"default of env {decided.variable}")
+        return noted(value, by_default(decided.variable))
     if isinstance(decided, Unknown):
         found: list[AnyValue] = []
 

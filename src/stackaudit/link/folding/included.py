@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from stackaudit.link.folding import targets
 from stackaudit.link.folding.objects import ROOT, Frame, Maybe, ModuleObject, Namespace, Raised, Unset
 from stackaudit.link.folding.operators import noted
-from stackaudit.model.values import AnyValue, Known, Unknown
+from stackaudit.model.values import AnyValue, Known, Unknown, by_default
 
 if TYPE_CHECKING:
     from stackaudit.link.folding.calls import Call
@@ -80,6 +80,11 @@ def _assigned_twice(sources: Sequence[Source]) -> set[str]:
     return twice
 
 
+def by_overlay(variable: str) -> str:
+    """The note of a setting that dynaconf leaves as it is, as long as nothing replaces it."""
+    return f"{by_default(variable)} or a file of dynaconf"
+
+
 def dynaconf(machine: Machine, call: Call) -> AnyValue:
     """`DjangoDynaconf(__name__, ENVVAR_PREFIX_FOR_DYNACONF="SHOP")`: variables SHOP_X replace each setting X."""
     given = call.keywords.get("ENVVAR_PREFIX_FOR_DYNACONF", call.keywords.get("envvar_prefix", Known("DJANGO")))
@@ -94,7 +99,7 @@ def dynaconf(machine: Machine, call: Call) -> AnyValue:
         variable = f"{given.value}_{name}"
         found = machine.variable(variable)
         if isinstance(found, Unset) or (isinstance(found, Known) and found.value is None):
-            machine.write(names, name, noted(value, f"default of env {variable} or a file of dynaconf"))
+            machine.write(names, name, noted(value, by_overlay(variable)))
         else:
             machine.write(names, name, Unknown(f"the environment variable {variable} decides it", found.places))
     return Unknown("it is an object of dynaconf", (call.place,))

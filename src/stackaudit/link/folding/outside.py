@@ -15,7 +15,7 @@ from stackaudit.link.folding import attributes, included, operators, pydantic
 from stackaudit.link.folding.arguments import plain_arguments
 from stackaudit.link.folding.objects import ROOT, ClassObject, FoldedList, Maybe, Method, Namespace, Raised, Unset
 from stackaudit.link.folding.operators import merged, noted
-from stackaudit.model.values import AnyValue, Known, Unknown
+from stackaudit.model.values import AnyValue, Known, Unknown, by_default
 
 if TYPE_CHECKING:
     from stackaudit.link.folding.calls import Call
@@ -39,7 +39,7 @@ def with_default(found: AnyValue, name: str, default: AnyValue | None) -> AnyVal
         return found
     if default is None or (isinstance(default, Known) and default.value is None):
         return found
-    return noted(default, f"default of env {name}")
+    return noted(default, by_default(name))
 
 
 def _environ_setdefault(machine: Machine, call: Call) -> AnyValue:

@@ -24,7 +24,7 @@ from stackaudit.link.folding.objects import (
     scalar,
 )
 from stackaudit.link.folding.operators import noted
-from stackaudit.model.values import AnyValue, Known, Unknown
+from stackaudit.model.values import AnyValue, Known, Unknown, by_default
 
 if TYPE_CHECKING:
     from stackaudit.link.folding.calls import Call
@@ -176,7 +176,7 @@ def _field(
             if value.value is not None:
                 return _parsed(machine, owner, annotation, value, variable)
         shown = names[0] if aliases else names[0].upper()
-        note = f"default of env {shown}"
+        note = by_default(shown)
         if default is None:
             why = f"the environment variable {shown} decides it and the repository does not set it"
             return Unknown(why, ())

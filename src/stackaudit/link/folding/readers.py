@@ -16,7 +16,7 @@ from stackaudit.link.folding.objects import (
     Unset,
 )
 from stackaudit.link.folding.operators import as_plain, noted
-from stackaudit.model.values import AnyValue, Known, Unknown
+from stackaudit.model.values import AnyValue, Known, Unknown, by_default
 
 if TYPE_CHECKING:
     from stackaudit.link.folding.calls import Call
@@ -71,7 +71,7 @@ def reading(
             for kind in ("ImproperlyConfigured", "UndefinedValueError", "EnvError"):
                 machine.raised(call.frame, kind, unset)
             return Unknown(unset.why, (call.place,))
-        return noted(default, f"default of env {name}")
+        return noted(default, by_default(name))
     if isinstance(found, Unknown):
         return found
     if cast is None:
@@ -194,7 +194,7 @@ class EnvReader:
         if isinstance(found, Unset):
             if default is None:
                 return open_entry(found.why, {})
-            found = noted(default, f"default of env {variable}")
+            found = noted(default, by_default(variable))
         engine = call.keywords.get("engine") or call.keywords.get("backend")
         if self.reader == "environs":
             if database:

@@ -80,6 +80,13 @@ def _vars(machine: Machine, call: Call) -> AnyValue:
     return names_of(machine, call.args[0]) if call.args else _locals(machine, call)
 
 
+def _inherited(cls: ClassObject) -> tuple[list[FoldedDict], str]:
+    """The names that a class and its bases in the project have; a base from elsewhere that brings more, "" for none."""
+    line = cls.ancestry()
+    outside = next((each.name for each in line if isinstance(each, External) and each.name not in EMPTY), "")
+    return [each.names for each in line if isinstance(each, ClassObject)], outside
+
+
 def _dir(machine: Machine, call: Call) -> AnyValue:
     """`dir(value)`: the names of a module, class or object of the project, with those of its bases, sorted."""
     value = call.args[0] if call.args else Known(call.frame.module)
@@ -88,11 +95,9 @@ def _dir(machine: Machine, call: Call) -> AnyValue:
     if isinstance(held, ModuleObject):
         scopes = [machine.run(held)]
     elif isinstance(held, (ClassObject, Instance)):
-        line = (held if isinstance(held, ClassObject) else held.cls).ancestry()
-        outside = next((each.name for each in line if isinstance(each, External) and each.name not in EMPTY), "")
+        scopes, outside = _inherited(held if isinstance(held, ClassObject) else held.cls)
         if outside:
             return Unknown(f"an object has names from {outside}", value.places)
-        scopes = [each.names for each in line if isinstance(each, ClassObject)]
         scopes += [held.names] if isinstance(held, Instance) else []
     if not scopes:
         return Unknown(value.why if isinstance(value, Unknown) else "the names of an object decide it", value.places)
@@ -150,11 +155,10 @@ def _members(machine: Machine, call: Call) -> AnyValue:
     if not isinstance(owner, Known) or not isinstance(owner.value, Instance) or len(call.args) > 1 or call.keywords:
         return Unknown("the members of an object decide it")
     held = owner.value
-    line = held.cls.ancestry()
-    outside = next((each.name for each in line if isinstance(each, External) and each.name not in EMPTY), "")
+    scopes, outside = _inherited(held.cls)
     if outside or held.names.open:
         return Unknown(held.names.open or f"{held.cls.name} has members from {outside}")
-    names = {name for each in line if isinstance(each, ClassObject) for name in each.names} | set(held.names)
+    names = {name for scope in scopes for name in scope} | set(held.names)
     rows: list[AnyValue] = []
     for name in sorted(names):
         try:

@@ -17,7 +17,7 @@ from stackaudit.link.folding.objects import (
     Unset,
 )
 from stackaudit.link.folding.operators import noted, truth
-from stackaudit.model.values import AnyValue, Known, Unknown
+from stackaudit.model.values import AnyValue, Known, Unknown, by_default, defaulted
 
 if TYPE_CHECKING:
     from stackaudit.link.folding.machine import Machine
@@ -108,13 +108,13 @@ def _if(machine: Machine, node: ir.If, rest: Sequence[ir.Stmt], frame: Frame) ->
             raise
         decided = Unknown(raised.why)
     if isinstance(decided, Unset) and frame.kind == "function":
-        frame.assumed.append(f"default of env {decided.variable}")
+        frame.assumed.append(by_default(decided.variable))
         decided = bool(decided.fallback)
     if not isinstance(decided, Unknown):
         chosen, other = (node.body, node.orelse) if decided else (node.orelse, node.body)
         if frame.kind == "module" and not machine.catchers and _only_raises(chosen):
             return _refuted(machine, node, other, frame)
-        assumed = isinstance(test, Known) and "default of env" in test.note and frame.kind == "module"
+        assumed = isinstance(test, Known) and bool(defaulted(test.note)) and frame.kind == "module"
         machine.assumptions += [test.note] if assumed and isinstance(test, Known) else []
         try:
             end = machine.execute(chosen, frame)
@@ -300,7 +300,7 @@ def _left_out(machine: Machine, body: Sequence[ir.Stmt], why: str, frame: Frame)
     for name in sorted(targets.bound(body)) if unset else ():
         value = frame.names.get(name)
         if unset and value is not None:
-            machine.write(frame.names, name, noted(value, f"default of env {unset[1]}"))
+            machine.write(frame.names, name, noted(value, by_default(unset[1])))
 
 
 def _arm(machine: Machine, handler: ir.Handler, why: Unknown, frame: Frame) -> Callable[[], Exit]:
@@ -312,7 +312,7 @@ def _handle(machine: Machine, handler: ir.Handler, why: str, frame: Frame) -> Ex
         machine.write(frame.names, handler.name, Unknown("it is an error"))
     machine.handled.append(why)
     unset = _VARIABLE.match(why)
-    note = f"default of env {unset[1]}" if unset else ""
+    note = by_default(unset[1]) if unset else ""
     if note and frame.kind == "function":
         frame.assumed.append(note)
     machine.assumptions += [note] if note else []

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 
 from stackaudit.facts.nginx import Nginx as File
 from stackaudit.link.nginx.include import Includes, rendered
-from stackaudit.link.nginx.tree import every_directive, is_main
+from stackaudit.link.nginx.tree import is_main
 
 _FOLDERS = re.compile(r"(^|/)(docs?|documentation|examples?|samples?|dev|devel|development|(?<!usr/)local)/")
 _NAME = re.compile(
@@ -31,7 +31,7 @@ def put_aside(files: Mapping[str, File], installed: Iterable[str]) -> set[str]:
     if not any(_has_servers(files[path]) for path in kept):
         return {path for path in aside if _PUT_AWAY.search(path)}
     includes = Includes(files, {})
-    return aside.difference(*(_included(includes, path, files[path]) for path in kept))
+    return aside.difference(*(includes.found_by(path, files[path].directives) for path in kept))
 
 
 def _is_for_others(path: str) -> bool:
@@ -42,9 +42,3 @@ def _is_for_others(path: str) -> bool:
 
 def _has_servers(file: File) -> bool:
     return is_main(file) or any(directive.name == "server" for directive in file.directives)
-
-
-def _included(includes: Includes, path: str, file: File) -> Iterator[str]:
-    for directive in every_directive(file.directives):
-        if directive.name == "include" and directive.args and not directive.args[0].hole:
-            yield from includes.find(directive.args[0].text, path, path)

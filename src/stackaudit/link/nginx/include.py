@@ -6,6 +6,8 @@ import posixpath
 from collections.abc import Iterable, Iterator, Mapping
 from fnmatch import fnmatchcase
 
+from stackaudit.facts.nginx import Directive
+
 _PREFIXES = ("/etc/nginx/", "/usr/local/nginx/conf/", "/usr/local/etc/nginx/", "/opt/nginx/conf/", "/etc/openresty/")
 _TEMPLATE_ENDINGS = (".template", ".j2", ".jinja2", ".jinja", ".tpl", ".tmpl", ".erb")
 
@@ -31,6 +33,12 @@ class Includes:
             if found:
                 return found
         return []
+
+    def found_by(self, path: str, directives: Iterable[Directive]) -> Iterator[str]:
+        """The files that the directives of `path`, and those inside them, bring in; not what a template names."""
+        for directive in _every_directive(directives):
+            if directive.name == "include" and directive.args and not directive.args[0].hole:
+                yield from self.find(directive.args[0].text, path, path)
 
     def _ways(self, pattern: str, main: str, including: str) -> Iterator[list[str]]:
         absolute = pattern.startswith("/")
@@ -84,6 +92,14 @@ def rendered(path: str) -> str:
         if path.endswith(ending):
             return path.removesuffix(ending)
     return path
+
+
+def _every_directive(directives: Iterable[Directive]) -> Iterator[Directive]:
+    """The directives, each followed by those inside it."""
+    for directive in directives:
+        yield directive
+        if directive.block is not None:
+            yield from _every_directive(directive.block)
 
 
 def _upwards(folder: str) -> Iterator[str]:

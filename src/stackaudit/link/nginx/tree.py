@@ -50,7 +50,12 @@ class Builder:
             level = Level("main", path, self._start(path))
             self._expand(level, self.files[path].directives, path, path, (path,))
             result += level.inside("http")
-        targets = self._targets(mains)
+        targets = {
+            target
+            for path, file in self.files.items()
+            if path not in mains
+            for target in self.includes.found_by(path, file.directives)
+        }
         rest = [path for path in self.files if path not in self.expanded]
         # what others include comes after its includers have had their turn: left are files that include each other
         for path in sorted(rest, key=lambda path: path in targets):
@@ -63,16 +68,6 @@ class Builder:
     def _start(self, path: str) -> Place:
         """Where a file begins: one that stands inside another begins there."""
         return self.inline.get(path) or Place.line(path, 1)
-
-    def _targets(self, mains: list[str]) -> set[str]:
-        """Every file that some fragment includes."""
-        found: set[str] = set()
-        for path, file in self.files.items():
-            if path not in mains:
-                for directive in every_directive(file.directives):
-                    if directive.name == "include" and directive.args and not directive.args[0].hole:
-                        found.update(self.includes.find(directive.args[0].text, path, path))
-        return found
 
     def _fragment(self, path: str, rest: list[str], *, bare: bool) -> Level:
         """An implied http level around a file and around its neighbours that hold nothing but http's directives.
@@ -161,11 +156,3 @@ def _is_only_http(path: str, file: File) -> bool:
     if names & {"server", "location", "http"}:
         return False
     return bool(names & _OF_HTTP) or path.rpartition("/")[0].endswith("conf.d")
-
-
-def every_directive(directives: Iterable[Directive]) -> Iterable[Directive]:
-    """The directives, each followed by those inside it."""
-    for directive in directives:
-        yield directive
-        if directive.block is not None:
-            yield from every_directive(directive.block)

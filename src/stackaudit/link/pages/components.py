@@ -7,17 +7,18 @@ there is no template is plain HTML. https://django-cotton.com/docs
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from stackaudit.facts import template as t
+from stackaudit.link.pages.expressions import Expressions
 from stackaudit.link.pages.files import TemplateFile, Templates, flat
 from stackaudit.link.queries.values import UNKNOWN, Const, Mapping, Value
 from stackaudit.link.queries.walk import Walk
 from stackaudit.model.values import Known
 
 if TYPE_CHECKING:
-    from stackaudit.link.pages.render import Renderer, _File
+    from stackaudit.link.pages.render import Renderer
 
 _DEFAULTS, _SLOT, _DYNAMIC = "vars", "slot", "component"
 """What `<c-vars>`, `<c-slot>` and `<c-component is="name">` are, which no file defines."""
@@ -36,19 +37,20 @@ def file_of(templates: Templates, name: str) -> tuple[str, TemplateFile] | None:
     return None
 
 
-def named(node: t.Component, value: Value | None = None) -> str:
-    """The name of the component that a tag means: `is` names one, by a text or by the `value` of a variable."""
+def named(node: t.Component, value: Callable[[t.Expr], Value] | None = None) -> str:
+    """The name of the component that a tag means: `is` names one, by a text or by what `value` finds."""
     if node.name != _DYNAMIC:
         return node.name
     chosen = next((item.value for item in node.bindings if item.name == "is"), None)
-    given = chosen.value if isinstance(chosen, t.Literal) else value.value if isinstance(value, Const) else None
-    return given if isinstance(given, str) else ""
+    if isinstance(chosen, t.Literal):
+        return chosen.value if isinstance(chosen.value, str) else ""
+    held = value(chosen) if value is not None and chosen is not None else None
+    return held.value if isinstance(held, Const) and isinstance(held.value, str) else ""
 
 
-def render(page: _File, renderer: Renderer, node: t.Component) -> None:
+def render(page: Expressions, renderer: Renderer, node: t.Component) -> None:
     """Render the component of a tag."""
-    chosen = next((item.value for item in node.bindings if item.name == "is"), None)
-    name = named(node, page.value(chosen) if node.name == _DYNAMIC and chosen is not None else None)
+    name = named(node, page.value)
     found = file_of(renderer.templates, name) if name else None
     if found is None:
         return

@@ -35,7 +35,7 @@ MAIN = (
 
 def compose(stack: Stack, tree: Tree) -> Iterator[Launch]:
     """The services of compose files. A file that only changes services of the main file next to it is merged first."""
-    files: dict[str, Compose] = {item.path: item.facts for item in stack.of_kind("compose")}
+    files = stack.composes
     docker: dict[str, Dockerfile] = {item.path: item.facts for item in stack.of_kind("dockerfile")}
     for path, facts in files.items():
         built = {

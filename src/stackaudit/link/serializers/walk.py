@@ -182,10 +182,11 @@ class Api:
     def rows(self, view: Instance, at: At) -> Value:
         """What `get_queryset()` gives, with what a mixin that prefetches by itself may do to it."""
         found = view.cls.find("get_queryset")
-        made = self.stock_rows(view, at)
         if found is not None and isinstance(found.node, py.FunctionDef):
             made = q.call(self.walk, calls.member(self.walk, view, found, at), (), {}, at, "get_queryset()")
             made = calls.base_rows(self.walk, made) if isinstance(made, (Manager, Related)) else made
+        else:
+            made = self.stock_rows(view, at)
         loads = next((base.rpartition(".")[2] for base in view.cls.externals if _LOADS.search(base)), "")
         if loads and isinstance(made, Rows):
             return replace(made, load=replace(made.load, unknown=f"{loads} may load what the serializer reads"))

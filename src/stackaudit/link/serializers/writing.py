@@ -102,17 +102,27 @@ class Writer:
         """Whether something is being written out."""
         return bool(self._open)
 
+    def _may_open(self, shape: Shape) -> bool:
+        """Whether a serializer is not written out inside itself without an end."""
+        return len(self._open) <= DEEPEST and self._open.count(shape) <= 1
+
+    @contextmanager
+    def _opened(self, shape: Shape) -> Iterator[None]:
+        """The serializer that is written out inside."""
+        self._open.append(shape)
+        yield
+        self._open.pop()
+
     def row(self, shape: Shape, row: Value) -> None:
         """Write out one row."""
-        if len(self._open) > DEEPEST or self._open.count(shape) > 1:
+        if not self._may_open(shape):
             return
-        self._open.append(shape)
         serializer = Instance(shape.cls) if shape.cls is not None else None
         if serializer is not None:
             serializer.attributes |= {"context": self.context, "instance": row}
-        for stock in self._own_row(shape, serializer, row) if serializer is not None else (row,):
-            self._stock(shape, stock, serializer)
-        self._open.pop()
+        with self._opened(shape):
+            for stock in self._own_row(shape, serializer, row) if serializer is not None else (row,):
+                self._stock(shape, stock, serializer)
 
     def _own_row(self, shape: Shape, serializer: Instance, row: Value) -> Sequence[Value]:
         """Walk a serializer's own `to_representation()`; what it hands to the stock one, which writes the fields."""
@@ -141,12 +151,9 @@ class Writer:
         elif isinstance(row, Row) and row.loop is not None and row.loop in self.walk.loops:
             if serializer.cls.find("__init__") is not None:
                 return  # which of its fields it was made with is not known here
-            if len(self._open) > DEEPEST or self._open.count(shape) > 1:
-                return
-            self._open.append(shape)
-            with self._made_with(context):
-                self._stock(shape, row, serializer)
-            self._open.pop()
+            if self._may_open(shape):
+                with self._opened(shape), self._made_with(context):
+                    self._stock(shape, row, serializer)
 
     def _stock(self, shape: Shape, row: Value, serializer: Instance | None) -> None:
         nothing = row == UNKNOWN or (isinstance(row, Other) and row.name == _HIT)

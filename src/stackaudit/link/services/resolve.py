@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 from stackaudit.facts.commands import Text, Word
 from stackaudit.facts.daemons import Directive
-from stackaudit.facts.services import Compose, Mount, Service
+from stackaudit.facts.services import Mount, Service
 from stackaudit.link.processes import audience, composed, launches
 from stackaudit.link.processes.environment import argument_list, expand
 from stackaudit.link.processes.images import Image, Tree
@@ -61,7 +61,6 @@ class _Resolver:
         self.stack = stack
         self.tree = Tree(stack.files)
         self.read: set[str] = set()
-        self.compose: dict[str, Compose] = {item.path: item.facts for item in stack.of_kind("compose")}
         self.launches = list(self._launches())
         self.mounting = {launch.path for launch in self.launches if launch.source_mounted}
         self.built = {launch.image.path for launch in self.launches if launch.image and launch.kind == "compose"}
@@ -97,7 +96,7 @@ class _Resolver:
 
     def _parts(self, instance: Instance) -> list[tuple[str, str]]:
         assert instance.service is not None
-        chain = composed.chain(instance.service, instance.path, self.compose)
+        chain = composed.chain(instance.service, instance.path, self.stack.composes)
         return [(path, service.name) for path, service in chain]
 
     def _launched(self, launch: Launch) -> Instance | None:
@@ -148,7 +147,7 @@ class _Resolver:
             word, known = chain[-1].image, image.text(chain[-1].image, chain[-1])
         else:
             service = self._service(launch)
-            parts = composed.chain(service, launch.path, self.compose) if service is not None else []
+            parts = composed.chain(service, launch.path, self.stack.composes) if service is not None else []
             word = next((part.image for _, part in reversed(parts) if part.image is not None), None)
             if word is None:
                 return ""
@@ -211,19 +210,19 @@ class _Resolver:
         }
 
     def _service(self, launch: Launch) -> Service | None:
-        services = self.compose[launch.path].services if launch.kind == "compose" else ()
+        services = self.stack.composes[launch.path].services if launch.kind == "compose" else ()
         return next((service for service in services if service.name == launch.service), None)
 
     def _mounts(self, service: Service, path: str) -> tuple[tuple[Mount, str], ...]:
         return tuple(
             (mount, part_path)
-            for part_path, part in composed.chain(service, path, self.compose)
+            for part_path, part in composed.chain(service, path, self.stack.composes)
             for mount in part.mounts
         )
 
     def _place(self, launch: Launch, service: Service | None, run: Started | None) -> Place:
         if service is not None:
-            chain = composed.chain(service, launch.path, self.compose)
+            chain = composed.chain(service, launch.path, self.stack.composes)
             image = next(((path, part.image) for path, part in reversed(chain) if part.image is not None), None)
             if image is not None and image[1] is not None:
                 return Place(image[0], image[1].region)
@@ -260,7 +259,7 @@ class _Resolver:
         if path in self.mounting:
             return path
         folder, name = posixpath.split(path)
-        beside = [each for each in self.compose if posixpath.dirname(each) == folder and each != path]
+        beside = [each for each in self.stack.composes if posixpath.dirname(each) == folder and each != path]
         if name not in composed.MAIN or any(audience.of_path(each)[0] == "production" for each in beside):
             return ""
         return next((each for each in beside if each in self.mounting and ".override." in each), "")

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from stackaudit.link.fold import World, exported
+from stackaudit.link.folding.included import by_overlay
 from stackaudit.link.folding.machine import Machine
 from stackaudit.link.folding.objects import FoldedDict, Maybe
 from stackaudit.link.folding.operators import of_plain
@@ -17,15 +17,11 @@ from stackaudit.link.settings import classes as settings_classes
 from stackaudit.link.settings import sources as settings_sources
 from stackaudit.link.settings.defaults import default as django_default
 from stackaudit.model.source import Place
-from stackaudit.model.values import AnyValue, Known, Unknown, plain
+from stackaudit.model.values import AnyValue, Known, Unknown, by_default, defaulted, plain
 
 if TYPE_CHECKING:
     from stackaudit.link.modules import SourceModule
     from stackaudit.link.stack import Stack
-
-
-_DEBUG_DEFAULT = re.compile(r"default of env (\w*DEBUG\w*)")
-_OVERLAY = re.compile(r"default of env (\w+) or a file of dynaconf$")
 
 
 class _Nothing:
@@ -75,9 +71,10 @@ class Settings:
     def overlay(self) -> str:
         """The prefix of the variables by which dynaconf replaces every setting, "" where it is not used."""
         for name, value in self.names.items():
-            found = _OVERLAY.match(value.note) if isinstance(value, Known) else None
-            if found is not None and found[1].endswith(f"_{name}"):
-                return found[1].removesuffix(f"_{name}")
+            note = value.note if isinstance(value, Known) else ""
+            variable = defaulted(note)
+            if variable.endswith(f"_{name}") and note == by_overlay(variable):
+                return variable.removesuffix(f"_{name}")
         return ""
 
     def unless(self, name: str) -> str:
@@ -191,8 +188,9 @@ def _switch(settings: Settings) -> str:
     That DEBUG is on is told once; the rest is judged as it is where somebody has thought of the variable.
     """
     debug = settings.names.get("DEBUG")
-    found = _DEBUG_DEFAULT.fullmatch(debug.note) if isinstance(debug, Known) and debug.value is True else None
-    return found[1] if found is not None else ""
+    note = debug.note if isinstance(debug, Known) and debug.value is True else ""
+    variable = defaulted(note)
+    return variable if "DEBUG" in variable and note == by_default(variable) else ""
 
 
 def _folded(

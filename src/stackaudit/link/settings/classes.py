@@ -22,7 +22,7 @@ from stackaudit.link.folding.operators import noted
 from stackaudit.link.folding.readers import CASTS, boolean
 from stackaudit.link.modules import dotted
 from stackaudit.link.settings.choice import DEVELOPMENT, calls_and_items
-from stackaudit.model.values import AnyValue, Known, Unknown
+from stackaudit.model.values import AnyValue, Known, Unknown, by_default
 
 if TYPE_CHECKING:
     from stackaudit.link.stack import Stack
@@ -115,7 +115,7 @@ def _value(machine: Machine, name: str, made: ExternalResult, value: Known[Any])
         if default is None or kind == "SecretValue":
             why = f"the environment variable {variable} decides it and the repository does not set it"
             return Unknown(why, value.places)
-        return noted(default, f"default of env {variable}")
+        return noted(default, by_default(variable))
     if isinstance(found, Unknown):
         return found
     if kind == "Value" and isinstance(default, Known) and not isinstance(default.value, str):
