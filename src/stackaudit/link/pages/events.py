@@ -19,6 +19,7 @@ from stackaudit.link.queries.advice import (
     below,
     beside_bare,
     elsewhere,
+    joins_rows,
     of_one,
     of_rows_between,
     prefetching,
@@ -185,13 +186,13 @@ class Repeat:
     def joins(self) -> list[tuple[str, ...]]:
         """The missing paths that a join can load."""
         many = self.many
-        return [path for path in self._loadable if not _through(path, many)]
+        return [path for path in self._loadable if not _through(path, many)] if joins_rows(self.origin) else []
 
     @property
     def prefetches(self) -> list[tuple[str, ...]]:
         """The missing paths that only a prefetch can load."""
-        many = self.many
-        return [path for path in self._loadable if _through(path, many)]
+        joins = self.joins
+        return [path for path in self._loadable if path not in joins]
 
     @property
     def _loadable(self) -> list[tuple[str, ...]]:

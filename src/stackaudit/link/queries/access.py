@@ -133,7 +133,7 @@ def of_class(walk: Walk, row: Row, cls: SourceClass | None, name: str, at: At) -
     """A method, property or constant that the class of a row defines, or one of Django's methods."""
     member = cls.find(name) if cls is not None else None
     if member is not None:
-        return calls.member(walk, row, member, at)
+        return calls.member(walk, row, member, at) if not packaged.is_left_open(row, name) else Other(row.loops)
     is_asked = (name in PERMISSIONS and row.model is walk.models.user) or is_neighbour(name, row.model.columns)
     if name in ROW_METHODS or is_asked or packaged.gives(walk, row, name):
         return Method(row, name, row.loops)

@@ -121,6 +121,11 @@ def leads(event: Event) -> bool:
     )
 
 
+def joins_rows(origin: Origin | None) -> bool:
+    """Whether `select_related()` brings anything with the rows of a queryset."""
+    return origin is None or not origin.apart
+
+
 def beside_bare(origin: Origin | None, joins: list[Path]) -> list[Path]:
     """`joins` with what a bare `select_related()` joins already: one that names relations takes its place."""
     if origin is None or not origin.bare or origin.model is None or not joins:
@@ -139,7 +144,7 @@ def loading(origin: Origin | None, events: Iterable[Event]) -> str:
     paths = list(dict.fromkeys([*(event.path for event in events), *led, *below(events)]))
     generic = {event.path for event in events if event.relation is not None and event.relation.relation == "generic_fk"}
     many = {event.path for event in events if event.kind in ("reverse", "bypassed")}
-    joins = [path for path in paths if path not in generic | many and is_joined(model, path)]
+    joins = [path for path in paths if path not in generic | many and is_joined(model, path) and joins_rows(origin)]
     joined = beside_bare(origin, joins)
     rest = [path for path in paths if path not in joins]
     joining = f".select_related({quoted(lookups(joined))})" if joined else ""

@@ -16,15 +16,13 @@ from stackaudit.link.models.model import Model
 from stackaudit.link.modules import SourceModule, dotted
 from stackaudit.link.queries import access, calls
 from stackaudit.link.queries.joining import join
-from stackaudit.link.queries.loading import NEW, NOTHING
+from stackaudit.link.queries.loading import NEW, NOTHING, SPECIFIC
 from stackaudit.link.queries.values import Manager, Method, Other, Related, Row, Rows, Value
 from stackaudit.link.queries.walk import At, Walk
 
 Gives: TypeAlias = Literal["rows", "row", "number"]
 """A lazy queryset of nodes, one node that a query brings, or anything else that a query brings."""
 
-SPECIFIC = "specific"
-"""The attribute of a page that asks for the row of its own class, and the method of querysets that brings those."""
 POLYMORPHIC = "polymorphic.models.PolymorphicModel"
 _OF_KINDS = frozenset({"instance_of", "not_instance_of", "non_polymorphic"})
 """Methods of django-polymorphic's querysets that change what rows are found, or of which class, and nothing else.
@@ -121,9 +119,10 @@ def of_rows(walk: Walk, rows: Manager | Rows | Related, model: Model | None, nam
     )
     if is_asked:
         return Method(rows, "filter", rows.loops)
-    if name == SPECIFIC and is_any_page(walk, model):
+    if name == SPECIFIC and is_page(walk, model):  # each class by a query of its own, which joins nothing
         pages = calls.base_rows(walk, rows)
-        load = replace(pages.load, attributes=pages.load.attributes | {name})
+        load = pages.load.without_joins()
+        load = replace(load, attributes=load.attributes | {name})
         return Method(replace(pages, load=load), "all", rows.loops)
     return None
 
@@ -145,6 +144,16 @@ def of_kinds(walk: Walk, row: Row, name: str, at: At) -> Value | None:
             found = made if found is None else join(found, made)
     walk.guard -= 1
     return found
+
+
+def is_left_open(row: Row, name: str) -> bool:
+    """Whether a page comes as a row of its own class, and a class below the one that is known has another `name`."""
+    if SPECIFIC not in row.load.attributes:
+        return False
+    below = list(row.model.children)
+    for child in below:
+        below += child.children
+    return any(child.cls is not None and name in child.cls.members for child in below)
 
 
 def of_row(walk: Walk, row: Row, name: str, at: At) -> Value | None:

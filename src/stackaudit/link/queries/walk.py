@@ -16,6 +16,7 @@ from stackaudit.link.models.model import Model, Relation
 from stackaudit.link.modules import SETTINGS, SourceModule
 from stackaudit.link.queries.events import Event, EventKind, Outcome, Reached, Record, reached
 from stackaudit.link.queries.joining import all_loops, either
+from stackaudit.link.queries.loading import SPECIFIC
 from stackaudit.link.queries.origins import GIVEN, INHERITED, Asking, Loop, Origin
 from stackaudit.link.queries.signals import Signalled
 from stackaudit.link.queries.source import text_of
@@ -274,6 +275,7 @@ class Walk:
             refined=rows.origin if not rows.path else None,
             lists=lists,
             bare=rows.load.every_one,
+            apart=SPECIFIC in rows.load.attributes,
             models=models,
         )
         row = rows.via.row if rows.via is not None and not rows.asked else None
