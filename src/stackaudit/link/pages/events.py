@@ -134,7 +134,8 @@ class Repeat:
         owned = self.owned if self.origin is not None else []
         told = [of_rows_between(event, text_of) for event in self.counted if event not in owned][:_TOLD]
         asked = asked_for_each(self.failing, text_of, self.brought)
-        told += [*readings(self._missing, text_of, self.several), *instead(self._missing, takes_calls(self.origin))]
+        told += readings(self._missing, text_of, self.several)
+        told += instead(self._missing, takes_calls(self.origin), text_of)
         told += read_itself(self.failing, text_of)
         return [*told, *([asked] if asked else [])]
 

@@ -321,7 +321,8 @@ def of_prefetched(origin: Origin | None, source: str, events: list[Event]) -> st
     counted = numbers(events)
     wanted = unnumbered(events, counted)
     source = _placed(origin, with_branches(origin, source), events)
-    call = prefetching("", wanted, takes_calls(origin))
+    picked = [event.path for event in apart_from_lists(wanted) if event.kind != "bypassed"]
+    call = prefetching(quoted(lookups(picked)), wanted, takes_calls(origin))
     texts = [_appended(origin, call, source)] if call and takes_calls(origin) else []
     return " ".join([*texts, *_otherwise(origin, source, wanted, counted)])
 

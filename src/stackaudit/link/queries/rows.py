@@ -10,7 +10,7 @@ from stackaudit.link.nodes import nodes
 from stackaudit.link.queries import access, belonging, calls, narrowing, packaged
 from stackaudit.link.queries.joining import EMPTY
 from stackaudit.link.queries.loading import NEW, NOTHING, STORED, Load, joined, prefetched
-from stackaudit.link.queries.loops import IDLE
+from stackaudit.link.queries.loops import IDLE, element_of
 from stackaudit.link.queries.origins import COMBINED, RAW, UNCHUNKED, Asking
 from stackaudit.link.queries.table import METHODS, PERMISSIONS, ROW_METHODS, is_neighbour, method, uses_prefetch
 from stackaudit.link.queries.values import (
@@ -35,6 +35,8 @@ SAVES = frozenset({"save", "asave", "save_base"})
 PRESUMED = "presumed"
 """`Origin.by` of rows behind a row whose own loading is not known: somebody may have prefetched them."""
 _OF_MANY = frozenset({"in_bulk", "ain_bulk", "bulk_create", "abulk_create", "bulk_update", "abulk_update"})
+_MAKING = frozenset({"get_or_create", "aget_or_create", "update_or_create", "aupdate_or_create"})
+"""Methods that give one row and may have made it."""
 _ALL = frozenset({"all", "get_queryset"})
 _NARROWING = frozenset({"filter", "exclude"})
 _NONE = Const(None)
@@ -209,9 +211,16 @@ _CLOSED, _OPEN = frozenset({"?"}), frozenset[str]()
 def _one(rows: Rows, loops: frozenset[object], at: At, walk: Walk, name: str) -> Value:
     if rows.model is None or rows.kind != "rows":
         return Other(loops)  # type: ignore[arg-type]
-    if rows.via is not None and walk.repeats(rows.via.row.loop) and (rows.cached or rows.path):
-        via = rows.via
-        return Row(rows.model, rows.load, rows.origin, rows.path, via.row.loop, loops)  # type: ignore[arg-type]
+    via = rows.via
+    if via is not None and walk.repeats(via.row.loop):
+        row = via.row
+        if rows.cached or rows.path:
+            return Row(rows.model, rows.load, rows.origin, rows.path, row.loop, loops)  # type: ignore[arg-type]
+        picked = element_of(rows)
+        if not row.load.unknown and name not in _MAKING and isinstance(picked, Row):
+            path, link = (*row.path, via.relation.name), picked.link
+            load = replace(picked.load, one=tuple(item for item in picked.load.one if item[0] != link))
+            return replace(picked, load=load, origin=row.origin, path=path, loop=row.loop, loops=loops)
     return Row(rows.model, rows.load, walk.origin(at, name, rows), (), None, loops)  # type: ignore[arg-type]
 
 

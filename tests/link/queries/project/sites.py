@@ -1294,3 +1294,13 @@ def flat_in_a_list_that_gets_two_models():
     rows = [*Book.objects.select_related("author")]
     rows += Author.objects.select_related("country")
     return [row.country.name if isinstance(row, Author) else row.author.name for row in rows]
+
+
+def grows_below_a_pick():
+    for book in Book.objects.prefetch_related("chapter_set"):
+        print(book.chapter_set.first().title, book.chapter_set.last().book.author.name)
+
+
+def flat_below_a_pick():
+    for author in Author.objects.prefetch_related("books__publisher"):
+        print([book.publisher.name for book in author.books.all()[:1]], author.books.all()[0].publisher.name)
