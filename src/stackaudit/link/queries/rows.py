@@ -67,6 +67,8 @@ def called(
             rows = replace(rows, cached=False, asked=rows.asked or name)
     elif rows.via is not None and row.on_prefetched == "query" and not rows.evaluated:
         rows = replace(rows, asked=rows.asked or name)
+    if row.effect == "union":
+        rows = combined(rows, Other(loops), name)
     if row.runs == "never":
         changed = _lazy(rows, row.effect, name, args, keywords)
         if name == "filter" and changed.model is not None:
@@ -113,6 +115,21 @@ def called(
         element: Value = Row(rows.model, rows.load, origin, (), IDLE) if rows.model else Other()
         return Mapping(element, (), Other(), loops)
     return _one(rows, loops, at, walk, name)
+
+
+def combined(rows: Rows, other: Value, op: str = "|") -> Rows:
+    """What `|`, `&` and `union()` make of rows and of others.
+
+    Rows behind a row are only where such a query begins: no prefetch of their relation answers it. Of `none()` and a
+    queryset `|` makes that queryset, and `&` of a queryset and `none()` the latter, with what was called on that alone.
+    """
+    loops = rows.loops | other.loops
+    decides = rows if op == "|" else other
+    if isinstance(other, Rows) and isinstance(decides, Rows) and decides.bounded == EMPTY:
+        return replace(other, loops=loops)
+    if rows.via is None or rows.via.row.loop is None or rows.evaluated:
+        return replace(rows, loops=loops)
+    return replace(rows, via=None, cached=False, path=(), loop=None, asked="", asking=None, origin=None, loops=loops)
 
 
 def _streamed(django: tuple[int, int], name: str, is_chunked: bool) -> str:

@@ -44,6 +44,7 @@ def prefetches(events: Iterable[Event], is_annotated: bool) -> list[str]:
     annotation."""
     known = list(events)
     found = [event for event in known if is_listed(event) and not (is_annotated and _key(event))]
+    found = [event for event in found if not (is_shared(event) and _is_whole(event.path, known))]
     return list(dict.fromkeys(_list(event, _loads(event, known)) for event in found))
 
 
@@ -85,21 +86,25 @@ def with_keys(events: Iterable[Event], is_annotated: bool) -> str:
 def instead(events: Iterable[Event], is_annotated: bool, text_of: TextOf = no_text) -> list[str]:
     """The sentences that say which queries stay, and what to read in place of what shared code gives."""
     known = list(events)
-    homes: dict[tuple[str, str], dict[str, Asking]] = {}
+    homes: dict[tuple[str, str, bool], dict[str, Asking]] = {}
     for event in known:
         if is_shared(event) and event.asking is not None:
-            reads = [*(event.asking.uses or event.asking.reads)] if event.asking.is_whole else []
-            key = _fetched(event, known) if is_annotated else "", in_words(reads, most=SAID) if reads else ""
+            is_keyed = is_annotated and bool(_key(event))
+            is_there = not is_keyed and _is_whole(event.path, known)
+            reads = [*(event.asking.uses or event.asking.reads)] if event.asking.is_whole and not is_there else []
+            brought = _fetched(event, known) if is_keyed else _kept(event) if is_there else ""
+            key = brought, in_words(reads, most=SAID) if reads else "", is_there
             homes.setdefault(key, {})[f"`{event.asking.where}`"] = event.asking
     said = []
-    for (fetched, replaced), found in homes.items():
+    for (brought, replaced, is_there), found in homes.items():
         callers = list(dict.fromkeys(place for asking in found.values() for place in asking.callers))
         serve, it = ("serves", "it") if len(found) == 1 else ("serve", "them")
         read = f"read that in place of {replaced}" if replaced else f"let {it} read that, and ask where there is none"
+        told = f"{brought or 'bring the rows under a name of their own'}, and {read}"
         said.append(
             f"{in_words([*found], most=SAID)} {serve} others, too ({in_words(callers, most=SAID)})"
             + (f": leave {it} alone, " if replaced else ": ")
-            + f"{fetched or 'bring the rows under a name of their own'}, and {read}."
+            + (f"let {it} answer from {brought}, and ask where there is none." if is_there else f"{told}.")
         )
     return [*_left(known, text_of), *said[:SAID]]
 
@@ -134,6 +139,16 @@ def _fetched(event: Event, events: list[Event]) -> str:
         return ""
     rows = ".".join([manager(target), *_loads(event, events), "in_bulk(keys)"])
     return f"fetch the rows of these keys with one `{rows}`, set each on its row"
+
+
+def _kept(event: Event) -> str:
+    """Where shared code finds all rows of a relation that were prefetched anyway.
+
+    Django keeps them under the accessor, those of a many-to-many relation under the name that queries have for it.
+    """
+    relation, name = event.relation, event.path[-1]
+    key = relation.query_name if relation is not None and relation.relation == "reverse_m2m" else name
+    return f'`{name}.all()` where `"{key}" in getattr(row, "_prefetched_objects_cache", ())`'
 
 
 def _list(event: Event, loads: list[str]) -> str:

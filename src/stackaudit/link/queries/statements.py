@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from msgspec.structs import replace
+
 from stackaudit.facts import python as py
 from stackaudit.link.modules import Symbol
 from stackaudit.link.queries import (
@@ -18,6 +20,7 @@ from stackaudit.link.queries import (
     loops,
     memos,
     repeating,
+    rows,
 )
 from stackaudit.link.queries.joining import decided, join, mixed
 from stackaudit.link.queries.loading import Load
@@ -125,8 +128,10 @@ def _augmented(walk: Walk, stmt: py.AugAssign) -> None:
             right = access.evaluate(walk, right, walk.at(stmt.value))
         element, others = mixed(*loops.elements_of(held), *loops.elements_of(right))
         loops.store(walk, stmt.target, Seq(element, None, held.loops | right.loops, others=others))
-    elif stmt.op == "|" and isinstance(held, Rows):
-        return
+    elif stmt.op in ("|", "&") and isinstance(held, Rows):
+        made = rows.combined(held, value, stmt.op)
+        origin = made.origin or walk.origin(walk.at(stmt.target), rows=made)
+        loops.store(walk, stmt.target, replace(made, origin=origin))
     elif stmt.op == "|" and isinstance(held, Mapping):
         loops.store(walk, stmt.target, containers.merged(held, value))
     elif isinstance(stmt.target, py.Name):
