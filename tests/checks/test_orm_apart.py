@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.checks.applied import applied
+from tests.checks.applied import applied, findings
 from tests.link.queries import oracle
 
 JOINED = (
@@ -166,3 +166,54 @@ def test_one_prefetch_answers_both() -> None:
     mended = mended.replace("Tag.objects.all()", 'Tag.objects.prefetch_related("book_set")')
     for name in ("both", "either"):
         assert (oracle.grows(WHOLE, name), oracle.grows(mended, name)) == (True, False)
+
+
+HANDED = (
+    oracle.HEAD
+    + """
+
+def told(author):
+    for book in author.books.all():
+        if [tag.name for tag in book.tags.all()] and book.publisher.name:
+            print(book.title)
+
+
+def one():
+    print(told(get_object_or_404(Author, pk=1)))
+
+
+def several():
+    for author in Author.objects.filter(pk__gt=0):
+        told(author)
+"""
+)
+
+
+def test_a_queryset_of_its_own_would_throw_away_what_loops_bring() -> None:
+    before = "    for book in author.books.all():"
+    assert applied(HANDED).fixes == {
+        "several": [
+            'Append `.prefetch_related("books__tags", "books__publisher")` to `Author.objects.filter(pk__gt=0)`.'
+        ],
+        "told": [
+            f'Write `prefetch_related_objects([author], "{path}")` before `author.books.all()` and leave that as it '
+            "is: with another call it would ask again where a loop hands over rows that bring it."
+            for path in ("books__publisher", "books__tags")
+        ],
+    }
+    outer = applied(HANDED).program
+    assert 'filter(pk__gt=0).prefetch_related("books__tags", "books__publisher")' in outer
+    named = '    prefetch_related_objects([author], "books__tags", "books__publisher")\n'
+    both, inner = outer.replace(before, named + before), HANDED.replace(before, named + before)
+    cut = outer.replace("author.books.all():", 'author.books.all().prefetch_related("tags", "publisher"):')
+    assert (oracle.grows(HANDED, "several"), oracle.grows(outer, "several")) == (True, False)
+    assert (oracle.grows(both, "several"), oracle.grows(cut, "several")) == (False, True)
+    few, many = (oracle.ask(program, "one", oracle.SIZES[1])["count"] for program in (inner, HANDED))
+    assert few < many
+
+
+def test_a_row_without_a_name_is_left_to_the_loops() -> None:
+    program = HANDED.replace("def told(author):", "def told(author, *more):").replace(
+        "author.books.all():", "(more or [author])[0].books.all():"
+    )
+    assert {item.site.name.partition(":")[0] for item in findings(program)} <= {"shop.views.several", "shop.views.told"}

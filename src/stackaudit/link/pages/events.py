@@ -18,14 +18,13 @@ from stackaudit.link.queries.advice import (
     apart,
     below,
     beside_bare,
-    elsewhere,
     of_one,
     of_rows_between,
     prefetching,
     streaming,
-    takes_calls,
 )
 from stackaudit.link.queries.annotations import annotated, numbers, unnumbered, used
+from stackaudit.link.queries.elsewhere import elsewhere, takes_calls
 from stackaudit.link.queries.events import Event
 from stackaudit.link.queries.origins import Origin
 from stackaudit.link.queries.reading import TextOf, asked_for_each, is_of_row, no_text, read_itself, readings
