@@ -41,12 +41,12 @@ from stackaudit.link.queries.values import (
     Seq,
     Value,
 )
-from stackaudit.link.queries.walk import At, Walk
+from stackaudit.link.queries.walk import At, Keys, Walk
 
 
 def block(walk: Walk, body: Iterable[py.Stmt]) -> bool:
     """Walk statements in order; True where the end is never reached."""
-    guard, left = walk.guard, len(walk.left)
+    guard, left, keys = walk.guard, len(walk.left), walk.keys
     ended = False
     for stmt in body:
         walk.spent += 1
@@ -54,7 +54,7 @@ def block(walk: Walk, body: Iterable[py.Stmt]) -> bool:
         if handler is not None and handler(walk, stmt):
             ended = True
             break
-    walk.guard = guard
+    walk.guard, walk.keys = guard, keys
     while len(walk.left) > left:
         branches.shared(walk, *walk.left.pop())  # what followed the branch that left was the other one
     return ended
@@ -176,6 +176,7 @@ def _if(walk: Walk, stmt: py.If) -> bool:
         if _leaves(walk, stmt.test, stmt.body):
             walk.left.append((start, middle, walk.guard))
             walk.guard += 1
+        walk.keys |= _keys(walk, stmt.test)
         return False
     if other_ended and not ended:
         walk.guard += _leaves(walk, stmt.test, stmt.orelse)
@@ -195,6 +196,18 @@ def _leaves(walk: Walk, test: py.Expr, body: tuple[py.Stmt, ...]) -> int:
     absent = isinstance(test, py.UnaryOp) and test.op == "not" and isinstance(test.operand, py.Name)
     absent = absent or (isinstance(test, py.Compare) and test.ops == ("is",))
     return int(not absent and not isinstance(body[-1], py.Raise))
+
+
+def _keys(walk: Walk, test: py.Expr) -> Keys:
+    """The key that is not NULL behind `if book.editor_id is None: return`, or behind the same test of its row."""
+    tested = test.left if isinstance(test, py.Compare) and test.ops == ("is",) else None
+    if not isinstance(tested, py.Attribute) or not isinstance(tested.value, py.Name):
+        return frozenset()
+    row = walk.frame.env.get(tested.value.id)
+    relation = (row.model.attname(tested.attr) or row.model.relation(tested.attr)) if isinstance(row, Row) else None
+    if not isinstance(row, Row) or relation is None or not (relation.forward and relation.null):
+        return frozenset()
+    return frozenset({(row.loop, row.origin, (*row.path, relation.name))})
 
 
 def _branch(walk: Walk, body: tuple[py.Stmt, ...]) -> bool:
