@@ -26,7 +26,6 @@ from stackaudit.model.verdict import Cost, Fail, Pass, Site, Step, Verdict
 if TYPE_CHECKING:
     from stackaudit.link.stack import Stack
 
-ROWS = 100
 _BUSY = 3
 """A turn that asks so often is not slow because of one query."""
 _WRITES = 2
@@ -152,7 +151,7 @@ def _related(events: list[Event], text: str) -> tuple[Step, ...]:
 
 def cost(events: list[Event]) -> Cost:
     """What the queries of the turns of a loop cost, with the one that the loop goes through."""
-    return amounts.cost(events, ROWS, f"{ROWS} rows in the loop", before=1)
+    return amounts.cost(events, amounts.ROWS, f"{amounts.ROWS} rows in the loop", before=1)
 
 
 @dataclass(frozen=True)

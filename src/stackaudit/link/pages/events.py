@@ -119,10 +119,11 @@ class Repeat:
             told = [rest.advice(text_of)] if rest.failing else []
             return " ".join([*told, hidden._for_some(text_of)])
         origin, loads = self.origin, self.loads()
-        told = [self._loading(origin, loads)] if loads else []
         deferred = [event for event in self.failing if event.kind == "deferred"]
-        if deferred and origin is not None:
-            told.append(of_one(origin, origin.text, deferred))
+        # first: no key can be left out and joined at once (FieldError)
+        told = [of_one(origin, origin.text, deferred)] if deferred and origin is not None else []
+        if loads:
+            told.append(self._loading(origin, loads))
         if origin is not None and self.owned:
             told.append(addition(origin, self.annotates(), used(self.owned, text_of, self.several)))
         told += self.otherwise(text_of)
