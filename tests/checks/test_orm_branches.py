@@ -9,6 +9,8 @@ import pytest
 from stackaudit.checks import orm
 from stackaudit.link.stack import Stack
 from stackaudit.model.verdict import Fail
+from tests.checks.applied import findings
+from tests.link.queries import oracle
 from tests.stacks import stack_of
 
 MODELS = """\
@@ -108,6 +110,70 @@ def test_some_turns_go_on_before_they_ask(tmp_path: Path, test: str, turns: str)
     loop = f"for item in json.loads(request.body):\n    if {test}:\n        continue\n    {ASKING}\n"
     found = [item for item in orm.query_in_loop(looping(tmp_path, loop)) if isinstance(item, Fail)]
     assert [item.values["turns"] for item in found] == [turns]
+
+
+NULLABLE = """
+
+def editor_of(book):
+    if book.editor_id is None:
+        return book
+    return book.editor
+
+
+def name_of(book):
+    return book.editor.name
+
+
+def calls():
+    return [editor_of(book).pk for book in Book.objects.all()]
+
+
+def goes_on():
+    for book in Book.objects.all():
+        if book.editor_id is None:
+            continue
+        print(name_of(book))
+
+
+def reads_another():
+    for book in Book.objects.all():
+        if book.editor_id is None:
+            continue
+        print(book.author.name)
+
+
+def tests_the_row():
+    for book in Book.objects.all():
+        if book.editor is None:
+            continue
+        print(book.editor.country.name)
+
+
+def tests_nothing():
+    return [name_of(book) for book in Book.objects.exclude(editor=None)]
+
+
+def tests_what_is_there(books=()):
+    for book in Book.objects.all():
+        if book is None:
+            continue
+        print(book.editor_id and book.author.name, book.publisher.name)
+"""
+
+
+def test_a_key_that_is_null_leaves_the_rest_of_the_rows() -> None:
+    """What leads through a key that may be NULL is read of those rows that have one; what else is read, of all."""
+    some, each = "for each Book that a condition lets through", "once for each Book"
+    said = {item.site.name.partition(":")[0][len("shop.views.") :]: item for item in findings(oracle.HEAD + NULLABLE)}
+    assert {name: (item.values["paths"], item.values["each"]) for name, item in said.items()} == {
+        "calls": ("`editor`", some),
+        "goes_on": ("`editor`", some),
+        "reads_another": ("`author`", each),
+        "tests_the_row": ("`editor` (and, where a condition holds, `editor.country`)", each),
+        "tests_nothing": ("`editor`", each),
+        "tests_what_is_there": ("`publisher` (and, where a condition holds, `author`)", each),
+    }
+    assert [name for name, item in said.items() if item.cause == "conditional"] == ["calls", "goes_on"]
 
 
 def said_of(root: Path, loop: str) -> list[str]:

@@ -115,8 +115,8 @@ def test_a_column_that_was_left_out_is_let_in(tmp_path: Path) -> None:
     models = MODELS + "    title = models.CharField(max_length=80)\n"
     views = VIEWS.replace("Book.objects.all()", 'Book.objects.only("author")')
     assert fixes(tmp_path, template, views, models) == [
-        'Add `.select_related("author")` to `Book.objects.only("author")` in shop.views.shelf. '
-        'Add "title" to the only() of `Book.objects.only("author")` in shop.views.shelf.'
+        'Add "title" to the only() of `Book.objects.only("author")` in shop.views.shelf. '
+        'Add `.select_related("author")` to `Book.objects.only("author")` in shop.views.shelf.'
     ]
 
 

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from stackaudit.link.queries.advice import apart, outermost
 from stackaudit.link.queries.events import Event
-from stackaudit.link.queries.origins import GIVEN
+from stackaudit.link.queries.origins import GIVEN, HANDED
 from stackaudit.link.queries.rows import PRESUMED
 from stackaudit.model.source import Place
 from stackaudit.model.verdict import Fail, Pass, Site, Unsure, Verdict
@@ -34,6 +34,7 @@ def own(stack: Stack) -> Iterator[Event]:
         for event, first in zip(events, roots, strict=True)
         if first.path != event.path and not _is_presumed(first)
     }
+    handed = {source(event) for event in events if _asked(event) in looped}
     for event, first in zip(events, roots, strict=True):
         if _is_presumed(first) and _asked(event) in looped:
             continue  # the loops that hand over the row are told the whole way from their querysets
@@ -49,6 +50,11 @@ def own(stack: Stack) -> Iterator[Event]:
             way = first.origin.way[-1:] + (first.path if by == GIVEN else ())
             told = known or any(way == path[at : at + len(way)] for path in named for at in range(len(path)))
             why = f"other code prefetches {'__'.join(way)}, and whether it does so for these rows is not known"
+            mine = event.origin
+            if not told and mine is not None and mine.by == GIVEN and mine.place in handed:
+                if not mine.row:
+                    continue  # the loops that hand over the row are told the whole way, and nothing names it here
+                event = replace(event, origin=replace(mine, by=HANDED))
             yield replace(event, outcome="unknown", why=why) if told else event
 
 

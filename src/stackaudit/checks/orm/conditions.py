@@ -193,7 +193,7 @@ class _Reader:
                 node = node.value
             elif isinstance(node, py.Name):
                 yield node
-                bound = self._bound(node)
+                bound = self._bound(node) if not self._is_combined(node) else []
                 node = bound[-1] if bound and depth < _DEEPEST else None
                 depth += 1
             else:
@@ -261,6 +261,13 @@ class _Reader:
         if any(name.id in self.handed for name in names):
             return True
         return depth < _DEEPEST and any(self._varies(value, depth + 1) for name in names for value in self._bound(name))
+
+    def _is_combined(self, name: py.Name) -> bool:
+        """Whether a name is joined with other rows before it is used: `works |= others`."""
+        return any(
+            isinstance(node, py.AugAssign) and dotted(node.target) == name.id and node.end <= name.start
+            for node in below(self.function)
+        )
 
     def _bound(self, name: py.Name) -> list[py.Node]:
         """What a name was bound to before it is used, within what runs again."""

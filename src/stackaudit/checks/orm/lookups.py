@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from stackaudit.checks.orm import births, permissions, trees
 from stackaudit.checks.orm.causes import grouped, own, verdict
 from stackaudit.checks.orm.conditions import Condition, chain, condition
-from stackaudit.checks.orm.loops import ROWS, Loops, cost, loop_of, loop_step, loop_text, words
+from stackaudit.checks.orm.loops import Loops, cost, loop_of, loop_step, loop_text, words
 from stackaudit.checks.orm.proposals import proposal
 from stackaudit.checks.orm.short import is_short
 from stackaudit.checks.orm.surroundings import around
@@ -237,7 +237,7 @@ class _Judge:
     def _is_long(self, event: Event) -> bool:
         """Whether a loop goes through the rows of a table, a list of a request or what a declaration hands out."""
         return event.place in self._declared or (
-            self._turns.goes_through_rows(event) and event.owner is None and not self._turns.is_cut(event, ROWS)
+            self._turns.goes_through_rows(event) and event.owner is None and not self._turns.is_cut(event, amounts.ROWS)
         )
 
     def _words(self, turn: Turn, asked: _Asked) -> dict[str, str]:

@@ -26,7 +26,6 @@ from stackaudit.model.verdict import Cost, Fail, Pass, Site, Step, Verdict
 if TYPE_CHECKING:
     from stackaudit.link.stack import Stack
 
-ROWS = 100
 _BUSY = 3
 """A turn that asks so often is not slow because of one query."""
 _WRITES = 2
@@ -40,8 +39,11 @@ def n_plus_one_forward(stack: Stack) -> Iterator[Verdict]:
     keys = only_keys(stack)
     loops, turns = Loops.of(stack), Turns(stack)
     asked = list(loops.judged(own(stack)))
-    whole = _unloaded(asked)
-    events = [event for event in asked if event.kind in ("forward", "deferred") and event.place not in keys]
+    whole, picks = _unloaded(asked), _picked(asked)
+    events = [
+        event for event in asked
+        if event.kind in ("forward", "deferred") and event.place not in keys and event not in picks
+    ]  # fmt: skip
     wanted = (event for event in map(outermost, events) if not _is_below(event, whole) and not _leads_to(event, whole))
     for group in grouped(wanted, source):
         yield verdict(group, partial(_forward, loops, turns))
@@ -54,12 +56,12 @@ def n_plus_one_reverse(stack: Stack) -> Iterator[Verdict]:
     """
     loops, turns = Loops.of(stack), Turns(stack)
     events = list(loops.judged(own(stack)))
-    keys, whole = only_keys(stack), _unloaded(events)
-    asked = [outermost(event) for event in events if event.kind == "reverse"]
+    keys, whole, picks = only_keys(stack), _unloaded(events), _picked(events)
+    asked = [outermost(event) for event in events if event.kind == "reverse" and event not in picks]
     below = [
         moved
         for event in events
-        if event.kind == "forward" and event.outcome == "fail" and event.place not in keys
+        if event.kind == "forward" and event.outcome == "fail" and event.place not in keys and event not in picks
         if _is_below(moved := outermost(event), whole)
     ]
     for group in grouped((*asked, *below), source):
@@ -88,15 +90,30 @@ def prefetch_bypassed(stack: Stack) -> Iterator[Verdict]:
     """One site for each queryset whose prefetched relation is asked again for each row."""
     loops = Loops.of(stack)
     asked = list(loops.judged(own(stack)))
-    events = [event for event in asked if event.kind == "bypassed"]
+    events, picks = [event for event in asked if event.kind == "bypassed"], _picked(asked)
     known = {(source(event), event.path) for event in events}
     prefetched = [
         event
         for event in asked
         if event.kind == "reverse" and event.outcome == "pass" and (source(event), event.path) not in known
     ]
-    for group in grouped((*events, *prefetched), source):
+    for group in grouped((*events, *picks, *prefetched), source):
         yield verdict(group, partial(_bypassed, loops))
+
+
+def _picked(events: list[Event]) -> dict[Event, None]:
+    """What is asked of one row that a turn picks from prefetched ones by a query of its own.
+
+    A prefetch alone would not answer that, so it is told with the pick.
+    """
+    picks = {(event.origin, event.path, event.loop) for event in events if event.kind == "bypassed"}
+    kinds = ("forward", "reverse")
+    asked = (event for event in events if picks and event.kind in kinds and event.outcome == "fail")
+    return dict.fromkeys(
+        event
+        for event in asked
+        if any((event.origin, event.path[:length], event.loop) in picks for length in range(1, len(event.path)))
+    )
 
 
 def _is_of_any(event: Event) -> bool:
@@ -134,7 +151,7 @@ def _related(events: list[Event], text: str) -> tuple[Step, ...]:
 
 def cost(events: list[Event]) -> Cost:
     """What the queries of the turns of a loop cost, with the one that the loop goes through."""
-    return amounts.cost(events, ROWS, f"{ROWS} rows in the loop", before=1)
+    return amounts.cost(events, amounts.ROWS, f"{amounts.ROWS} rows in the loop", before=1)
 
 
 @dataclass(frozen=True)
@@ -337,8 +354,9 @@ def _reverse(loops: Loops, turns: Turns, site: Site, events: list[Event]) -> Fai
 def _bypassed(loops: Loops, site: Site, events: list[Event]) -> Fail:
     said = words(events[0])
     fix = of_prefetched(events[0].origin, said["source"], events)
+    passed = [event for event in events if event.kind == "bypassed"]
     return Fail(
-        site, {**said, "paths": _shown(events)}, loops.cause(site, events), _related(events, "prefetches the rows"),
+        site, {**said, "paths": _shown(passed)}, loops.cause(site, events), _related(events, "prefetches the rows"),
         events[0].flow, fix, cost(events),
     )  # fmt: skip
 

@@ -8,10 +8,11 @@ from stackaudit.facts import template as t
 from stackaudit.link.models.model import Model
 from stackaudit.link.pages.events import PAGE, Repeat, grouped, rooted
 from stackaudit.link.pages.files import Templates, flat
+from stackaudit.link.queries.amounts import ROWS
 from stackaudit.link.queries.events import Event
 from stackaudit.link.stack import Stack
 from stackaudit.model.source import Place, Region
-from stackaudit.model.verdict import Fail, Pass, Site, Unsure, Verdict
+from stackaudit.model.verdict import Cost, Fail, Pass, Site, Unsure, Verdict
 
 
 def n_plus_one(stack: Stack) -> Iterator[Verdict]:
@@ -69,8 +70,16 @@ def _verdict(repeat: Repeat, cause: str, text_of: Callable[[Place], str], templa
         related=repeat.related(),
         flow=event.flow,
         fix=_advice(repeat, text_of, templates),
-        cost=repeat.cost(PAGE, "25 rows on a page"),
+        cost=_cost(repeat, templates),
     )
+
+
+def _cost(repeat: Repeat, templates: Templates) -> Cost:
+    """What a request costs, or the loop of the code that renders the template for each of its rows."""
+    loops = [event.turns for event in repeat.failing]
+    if all(loop is not None and loop.place.path not in templates.by_path for loop in loops):
+        return repeat.cost(ROWS, f"{ROWS} rows in the loop")
+    return repeat.cost(PAGE, f"{PAGE} rows on a page")
 
 
 def _advice(repeat: Repeat, text_of: Callable[[Place], str], templates: Templates) -> str:

@@ -39,6 +39,8 @@ if TYPE_CHECKING:
 _LOADED = "stackaudit.template:"
 _RESPONSES = ("TemplateResponse", "SimpleTemplateResponse")
 _LEVELS = 3
+_KEPT = frozenset({"forward", "deferred"})
+"""What a row keeps once it was asked for."""
 ANY_ROW = Load(unknown="where this row comes from is not known")
 
 
@@ -177,10 +179,21 @@ class Pages:
 
     @cached_property
     def events(self) -> list[Event]:
-        """What the templates ask the database for, in the order of the walk."""
+        """What the templates ask the database for, in the order of the walk.
+
+        What the code around a template has read of the same row before is there on each turn: that is told of the code.
+        """
         held = self.templates.by_path
-        walked = certain(self.walk.record.events)
-        return [event for event in walked if any(place.path in held for place in _places(event))]
+        found: list[Event] = []
+        read: set[tuple[object, ...]] = set()
+        for event in certain(self.walk.record.events):
+            key = event.kind, event.origin, event.path, event.loop
+            if not any(place.path in held for place in _places(event)):
+                if event.kind in _KEPT and event.outcome == "fail" and not event.guarded:
+                    read.add(key)
+            elif key not in read:
+                found.append(event)
+        return found
 
     def text(self, place: Place) -> str:
         """The expression of a template that stands at `place`, "" where none does."""

@@ -18,15 +18,14 @@ from stackaudit.link.queries.advice import (
     apart,
     below,
     beside_bare,
-    elsewhere,
     joins_rows,
     of_one,
     of_rows_between,
     prefetching,
     streaming,
-    takes_calls,
 )
 from stackaudit.link.queries.annotations import annotated, numbers, unnumbered, used
+from stackaudit.link.queries.elsewhere import elsewhere, takes_calls
 from stackaudit.link.queries.events import Event
 from stackaudit.link.queries.origins import Origin
 from stackaudit.link.queries.reading import TextOf, asked_for_each, is_of_row, no_text, read_itself, readings
@@ -121,10 +120,11 @@ class Repeat:
             told = [rest.advice(text_of)] if rest.failing else []
             return " ".join([*told, hidden._for_some(text_of)])
         origin, loads = self.origin, self.loads()
-        told = [self._loading(origin, loads)] if loads else []
         deferred = [event for event in self.failing if event.kind == "deferred"]
-        if deferred and origin is not None:
-            told.append(of_one(origin, origin.text, deferred))
+        # first: no key can be left out and joined at once (FieldError)
+        told = [of_one(origin, origin.text, deferred)] if deferred and origin is not None else []
+        if loads:
+            told.append(self._loading(origin, loads))
         if origin is not None and self.owned:
             told.append(addition(origin, self.annotates(), used(self.owned, text_of, self.several)))
         told += self.otherwise(text_of)
@@ -135,7 +135,8 @@ class Repeat:
         owned = self.owned if self.origin is not None else []
         told = [of_rows_between(event, text_of) for event in self.counted if event not in owned][:_TOLD]
         asked = asked_for_each(self.failing, text_of, self.brought)
-        told += [*readings(self._missing, text_of, self.several), *instead(self._missing, takes_calls(self.origin))]
+        told += readings(self._missing, text_of, self.several)
+        told += instead(self._missing, takes_calls(self.origin), text_of)
         told += read_itself(self.failing, text_of)
         return [*told, *([asked] if asked else [])]
 

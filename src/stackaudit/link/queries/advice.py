@@ -9,9 +9,10 @@ from msgspec.structs import replace
 
 from stackaudit.link.models.model import Model
 from stackaudit.link.queries.annotations import annotated, annotation, numbers, unnumbered, used
+from stackaudit.link.queries.elsewhere import elsewhere, takes_calls
 from stackaudit.link.queries.events import Event
 from stackaudit.link.queries.lookups import is_joined, lookups, quoted
-from stackaudit.link.queries.origins import HOOKS, INHERITED, MODEL, UNCHUNKED, Origin
+from stackaudit.link.queries.origins import FETCHES_ONE, HANDED, INHERITED, MODEL, UNCHUNKED, Origin
 from stackaudit.link.queries.reading import (
     TextOf,
     is_narrowed,
@@ -19,7 +20,6 @@ from stackaudit.link.queries.reading import (
     is_of_row,
     is_rewritten,
     looked_at,
-    manager,
     no_text,
     read_itself,
     readings,
@@ -36,8 +36,6 @@ _OWNED = frozenset({"o2o", "reverse_o2o", "reverse_fk", "generic"})
 """Relations to rows that belong to one row alone."""
 _NAMED = 6
 """So many columns are named one by one."""
-FETCHES_ONE = frozenset({"get", "aget", "first", "afirst", "last", "alast", "earliest", "latest"})
-"""Methods that fetch one row of a queryset."""
 _SHORTCUT = re.compile(r"(?:[\w.]+\.)?(a?get_(?:object|list)_or_404)\(\s*([\w.]+)")
 _TOLD = 3
 """So many numbers are told one by one."""
@@ -181,7 +179,7 @@ def of_one(origin: Origin | None, source: str, events: list[Event]) -> str:
     call = loading(origin, rest)
     if call and (not takes_calls(origin) or (origin is not None and _is_single(origin))):
         at_all = takes_calls(origin)
-        where = _appended(origin, call, source) if at_all else elsewhere(origin, call, _paths(rest))
+        where = _appended(origin, call, source) if at_all else elsewhere(origin, call, _paths(origin, rest))
         return " ".join([*(f"{part[:1].upper()}{part[1:]}." for part in parts), where])
     if call:
         source = called(origin, events) or source
@@ -306,7 +304,7 @@ def of_many(origin: Origin | None, source: str, events: list[Event]) -> str:
         else []
     )
     if call and not takes_calls(origin):
-        texts.append(elsewhere(origin, call, _paths(wanted)))
+        texts.append(elsewhere(origin, call, _paths(origin, wanted)))
     elif call:
         texts += [_appended(origin, call, source), *streaming(wanted, call)]
     return " ".join([*texts, *_otherwise(origin, source, wanted, counted)])
@@ -326,7 +324,8 @@ def of_prefetched(origin: Origin | None, source: str, events: list[Event]) -> st
     counted = numbers(events)
     wanted = unnumbered(events, counted)
     source = _placed(origin, with_branches(origin, source), events)
-    call = prefetching("", wanted, takes_calls(origin))
+    picked = [event.path for event in apart_from_lists(wanted) if event.kind != "bypassed"]
+    call = prefetching(quoted(lookups(picked)), wanted, takes_calls(origin))
     texts = [_appended(origin, call, source)] if call and takes_calls(origin) else []
     return " ".join([*texts, *_otherwise(origin, source, wanted, counted)])
 
@@ -368,38 +367,9 @@ def _placed(origin: Origin | None, source: str, events: list[Event]) -> str:
     return f"`{source}`" + (f" in {where}" if where and events and where != events[0].where else "")
 
 
-def _paths(events: list[Event]) -> str:
+def _paths(origin: Origin | None, events: list[Event]) -> str:
+    """What `prefetch_related_objects()` takes for rows, or for the one row that they stand behind."""
+    if origin is not None and origin.by == HANDED:
+        events = [replace(event, path=(*origin.way[-1:], *event.path)) for event in events]
     given = quoted(lookups(event.path for event in apart_from_lists(events)))
     return ", ".join(filter(None, [given, *prefetches(events, is_annotated=False)]))
-
-
-def takes_calls(origin: Origin | None) -> bool:
-    """Whether what loads relations can be appended to a queryset where it stands."""
-    return origin is None or not (origin.is_raw or origin.is_combined or origin.by in HOOKS)
-
-
-def elsewhere(origin: Origin | None, calls: str, paths: str) -> str:
-    """The sentence for a queryset that cannot take the calls itself; `paths` are the relations that they load.
-
-    A union takes neither `select_related()` nor `prefetch_related()` nor `annotate()` (NotSupportedError), a raw
-    queryset only `prefetch_related()`, which fails for rows without a key.
-    """
-    if origin is None or origin.model is None:
-        return ""
-    if origin.by in HOOKS:
-        return f"Let {origin.by}() of {origin.where} return `{manager(origin.model)}{calls}`."
-    if origin.is_raw:
-        return (
-            f"Fetch the rows by the keys that the SQL gives, `found = {manager(origin.model)}{calls}.in_bulk(keys)` "
-            "with `keys = [row.pk for row in …]`, and go through `[found[key] for key in keys]`, which keeps the order:"
-            " a raw queryset joins and annotates nothing."
-        )
-    if origin.by in FETCHES_ONE:
-        return (
-            f"Hand the row that `{origin.text}` gives to `prefetch_related_objects([row], {paths})`: what union(), "
-            "intersection() or difference() put together neither joins nor prefetches."
-        )
-    return (
-        f"Make a list of `{origin.text}` and hand it to `prefetch_related_objects(rows, {paths})`: after union(), "
-        "intersection() or difference() a queryset neither joins nor prefetches."
-    )

@@ -13,6 +13,8 @@ from stackaudit.link.queries.events import OWNED, Event
 from stackaudit.model.verdict import Cost
 
 Few: TypeAlias = Literal["", "detail", "own"]
+ROWS = 100
+"""So many rows a loop of the code goes through, where nothing tells."""
 _SUMMED = 3
 """Of so many keys that may be NULL hardly a row has all set."""
 

@@ -235,6 +235,7 @@ def _joined(walk: Walk, node: py.JoinedStr) -> Value:
 def _binop(walk: Walk, node: py.BinOp) -> Value:
     left, right = evaluate(walk, node.left), evaluate(walk, node.right)
     if node.op in ("|", "&") and isinstance(left, Rows):
+        left = rows.combined(left, right, node.op)
         whole = walk.origin(walk.at(node), rows=left)
         return replace(left, origin=replace(whole, text=f"({whole.text})") if left.via is None else left.origin)
     if node.op == "|" and isinstance(left, Mapping):

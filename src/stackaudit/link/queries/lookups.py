@@ -31,3 +31,12 @@ def lookups(paths: Iterable[Path]) -> list[str]:
 def quoted(names: Iterable[str]) -> str:
     """Names as arguments: `"author", "tags"`."""
     return ", ".join(f'"{name}"' for name in names)
+
+
+def calls(model: Model | None, paths: Iterable[Path]) -> list[str]:
+    """What loads paths with the rows of a model: `select_related("author")` and `prefetch_related("tags")`."""
+    known = list(paths)
+    joins = [path for path in known if is_joined(model, path)]
+    rest = [path for path in known if path not in joins]
+    made = [f"select_related({quoted(lookups(joins))})"] if joins else []
+    return made + ([f"prefetch_related({quoted(lookups(rest))})"] if rest else [])

@@ -13,6 +13,8 @@ MODEL = "model"
 """`Origin.by` of the rows that a view shows because it names a model; its `where` is the view."""
 GIVEN = "given"
 """`Origin.by` of rows behind one row that another function asked for: other callers may hand over other rows."""
+HANDED = "handed"
+"""`Origin.by` of such rows where loops hand over rows that are to bring them: another call would throw them away."""
 COMBINED = "combined"
 """`Origin.by` of what union(), intersection() and difference() make: nothing can be loaded with it."""
 INDEX_QUERYSET = "index_queryset"
@@ -24,6 +26,8 @@ INHERITED = "inherited"
 HOOKS = (INDEX_QUERYSET, GET_QUERYSET)
 RAW = "raw"
 """`Origin.by` of rows that `raw()` asks for."""
+FETCHES_ONE = frozenset({"get", "aget", "first", "afirst", "last", "alast", "earliest", "latest"})
+"""Methods that fetch one row of a queryset; they stand in `Origin.by` of that row."""
 UNCHUNKED = "unchunked"
 """`Origin.streamed` of an `iterator()` that prefetches as soon as it is given a `chunk_size`."""
 
@@ -89,6 +93,12 @@ class Origin(Struct, frozen=True, eq=False):
     def several(self) -> bool:
         """Whether the same expression gives rows of other models, too, for other callers."""
         return self.models is not None and len(self.models) > 1
+
+    @property
+    def row(self) -> str:
+        """The variable that holds the row whose related manager it is, "" where that is no name."""
+        found = self.text.rpartition(f".{self.way[-1]}.")[0] if self.way else ""
+        return found if found.replace(".", "").isidentifier() else ""
 
     @property
     def is_raw(self) -> bool:

@@ -24,6 +24,7 @@ FILTERS = frozenset({"filter", "exclude"})
 SORTS = frozenset({"order_by", "reverse"})
 _VALUES = frozenset({"values", "values_list"})
 LOADS = frozenset({"select_related", "prefetch_related", "only", "defer", "using"})
+_BRINGS = frozenset({"select_related", "prefetch_related"})
 _HEAD = re.compile(r"([\w.\[\]\"]*)\.\w+\(")
 _FLAT = re.compile(r'\.values_list\("([a-z]\w*?)", flat=True\)$')
 _KEYWORD = re.compile(r"[(,]\s*(\w+)=(?!=)")
@@ -178,20 +179,7 @@ def readings(events: Iterable[Event], text_of: TextOf = no_text, several: frozen
                 else ""
             )
         )
-    return [*told[:SAID], *_left(events, text_of)]
-
-
-def _left(events: Iterable[Event], text_of: TextOf) -> list[str]:
-    """The sentences for slices that no other query brings."""
-    texts = [
-        f"`{shown(event.asking, text_of) or event.path[-1]}`" for event in events if event.asking and is_left(event)
-    ]
-    if not texts:
-        return []
-    ask = "asks" if len(set(texts)) == 1 else "ask"
-    named = in_words(list(dict.fromkeys(texts)), most=SAID)
-    return [f"Leave {named}, or number the rows of each with a `Window()`: {ask} for the first rows of each, where a "
-            "prefetch would load all of them."]  # fmt: skip
+    return told[:SAID]
 
 
 def read_itself(events: Iterable[Event], text_of: TextOf = no_text) -> list[str]:
@@ -266,7 +254,9 @@ def _instead(event: Event, text_of: TextOf) -> str:
     if last in ("count", "aggregate"):
         return f"count over {rows} in Python"
     if last in _PICKS:
-        return f"pick from {rows} in Python, or let the rows bring it by `annotate(…=Subquery(…))` where each has many"
+        needs = " (and have the prefetch load what that needs in turn)" if methods & _BRINGS else ""
+        other = "let the rows bring it by `annotate(…=Subquery(…))` where each has many"
+        return f"pick from {rows} in Python{needs}, or {other}"
     if methods and methods <= SORTS:
         return f"sort {rows} in Python"
     if methods <= FILTERS | SORTS | LOADS | {"distinct"}:

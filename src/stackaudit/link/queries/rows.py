@@ -10,7 +10,7 @@ from stackaudit.link.nodes import nodes
 from stackaudit.link.queries import access, belonging, calls, narrowing, packaged
 from stackaudit.link.queries.joining import EMPTY
 from stackaudit.link.queries.loading import NEW, NOTHING, STORED, Load, joined, prefetched
-from stackaudit.link.queries.loops import IDLE
+from stackaudit.link.queries.loops import IDLE, element_of
 from stackaudit.link.queries.origins import COMBINED, RAW, UNCHUNKED, Asking
 from stackaudit.link.queries.table import METHODS, PERMISSIONS, ROW_METHODS, is_neighbour, method, uses_prefetch
 from stackaudit.link.queries.values import (
@@ -35,6 +35,8 @@ SAVES = frozenset({"save", "asave", "save_base"})
 PRESUMED = "presumed"
 """`Origin.by` of rows behind a row whose own loading is not known: somebody may have prefetched them."""
 _OF_MANY = frozenset({"in_bulk", "ain_bulk", "bulk_create", "abulk_create", "bulk_update", "abulk_update"})
+_MAKING = frozenset({"get_or_create", "aget_or_create", "update_or_create", "aupdate_or_create"})
+"""Methods that give one row and may have made it."""
 _ALL = frozenset({"all", "get_queryset"})
 _NARROWING = frozenset({"filter", "exclude"})
 _NONE = Const(None)
@@ -65,6 +67,8 @@ def called(
             rows = replace(rows, cached=False, asked=rows.asked or name)
     elif rows.via is not None and row.on_prefetched == "query" and not rows.evaluated:
         rows = replace(rows, asked=rows.asked or name)
+    if row.effect == "union":
+        rows = combined(rows, Other(loops), name)
     if row.runs == "never":
         changed = _lazy(rows, row.effect, name, args, keywords)
         if name == "filter" and changed.model is not None:
@@ -111,6 +115,21 @@ def called(
         element: Value = Row(rows.model, rows.load, origin, (), IDLE) if rows.model else Other()
         return Mapping(element, (), Other(), loops)
     return _one(rows, loops, at, walk, name)
+
+
+def combined(rows: Rows, other: Value, op: str = "|") -> Rows:
+    """What `|`, `&` and `union()` make of rows and of others.
+
+    Rows behind a row are only where such a query begins: no prefetch of their relation answers it. Of `none()` and a
+    queryset `|` makes that queryset, and `&` of a queryset and `none()` the latter, with what was called on that alone.
+    """
+    loops = rows.loops | other.loops
+    decides = rows if op == "|" else other
+    if isinstance(other, Rows) and isinstance(decides, Rows) and decides.bounded == EMPTY:
+        return replace(other, loops=loops)
+    if rows.via is None or rows.via.row.loop is None or rows.evaluated:
+        return replace(rows, loops=loops)
+    return replace(rows, via=None, cached=False, path=(), loop=None, asked="", asking=None, origin=None, loops=loops)
 
 
 def _streamed(django: tuple[int, int], name: str, is_chunked: bool) -> str:
@@ -209,9 +228,16 @@ _CLOSED, _OPEN = frozenset({"?"}), frozenset[str]()
 def _one(rows: Rows, loops: frozenset[object], at: At, walk: Walk, name: str) -> Value:
     if rows.model is None or rows.kind != "rows":
         return Other(loops)  # type: ignore[arg-type]
-    if rows.via is not None and walk.repeats(rows.via.row.loop) and (rows.cached or rows.path):
-        via = rows.via
-        return Row(rows.model, rows.load, rows.origin, rows.path, via.row.loop, loops)  # type: ignore[arg-type]
+    via = rows.via
+    if via is not None and walk.repeats(via.row.loop):
+        row = via.row
+        if rows.cached or rows.path:
+            return Row(rows.model, rows.load, rows.origin, rows.path, row.loop, loops)  # type: ignore[arg-type]
+        picked = element_of(rows)
+        if not row.load.unknown and name not in _MAKING and isinstance(picked, Row):
+            path, link = (*row.path, via.relation.name), picked.link
+            load = replace(picked.load, one=tuple(item for item in picked.load.one if item[0] != link))
+            return replace(picked, load=load, origin=row.origin, path=path, loop=row.loop, loops=loops)
     return Row(rows.model, rows.load, walk.origin(at, name, rows), (), None, loops)  # type: ignore[arg-type]
 
 

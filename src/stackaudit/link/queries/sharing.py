@@ -10,10 +10,11 @@ import re
 from collections.abc import Iterable, Iterator
 
 from stackaudit.link.queries.events import Event
-from stackaudit.link.queries.lookups import is_joined, lookups, quoted
+from stackaudit.link.queries.lookups import calls
 from stackaudit.link.queries.origins import Asking
 from stackaudit.link.queries.reading import (
     SAID,
+    TextOf,
     is_answered,
     is_left,
     is_narrowed,
@@ -21,7 +22,9 @@ from stackaudit.link.queries.reading import (
     is_of_one,
     is_pick,
     manager,
+    no_text,
     plain,
+    shown,
 )
 from stackaudit.model.prose import in_words
 
@@ -41,22 +44,36 @@ def prefetches(events: Iterable[Event], is_annotated: bool) -> list[str]:
     annotation."""
     known = list(events)
     found = [event for event in known if is_listed(event) and not (is_annotated and _key(event))]
-    return list(dict.fromkeys(_list(event, list(_within(event, known))) for event in found))
+    found = [event for event in found if not (is_shared(event) and _is_whole(event.path, known))]
+    return list(dict.fromkeys(_list(event, _loads(event, known)) for event in found))
 
 
 def apart_from_lists(events: Iterable[Event]) -> list[Event]:
-    """The events but for those that bring lists of their own, or that the rows of such lists are asked for."""
+    """The events but for those that bring rows of their own, and what those rows are asked for."""
     found = list(events)
-    inside = {other for event in found if is_listed(event) and not _key(event) for other in _within(event, found)}
-    return [event for event in found if not (is_listed(event) or is_left(event) or event in inside)]
+    apart = {event for event in found if is_listed(event) or is_left(event)}
+    inside = {other for event in apart for other in _within(event, found)}
+    return [event for event in found if event not in apart and event not in inside]
 
 
 def _within(event: Event, events: list[Event]) -> Iterator[Event]:
     """What the rows of a list are asked for, where nothing else needs all of the rows."""
     path, length = event.path, len(event.path)
     below = [other for other in events if len(other.path) > length and other.path[:length] == path]
-    if not any(other.path == path and not (is_listed(other) or is_number(other)) for other in events):
+    if not _is_whole(path, events):
         yield from (other for other in below if not is_listed(other))
+
+
+def _is_whole(path: tuple[str, ...], events: list[Event]) -> bool:
+    """Whether all rows of a relation are loaded anyway."""
+    found = (event for event in events if event.path == path)
+    return any(not (is_listed(event) or is_left(event) or is_number(event)) for event in found)
+
+
+def _loads(event: Event, events: list[Event]) -> list[str]:
+    """The calls that bring what the rows of a list are asked for."""
+    target = event.relation.target if event.relation is not None else None
+    return calls(target, [other.path[len(event.path) :] for other in _within(event, events)])
 
 
 def with_keys(events: Iterable[Event], is_annotated: bool) -> str:
@@ -66,25 +83,47 @@ def with_keys(events: Iterable[Event], is_annotated: bool) -> str:
     return f".annotate({made})" if made else ""
 
 
-def instead(events: Iterable[Event], is_annotated: bool) -> list[str]:
-    """The sentences that say what to read in place of what shared code gives."""
-    homes: dict[tuple[str, str], dict[str, Asking]] = {}
-    for event in events:
+def instead(events: Iterable[Event], is_annotated: bool, text_of: TextOf = no_text) -> list[str]:
+    """The sentences that say which queries stay, and what to read in place of what shared code gives."""
+    known = list(events)
+    homes: dict[tuple[str, str, bool], dict[str, Asking]] = {}
+    for event in known:
         if is_shared(event) and event.asking is not None:
-            reads = [*(event.asking.uses or event.asking.reads)] if event.asking.is_whole else []
-            key = _fetched(event) if is_annotated else "", in_words(reads, most=SAID) if reads else ""
+            is_keyed = is_annotated and bool(_key(event))
+            is_there = not is_keyed and _is_whole(event.path, known)
+            reads = [*(event.asking.uses or event.asking.reads)] if event.asking.is_whole and not is_there else []
+            brought = _fetched(event, known) if is_keyed else _kept(event) if is_there else ""
+            key = brought, in_words(reads, most=SAID) if reads else "", is_there
             homes.setdefault(key, {})[f"`{event.asking.where}`"] = event.asking
     said = []
-    for (fetched, replaced), found in homes.items():
+    for (brought, replaced, is_there), found in homes.items():
         callers = list(dict.fromkeys(place for asking in found.values() for place in asking.callers))
         serve, it = ("serves", "it") if len(found) == 1 else ("serve", "them")
         read = f"read that in place of {replaced}" if replaced else f"let {it} read that, and ask where there is none"
+        told = f"{brought or 'bring the rows under a name of their own'}, and {read}"
         said.append(
             f"{in_words([*found], most=SAID)} {serve} others, too ({in_words(callers, most=SAID)})"
             + (f": leave {it} alone, " if replaced else ": ")
-            + f"{fetched or 'bring the rows under a name of their own'}, and {read}."
+            + (f"let {it} answer from {brought}, and ask where there is none." if is_there else f"{told}.")
         )
-    return said[:SAID]
+    return [*_left(known, text_of), *said[:SAID]]
+
+
+def _left(events: list[Event], text_of: TextOf) -> list[str]:
+    """The sentences for slices that no other query brings."""
+    left = [event for event in events if is_left(event)]
+    texts = [f"`{shown(event.asking, text_of) or event.path[-1]}`" for event in left if event.asking]
+    if not texts:
+        return []
+    ask = "asks" if len(set(texts)) == 1 else "ask"
+    named = in_words(list(dict.fromkeys(texts)), most=SAID)
+    cut = [event for event in left if event.asking is not None and event.asking.text]
+    loads = list(dict.fromkeys(f"`.{call}`" for event in cut for call in _loads(event, events)))
+    told = (
+        f"Leave {named}, or number the rows of each with a `Window()`: {ask} for the first rows of each, where a "
+        "prefetch would load all of them."
+    )
+    return [f"{told} Put {in_words(loads)} before the slice." if loads else told]
 
 
 def ways(events: Iterable[Event]) -> list[tuple[str, ...]]:
@@ -93,25 +132,31 @@ def ways(events: Iterable[Event]) -> list[tuple[str, ...]]:
     return [event.path[:-1] for event in found if event.path[:-1] and event.asking and not event.asking.is_whole]
 
 
-def _fetched(event: Event) -> str:
+def _fetched(event: Event, events: list[Event]) -> str:
     """What is to be done with keys that an annotation brings; "" for a list, which needs nothing."""
     target = event.relation.target if event.relation is not None else None
     if target is None or not _key(event):
         return ""
-    return f"fetch the rows of these keys with one `{manager(target)}.in_bulk(keys)`, set each on its row"
+    rows = ".".join([manager(target), *_loads(event, events), "in_bulk(keys)"])
+    return f"fetch the rows of these keys with one `{rows}`, set each on its row"
 
 
-def _list(event: Event, within: list[Event]) -> str:
+def _kept(event: Event) -> str:
+    """Where shared code finds all rows of a relation that were prefetched anyway.
+
+    Django keeps them under the accessor, those of a many-to-many relation under the name that queries have for it.
+    """
+    relation, name = event.relation, event.path[-1]
+    key = relation.query_name if relation is not None and relation.relation == "reverse_m2m" else name
+    return f'`{name}.all()` where `"{key}" in getattr(row, "_prefetched_objects_cache", ())`'
+
+
+def _list(event: Event, loads: list[str]) -> str:
     asking, relation = event.asking, event.relation
     assert asking is not None
     target = relation.target if relation is not None else None
     narrowed = asking.methods & {"filter", "exclude", "order_by"} if _is_same_for_all(asking) else ()
-    paths = [other.path[len(event.path) :] for other in within]
-    joins = [path for path in paths if is_joined(target, path)]
-    calls = [f"select_related({quoted(lookups(joins))})"] if joins else []
-    rest = [path for path in paths if path not in joins]
-    calls += [f"prefetch_related({quoted(lookups(rest))})"] if rest else []
-    calls += [f"{name}(…)" for name in sorted(narrowed)]
+    made = [*loads, *(f"{name}(…)" for name in sorted(narrowed))]
     cut = asking.cut if is_narrowed(event) else ""
     if (
         cut
@@ -120,9 +165,9 @@ def _list(event: Event, within: list[Event]) -> str:
         and target is not None
         and not target.ordered
     ):
-        calls.append('order_by("pk")')  # as first() does where nothing else says in which order
-    rows = f"queryset={manager(target)}.{'.'.join(calls or ['all()'])}{cut}, " if target is not None else ""
-    return f'Prefetch("{"__".join(event.path)}", {rows if calls or cut else ""}to_attr="…")'
+        made.append('order_by("pk")')  # as first() does where nothing else says in which order
+    rows = f"queryset={manager(target)}.{'.'.join(made or ['all()'])}{cut}, " if target is not None else ""
+    return f'Prefetch("{"__".join(event.path)}", {rows if made or cut else ""}to_attr="…")'
 
 
 def _is_same_for_all(asking: Asking) -> bool:

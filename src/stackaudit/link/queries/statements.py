@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from msgspec.structs import replace
+
 from stackaudit.facts import python as py
 from stackaudit.link.modules import Symbol
 from stackaudit.link.queries import (
@@ -18,6 +20,7 @@ from stackaudit.link.queries import (
     loops,
     memos,
     repeating,
+    rows,
 )
 from stackaudit.link.queries.joining import decided, join, mixed
 from stackaudit.link.queries.loading import Load
@@ -38,12 +41,12 @@ from stackaudit.link.queries.values import (
     Seq,
     Value,
 )
-from stackaudit.link.queries.walk import At, Walk
+from stackaudit.link.queries.walk import At, Keys, Walk
 
 
 def block(walk: Walk, body: Iterable[py.Stmt]) -> bool:
     """Walk statements in order; True where the end is never reached."""
-    guard, left = walk.guard, len(walk.left)
+    guard, left, keys = walk.guard, len(walk.left), walk.keys
     ended = False
     for stmt in body:
         walk.spent += 1
@@ -51,7 +54,7 @@ def block(walk: Walk, body: Iterable[py.Stmt]) -> bool:
         if handler is not None and handler(walk, stmt):
             ended = True
             break
-    walk.guard = guard
+    walk.guard, walk.keys = guard, keys
     while len(walk.left) > left:
         branches.shared(walk, *walk.left.pop())  # what followed the branch that left was the other one
     return ended
@@ -125,8 +128,10 @@ def _augmented(walk: Walk, stmt: py.AugAssign) -> None:
             right = access.evaluate(walk, right, walk.at(stmt.value))
         element, others = mixed(*loops.elements_of(held), *loops.elements_of(right))
         loops.store(walk, stmt.target, Seq(element, None, held.loops | right.loops, others=others))
-    elif stmt.op == "|" and isinstance(held, Rows):
-        return
+    elif stmt.op in ("|", "&") and isinstance(held, Rows):
+        made = rows.combined(held, value, stmt.op)
+        origin = made.origin or walk.origin(walk.at(stmt.target), rows=made)
+        loops.store(walk, stmt.target, replace(made, origin=origin))
     elif stmt.op == "|" and isinstance(held, Mapping):
         loops.store(walk, stmt.target, containers.merged(held, value))
     elif isinstance(stmt.target, py.Name):
@@ -171,6 +176,7 @@ def _if(walk: Walk, stmt: py.If) -> bool:
         if _leaves(walk, stmt.test, stmt.body):
             walk.left.append((start, middle, walk.guard))
             walk.guard += 1
+        walk.keys |= _keys(walk, stmt.test)
         return False
     if other_ended and not ended:
         walk.guard += _leaves(walk, stmt.test, stmt.orelse)
@@ -190,6 +196,18 @@ def _leaves(walk: Walk, test: py.Expr, body: tuple[py.Stmt, ...]) -> int:
     absent = isinstance(test, py.UnaryOp) and test.op == "not" and isinstance(test.operand, py.Name)
     absent = absent or (isinstance(test, py.Compare) and test.ops == ("is",))
     return int(not absent and not isinstance(body[-1], py.Raise))
+
+
+def _keys(walk: Walk, test: py.Expr) -> Keys:
+    """The key that is not NULL behind `if book.editor_id is None: return`, or behind the same test of its row."""
+    tested = test.left if isinstance(test, py.Compare) and test.ops == ("is",) else None
+    if not isinstance(tested, py.Attribute) or not isinstance(tested.value, py.Name):
+        return frozenset()
+    row = walk.frame.env.get(tested.value.id)
+    relation = (row.model.attname(tested.attr) or row.model.relation(tested.attr)) if isinstance(row, Row) else None
+    if not isinstance(row, Row) or relation is None or not (relation.forward and relation.null):
+        return frozenset()
+    return frozenset({(row.loop, row.origin, (*row.path, relation.name))})
 
 
 def _branch(walk: Walk, body: tuple[py.Stmt, ...]) -> bool:

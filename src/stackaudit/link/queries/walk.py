@@ -37,6 +37,8 @@ from stackaudit.model.values import AnyValue, Known, Unknown
 from stackaudit.model.verdict import Step
 
 At: TypeAlias = "Place | tuple[SourceModule, py.Node]"
+Keys: TypeAlias = "frozenset[tuple[Loop | None, Origin | None, tuple[str, ...]]]"
+"""Foreign keys, by the loop and the queryset of the rows and the path from these."""
 
 MAX_DEPTH = 10
 QUIET_DEPTH = 7
@@ -132,6 +134,8 @@ class Walk:
         self.frames: list[Frame] = []
         self.loops: list[Loop] = []
         self.guard = 0
+        self.keys: Keys = frozenset()
+        """The keys that a turn has found not to be NULL, or else it would not have come so far."""
         self.area = "orm"
         self.shielded = 0
         self.isolated = 0
@@ -189,6 +193,7 @@ class Walk:
         self.reached.clear()
         self.left.clear()
         self.guard = self.shielded = self.isolated = self.later = 0
+        self.keys = frozenset()
 
     def setting(self, name: str, path: str = "") -> AnyValue:
         """A setting of the project; with `path` only what the file there sets."""
@@ -326,6 +331,9 @@ class Walk:
         path = row.path if row is not None else rows.path if rows is not None else ()
         if relation is not None:
             path = (*path, relation.name)
+        guard = self.guard
+        if self.keys and any((loop, origin, path[:length]) in self.keys for length in range(1, len(path) + 1)):
+            guard += 1
         inner = loop.depth if loop is not None else len(self.frames)
         depth = self._anchored(loop, inner, origin, query)
         around = next((item for item in reversed(self.loops) if item.depth <= depth < inner), None)
@@ -349,10 +357,10 @@ class Walk:
             kind, outcome, place, query, where, said, origin, path, relation,
             model or (row.model if row is not None else rows.model if rows is not None else None),
             method, loop, tuple(flow),
-            loop is not None and (loop.conditional or self.guard > (around or loop).guard), why,
+            loop is not None and (loop.conditional or guard > (around or loop).guard), why,
             self.area, len(calls), around, asking,
         )  # fmt: skip
-        met = reached(event, self.record.add(event), self.guard)
+        met = reached(event, self.record.add(event), guard)
         if met is not None:
             self.reached.append(met)
 

@@ -16,9 +16,8 @@ from stackaudit.link.modules import dotted
 from stackaudit.link.nodes import nodes
 from stackaudit.link.pages import walk as q
 from stackaudit.link.queries import calls
-from stackaudit.link.queries.advice import FETCHES_ONE
 from stackaudit.link.queries.entries import functions
-from stackaudit.link.queries.origins import Loop, Origin
+from stackaudit.link.queries.origins import FETCHES_ONE, Loop, Origin
 from stackaudit.link.queries.values import Function, Instance, Row, Value
 from stackaudit.link.queries.walk import At
 from stackaudit.link.serializers import Shape

@@ -1294,3 +1294,25 @@ def flat_in_a_list_that_gets_two_models():
     rows = [*Book.objects.select_related("author")]
     rows += Author.objects.select_related("country")
     return [row.country.name if isinstance(row, Author) else row.author.name for row in rows]
+
+
+def grows_where_a_relation_is_joined_with_others():
+    for author in Author.objects.prefetch_related("books"):
+        print([book.title for book in Book.objects.filter(title="a") | author.books.all()])
+
+
+def flat_where_all_turns_are_joined():
+    books = Book.objects.none()
+    for author in Author.objects.all()[:3]:
+        books |= Book.objects.filter(author=author)
+    return [book.title for book in books]
+
+
+def grows_below_a_pick():
+    for book in Book.objects.prefetch_related("chapter_set"):
+        print(book.chapter_set.first().title, book.chapter_set.last().book.author.name)
+
+
+def flat_below_a_pick():
+    for author in Author.objects.prefetch_related("books__publisher"):
+        print([book.publisher.name for book in author.books.all()[:1]], author.books.all()[0].publisher.name)

@@ -1,0 +1,43 @@
+"""What helps the rows of a queryset to which nothing can be appended where it stands."""
+
+from __future__ import annotations
+
+from stackaudit.link.queries.origins import FETCHES_ONE, HANDED, HOOKS, Origin
+from stackaudit.link.queries.reading import manager
+
+
+def takes_calls(origin: Origin | None) -> bool:
+    """Whether what loads relations can be appended to a queryset where it stands."""
+    return origin is None or not (origin.is_raw or origin.is_combined or origin.by in (*HOOKS, HANDED))
+
+
+def elsewhere(origin: Origin | None, calls: str, paths: str) -> str:
+    """The sentence for a queryset that cannot take the calls itself; `paths` are the relations that they load.
+
+    A union takes neither `select_related()` nor `prefetch_related()` nor `annotate()` (NotSupportedError), a raw
+    queryset only `prefetch_related()`, which fails for rows without a key.
+    """
+    if origin is None or origin.model is None:
+        return ""
+    if origin.by == HANDED:
+        return (
+            f"Write `prefetch_related_objects([{origin.row}], {paths})` before `{origin.text}` and leave that as it is:"
+            " with another call it would ask again where a loop hands over rows that bring it."
+        )
+    if origin.by in HOOKS:
+        return f"Let {origin.by}() of {origin.where} return `{manager(origin.model)}{calls}`."
+    if origin.is_raw:
+        return (
+            f"Fetch the rows by the keys that the SQL gives, `found = {manager(origin.model)}{calls}.in_bulk(keys)` "
+            "with `keys = [row.pk for row in …]`, and go through `[found[key] for key in keys]`, which keeps the order:"
+            " a raw queryset joins and annotates nothing."
+        )
+    if origin.by in FETCHES_ONE:
+        return (
+            f"Hand the row that `{origin.text}` gives to `prefetch_related_objects([row], {paths})`: what union(), "
+            "intersection() or difference() put together neither joins nor prefetches."
+        )
+    return (
+        f"Make a list of `{origin.text}` and hand it to `prefetch_related_objects(rows, {paths})`: after union(), "
+        "intersection() or difference() a queryset neither joins nor prefetches."
+    )
