@@ -327,7 +327,8 @@ def test_a_child_is_no_relation_of_itself(tmp_path: Path) -> None:
         f"{itself.replace('colours', 'author.pk')}"
     ]
     assert fixes(tmp_path, template, VIEWS, models) == [
-        'Add `.select_related("author", "comic__author")` to `Book.objects.all()` in shop.views.shelf.'
+        'Add `.select_related("author", "comic")` to `Book.objects.all()` in shop.views.shelf. Write '
+        "`b.comic.author_id` for `b.comic.author.pk` in shop/templates/shelf.html: the key is a column of the row."
     ]
 
 

@@ -182,4 +182,17 @@ class Behind(Struct, frozen=True, cache_hash=True):
     own: Origin | None
     origin: Origin | None
     path: tuple[str, ...]
+class Spared(Struct, frozen=True, cache_hash=True):
+    """Code that asks for a row of which it wants no more than the key, which is a column of the row before it.
+
+    `where` is the function, or the template; `written` holds what stands there and what to write in its place;
+    `without` are models that have something else under the name of the relation.
+    """
+
+    where: str
+    written: tuple[tuple[str, str], ...]
+    without: tuple[str, ...] = ()
+    is_template: bool = False
+
+
     model: Model

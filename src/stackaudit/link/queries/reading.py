@@ -194,21 +194,6 @@ def _left(events: Iterable[Event], text_of: TextOf) -> list[str]:
             "prefetch would load all of them."]  # fmt: skip
 
 
-def read_itself(events: Iterable[Event], text_of: TextOf = no_text) -> list[str]:
-    """Where rows of a child model are asked for themselves, and that they have all of it already."""
-    told: dict[str, None] = {}
-    for event in events:
-        if event.is_itself and event.relation is not None and event.model is not None:
-            name, text = event.relation.name, text_of(event.query)
-            way = f".{name}."
-            again = f"`{name}` of a {event.model.name} is that row again, by one more query: "
-            shown = (
-                f"write `{text.replace(way, '.', 1)}` for `{text}`" if text.count(way) == 1 else "read the row itself"
-            )
-            told[f"{again}{shown}."] = None
-    return list(told)[:SAID]
-
-
 def looked_at(event: Event) -> Iterator[Path]:
     """The relations of the wanted rows that a query names, as far as the expression tells: Python asks for those."""
     target = event.relation.target if event.relation is not None else None
