@@ -250,7 +250,8 @@ def test_a_query_that_is_no_relation_is_named(tmp_path: Path) -> None:
 
 
 def test_a_query_whose_filter_is_put_together_in_python_is_no_annotation(tmp_path: Path) -> None:
-    body = "wanted = models.Q(author_id=self.author_id)\n        return Book.objects.filter(wanted).exists()"
+    body = "wanted = models.Q(author_id=self.author_id)\n        wanted &= models.Q(pk__gt=self.pk)\n"
+    body += "        return Book.objects.filter(wanted).exists()"
     models = MODELS + f"\n    def kin(self):\n        {body}\n"
     assert fixes(tmp_path, "{% for book in books %}{{ book.kin }}{% endfor %}", VIEWS, models) == [
         "`Book.objects.filter(wanted).exists()` in `shop.models.Book.kin` runs for each row: its filter is put "

@@ -16,6 +16,7 @@ from msgspec.structs import replace
 
 from stackaudit.facts import python as py
 from stackaudit.facts import template as t
+from stackaudit.link.filters import freedom
 from stackaudit.link.keys import Keys
 from stackaudit.link.models.model import Model
 from stackaudit.link.modules import SourceModule, dotted
@@ -95,6 +96,8 @@ class Readers:
 
     def _told(self, event: Event, asking: Asking, called: _Called, places: set[Place], free: set[object]) -> Event:
         """One event: `places` lie on the ways of its queryset's rows, `free` is what asks for prefetched ones."""
+        if event.outcome == "fail" and not event.path and asking.text:
+            return replace(event, asking=replace(asking, freedom=freedom(self._sources, asking)))
         if event.outcome != "fail" or not event.path or is_answered(event):
             return event
         if not asking.text:

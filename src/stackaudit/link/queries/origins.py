@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal, TypeAlias
+
 from msgspec import Struct
 from msgspec.structs import replace
 
@@ -26,6 +28,12 @@ RAW = "raw"
 """`Origin.by` of rows that `raw()` asks for."""
 UNCHUNKED = "unchunked"
 """`Origin.streamed` of an `iterator()` that prefetches as soon as it is given a `chunk_size`."""
+
+Freedom: TypeAlias = Literal["", "alternatives", "built"]
+ALTERNATIVES: Freedom = "alternatives"
+"""`Asking.freedom` of what meets one of several conditions: no single value stands for its rows."""
+BUILT: Freedom = "built"
+"""`Asking.freedom` of what meets conditions that Python puts together."""
 
 
 class Loop(Struct, eq=False):
@@ -143,7 +151,8 @@ class Asking(Struct, frozen=True, cache_hash=True):
     The rest says who else runs it, where `link/readers` was asked: `callers` are other places of the code that do, for
     rows that bring nothing along, as "path:line"; `reads` is how the loop does, and `uses` where a method of querysets
     is asked of what the function gives, as text; `is_whole` says that the functions up to it do nothing else,
-    `is_argument` that it is an argument of a template's filter or tag.
+    `is_argument` that it is an argument of a template's filter or tag, `freedom` what the filters of a query that is no
+    access to a relation leave open.
     """
 
     place: Place
@@ -162,6 +171,7 @@ class Asking(Struct, frozen=True, cache_hash=True):
     reads: tuple[str, ...] = ()
     is_whole: bool = False
     is_argument: bool = False
+    freedom: Freedom = ""
 
     def whole(self, longer: Asking) -> Asking:
         """What is known of this expression, told of a longer one where that begins with it."""
@@ -172,16 +182,6 @@ class Asking(Struct, frozen=True, cache_hash=True):
         return replace(self, place=longer.place, text=longer.text, given=longer.given)
 
 
-class Behind(Struct, frozen=True, cache_hash=True):
-    """Rows that a relation of other rows leads to and that nobody loaded, as a prefetch of those would name them.
-
-    `own` is their own origin (`book.tags.all()`); `origin` the outermost queryset that is known, and `path` the
-    relations from its rows. Where none is known `origin` is None, and `path` begins at a row of `model`.
-    """
-
-    own: Origin | None
-    origin: Origin | None
-    path: tuple[str, ...]
 class Spared(Struct, frozen=True, cache_hash=True):
     """Code that asks for a row of which it wants no more than the key, which is a column of the row before it.
 
@@ -195,4 +195,14 @@ class Spared(Struct, frozen=True, cache_hash=True):
     is_template: bool = False
 
 
+class Behind(Struct, frozen=True, cache_hash=True):
+    """Rows that a relation of other rows leads to and that nobody loaded, as a prefetch of those would name them.
+
+    `own` is their own origin (`book.tags.all()`); `origin` the outermost queryset that is known, and `path` the
+    relations from its rows. Where none is known `origin` is None, and `path` begins at a row of `model`.
+    """
+
+    own: Origin | None
+    origin: Origin | None
+    path: tuple[str, ...]
     model: Model
