@@ -15,7 +15,7 @@ from stackaudit.link.modules import target_names
 from stackaudit.link.queries.events import Event
 from stackaudit.link.queries.loops import FEW
 from stackaudit.link.queries.source import text_of
-from stackaudit.link.queries.values import Manager, Rows
+from stackaudit.link.queries.values import Manager, Rows, Value
 from stackaudit.link.sources import below, held
 from stackaudit.model.source import Place
 
@@ -131,8 +131,12 @@ class Turns:
             if source.func.id not in _HANDING:
                 break
             source = source.args[0]
-        rows = self._kept.get(source) if source is not None else None
+        rows = self.value(source) if source is not None else None
         return rows if isinstance(rows, (Manager, Rows)) else None
+
+    def value(self, node: py.Expr) -> Value | None:
+        """What the walk knows of an expression, None for nothing."""
+        return self._kept.get(node)
 
     def goes_through_rows(self, event: Event) -> bool:
         """Whether a loop goes through the rows of a table, and not only through what belongs to one row."""
