@@ -167,6 +167,7 @@ class Record:
             event.outcome,
             event.origin.model if event.origin else None,
             (behind.origin.place if behind.origin is not None else None, behind.path) if behind is not None else None,
+            event.model if event.kind == "query" else None,
         )
         known = self._events.get(key)
         if known is None or (known.guarded and not event.guarded):
