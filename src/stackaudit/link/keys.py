@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, TypeAlias
 
 from msgspec.structs import replace
@@ -69,8 +70,11 @@ class Keys:
             return self._of_template(event, relation)
         node, function = self._sources.at(event.query), self._sources.function(event.query)
         held = _held(node, relation.name) if node is not None else ""
-        without = self._without(relation.name) if held != "self" else ()
-        if not held or function is None or len(without) > _TOLD:
+        if not held or function is None:
+            return None
+        first, given = re.split(r"\W", held, maxsplit=1)[0], {param.name for param in function.params}
+        without = self._without(relation.name) if first in given - {"self"} else ()
+        if len(without) > _TOLD:
             return None
         tree = self._sources.tree(event.query.path)
         others = [item for item in below(function) if _held(item, relation.name) == held]
