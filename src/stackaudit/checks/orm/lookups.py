@@ -256,7 +256,7 @@ class _Judge:
         other = next((text for place, text in turn.places if place not in own), "")
         return {
             **words(event),
-            "loop": loop_text(event),
+            "loop": "` and, with the same answer, of `".join([loop_text(event), *self._turns.inner(event)]),
             "asks": asks,
             "turns": "some turns" if "conditional" in asked.reasons else "each turn",
             "beside": f"`{other}`" if other else "other work",

@@ -281,7 +281,13 @@ def _cause(loops: Loops, turns: Turns, site: Site, events: list[Event], otherwis
         return cause
     if cause == "pair":
         return "conditional-pair" if turn.outside or turn.writes else cause
-    return "beside" if cause and (turn.outside or turn.writes) else cause or "background"
+    return "beside" if cause and (turn.outside or turn.writes or cause == "background") else cause or "background"
+
+
+def _is_busy_by_hand(turns: Turns, cause: str, events: list[Event]) -> bool:
+    """Whether the turns of a loop that somebody starts by hand write anyway: nobody minds one query less."""
+    turn = turns.of(events) if cause == "by-hand" else None
+    return turn is not None and bool(turn.writes)
 
 
 def _said(events: list[Event]) -> dict[str, str]:
@@ -309,6 +315,8 @@ def _forward(loops: Loops, turns: Turns, site: Site, events: list[Event]) -> Fai
     said = _said(wanted)
     deferred = all(event.kind == "deferred" for event in wanted)
     cause = _cause(loops, turns, site, wanted, "deferred" if deferred else "")
+    if _is_busy_by_hand(turns, cause, wanted):
+        return Pass(site)
     return Fail(
         site, said, cause,
         _related(wanted, "leaves the column out" if deferred else "the queryset"), wanted[0].flow,
@@ -324,6 +332,8 @@ def _reverse(loops: Loops, turns: Turns, site: Site, events: list[Event]) -> Fai
     if all(event.guarded and event.origin is not None and event.origin.streamed for event in wanted):
         return Pass(site)  # of rows that are streamed a prefetch would load what few of them are asked for
     said, cause = _said(wanted), _cause(loops, turns, site, wanted)
+    if _is_busy_by_hand(turns, cause, wanted):
+        return Pass(site)
     if cause == "beside" and amounts.few(wanted, loops.user) and all(event.guarded for event in wanted):
         return Pass(site)  # a prefetch would run on every turn of what waits for others, and save next to nothing
     return Fail(

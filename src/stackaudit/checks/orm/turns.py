@@ -171,6 +171,18 @@ class Turns:
             return False
         return isinstance(index.upper, py.Constant) and isinstance(index.upper.value, int) and index.upper.value <= most
 
+    def inner(self, event: Event) -> list[str]:
+        """The loops within that of an event, as text, on whose turns it is asked again, the outer ones first."""
+        node, found = self.sources.at(event.place), list[str]()
+        loop = self.sources.loop(event.loop.place) if event.loop is not None else None
+        tree = self.sources.tree(event.place.path) if node is not None else {}
+        before = node
+        while node is not None and node is not loop and not isinstance(node, py.FunctionDef):
+            if isinstance(node, py.For) and before in node.body:
+                found.append(f"for {text_of(node.target, 30)} in {text_of(node.iter, 50)}")
+            before, node = node, tree.get(node)
+        return found[::-1] if node is loop is not None else []
+
     def is_conditional(self, event: Event) -> bool:
         """Whether a write is left out on some turns: a condition that stays the same for all of them is none."""
         call = self.sources.at(event.place)
