@@ -100,6 +100,22 @@ def twos():
     }
 
 
+def test_rows_that_are_not_asked_for_may_be_written() -> None:
+    program = """
+def one(book):
+    return f"/{book.author.pk}/"
+
+
+def ones():
+    for book in Book.objects.all():
+        Author.objects.filter(name=one(book)).update(name=book.title)
+"""
+    assert (
+        f"In `shop.views.one` write `book.author_id` for `book.author.pk`{COLUMN}"
+        in applied(oracle.HEAD + program).fixes["ones"]
+    )
+
+
 def test_what_a_template_leads_to(tmp_path: Path) -> None:
     models = MODELS.replace(
         "    def red(self)",

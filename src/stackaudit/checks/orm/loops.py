@@ -216,7 +216,8 @@ class Loops:
     def warning(self, events: list[Event]) -> str:
         """What to mind where the turns write rows that are to be loaded before; "" where they write others."""
         changed = self._changed(events)
-        found = [item for event in events for item in shared(event) if item[1].label in changed]
+        wanted = (event for event in events if event.is_loaded)
+        found = [item for event in wanted for item in shared(event) if item[1].label in changed]
         if not found:
             return ""
         paths = _some(list(dict.fromkeys("__".join(path) for path, _ in found)))
