@@ -14,6 +14,7 @@ from stackaudit.checks.orm.causes import grouped, own, source, verdict
 from stackaudit.checks.orm.keys import only_keys
 from stackaudit.checks.orm.short import FEW, is_of_pieces
 from stackaudit.checks.orm.turns import Turns
+from stackaudit.facts import python as py
 from stackaudit.link.models.model import Model
 from stackaudit.link.queries import amounts
 from stackaudit.link.queries.advice import is_nested, leads, of_many, of_one, of_prefetched, outermost, rows_of, shared
@@ -31,6 +32,7 @@ _BUSY = 3
 """A turn that asks so often is not slow because of one query."""
 _WRITES = 2
 """A turn that writes at so many places is busy with them."""
+_SAVING = frozenset({"asave", "create", "delete", "save"})
 _FINAL = frozenset({"beside", "by-hand", "conditional-pair", "few", "pair"})
 """The ways of failing that nothing else makes smaller."""
 
@@ -285,10 +287,11 @@ def _cause(loops: Loops, turns: Turns, site: Site, events: list[Event], otherwis
     return "beside" if cause and (turn.outside or turn.writes or cause == "background") else cause or "background"
 
 
-def _is_busy_by_hand(turns: Turns, cause: str, events: list[Event]) -> bool:
-    """Whether the turns of a loop that somebody starts by hand write anyway: nobody minds one query less."""
-    turn = turns.of(events) if cause == "by-hand" else None
-    return turn is not None and bool(turn.writes)
+def _is_saved_by_hand(turns: Turns, cause: str, events: list[Event]) -> bool:
+    """Whether rows ask while a loop that somebody starts by hand saves them: nobody minds one query less for each."""
+    calls = [turns.sources.at(event.place) for event in events] if cause == "by-hand" else []
+    funcs = [call.func for call in calls if isinstance(call, py.Call) and isinstance(call.func, py.Attribute)]
+    return bool(funcs) and len(funcs) == len(calls) and all(func.attr in _SAVING for func in funcs)
 
 
 def _said(events: list[Event]) -> dict[str, str]:
@@ -316,7 +319,7 @@ def _forward(loops: Loops, turns: Turns, site: Site, events: list[Event]) -> Fai
     said = _said(wanted)
     deferred = all(event.kind == "deferred" for event in wanted)
     cause = _cause(loops, turns, site, wanted, "deferred" if deferred else "")
-    if _is_busy_by_hand(turns, cause, wanted):
+    if _is_saved_by_hand(turns, cause, wanted):
         return Pass(site)
     return Fail(
         site, said, cause,
@@ -333,7 +336,7 @@ def _reverse(loops: Loops, turns: Turns, site: Site, events: list[Event]) -> Fai
     if all(event.guarded and event.origin is not None and event.origin.streamed for event in wanted):
         return Pass(site)  # of rows that are streamed a prefetch would load what few of them are asked for
     said, cause = _said(wanted), _cause(loops, turns, site, wanted)
-    if _is_busy_by_hand(turns, cause, wanted):
+    if _is_saved_by_hand(turns, cause, wanted):
         return Pass(site)
     if cause == "beside" and amounts.few(wanted, loops.user) and all(event.guarded for event in wanted):
         return Pass(site)  # a prefetch would run on every turn of what waits for others, and save next to nothing
