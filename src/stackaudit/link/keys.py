@@ -37,21 +37,21 @@ class Keys:
         self._sources, self._templates, self._models = stack.sources, stack.templates, stack.models
         self._written: dict[str, dict[Region, str]] = {}
         self._tested: dict[str, frozenset[Region]] = {}
+        self._known: dict[tuple[Place, Place, Relation | None], Spared | None] = {}
         self._others: dict[str, tuple[str, ...]] = {}
 
     def told(self, events: list[Event]) -> list[Event]:
         """Events of one walk, `spared` where all that it saw of a queryset's relation wants no more than the key."""
-        asked = [outermost(event) for event in events]
-        wanted: set[_Relation] = set()
         spared: dict[int, Spared] = {}
-        for number, event in enumerate(asked):
-            if event.outcome == "pass":
-                continue
-            wanted |= {_relation(event, length) for length in range(1, len(event.path))}
+        for number, event in enumerate(events):
             if event.kind == "forward" and event.outcome == "fail" and (found := self._spared(event)) is not None:
                 spared[number] = found
-            else:
-                wanted.add(_relation(event, len(event.path)))
+        if not spared:
+            return events
+        wanted: set[_Relation] = set()
+        asked = {number: outermost(event) for number, event in enumerate(events) if event.outcome != "pass"}
+        for number, event in asked.items():
+            wanted |= {_relation(event, length) for length in range(1, len(event.path) + (number not in spared))}
         return [
             replace(event, spared=spared[number])
             if number in spared and _relation(asked[number], len(asked[number].path)) not in wanted
@@ -61,6 +61,13 @@ class Keys:
 
     def _spared(self, event: Event) -> Spared | None:
         """What to write where an event asks for a row; None where more of it may be wanted than its key."""
+        key = event.place, event.query, event.relation
+        if key not in self._known:
+            self._known[key] = self._read(event)
+        return self._known[key]
+
+    def _read(self, event: Event) -> Spared | None:
+        """The same, read from the source."""
         relation = event.relation
         if relation is None or relation.relation not in ("fk", "o2o") or relation.to_field:
             return None
