@@ -284,7 +284,10 @@ def _cause(loops: Loops, turns: Turns, site: Site, events: list[Event], otherwis
         return cause
     if cause == "pair":
         return "conditional-pair" if turn.outside or turn.writes else cause
-    return "beside" if cause and (turn.outside or turn.writes or cause == "background") else cause or "background"
+    is_little = len(turn.asks) >= _BUSY * len({event.path for event in events})
+    if cause and (turn.outside or turn.writes or (cause == "background" and is_little)):
+        return "beside"
+    return cause or "background"
 
 
 def _is_saved_by_hand(turns: Turns, cause: str, events: list[Event]) -> bool:
