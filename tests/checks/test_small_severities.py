@@ -26,6 +26,9 @@ class Book(models.Model):
     def __str__(self):
         return f"{self.title} by {self.author.name}"
 
+    def mend(self):
+        self.save()
+
     def save(self, *args, **kwargs):
         self.title = self.title or self.author.name
         super().save(*args, **kwargs)
@@ -40,7 +43,7 @@ class Command(BaseCommand):
             print(author.name)
         for book in Book.objects.filter(title=""):
             Author.objects.create(name=book.title)
-            book.save()
+            book.mend()
         for book in Book.objects.filter(title="a"):
             print(book.author.name)
 """

@@ -292,9 +292,14 @@ def _cause(loops: Loops, turns: Turns, site: Site, events: list[Event], otherwis
 
 def _is_saved_by_hand(turns: Turns, cause: str, events: list[Event]) -> bool:
     """Whether rows ask while a loop that somebody starts by hand saves them: nobody minds one query less for each."""
-    calls = [turns.sources.at(event.place) for event in events] if cause == "by-hand" else []
-    funcs = [call.func for call in calls if isinstance(call, py.Call) and isinstance(call.func, py.Attribute)]
-    return bool(funcs) and len(funcs) == len(calls) and all(func.attr in _SAVING for func in funcs)
+    return cause == "by-hand" and all(
+        any(_is_saving(turns.sources.at(place)) for place in (event.place, *(step.place for step in event.flow)))
+        for event in events
+    )
+
+
+def _is_saving(node: py.Node | None) -> bool:
+    return isinstance(node, py.Call) and isinstance(node.func, py.Attribute) and node.func.attr in _SAVING
 
 
 def _said(events: list[Event]) -> dict[str, str]:
