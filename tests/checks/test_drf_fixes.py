@@ -235,3 +235,56 @@ class WholeViewSet(viewsets.ModelViewSet):
     assert fixes(tmp_path / "shared", shared) == [f"{load} {alone}"]
     detail = shared.replace("viewsets.ModelViewSet", "viewsets.mixins.RetrieveModelMixin, viewsets.GenericViewSet")
     assert fixes(tmp_path / "alone", detail) == [load]
+
+
+def test_filters_that_no_single_key_stands_for(tmp_path: Path) -> None:
+    api = """
+from django.db.models import Q
+
+class StepsViewSet(viewsets.ReadOnlyModelViewSet):
+    queryset = Ingredient.objects.all()
+
+    def get_serializer_class(self):
+        return ManySerializer
+
+class ManySerializer(serializers.ModelSerializer):
+    alone = serializers.SerializerMethodField()
+    either = serializers.SerializerMethodField()
+    built = serializers.SerializerMethodField()
+    number = serializers.SerializerMethodField()
+
+    class Meta:
+        model = Ingredient
+        fields = ["alone", "either", "built", "number"]
+
+    def get_alone(self, row):
+        wanted = Q(name=row.pk)
+        return [food.pk for food in Food.objects.filter(wanted)]
+
+    def get_either(self, row):
+        return [food.pk for food in Food.objects.filter(Q(pk=row.food_id) | Q(name=""))]
+
+    def get_built(self, row):
+        wanted = Q(pk=row.food_id)
+        if row.unit_id:
+            wanted = Q(name=row.unit_id) | wanted
+        found = Food.objects.filter(wanted)
+        return [food.pk for food in found]
+
+    def get_number(self, row):
+        return Food.objects.filter(Q(pk=row.food_id) | Q(name="")).count()
+"""
+    place = "in `shop.api.ManySerializer.get_{}` runs for each row: "
+    lacks = ", and a dictionary by one key would lack rows: fetch the Food rows that any of them needs with one query "
+    lacks += "before, and give each what meets its own conditions in Python."
+    assert fixes(tmp_path, api) == [
+        "`Food.objects.filter(wanted)` " + place.format("alone") + "fetch the Food rows for all of them with one query "
+        "before, and group them in a dictionary of lists.",
+        '`Food.objects.filter(Q(pk=row.food_id) | Q(name=""))` '
+        + place.format("either")
+        + f"its filter holds alternatives{lacks}",
+        "`found` " + place.format("built") + f"its filter is put together in Python{lacks}",
+        '`Food.objects.filter(Q(pk=row.food_id) | Q(name="")).count()` ' + place.format("number") + "let the rows of "
+        "`Ingredient.objects.all()` in shop.api.StepsViewSet bring the number, `annotate(…=Subquery(…))` over Food, "
+        "and let the code there use that where the row has it, or count once for all of them.",
+    ]

@@ -4,8 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from stackaudit.checks import orm
+from stackaudit.config import Config
+from stackaudit.link.stack import Stack
+from stackaudit.model.verdict import Fail
 from tests.checks.test_orm_severities import failures
+from tests.link.queries import oracle
+from tests.stacks import stack_of
 
 WRITES = {
     "the_same_for_all": """
@@ -70,10 +77,8 @@ def test_one_statement_for_all_turns(tmp_path: Path) -> None:
         "deleted": 'Write `Book.objects.filter(title="").delete()` in place of the loop.',
         "deleted_first_ones": "Collect the keys in the loop and delete after it with "
         "`Book.objects.filter(pk__in=keys).delete()`.",
-        "deleted_by_value": "Collect the values of `name` in the loop and delete after it with "
-        "`Shelf.objects.filter(name__in=…).delete()`.",
-        "changed_by_value": "Collect the values of `name` in the loop and write after it with "
-        '`Shelf.objects.filter(name__in=…).update(name="")`.',
+        "deleted_by_value": "Write `Shelf.objects.filter(name__in=names).delete()` in place of the loop.",
+        "changed_by_value": 'Write `Shelf.objects.filter(name__in=names).update(name="")` in place of the loop.',
         "changed_to_another": "Load the rows of all turns with `Shelf.objects.filter(pk__in=…)`, set the values in the "
         'loop and write them after it with `bulk_update(rows, ["name"])`.',
         "made_or_changed": "Use `Code.objects.bulk_create(objects, update_conflicts=True, "
@@ -146,3 +151,90 @@ def test_slow_calls_leave_the_transaction_each_in_its_way(tmp_path: Path) -> Non
         "fails there, what the block wrote stays: if that must not be, call it before any write.",
         "waited": "Leave the block before it waits, and open another one afterwards.",
     }
+
+
+KEYED = {
+    "by_the_row": (
+        """
+    for author in Author.objects.filter(pk__gt=2):
+        Profile.objects.filter(text="a", author=author).delete()
+""",
+        'Profile.objects.filter(text="a", author__in=Author.objects.filter(pk__gt=2)).delete()',
+    ),
+    "by_its_key": (
+        """
+    for author in Author.objects.filter(pk__gt=2):
+        Profile.objects.filter(author_id=author.pk).update(text="b")
+""",
+        'Profile.objects.filter(author_id__in=Author.objects.filter(pk__gt=2).values("pk")).update(text="b")',
+    ),
+    "by_an_item": (
+        """
+    for row in Author.objects.filter(pk__gt=2).values("name", "pk"):
+        Publisher.objects.filter(name=row["name"]).update(name="b")
+""",
+        'Publisher.objects.filter(name__in=Author.objects.filter(pk__gt=2).values("name", "pk").values("name"))'
+        '.update(name="b")',
+    ),
+    "by_a_key_of_a_list": (
+        """
+    for key in [1, 2, 3, 4]:
+        Profile.objects.filter(author=key).update(text="b")
+""",
+        "",
+    ),
+    "by_a_column_that_may_be_null": (
+        """
+    for author in Author.objects.order_by("pk"):
+        Profile.objects.filter(author__mentor=author.mentor_id).update(text="b")
+""",
+        "",
+    ),
+    "in_the_table_of_the_loop": (
+        """
+    for author in Author.objects.filter(pk__gt=2):
+        Author.objects.filter(mentor=author).update(name="b")
+""",
+        "",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", list(KEYED))
+def test_rows_that_the_loop_itself_hands_out(name: str) -> None:
+    body, told = KEYED[name]
+    ending = """    found = Profile.objects.order_by("pk"), Publisher.objects.order_by("pk")
+    return [list(rows.values()) for rows in found]
+"""
+    programs = [f"{oracle.HEAD}\n\ndef {name}():{text}{ending}" for text in (body, f"\n    {told}\n")]
+    stack = Stack(oracle.files(programs[0]), Config())
+    fixes = [item.fix for item in orm.write_in_loop(stack) if isinstance(item, Fail)]
+    if not told:
+        assert not any("in place of the loop" in fix for fix in fixes)
+        return
+    assert fixes == [f"Write `{told}` in place of the loop."]
+    answers = [oracle.ask(program, name, oracle.SIZES[1]) for program in programs]
+    assert answers[0]["value"] == answers[1]["value"]
+    assert answers[0]["count"] > oracle.SIZES[1] / 2 > answers[1]["count"]
+
+
+def test_an_action_of_the_admin_goes_through_what_was_ticked(tmp_path: Path) -> None:
+    writes = """
+from django.contrib import admin
+from shop.models import Book, Shelf
+
+@admin.action(description="Empty")
+def emptied(modeladmin, request, rows):
+    for row in rows.order_by("pk"):
+        Shelf.objects.filter(name=row).update(name="")
+
+def others(modeladmin, request, rows):
+    for row in rows:
+        Shelf.objects.filter(name=row).update(name="")
+"""
+    stack = stack_of(tmp_path, {"shop/admin.py": writes})
+    found = [item for item in orm.write_in_loop(stack) if isinstance(item, Fail)]
+    assert [(item.cause, item.fix) for item in found] == [
+        ("few", 'Write `Shelf.objects.filter(name__in=rows.order_by("pk")).update(name="")` in place of the loop.'),
+        ("background", 'Write `Shelf.objects.filter(name__in=rows).update(name="")` in place of the loop.'),
+    ]

@@ -417,3 +417,36 @@ class Pick(forms.Form):
         '`Author.objects.order_by("pk")` in shop.forms.Pick.__init__ and let `shop.forms.Pick.clean` use that where '
         "the row has it.",
     ]
+
+
+def test_histories_of_rows_of_several_models(tmp_path: Path) -> None:
+    models = """\
+from django.db import models
+from simple_history.models import HistoricalRecords
+
+class Book(models.Model):
+    title = models.CharField(max_length=80)
+
+class Chapter(models.Model):
+    book = models.ForeignKey(Book, on_delete=models.CASCADE, related_name="chapters")
+    history = HistoricalRecords()
+
+class Picture(models.Model):
+    book = models.ForeignKey(Book, on_delete=models.CASCADE, related_name="pictures")
+    history = HistoricalRecords()
+"""
+    views = """\
+from .models import Book
+
+def writers(book: Book):
+    for row in [*book.chapters.all(), *book.pictures.all()]:
+        print(row.history.last())
+"""
+    kept = "with one query for each class before (`….history.filter(id__in=…)` of the class, not of a row)"
+    assert told(tmp_path, orm.query_in_loop, models=models, views=views) == [
+        (
+            "tree-each",
+            f"The rows are of Chapter and Picture: fetch the HistoricalChapter and HistoricalPicture rows {kept}, and "
+            "sort them into dictionaries of lists by `id`.",
+        )
+    ]

@@ -243,7 +243,8 @@ def test_a_query_that_is_no_relation_is_named(tmp_path: Path) -> None:
 
 
 def test_a_query_whose_filter_is_put_together_in_python_is_no_annotation(tmp_path: Path) -> None:
-    body = "wanted = models.Q(author_id=self.author_id)\n        return Book.objects.filter(wanted).exists()"
+    body = "wanted = models.Q(author_id=self.author_id)\n        wanted &= models.Q(pk__gt=self.pk)\n"
+    body += "        return Book.objects.filter(wanted).exists()"
     models = MODELS + f"\n    def kin(self):\n        {body}\n"
     assert fixes(tmp_path, "{% for book in books %}{{ book.kin }}{% endfor %}", VIEWS, models) == [
         "`Book.objects.filter(wanted).exists()` in `shop.models.Book.kin` runs for each row: its filter is put "
@@ -320,7 +321,8 @@ def test_a_child_is_no_relation_of_itself(tmp_path: Path) -> None:
         f"{itself.replace('colours', 'author.pk')}"
     ]
     assert fixes(tmp_path, template, VIEWS, models) == [
-        'Add `.select_related("author", "comic__author")` to `Book.objects.all()` in shop.views.shelf.'
+        'Add `.select_related("author", "comic")` to `Book.objects.all()` in shop.views.shelf. Write '
+        "`b.comic.author_id` for `b.comic.author.pk` in shop/templates/shelf.html: the key is a column of the row."
     ]
 
 

@@ -16,6 +16,8 @@ from msgspec.structs import replace
 
 from stackaudit.facts import python as py
 from stackaudit.facts import template as t
+from stackaudit.link.filters import freedom
+from stackaudit.link.keys import Keys
 from stackaudit.link.models.model import Model
 from stackaudit.link.modules import SourceModule, dotted
 from stackaudit.link.nodes import nodes
@@ -51,6 +53,7 @@ class Readers:
     def __init__(self, stack: Stack) -> None:
         self._sources, self._mentions, self._templates = stack.sources, stack.mentions, stack.templates
         self._models, self._stack = stack.models, stack
+        self._keys = Keys(stack)
         self._known: dict[tuple[int, py.FunctionDef], list[_Reading]] = {}
         self._arguments: dict[str, set[Region]] = {}
 
@@ -71,18 +74,20 @@ class Readers:
                 own.setdefault(_asked(event, event.asking), set()).update(step.place for step in event.flow)
                 if event.kind == "bypassed":
                     free.setdefault(event.asking.place, set()).update(self._homes(event))
-        return [
-            self._told(
-                event,
-                event.asking,
-                walk.record.called,
-                own[_asked(event, event.asking)],
-                free.get(event.asking.place, set()),
-            )
-            if event.asking is not None
-            else event
-            for event in found
-        ]
+        return self._keys.told(
+            [
+                self._told(
+                    event,
+                    event.asking,
+                    walk.record.called,
+                    own[_asked(event, event.asking)],
+                    free.get(event.asking.place, set()),
+                )
+                if event.asking is not None
+                else event
+                for event in found
+            ]
+        )
 
     def _cut(self, event: Event) -> Event:
         """An event that speaks of a slice only where all of the rows may be many: of a table that grows by itself."""
@@ -91,6 +96,8 @@ class Readers:
 
     def _told(self, event: Event, asking: Asking, called: _Called, places: set[Place], free: set[object]) -> Event:
         """One event: `places` lie on the ways of its queryset's rows, `free` is what asks for prefetched ones."""
+        if event.outcome == "fail" and not event.path and asking.text:
+            return replace(event, asking=replace(asking, freedom=freedom(self._sources, asking)))
         if event.outcome != "fail" or not event.path or is_answered(event):
             return event
         if not asking.text:

@@ -55,6 +55,7 @@ def _verdict(lists: Changelists, admin: Admin, repeat: Repeat, user: Model | Non
     cause = "guarded" if all(item.guarded for item in repeat.failing) else ""
     if is_inline:
         cause = "inline-own" if repeat.few(user) == "own" else "inline"
+        cause = "inline-parent" if all(map(_is_of_parent, repeat.failing)) else cause
     cause = cause or ("text" if column.name == "__str__" and len(columns) == 1 else "")
     told = _inline_fix(admin, repeat) if is_inline else _fix(lists, admin, repeat)
     return Fail(
@@ -70,6 +71,12 @@ def _verdict(lists: Changelists, admin: Admin, repeat: Repeat, user: Model | Non
         fix=" ".join([*filter(None, [told]), *repeat.otherwise()]),
         cost=repeat.cost(INLINE, f"{INLINE} rows in the inline") if is_inline else _cost(admin, repeat),
     )
+
+
+def _is_of_parent(event: Event) -> bool:
+    """Whether a row of an inline asks for the very row that the form is about."""
+    target = event.relation.target if event.relation is not None and len(event.path) == 1 else None
+    return event.owner is not None and target is not None and target in event.owner.family()
 
 
 def _inline_fix(admin: Admin, repeat: Repeat) -> str:

@@ -7,7 +7,9 @@ from collections.abc import Sequence
 from stackaudit.checks.orm.conditions import Condition, condition
 from stackaudit.checks.orm.turns import Turns
 from stackaudit.facts import python as py
+from stackaudit.link.models.model import Model
 from stackaudit.link.modules import dotted, target_names
+from stackaudit.link.nodes import is_true
 from stackaudit.link.queries.events import Event
 from stackaudit.link.queries.source import code_of
 from stackaudit.link.queries.values import Manager, Rows
@@ -100,8 +102,40 @@ class _Writing:
                 return f"Write `{self.receiver}.{method}(*{listed})` in place of the loop."
         asked = condition(self.turns.sources, self.event, self.turns.many)
         if method in ("update", "delete") and asked.field and not asked.others and asked.ends <= _PLAIN:
-            return self._of_all(method, asked)
+            return (self._by_rows(asked) if is_whole else "") or self._of_all(method, asked)
         return ""
+
+    def _by_rows(self, asked: Condition) -> str:
+        """The fix where the turns differ only in the row that the loop hands out, in its key, or in an item of it."""
+        among, made = self._among(asked), code_of(self.call, 200)
+        value = code_of(asked.value) if asked.value is not None else ""
+        before = [f"{name}={value}" for name in (asked.field, f"{asked.field}__exact") if f"{name}={value}" in made]
+        names = [node for node in (self.call, *below(self.call)) if isinstance(node, py.Name)]
+        if not among or len(before) != 1 or [node.id for node in names].count(self.target) != 1:
+            return ""
+        return f"Write `{made.replace(before[0], f'{asked.field}__in={among}', 1)}` in place of the loop."
+
+    def _among(self, asked: Condition) -> str:
+        """What holds the values of all turns, as code: a list, a queryset, or one column of it.
+
+        A column that may be NULL finds nothing in a list, and MySQL neither takes a slice there nor a subquery on the
+        table that is written.
+        """
+        rows, value, listed = self.turns.rows(self.event), asked.value, code_of(self.loop.iter, 60)
+        is_row = isinstance(value, py.Name) and value.id == self.target
+        if not isinstance(rows, (Rows, Manager)):
+            return listed if is_row and not isinstance(self.turns.value(self.loop.iter), (Rows, Manager)) else ""
+        is_cut = isinstance(rows, Rows) and rows.limited
+        if rows.model is None or rows.model in _family(self.event.model) or is_cut or _wraps(self.loop.iter):
+            return ""
+        is_values = isinstance(rows, Rows) and rows.kind != "rows"
+        if is_row:
+            return "" if is_values and ".values_list(" not in listed else listed
+        name = _part(value, self.target, is_values)
+        column = rows.model.column(name)
+        if name in ("pk", rows.model.pk):
+            return f'{listed}.values("{name}")'
+        return f'{listed}.values("{name}")' if column is not None and not is_true(column.keyword("null")) else ""
 
     def _of_all(self, method: str, asked: Condition) -> str:
         """The fix for what the turns find by a field."""
@@ -165,6 +199,18 @@ class _Writing:
         if isinstance(rows, Rows) and (rows.limited or rows.kind != "rows" or rows.model is not self.event.model):
             return ""
         return code_of(self.loop.iter, 80) if isinstance(rows, (Rows, Manager)) and not _wraps(self.loop.iter) else ""
+
+
+def _family(model: Model | None) -> tuple[Model, ...]:
+    return tuple(model.family()) if model is not None else ()
+
+
+def _part(value: py.Expr | None, target: str, is_values: bool) -> str:
+    """The column that an attribute of the loop's row is, or an item of a row of `values()`; "" for anything else."""
+    if is_values and isinstance(value, py.Subscript) and dotted(value.value) == target:
+        return str(value.index.value) if isinstance(value.index, py.Constant) else ""
+    is_column = not is_values and isinstance(value, py.Attribute) and dotted(value.value) == target
+    return value.attr if is_column and isinstance(value, py.Attribute) else ""
 
 
 _CHANGING = frozenset(

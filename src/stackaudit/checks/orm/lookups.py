@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from stackaudit.checks.orm import births, permissions, trees
 from stackaudit.checks.orm.causes import grouped, own, verdict
 from stackaudit.checks.orm.conditions import Condition, chain, condition
+from stackaudit.checks.orm.guards import needless
 from stackaudit.checks.orm.loops import Loops, cost, loop_of, loop_step, loop_text, words
 from stackaudit.checks.orm.proposals import proposal
 from stackaudit.checks.orm.short import is_short
@@ -100,9 +101,15 @@ class _Judge:
         others = [item.event for item in asked if item is not least]
         return Fail(
             site, self._words(turn, least), cause, loop_step([least.event, *others]), least.event.flow,
-            proposal(least.event, least.condition, around(self._turns, least.event, others, self._asking(least.event))),
-            cost([least.event]) if cause != "few" else None,
+            self._fix(least, others), cost([least.event]) if cause != "few" else None,
         )  # fmt: skip
+
+    def _fix(self, asked: _Asked, others: list[Event]) -> str:
+        """What to write in place of one query of a turn that asks `others`, too."""
+        event = asked.event
+        return needless(self._turns.sources, event) or proposal(
+            event, asked.condition, around(self._turns, event, others, self._asking(event))
+        )
 
     def _asking(self, event: Event) -> set[Place]:
         """Where the turns of the loop of an event ask for rows, or make them."""
@@ -249,7 +256,7 @@ class _Judge:
         other = next((text for place, text in turn.places if place not in own), "")
         return {
             **words(event),
-            "loop": loop_text(event),
+            "loop": "` and, with the same answer, of `".join([loop_text(event), *self._turns.inner(event)]),
             "asks": asks,
             "turns": "some turns" if "conditional" in asked.reasons else "each turn",
             "beside": f"`{other}`" if other else "other work",

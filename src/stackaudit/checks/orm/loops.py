@@ -14,6 +14,7 @@ from stackaudit.checks.orm.causes import grouped, own, source, verdict
 from stackaudit.checks.orm.keys import only_keys
 from stackaudit.checks.orm.short import FEW, is_of_pieces
 from stackaudit.checks.orm.turns import Turns
+from stackaudit.facts import python as py
 from stackaudit.link.models.model import Model
 from stackaudit.link.queries import amounts
 from stackaudit.link.queries.advice import is_nested, leads, of_many, of_one, of_prefetched, outermost, rows_of, shared
@@ -30,6 +31,7 @@ _BUSY = 3
 """A turn that asks so often is not slow because of one query."""
 _WRITES = 2
 """A turn that writes at so many places is busy with them."""
+_SAVING = frozenset({"asave", "create", "delete", "save"})
 _FINAL = frozenset({"beside", "by-hand", "conditional-pair", "few", "pair"})
 """The ways of failing that nothing else makes smaller."""
 
@@ -233,7 +235,8 @@ class Loops:
     def warning(self, events: list[Event]) -> str:
         """What to mind where the turns write rows that are to be loaded before; "" where they write others."""
         changed = self._changed(events)
-        found = [item for event in events for item in shared(event) if item[1].label in changed]
+        wanted = (event for event in events if event.is_loaded)
+        found = [item for event in wanted for item in shared(event) if item[1].label in changed]
         if not found:
             return ""
         paths = _some(list(dict.fromkeys("__".join(path) for path, _ in found)))
@@ -298,7 +301,22 @@ def _cause(loops: Loops, turns: Turns, site: Site, events: list[Event], otherwis
         return cause
     if cause == "pair":
         return "conditional-pair" if turn.outside or turn.writes else cause
-    return "beside" if cause and (turn.outside or turn.writes) else cause or "background"
+    is_little = len(turn.asks) >= _BUSY * len({event.path for event in events})
+    if cause and (turn.outside or turn.writes or (cause == "background" and is_little)):
+        return "beside"
+    return cause or "background"
+
+
+def _is_saved_by_hand(turns: Turns, cause: str, events: list[Event]) -> bool:
+    """Whether rows ask while a loop that somebody starts by hand saves them: nobody minds one query less for each."""
+    return cause == "by-hand" and all(
+        any(_is_saving(turns.sources.at(place)) for place in (event.place, *(step.place for step in event.flow)))
+        for event in events
+    )
+
+
+def _is_saving(node: py.Node | None) -> bool:
+    return isinstance(node, py.Call) and isinstance(node.func, py.Attribute) and node.func.attr in _SAVING
 
 
 def _said(events: list[Event]) -> dict[str, str]:
@@ -326,6 +344,8 @@ def _forward(loops: Loops, turns: Turns, site: Site, events: list[Event]) -> Fai
     said = _said(wanted)
     deferred = all(event.kind == "deferred" for event in wanted)
     cause = _cause(loops, turns, site, wanted, "deferred" if deferred else "")
+    if _is_saved_by_hand(turns, cause, wanted):
+        return Pass(site)
     return Fail(
         site, said, cause,
         _related(wanted, "leaves the column out" if deferred else "the queryset"), wanted[0].flow,
@@ -341,6 +361,8 @@ def _reverse(loops: Loops, turns: Turns, site: Site, events: list[Event]) -> Fai
     if all(event.guarded and event.origin is not None and event.origin.streamed for event in wanted):
         return Pass(site)  # of rows that are streamed a prefetch would load what few of them are asked for
     said, cause = _said(wanted), _cause(loops, turns, site, wanted)
+    if _is_saved_by_hand(turns, cause, wanted):
+        return Pass(site)
     if cause == "beside" and amounts.few(wanted, loops.user) and all(event.guarded for event in wanted):
         return Pass(site)  # a prefetch would run on every turn of what waits for others, and save next to nothing
     return Fail(

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 _RUNS = frozenset({"through", "length", "truth", "member", "index", "asked"})
 _TURNS = 100
+_NUMBERS = frozenset({"acount", "aexists", "count", "exists"})
 _ATTEMPTS = frozenset({"attempt", "attempts", "retry", "retries", "try_number", "_attempt", "tries", "_"})
 
 
@@ -97,10 +98,26 @@ def _repeated(stack: Stack, body: Body, written: str, uses: list[Use]) -> Iterat
 
 def _kept(body: Body, node: py.Expr, use: Use) -> str:
     """Where to give the answer, or the rows, a name."""
-    name = "answer" if use.how in ("asked", "index") else "rows"
+    name = _name(body, _expression(use)) if use.how in ("asked", "index") else "rows"
     line, written = body.place(node).region.line, code_of(node, 80)
     making = f", `{name} = {written}`," if written else ""
     return f"Give what line {line} asks for a name{making} and use it there and here."
+
+
+def _name(body: Body, asked: py.Expr) -> str:
+    """A name for the answer of a query, made of what is asked for what; "answer" where that gives none that is free."""
+    method = asked.func.attr if isinstance(asked, py.Call) and isinstance(asked.func, py.Attribute) else ""
+    held: py.Expr = asked
+    while isinstance(held, (py.Call, py.Subscript)):
+        inner = held.func if isinstance(held, py.Call) else held.value
+        held = inner.value if isinstance(held, py.Call) and isinstance(inner, py.Attribute) else inner
+    if isinstance(held, py.Attribute) and held.attr in ("objects", "all") and not isinstance(held.value, py.Call):
+        held = held.value
+    text = held.id if isinstance(held, py.Name) else held.attr if isinstance(held, py.Attribute) else ""
+    text = text.removesuffix("_set")
+    name = f"{text.lower()}_{method}" if text and text not in ("self", "cls") and method in _NUMBERS else "answer"
+    is_taken = name in body.binds or any(param.name == name for param in body.node.params)
+    return "answer" if is_taken else name
 
 
 def _expression(use: Use) -> py.Expr:

@@ -24,6 +24,8 @@ _FEW_KEYS = 3
 _SERIALIZERS = "rest_framework.serializers."
 _OF_VALIDATE = 2
 """The parameters of `validate(self, attrs)`."""
+_OF_ACTION = 3
+"""An action of the admin is handed the admin, the request and the rows."""
 _DEEPEST = 8
 
 
@@ -42,6 +44,25 @@ def is_short(listed: Container[Place], callers: Callers, turns: Turns, event: Ev
         or _is_of_posted(turns, event)
         or is_of_pieces(callers, turns, event)
     )
+
+
+def is_selected(turns: Turns, event: Event) -> bool:
+    """Whether a loop goes through the rows that somebody has ticked in a changelist, as an action gets them.
+
+    https://docs.djangoproject.com/en/stable/ref/contrib/admin/actions/
+    """
+    loop = turns.sources.loop(event.loop.place) if event.loop is not None else None
+    function = turns.sources.function(event.loop.place) if event.loop is not None else None
+    if event.loop is None or loop is None or function is None or len(function.params) != _OF_ACTION:
+        return False
+    is_action = any(dotted(item.func if isinstance(item, py.Call) else item).endswith("action")
+                    for item in function.decorators)  # fmt: skip
+    source: py.Expr = loop.iter
+    while isinstance(source, py.Call) and isinstance(source.func, py.Attribute):
+        source = source.func.value
+    if not isinstance(source, py.Name) or source.id != function.params[-1].name:
+        return False
+    return is_action or (event.loop.place.path.endswith("admin.py") and source.id == "queryset")
 
 
 def _is_of_posted(turns: Turns, event: Event) -> bool:

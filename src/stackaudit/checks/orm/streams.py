@@ -31,7 +31,7 @@ def iterate_without_iterator(stack: Stack) -> Iterator[Verdict]:
     for body in stack.usage:
         background = _is_background(body)
         for node in body.of_kind(py.For):
-            yield from _loop(body, node, grown, background, django)
+            yield from _loop(body, node, grown, background, django, body.module.path in stack.management.by_hand)
 
 
 def _is_background(body: Body) -> bool:
@@ -42,7 +42,7 @@ def _is_background(body: Body) -> bool:
 
 
 def _loop(
-    body: Body, loop: py.For, grown: frozenset[object], background: bool, django: tuple[int, int]
+    body: Body, loop: py.For, grown: frozenset[object], background: bool, django: tuple[int, int], by_hand: bool
 ) -> Iterator[Verdict]:
     rows = body.value(loop.iter)
     if not isinstance(rows, Rows) or rows.model is None:
@@ -72,7 +72,7 @@ def _loop(
     written = code_of(loop.iter, 80)
     fix = f"Write `{written}.iterator(chunk_size=2000)`" if written else "Append `.iterator(chunk_size=2000)` to it"
     fix += ". Behind PgBouncer in transaction mode set `DISABLE_SERVER_SIDE_CURSORS` as well."
-    yield Fail(site, {"rows": text_of(loop.iter, 60), "model": rows.model.name}, fix=fix)
+    yield Fail(site, {"rows": text_of(loop.iter, 60), "model": rows.model.name}, "by-hand" if by_hand else "", fix=fix)
 
 
 def _is_kept(body: Body, loop: py.For) -> bool:

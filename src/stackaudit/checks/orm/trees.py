@@ -7,8 +7,10 @@ from functools import partial
 
 from stackaudit.checks.orm.causes import grouped, verdict
 from stackaudit.checks.orm.loops import Loops, cost, loop_of, loop_step, loop_text, words
+from stackaudit.link.models.model import Model
 from stackaudit.link.queries import packaged
 from stackaudit.link.queries.events import Event
+from stackaudit.model.prose import in_words
 from stackaudit.model.verdict import Fail, Pass, Site, Verdict
 
 _CAUSES = {"by-hand": "tree-by-hand", "few": "tree-few", "detail": "tree-few", "pair": "tree-few"}
@@ -34,7 +36,18 @@ def _is_changed(loops: Loops, event: Event) -> bool:
 def _judged(loops: Loops, site: Site, events: list[Event]) -> Fail | Pass:
     first = events[0]
     values = {**words(first), "loop": loop_text(first)}
-    said = packaged.at_once(first.method, first.model) if first.model is not None else ""
-    fix = f"{said[0].upper()}{said[1:]}." if said else ""
+    models = list(dict.fromkeys(event.model for event in events if event.method == first.method and event.model))
     cause = _CAUSES.get(loops.cause(site, [first]), "tree")
-    return Fail(site, values, cause, loop_step(events), first.flow, fix, cost([first]))
+    cause = "tree-each" if cause == "tree" and first.method == packaged.HISTORIES else cause
+    return Fail(site, values, cause, loop_step(events), first.flow, _fix(first.method, models), cost([first]))
+
+
+def _fix(method: str, models: list[Model]) -> str:
+    """How the rows of all turns are answered at once, also where they are of several models; "" where none is known."""
+    if not models:
+        return ""
+    if len(models) > 1 and method == packaged.HISTORIES:
+        names = in_words([model.name.removeprefix(packaged.HISTORICAL) for model in models])
+        return f"The rows are of {names}: {packaged.histories(models)}."
+    told = packaged.at_once(method, models[0])
+    return f"{told[0].upper()}{told[1:]}."

@@ -15,7 +15,7 @@ from stackaudit.link.modules import target_names
 from stackaudit.link.queries.events import Event
 from stackaudit.link.queries.loops import FEW
 from stackaudit.link.queries.source import text_of
-from stackaudit.link.queries.values import Manager, Rows
+from stackaudit.link.queries.values import Manager, Rows, Value
 from stackaudit.link.sources import below, held
 from stackaudit.model.source import Place
 
@@ -131,8 +131,12 @@ class Turns:
             if source.func.id not in _HANDING:
                 break
             source = source.args[0]
-        rows = self._kept.get(source) if source is not None else None
+        rows = self.value(source) if source is not None else None
         return rows if isinstance(rows, (Manager, Rows)) else None
+
+    def value(self, node: py.Expr) -> Value | None:
+        """What the walk knows of an expression, None for nothing."""
+        return self._kept.get(node)
 
     def goes_through_rows(self, event: Event) -> bool:
         """Whether a loop goes through the rows of a table, and not only through what belongs to one row."""
@@ -166,6 +170,18 @@ class Turns:
         if not isinstance(index, py.Slice) or (index.lower is not None and not isinstance(index.lower, py.Constant)):
             return False
         return isinstance(index.upper, py.Constant) and isinstance(index.upper.value, int) and index.upper.value <= most
+
+    def inner(self, event: Event) -> list[str]:
+        """The loops within that of an event, as text, on whose turns it is asked again, the outer ones first."""
+        node, found = self.sources.at(event.place), list[str]()
+        loop = self.sources.loop(event.loop.place) if event.loop is not None else None
+        tree = self.sources.tree(event.place.path) if node is not None else {}
+        before = node
+        while node is not None and node is not loop and not isinstance(node, py.FunctionDef):
+            if isinstance(node, py.For) and before in node.body:
+                found.append(f"for {text_of(node.target, 30)} in {text_of(node.iter, 50)}")
+            before, node = node, tree.get(node)
+        return found[::-1] if node is loop is not None else []
 
     def is_conditional(self, event: Event) -> bool:
         """Whether a write is left out on some turns: a condition that stays the same for all of them is none."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from stackaudit.checks.orm.bulk import in_one_statement
 from stackaudit.checks.orm.causes import grouped, own, verdict
 from stackaudit.checks.orm.loops import Loops, cost, loop_of, loop_step, loop_text, words
-from stackaudit.checks.orm.short import is_short
+from stackaudit.checks.orm.short import is_selected, is_short
 from stackaudit.checks.orm.turns import Turn, Turns
 from stackaudit.link.queries.events import Event
 from stackaudit.model.verdict import Fail, Pass, Site, Verdict
@@ -45,6 +45,8 @@ def _write(loops: Loops, turns: Turns, site: Site, events: list[Event]) -> Fail 
         return Pass(site)
     if loops.callers.is_by_hand(site.place):
         causes.insert(0, "by-hand")
+    if not causes and all(is_selected(turns, event) for event in events):
+        causes.append("few")
     if not causes and loops.callers.is_rescue(site.place):
         causes.append("rescue")
     if not causes and (loops.in_background(site, events[0]) or site.place.path.endswith("admin.py")):

@@ -27,8 +27,15 @@ from stackaudit.link.queries.advice import (
 from stackaudit.link.queries.annotations import annotated, numbers, unnumbered, used
 from stackaudit.link.queries.elsewhere import elsewhere, takes_calls
 from stackaudit.link.queries.events import Event
+from stackaudit.link.queries.needless import read_itself, read_keys
 from stackaudit.link.queries.origins import Origin
-from stackaudit.link.queries.reading import TextOf, asked_for_each, is_of_row, no_text, read_itself, readings
+from stackaudit.link.queries.reading import (
+    TextOf,
+    asked_for_each,
+    is_of_row,
+    no_text,
+    readings,
+)
 from stackaudit.link.queries.sharing import apart_from_lists, instead, prefetches
 from stackaudit.model.source import Place
 from stackaudit.model.verdict import Cost, Step
@@ -137,7 +144,7 @@ class Repeat:
         asked = asked_for_each(self.failing, text_of, self.brought)
         told += readings(self._missing, text_of, self.several)
         told += instead(self._missing, takes_calls(self.origin), text_of)
-        told += read_itself(self.failing, text_of)
+        told += [*read_itself(self.failing, text_of), *read_keys(self.failing)]
         return [*told, *([asked] if asked else [])]
 
     def _for_some(self, text_of: TextOf) -> str:
@@ -198,7 +205,7 @@ class Repeat:
     @property
     def _loadable(self) -> list[tuple[str, ...]]:
         loaded = ("deferred", "bypassed")
-        wanted = [event for event in apart_from_lists(self._missing) if event.path and not event.is_itself]
+        wanted = [event for event in apart_from_lists(self._missing) if event.path and event.is_loaded]
         paths = [event.path for event in wanted if event.kind not in loaded]
         return _longest([*paths, *below(wanted)])
 
@@ -209,7 +216,7 @@ class Repeat:
     @property
     def read(self) -> list[tuple[str, ...]]:
         """Every path to one row that is read, loaded or not, without those that another one goes through."""
-        asked = (event for event in self.events if event.kind == "forward" and event.path and not event.is_itself)
+        asked = (event for event in self.events if event.kind == "forward" and event.path and event.is_loaded)
         found = list(dict.fromkeys(event.path for event in asked))
         many = self.many
         return _longest(path for path in found if not _through(path, many))

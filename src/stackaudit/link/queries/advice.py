@@ -12,6 +12,7 @@ from stackaudit.link.queries.annotations import annotated, annotation, numbers, 
 from stackaudit.link.queries.elsewhere import elsewhere, takes_calls
 from stackaudit.link.queries.events import Event
 from stackaudit.link.queries.lookups import is_joined, lookups, quoted
+from stackaudit.link.queries.needless import read_itself, read_keys
 from stackaudit.link.queries.origins import FETCHES_ONE, HANDED, INHERITED, MODEL, UNCHUNKED, Origin
 from stackaudit.link.queries.reading import (
     TextOf,
@@ -21,7 +22,6 @@ from stackaudit.link.queries.reading import (
     is_rewritten,
     looked_at,
     no_text,
-    read_itself,
     readings,
 )
 from stackaudit.link.queries.sharing import apart_from_lists, instead, prefetches, ways, with_keys
@@ -136,7 +136,7 @@ def loading(origin: Origin | None, events: Iterable[Event]) -> str:
     """The calls that load the relations of events: `.select_related("author").prefetch_related("tags")`."""
     found = list(events)
     is_annotated = takes_calls(origin)
-    events = [event for event in apart_from_lists(found) if not event.is_itself]
+    events = [event for event in apart_from_lists(found) if event.is_loaded]
     model = origin.model if origin is not None else None
     led = ways(found) if is_annotated else []
     paths = list(dict.fromkeys([*(event.path for event in events), *led, *below(events)]))
@@ -173,7 +173,7 @@ def of_one(origin: Origin | None, source: str, events: list[Event]) -> str:
     if origin is not None and origin.by == SHARED:
         return ""
     deferred = [event for event in events if event.kind == "deferred"]
-    rest = [event for event in events if event.kind != "deferred" and not event.is_itself]
+    rest = [event for event in events if event.kind != "deferred" and event.is_loaded]
     source = _placed(origin, with_branches(origin, source), events)
     parts = [*_let_in(origin, deferred, source)]
     call = loading(origin, rest)
@@ -186,7 +186,7 @@ def of_one(origin: Origin | None, source: str, events: list[Event]) -> str:
         before = bool(parts) and parts[-1].endswith(source)
         parts.append(f"append `{call}` to {'it' if before else source}")
     text = " and ".join(parts) + "." if parts else ""
-    told = [text[:1].upper() + text[1:], *streaming(rest, call), *read_itself(events)]
+    told = [text[:1].upper() + text[1:], *streaming(rest, call), *read_itself(events), *read_keys(events)]
     return " ".join(filter(None, told))
 
 
@@ -332,7 +332,7 @@ def of_prefetched(origin: Origin | None, source: str, events: list[Event]) -> st
 
 def _otherwise(origin: Origin | None, source: str, wanted: list[Event], counted: list[Event]) -> Iterator[str]:
     """What to ask in another way than by the query that runs, and the numbers to bring with the rows."""
-    yield from (*readings(wanted), *read_itself(wanted))
+    yield from (*readings(wanted), *read_itself(wanted), *read_keys(wanted))
     yield from instead(wanted, takes_calls(origin))
     owned = [event for event in counted if is_of_row(event) and takes_calls(origin)]
     if owned:

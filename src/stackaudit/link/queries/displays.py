@@ -7,7 +7,7 @@ from typing import Any
 
 from stackaudit.facts import python as py
 from stackaudit.link.queries import builtin, expressions, loops, spelled
-from stackaudit.link.queries.joining import join, matters
+from stackaudit.link.queries.joining import join, matters, mixed
 from stackaudit.link.queries.origins import NO_LOOPS, Loop
 from stackaudit.link.queries.source import text_of
 from stackaudit.link.queries.values import ELEMENT, UNKNOWN, ClassRef, Const, Mapping, Other, Seq, Value, key_of
@@ -25,15 +25,13 @@ def sequence(walk: Walk, node: py.Tuple | py.List | py.Set) -> Value:
                 items.extend(held.items)
                 continue
             spread = True
-            items.append(loops.element_of(held))
+            items.extend(loops.elements_of(held))
         else:
             items.append(expressions.evaluate(walk, part))
     taint = frozenset().union(*(item.loops for item in items)) if items else frozenset()
     if spread:
-        element = items[0]
-        for item in items[1:]:
-            element = join(element, item)
-        return Seq(element, None, taint)
+        element, others = mixed(*items)
+        return Seq(element, None, taint, others=others)
     return Seq(UNKNOWN, tuple(items), taint)
 
 

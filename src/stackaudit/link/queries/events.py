@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from stackaudit.facts import python as py
 from stackaudit.link.models.model import Model, Relation
 from stackaudit.link.modules import SourceModule
-from stackaudit.link.queries.origins import Asking, Loop, Origin
+from stackaudit.link.queries.origins import Asking, Loop, Origin, Spared
 from stackaudit.link.queries.values import Instance, Rows
 from stackaudit.model.source import Place
 from stackaudit.model.verdict import Step
@@ -40,6 +40,8 @@ class Event(Struct, frozen=True, cache_hash=True):
     - `area` is the area of rules that answers for it: that of whoever walked ("orm" for the Python code itself);
     - `below` counts the calls between the loop and the query;
     - `asking` is the expression that asks, in the code that has the row, where it asks for many rows or is no access;
+    - `spared` says what to write so that a row of which only the key is wanted is not asked for, where `link/keys` was
+      asked and nothing else wants more of it;
     - `around` is the loop whose rows the code is asked of that runs `loop`, None where that is no matter;
     - `why` completes "unknown, because ..." (unknown), says why all is well (pass) or why it matters little (fail).
     """
@@ -63,6 +65,12 @@ class Event(Struct, frozen=True, cache_hash=True):
     below: int = 0
     around: Loop | None = None
     asking: Asking | None = None
+    spared: Spared | None = None
+
+    @property
+    def is_loaded(self) -> bool:
+        """Whether it helps to load what it asks for: the key of a row, or the row itself again, is there without."""
+        return self.spared is None and not self.is_itself
 
     @property
     def is_itself(self) -> bool:
@@ -159,6 +167,7 @@ class Record:
             event.outcome,
             event.origin.model if event.origin else None,
             (behind.origin.place if behind.origin is not None else None, behind.path) if behind is not None else None,
+            event.model if event.kind == "query" else None,
         )
         known = self._events.get(key)
         if known is None or (known.guarded and not event.guarded):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal, TypeAlias
+
 from msgspec import Struct
 from msgspec.structs import replace
 
@@ -30,6 +32,12 @@ FETCHES_ONE = frozenset({"get", "aget", "first", "afirst", "last", "alast", "ear
 """Methods that fetch one row of a queryset; they stand in `Origin.by` of that row."""
 UNCHUNKED = "unchunked"
 """`Origin.streamed` of an `iterator()` that prefetches as soon as it is given a `chunk_size`."""
+
+Freedom: TypeAlias = Literal["", "alternatives", "built"]
+ALTERNATIVES: Freedom = "alternatives"
+"""`Asking.freedom` of what meets one of several conditions: no single value stands for its rows."""
+BUILT: Freedom = "built"
+"""`Asking.freedom` of what meets conditions that Python puts together."""
 
 
 class Loop(Struct, eq=False):
@@ -155,7 +163,8 @@ class Asking(Struct, frozen=True, cache_hash=True):
     The rest says who else runs it, where `link/readers` was asked: `callers` are other places of the code that do, for
     rows that bring nothing along, as "path:line"; `reads` is how the loop does, and `uses` where a method of querysets
     is asked of what the function gives, as text; `is_whole` says that the functions up to it do nothing else,
-    `is_argument` that it is an argument of a template's filter or tag.
+    `is_argument` that it is an argument of a template's filter or tag, `freedom` what the filters of a query that is no
+    access to a relation leave open.
     """
 
     place: Place
@@ -174,6 +183,7 @@ class Asking(Struct, frozen=True, cache_hash=True):
     reads: tuple[str, ...] = ()
     is_whole: bool = False
     is_argument: bool = False
+    freedom: Freedom = ""
 
     def whole(self, longer: Asking) -> Asking:
         """What is known of this expression, told of a longer one where that begins with it."""
@@ -182,6 +192,19 @@ class Asking(Struct, frozen=True, cache_hash=True):
         if not is_longer or longer.text.endswith("…") > self.text.endswith("…"):
             return self
         return replace(self, place=longer.place, text=longer.text, given=longer.given)
+
+
+class Spared(Struct, frozen=True, cache_hash=True):
+    """Code that asks for a row of which it wants no more than the key, which is a column of the row before it.
+
+    `where` is the function, or the template; `written` holds what stands there and what to write in its place;
+    `without` are models that have something else under the name of the relation.
+    """
+
+    where: str
+    written: tuple[tuple[str, str], ...]
+    without: tuple[str, ...] = ()
+    is_template: bool = False
 
 
 class Behind(Struct, frozen=True, cache_hash=True):

@@ -6,6 +6,7 @@ What each method asks was measured for every node of small trees with django-mpt
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal, TypeAlias
 
 from msgspec.structs import replace
@@ -19,6 +20,7 @@ from stackaudit.link.queries.joining import join
 from stackaudit.link.queries.loading import NEW, NOTHING, SPECIFIC
 from stackaudit.link.queries.values import Manager, Method, Other, Related, Row, Rows, Value
 from stackaudit.link.queries.walk import At, Walk
+from stackaudit.model.prose import in_words
 
 Gives: TypeAlias = Literal["rows", "row", "number"]
 """A lazy queryset of nodes, one node that a query brings, or anything else that a query brings."""
@@ -30,6 +32,8 @@ _OF_KINDS = frozenset({"instance_of", "not_instance_of", "non_polymorphic"})
 https://django-polymorphic.readthedocs.io/en/stable/api/polymorphic.managers.html
 """
 HISTORY = "simple_history.models.HistoricalRecords"
+HISTORICAL = "Historical"
+"""How the name of a model begins whose rows are the history of another one."""
 
 _TREE: dict[str, Gives] = {
     "get_ancestors": "rows", "get_children": "rows", "get_descendants": "rows", "get_siblings": "rows",
@@ -208,17 +212,28 @@ def history(walk: Walk, row: Row) -> Rows:
 
     https://django-simple-history.readthedocs.io/en/stable/querying_history.html
     """
-    kept = walk.models.foreign(f"{row.model.app}.models.Historical{row.model.name}")
+    kept = walk.models.foreign(f"{row.model.app}.models.{HISTORICAL}{row.model.name}")
     return Rows(kept, loops=row.loops, asked=HISTORIES, owner=row.model if row.loop is None else None)
+
+
+def histories(models: Sequence[Model]) -> str:
+    """How the histories of all rows of a loop are asked for before it, by the models of the histories."""
+    kept = in_words([model.name for model in models])
+    if len(models) == 1:
+        return (
+            f"fetch the {kept} rows of all of them with one query before (`….history.filter(id__in=…)` of the class, "
+            "not of a row), and sort them into a dictionary of lists by `id`"
+        )
+    return (
+        f"fetch the {kept} rows with one query for each class before (`….history.filter(id__in=…)` of the class, not "
+        "of a row), and sort them into dictionaries of lists by `id`"
+    )
 
 
 def at_once(method: str, model: Model) -> str:
     """How all rows of a loop are answered before it, for a method of ASKED and the model that it asks for."""
     if method == HISTORIES:
-        return (
-            f"fetch the {model.name} rows of all of them with one query before (`….history.filter(id__in=…)` of the "
-            "class, not of a row), and sort them into a dictionary of lists by `id`"
-        )
+        return histories([model])
     if method == SPECIFIC:
         return "append `.specific()` to the queryset of the pages: it asks once for each type, not for each page"
     if model.cls is None or model.cls.is_a("treebeard.mp_tree.MP_Node"):

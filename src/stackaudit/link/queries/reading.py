@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from stackaudit.link.models.model import Model
 from stackaudit.link.queries import packaged
 from stackaudit.link.queries.events import Event
-from stackaudit.link.queries.origins import Asking
+from stackaudit.link.queries.origins import BUILT, Asking
 from stackaudit.link.queries.table import ASYNC, PERMISSIONS
 from stackaudit.model.prose import in_words
 from stackaudit.model.source import Place
@@ -29,8 +29,6 @@ _HEAD = re.compile(r"([\w.\[\]\"]*)\.\w+\(")
 _FLAT = re.compile(r'\.values_list\("([a-z]\w*?)", flat=True\)$')
 _KEYWORD = re.compile(r"[(,]\s*(\w+)=(?!=)")
 _PATH = re.compile(r'"-?(\w+__\w+)"')
-_BUILT = re.compile(r"\b(?:filter|exclude)\(\s*\*{0,2}[a-z_][\w.]*\s*[,)]")
-"""A filter that names a variable: `filter(wanted)`, `filter(**wanted)`."""
 _FIRST = re.compile(r"\.first(?=$|[.|])")
 _CUT = re.compile(r"\|slice:[^|]*$")
 _ENDS = frozenset({"", "…", "[…]", "first"})
@@ -180,21 +178,6 @@ def readings(events: Iterable[Event], text_of: TextOf = no_text, several: frozen
             )
         )
     return told[:SAID]
-
-
-def read_itself(events: Iterable[Event], text_of: TextOf = no_text) -> list[str]:
-    """Where rows of a child model are asked for themselves, and that they have all of it already."""
-    told: dict[str, None] = {}
-    for event in events:
-        if event.is_itself and event.relation is not None and event.model is not None:
-            name, text = event.relation.name, text_of(event.query)
-            way = f".{name}."
-            again = f"`{name}` of a {event.model.name} is that row again, by one more query: "
-            shown = (
-                f"write `{text.replace(way, '.', 1)}` for `{text}`" if text.count(way) == 1 else "read the row itself"
-            )
-            told[f"{again}{shown}."] = None
-    return list(told)[:SAID]
 
 
 def looked_at(event: Event) -> Iterator[Path]:
@@ -351,7 +334,8 @@ def _once(event: Event, last: str, brought: str) -> str:
     name = model.name if model is not None else ""
     rows = f"{manager(model)}.filter(…)" if model is not None else "…"
     over = f" over {name}" if name else ""
-    if last in ("aggregate", "count", "exists") and event.asking is not None and _BUILT.search(event.asking.text):
+    freedom = event.asking.freedom if event.asking is not None else ""
+    if last in ("aggregate", "count", "exists") and freedom == BUILT:
         return (
             "its filter is put together in Python, which no annotation repeats: fetch the rows "
             f"{f'of {name} ' if name else ''}that any of them needs with one query before, and answer from these"
@@ -369,6 +353,12 @@ def _once(event: Event, last: str, brought: str) -> str:
             "the names together in Python, for this method asks whatever was prefetched"
         )
     wanted = f"{name} rows" if name else "rows"
+    if freedom == BUILT or (freedom and last not in _PICKS):
+        which = "is put together in Python" if freedom == BUILT else "holds alternatives"
+        return (
+            f"its filter {which}, and a dictionary by one key would lack rows: fetch the {wanted} that any of them "
+            "needs with one query before, and give each what meets its own conditions in Python"
+        )
     if last in _PICKS:
         return (
             f"fetch the {wanted} for all of them with one query before, and pick each from a dictionary, or "

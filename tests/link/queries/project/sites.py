@@ -1278,6 +1278,16 @@ def flat_in_a_list_of_two_models():
     return [row.author.name if isinstance(row, Book) else row.name for row in rows]
 
 
+def grows_in_a_list_that_is_spread_out_of_two_models():
+    rows = [*Author.objects.all(), *Book.objects.all()]
+    return [row.author.name if isinstance(row, Book) else row.name for row in rows]
+
+
+def flat_in_a_list_that_is_spread_out_of_two_models():
+    rows = [*Author.objects.all(), *Book.objects.select_related("author")]
+    return [row.author.name if isinstance(row, Book) else row.name for row in rows]
+
+
 def grows_in_a_list_that_gets_two_models():
     rows = list(Book.objects.select_related("author"))
     rows.extend(Author.objects.all())
