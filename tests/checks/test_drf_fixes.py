@@ -71,8 +71,8 @@ class RecipeViewSet(viewsets.ModelViewSet):
 """
 
 
-def fixes(root: Path, api: str, models: str = MODELS) -> list[str]:
-    files = {"models.py": models, "api.py": API + api, "__init__.py": ""}
+def fixes(root: Path, api: str, models: str = MODELS, *, whole: bool = False) -> list[str]:
+    files = {"models.py": models, "api.py": api if whole else API + api, "__init__.py": ""}
     for name, text in files.items():
         path = root / "shop" / name
         path.parent.mkdir(parents=True, exist_ok=True)

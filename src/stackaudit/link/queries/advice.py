@@ -157,6 +157,8 @@ def below(events: Iterable[Event]) -> Iterator[Path]:
     for event in events:
         if event.kind == "reverse" and is_rewritten(event) and not (is_number(event) or is_narrowed(event)):
             yield from looked_at(event)
+        if event.kind == "reverse" and event.asking is not None:
+            yield from ((*event.path, *path) for path in event.asking.below)
 
 
 def with_branches(origin: Origin | None, source: str) -> str:

@@ -181,17 +181,28 @@ def readings(events: Iterable[Event], text_of: TextOf = no_text, several: frozen
     return [*told[:SAID], *_left(events, text_of)]
 
 
-def _left(events: Iterable[Event], text_of: TextOf) -> list[str]:
-    """The sentences for slices that no other query brings."""
+def is_dear(event: Event) -> bool:
+    """Whether code that finds the rows loaded asks the database for each of them."""
+    return event.kind == "reverse" and event.asking is not None and event.asking.dear != ""
+
+
+def _left(events: Iterable[Event], text_of: TextOf) -> Iterator[str]:
+    """The sentences for slices that no other query brings, and for rows that had better not be loaded."""
+    found = list(events)
+    dear = {(event.path[-1], event.asking.dear) for event in found if event.asking is not None and is_dear(event)}
+    for name, where in sorted(dear)[:SAID]:
+        yield f"Do not prefetch `{name}` alone: `{where}` then asks the database for each of those rows."
     texts = [
-        f"`{shown(event.asking, text_of) or event.path[-1]}`" for event in events if event.asking and is_left(event)
+        f"`{shown(event.asking, text_of) or event.path[-1]}`" for event in found if event.asking and is_left(event)
     ]
     if not texts:
-        return []
+        return
     ask = "asks" if len(set(texts)) == 1 else "ask"
     named = in_words(list(dict.fromkeys(texts)), most=SAID)
-    return [f"Leave {named}, or number the rows of each with a `Window()`: {ask} for the first rows of each, where a "
-            "prefetch would load all of them."]  # fmt: skip
+    yield (
+        f"Leave {named}, or number the rows of each with a `Window()`: {ask} for the first rows of each, where a "
+        "prefetch would load all of them."
+    )
 
 
 def read_itself(events: Iterable[Event], text_of: TextOf = no_text) -> list[str]:

@@ -15,6 +15,7 @@ from stackaudit.link.queries.origins import Asking
 from stackaudit.link.queries.reading import (
     SAID,
     is_answered,
+    is_dear,
     is_left,
     is_narrowed,
     is_number,
@@ -45,8 +46,13 @@ def prefetches(events: Iterable[Event], is_annotated: bool) -> list[str]:
 
 
 def apart_from_lists(events: Iterable[Event]) -> list[Event]:
-    """The events but for those that bring lists of their own, or that the rows of such lists are asked for."""
-    found = list(events)
+    """The events but for those that bring lists of their own, or that the rows of such lists are asked for.
+
+    Rows that had better not be loaded are left out, too, with all that they are asked for.
+    """
+    known = list(events)
+    dear = {event.path for event in known if is_dear(event)}
+    found = [event for event in known if not any(event.path[: len(path)] == path for path in dear)]
     inside = {other for event in found if is_listed(event) and not _key(event) for other in _within(event, found)}
     return [event for event in found if not (is_listed(event) or is_left(event) or event in inside)]
 
