@@ -158,3 +158,112 @@ def test_a_list_that_narrows_whatever_is_loaded_has_to_do_it_in_python(tmp_path:
     after, again = of_readers(tmp_path / "after", written, 'Book.objects.prefetch_related("readers")')
     assert shown == again
     assert (before, after) == (11, 2)
+
+
+EDITIONS = """\
+from django.db import models
+
+class Publisher(models.Model):
+    kind = models.CharField(max_length=9)
+
+class Edition(models.Model):
+    publisher = models.ForeignKey(Publisher, models.CASCADE)
+    number = models.IntegerField()
+    scan = models.TextField()
+
+class Book(models.Model):
+    title = models.CharField(max_length=9)
+    publisher = models.ForeignKey(Publisher, models.CASCADE, null=True)
+    edition = models.ForeignKey(Edition, models.CASCADE, null=True)
+
+class EBook(Book):
+    pass
+
+class Tape(Book):
+    pass
+
+def fill():
+    for number in range(5):
+        publisher = Publisher.objects.create(kind="a")
+        edition = Edition.objects.create(publisher=publisher, number=number, scan="x")
+        for model in (EBook, Tape):
+            model.objects.create(title="t", edition=edition, publisher=publisher)
+"""
+SHARED = """\
+from rest_framework import serializers, viewsets
+from .models import Book, EBook, Tape
+
+class EditionField(serializers.RelatedField):
+    def to_representation(self, value):
+        return f"{value.publisher.kind}/{value.number}"
+
+class BookSerializer(serializers.ModelSerializer):
+    edition = EditionField(read_only=True)
+    is_fixed = serializers.SerializerMethodField()
+
+    class Meta:
+        model = Book
+        fields = ["title", "edition", "is_fixed"]
+
+    def get_is_fixed(self, obj):
+        return bool(obj.edition)
+
+class TapeSerializer(serializers.ModelSerializer):
+    class Meta:
+        model = Tape
+        fields = ["title"]
+
+class BookViewSet(viewsets.ModelViewSet):
+    queryset = Book.objects.order_by("pk")
+    serializer_class = BookSerializer
+
+    def get_queryset(self):
+        found = super().get_queryset()
+        if getattr(self, "action", "") == "list":
+            found = found.select_related("publisher").only("title", "edition", "publisher__kind")
+        return found
+
+class EBookViewSet(BookViewSet):
+    queryset = EBook.objects.order_by("pk")
+
+class TapeViewSet(BookViewSet):
+    queryset = Tape.objects.order_by("pk")
+    serializer_class = TapeSerializer
+
+urls = [BookViewSet, EBookViewSet, TapeViewSet]
+"""
+BASE = 'found.select_related("publisher").only("title", "edition", "publisher__kind")'
+
+
+def test_what_a_base_class_loads_for_lists_is_completed_there_once(tmp_path: Path) -> None:
+    told = f"`{BASE}` in shop.api.BookViewSet.get_queryset."
+    named = "Name what is read of those rows in its `only()`, too, as it does for others: all columns come otherwise."
+    assert fixes(tmp_path / "told", SHARED, EDITIONS, whole=True) == [
+        f'Add `.select_related("edition")` to {told} {named}',
+        f'Add `.select_related("edition__publisher")` to {told} {named}',
+    ]
+    literal = SHARED.replace(BASE, f'{BASE}.select_related("edition__publisher")')
+    whole = SHARED.replace(
+        BASE,
+        'found.select_related("publisher", "edition__publisher")'
+        '.only("title", "edition", "publisher__kind", "edition__number", "edition__publisher__kind")',
+    )
+    views = ("BookViewSet", "EBookViewSet", "TapeViewSet")
+    before = asked(tmp_path / "before", EDITIONS, SHARED, *views)
+    for name, api in (("literal", literal), ("whole", whole)):
+        after = asked(tmp_path / name, EDITIONS, api, *views)
+        assert [shown for _, shown in after] == [shown for _, shown in before]
+        assert [queries for queries, _ in after] == [1, 1, 1]
+    assert [queries for queries, _ in before] == [21, 11, 1]
+
+
+def test_models_that_share_no_ancestor_load_for_themselves(tmp_path: Path) -> None:
+    apart = EDITIONS.replace(
+        "class EBook(Book):\n    pass\n",
+        "class EBook(models.Model):\n    title = models.CharField(max_length=9)\n"
+        "    edition = models.ForeignKey(Edition, models.CASCADE, null=True)\n",
+    )
+    api = SHARED.replace('"publisher__kind"', '"pk"').replace('.select_related("publisher")', "")
+    told = fixes(tmp_path, api.replace("urls = [BookViewSet, EBookViewSet", "urls = [EBookViewSet"), apart, whole=True)
+    assert told and not any("BookViewSet.get_queryset. Name" in fix for fix in told)
+    assert any("EBook.objects" in fix for fix in told)

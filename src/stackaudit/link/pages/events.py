@@ -15,10 +15,10 @@ from stackaudit.link.models.model import Model
 from stackaudit.link.queries import amounts
 from stackaudit.link.queries.advice import (
     addition,
-    apart,
     below,
     beside_bare,
     elsewhere,
+    naming,
     of_one,
     of_rows_between,
     prefetching,
@@ -29,6 +29,7 @@ from stackaudit.link.queries.annotations import annotated, numbers, unnumbered, 
 from stackaudit.link.queries.events import Event
 from stackaudit.link.queries.origins import Origin
 from stackaudit.link.queries.reading import TextOf, asked_for_each, is_of_row, no_text, read_itself, readings
+from stackaudit.link.queries.roots import apart, inherited
 from stackaudit.link.queries.sharing import apart_from_lists, instead, prefetches
 from stackaudit.model.source import Place
 from stackaudit.model.verdict import Cost, Step
@@ -161,7 +162,7 @@ class Repeat:
         if origin is not None:
             if not takes_calls(origin):
                 return elsewhere(origin, loads, paths)
-            return " ".join([addition(origin, loads), *streaming(self.failing, loads)])
+            return " ".join([addition(origin, loads), *naming(origin, loads), *streaming(self.failing, loads)])
         loop = self.first.loop
         behind = loop.behind if loop is not None else None
         if behind is not None and behind.origin is None and _is_below(self.first.path, behind.path):
@@ -293,7 +294,7 @@ def certain(events: Iterable[Event]) -> Iterator[Event]:
 
 def rooted(events: Iterable[Event]) -> list[Event]:
     """Events as ones of the outermost querysets that are known, each of one model."""
-    return apart(outermost(event) for event in events)
+    return inherited(apart(outermost(event) for event in events))
 
 
 def outermost(event: Event) -> Event:

@@ -6,7 +6,7 @@ from msgspec.structs import replace
 
 from stackaudit.facts import python as py
 from stackaudit.link.queries import access, attached, callbacks, calls, expressions, loops, rows
-from stackaudit.link.queries.comparisons import is_instance, lacks
+from stackaudit.link.queries.comparisons import Action, is_instance, lacks
 from stackaudit.link.queries.joining import decided, join, mixed
 from stackaudit.link.queries.values import (
     ELEMENT,
@@ -164,7 +164,8 @@ def _getattr(walk: Walk, args: tuple[Value, ...], at: At) -> Value:
         return walk.unknown(*args)
     if isinstance(args[1], Const) and isinstance(args[1].value, str):
         found = calls.attribute(walk, args[0], args[1].value, at)
-        is_there = isinstance(found, Other) and decided(found) is not None
+        is_action = isinstance(found, Const) and isinstance(found.value, Action)
+        is_there = is_action or (isinstance(found, Other) and decided(found) is not None)
         return join(found, args[2]) if len(args) > 2 and not is_there else found
     return walk.unknown(*args)
 

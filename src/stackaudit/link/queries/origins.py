@@ -21,6 +21,8 @@ GET_QUERYSET = "get_queryset"
 """`Origin.by` of rows that an export or another library takes where its class does not define the method."""
 INHERITED = "inherited"
 """`Origin.by` of a queryset that a base class makes while it serves for another class, as it does for all of them."""
+SHARED = "shared"
+"""`Origin.by` of a queryset that serves several models: the view of a base class, a function that is given a model."""
 HOOKS = (INDEX_QUERYSET, GET_QUERYSET)
 RAW = "raw"
 """`Origin.by` of rows that `raw()` asks for."""
@@ -64,8 +66,9 @@ class Origin(Struct, frozen=True, eq=False):
     loop hands out, and uses what was prefetched, `outer` is the queryset of that loop and `way` leads from its rows to
     these; where the row comes from a caller, `way` alone says which relation it is. `partial` marks one that only a
     branch makes: others leave the manager as it was. `streamed` says why going through it would
-    not prefetch: it is UNCHUNKED, or the method is named that does so in a later Django. `models` are those, by
-    their labels, whose rows the expression gives, all that the walk has met until it is asked.
+    not prefetch: it is UNCHUNKED, or the method is named that does so in a later Django. `sparse` says that its
+    `only()` names columns of rows that are joined. `models` are those, by their labels, whose rows the expression
+    gives, all that the walk has met until it is asked.
     """
 
     place: Place
@@ -81,6 +84,7 @@ class Origin(Struct, frozen=True, eq=False):
     beside: tuple[Origin, ...] = ()
     partial: bool = False
     streamed: str = ""
+    sparse: bool = False
     models: set[str] | None = None
 
     @property
