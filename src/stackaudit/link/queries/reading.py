@@ -178,7 +178,22 @@ def readings(events: Iterable[Event], text_of: TextOf = no_text, several: frozen
                 else ""
             )
         )
-    return [*told[:SAID], *_left(events, text_of)]
+    asked = [event for group in places.values() for event in group]
+    return [*told[:SAID], *_by_key(asked), *_left(events, text_of)]
+
+
+def _by_key(events: Iterable[Event]) -> Iterator[str]:
+    """What keeps the row that `first` finds in a template: it goes by the key where nothing else gives an order."""
+    named: dict[str, None] = {}
+    for event in events:
+        asking, target = event.asking, event.relation.target if event.relation is not None else None
+        if asking is None or target is None or asking.text or asking.methods or plain(asking.last) != "first":
+            continue
+        if target.ordered is False and not is_narrowed(event):
+            named[f'`Prefetch("{"__".join(event.path)}", queryset={manager(target)}.order_by("pk"))`'] = None
+    if named:
+        kept = in_words([*named], most=SAID)
+        yield f"`first` goes by the key there, a prefetch in any order: for the same row let the prefetch be {kept}."
 
 
 def is_dear(event: Event) -> bool:
