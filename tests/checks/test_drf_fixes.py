@@ -68,8 +68,9 @@ class RecipeViewSet(viewsets.ModelViewSet):
 """
 
 
-def fixes(root: Path, api: str, models: str = MODELS) -> list[str]:
-    stack = stack_of(root, {"shop/models.py": models, "shop/api.py": API + api, "shop/__init__.py": ""})
+def fixes(root: Path, api: str, models: str = MODELS, *, whole: bool = False) -> list[str]:
+    files = {"shop/models.py": models, "shop/api.py": api if whole else API + api, "shop/__init__.py": ""}
+    stack = stack_of(root, files)
     return [item.fix for rule in (n_plus_one, method_field_query) for item in rule(stack) if isinstance(item, Fail)]
 
 

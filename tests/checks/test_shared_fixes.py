@@ -304,7 +304,9 @@ def test_an_argument_has_no_index(tmp_path: Path) -> None:
     assert fixes(tmp_path, template) == [
         'Add `.prefetch_related("tags")` to `Book.objects.all()` in shop.views.shelf. In `shop/templates/shelf.html` '
         "put `{% with first=book.tags.all|first %}…{% endwith %}` around it and write `first.name` for "
-        "`book.tags.first.name`: `first` asks the database even where `tags` is prefetched."
+        "`book.tags.first.name`: `first` asks the database even where `tags` is prefetched. `first` goes by the key "
+        'there, a prefetch in any order: for the same row let the prefetch be `Prefetch("tags", '
+        'queryset=Tag.objects.order_by("pk"))`.'
     ]
 
 

@@ -201,11 +201,15 @@ def test_the_first_of_prefetched_rows_is_taken_by_its_index(tmp_path: Path) -> N
     assert fixes(tmp_path, template) == [
         'Add `.prefetch_related("tags")` to `Book.objects.all()` in shop.views.shelf. In `shop/templates/shelf.html` '
         "write `book.tags.all.0.name` for `book.tags.first.name`: `first` asks the database even where `tags` is "
-        "prefetched."
+        "prefetched. `first` goes by the key there, a prefetch in any order: for the same row let the prefetch be "
+        '`Prefetch("tags", queryset=Tag.objects.order_by("pk"))`.'
     ]
     assert (
         fixes(tmp_path, template.replace("first", "all.0"), VIEWS.replace(".all()", '.prefetch_related("tags")')) == []
     )
+    ordered = MODELS.replace("max_length=80)\n\nclass Book", "max_length=80)\n\n    class Meta:\n"
+                             "        ordering = ['name']\n\nclass Book")  # fmt: skip
+    assert all("by the key" not in fix for fix in fixes(tmp_path / "ordered", template, VIEWS, ordered))
 
 
 def test_a_number_of_a_property_is_brought_with_the_rows(tmp_path: Path) -> None:

@@ -99,3 +99,47 @@ def test_what_is_told_shows_the_same_with_fewer_queries(tmp_path: Path) -> None:
     assert [shown for _, shown in after] == [shown for _, shown in before]
     assert [queries for queries, _ in before] == [2, 2, 2, 2, 2, 3, 2]
     assert [queries for queries, _ in after] == [1] * len(TEMPLATES)
+
+
+FIRST = """\
+import json, sys
+import django
+from django.conf import settings
+databases = {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}}
+settings.configure(DATABASES=databases, INSTALLED_APPS=["shop"], DEFAULT_AUTO_FIELD="django.db.models.AutoField")
+django.setup()
+from django.db import connection
+from django.db.models import Prefetch
+from django.template import Context, Engine
+from shop.models import Book, Tag
+
+with connection.schema_editor() as editor:
+    editor.create_model(Book)
+    editor.create_model(Tag)
+book = Book.objects.create()
+for name in ("z", "a"):
+    Tag.objects.create(name=name, book=book)
+for books, text in (
+    (Book.objects.all(), "first"),
+    (Book.objects.prefetch_related("tags"), "all.0"),
+    (Book.objects.prefetch_related(Prefetch("tags", queryset=Tag.objects.order_by("pk"))), "all.0"),
+):
+    template = Engine().from_string("{% for book in books %}{{ book.tags." + text + ".pk }}{% endfor %}")
+    print(template.render(Context({"books": books})))
+"""
+
+
+def test_the_first_row_is_that_of_the_lowest_key(tmp_path: Path) -> None:
+    models = """\
+from django.db import models
+
+class Book(models.Model):
+    title = models.CharField(max_length=80)
+
+class Tag(models.Model):
+    name = models.CharField(max_length=80, primary_key=True)
+    book = models.ForeignKey(Book, on_delete=models.CASCADE, related_name="tags")
+"""
+    linked(tmp_path, "", VIEWS, models)
+    ran = subprocess.run([sys.executable, "-c", FIRST], capture_output=True, text=True, check=True, cwd=tmp_path)
+    assert ran.stdout.split() == ["a", "z", "a"]

@@ -56,6 +56,13 @@ class Review(models.Model):
         return f"/{self.book.title}/{self.pk}"
 
 
+class Plan(models.Model):
+    book = models.OneToOneField(Book, on_delete=models.CASCADE, related_name="plan")
+
+    def current(self):
+        return self.book.reviews.order_by("-pk").first()
+
+
 class Note(models.Model):
     review = models.ForeignKey(Review, on_delete=models.CASCADE)
     text = models.CharField(max_length=20)
@@ -64,6 +71,7 @@ class Note(models.Model):
 ALL = "models.Book.objects.all()"
 AUTHORS = "models.Book.objects.select_related('author')"
 TAGS = "models.Book.objects.prefetch_related('tags')"
+PLANS = "models.Book.objects.select_related('plan')"
 REVIEWS = "models.Review.objects.all()"
 
 # name: (queryset, body of the table, whether the number of queries grows with the rows)
@@ -73,6 +81,8 @@ TABLES = {
     "LoadedTable": (AUTHORS, "author = tables.Column()", False),
     "KeyTable": (ALL, "who = tables.Column(accessor='author_id')", False),
     "PathTable": (AUTHORS, "who = tables.Column(accessor='author__country__name')", True),
+    "BetweenTable": (PLANS, "number = tables.Column(accessor='plan__current__pk')", True),
+    "BackTable": (PLANS, "title = tables.Column(accessor='plan__book__title')", False),
     "AccessorTable": (ALL, "who = tables.Column(accessor=A('author__name'))", True),
     "MethodTable": (ALL, "byline = tables.Column()", True),
     "FieldsTable": (ALL, "class Meta:\n        model = models.Book\n        fields = ('title', 'author')", True),
@@ -173,6 +183,18 @@ RESOURCES = {
         "who = fields.Field(attribute='author__name')\n    class Meta:\n        model = models.Book\n"
         "        fields = ('who',)",
         True,
+    ),
+    "MethodResource": (
+        PLANS,
+        "last = fields.Field(attribute='plan__current')\n    class Meta:\n        model = models.Book\n"
+        "        fields = ('last',)",
+        True,
+    ),
+    "MethodBetweenResource": (
+        PLANS,
+        "last = fields.Field(attribute='plan__current__pk')\n    class Meta:\n        model = models.Book\n"
+        "        fields = ('last',)",
+        False,
     ),
     "DehydrateResource": (
         ALL,

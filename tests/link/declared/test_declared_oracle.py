@@ -58,6 +58,7 @@ def add(count):
         book = models.Book.objects.create(title="t", author=author)
         book.tags.set([models.Tag.objects.create(name="red"), models.Tag.objects.create(name="x")])
         models.Review.objects.create(book=book)
+        models.Plan.objects.create(book=book)
 
 def ask(kind, name):
     request = RequestFactory().get("/")

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from stackaudit.link.queries.advice import apart, leads, loading, of_one, outermost
+from stackaudit.link.queries.advice import leads, loading, of_one, outermost
 from stackaudit.link.queries.events import Event
 from stackaudit.link.queries.lookups import is_joined, lookups
+from stackaudit.link.queries.roots import apart
 from tests.link.queries import oracle
 
 PROGRAM = (oracle.PROJECT / "sites.py").read_text(encoding="utf-8")

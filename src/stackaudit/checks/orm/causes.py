@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
-from stackaudit.link.queries.advice import apart, outermost
+from stackaudit.link.queries.advice import outermost
 from stackaudit.link.queries.events import Event
 from stackaudit.link.queries.origins import GIVEN, HANDED
+from stackaudit.link.queries.roots import apart
 from stackaudit.link.queries.rows import PRESUMED
 from stackaudit.model.source import Place
 from stackaudit.model.verdict import Fail, Pass, Site, Unsure, Verdict

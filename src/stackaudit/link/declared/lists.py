@@ -263,13 +263,18 @@ class Lists:
             yield element
             loops.leave(self.walk)
 
-    def path(self, value: Value, parts: tuple[str, ...], place: Place) -> Value:
-        """Follow attributes; what can be called is called, but for managers of related rows."""
+    def path(self, value: Value, parts: tuple[str, ...], place: Place, *, between: bool = True) -> Value:
+        """Follow attributes; what can be called is called, but for managers of related rows.
+
+        With `between` off only the last one is: a method on the way leads nowhere.
+        """
         self.places.setdefault(place, ".".join(parts))
-        for part in parts:
+        for index, part in enumerate(parts):
             held = value.get(part) if isinstance(value, Mapping) else None
             value = held if held is not None else q.attribute(self.walk, value, part, place)
             if isinstance(value, (Function, Method)):
+                if not between and index < len(parts) - 1:
+                    return UNKNOWN
                 value = q.call(self.walk, value, (), {}, place, f"{part}()")
         return value
 

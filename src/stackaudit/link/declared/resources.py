@@ -176,7 +176,7 @@ class Resources(Kind):
                 if method is not None:
                     self.lists.method(resource, method.name, row)
                     continue
-                value = self.lists.path(row, field.path, field.place)
+                value = self.lists.path(row, field.path, field.place, between=False)
                 if isinstance(value, Row):
                     self._related(field, value)
                 elif isinstance(value, LISTED) or type(value).__name__ == "Related":

@@ -15,10 +15,10 @@ from stackaudit.link.models.model import Model
 from stackaudit.link.queries import amounts
 from stackaudit.link.queries.advice import (
     addition,
-    apart,
     below,
     beside_bare,
     joins_rows,
+    naming,
     of_one,
     of_rows_between,
     prefetching,
@@ -29,13 +29,8 @@ from stackaudit.link.queries.elsewhere import elsewhere, takes_calls
 from stackaudit.link.queries.events import Event
 from stackaudit.link.queries.needless import read_itself, read_keys
 from stackaudit.link.queries.origins import Origin
-from stackaudit.link.queries.reading import (
-    TextOf,
-    asked_for_each,
-    is_of_row,
-    no_text,
-    readings,
-)
+from stackaudit.link.queries.reading import TextOf, asked_for_each, is_of_row, no_text, readings
+from stackaudit.link.queries.roots import apart, inherited
 from stackaudit.link.queries.sharing import apart_from_lists, instead, prefetches
 from stackaudit.model.source import Place
 from stackaudit.model.verdict import Cost, Step
@@ -170,7 +165,7 @@ class Repeat:
         if origin is not None:
             if not takes_calls(origin):
                 return elsewhere(origin, loads, paths)
-            return " ".join([addition(origin, loads), *streaming(self.failing, loads)])
+            return " ".join([addition(origin, loads), *naming(origin, loads), *streaming(self.failing, loads)])
         loop = self.first.loop
         behind = loop.behind if loop is not None else None
         if behind is not None and behind.origin is None and _is_below(self.first.path, behind.path):
@@ -302,7 +297,7 @@ def certain(events: Iterable[Event]) -> Iterator[Event]:
 
 def rooted(events: Iterable[Event]) -> list[Event]:
     """Events as ones of the outermost querysets that are known, each of one model."""
-    return apart(outermost(event) for event in events)
+    return inherited(apart(outermost(event) for event in events))
 
 
 def outermost(event: Event) -> Event:

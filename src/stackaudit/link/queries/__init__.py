@@ -15,7 +15,8 @@ run the code that asks), `belonging` and `amounts` (whose rows they are, how man
 (functions that are handed over, or stand around others), `spelled` and `registries` (lists that are written out, and
 dictionaries that a decorator fills), `schemas` and `validation` (what is made of rows, or of data, field by field),
 `packaged` (what other packages give to rows: trees, Wagtail's pages, histories), `binding` (parameters), `births` (what
-runs for each row as Django makes it).
+runs for each row as Django makes it), `trials` (what would be asked if something were loaded), `roots`
+(which of several querysets is to load what is missing).
 
 Entry interface for whoever brings rows from elsewhere (templates, serializers, admin):
 

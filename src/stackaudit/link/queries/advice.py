@@ -13,7 +13,7 @@ from stackaudit.link.queries.elsewhere import elsewhere, takes_calls
 from stackaudit.link.queries.events import Event
 from stackaudit.link.queries.lookups import is_joined, lookups, quoted
 from stackaudit.link.queries.needless import read_itself, read_keys
-from stackaudit.link.queries.origins import FETCHES_ONE, HANDED, INHERITED, MODEL, UNCHUNKED, Origin
+from stackaudit.link.queries.origins import FETCHES_ONE, HANDED, MODEL, SHARED, UNCHUNKED, Origin
 from stackaudit.link.queries.reading import (
     TextOf,
     is_narrowed,
@@ -25,13 +25,9 @@ from stackaudit.link.queries.reading import (
     readings,
 )
 from stackaudit.link.queries.sharing import apart_from_lists, instead, prefetches, ways, with_keys
-from stackaudit.model.source import Place
-from stackaudit.model.verdict import Step
 
 Path = tuple[str, ...]
 _MANAGER = re.compile(r"""\(manager=["'](\w+)["']\)""")
-SHARED = "shared"
-"""`Origin.by` of a queryset that serves several models: the view of a base class, a function that is given a model."""
 _OWNED = frozenset({"o2o", "reverse_o2o", "reverse_fk", "generic"})
 """Relations to rows that belong to one row alone."""
 _NAMED = 6
@@ -47,36 +43,6 @@ def outermost(event: Event) -> Event:
     while origin is not None and origin.outer is not None:
         origin, path = origin.outer, (*origin.way, *path)
     return event if origin is event.origin else replace(event, origin=origin, path=path)
-
-
-def apart(events: Iterable[Event]) -> list[Event]:
-    """Events whose querysets are of one model each.
-
-    A queryset that rows of several models come from is one of a function or base class that many share: what is
-    missing is loaded where the queryset begins that it was made of.
-    """
-    found = list(events)
-    models: dict[Place, set[str]] = {}
-    for event in found:
-        origin = event.origin
-        while origin is not None:
-            models.setdefault(origin.place, set()).add(origin.model.label if origin.model is not None else "")
-            origin = origin.refined
-    return [_own(event, models) for event in found]
-
-
-def _own(event: Event, models: dict[Place, set[str]]) -> Event:
-    own = event.origin
-    while own is not None and (own.by == INHERITED or own.several or len(models[own.place]) > 1):
-        own = own.refined
-    if event.origin is None or own is event.origin:
-        return event
-    if own is None:
-        return replace(event, origin=replace(event.origin, by=SHARED))
-    flow = event.flow
-    if flow and flow[0].place == event.origin.place:
-        flow = (Step(own.place, f"`{own.text}` loads the rows"), *flow[1:])
-    return replace(event, origin=own, flow=flow)
 
 
 def rows_of(event: Event) -> Model | None:
@@ -160,6 +126,8 @@ def below(events: Iterable[Event]) -> Iterator[Path]:
     for event in events:
         if event.kind == "reverse" and is_rewritten(event) and not (is_number(event) or is_narrowed(event)):
             yield from looked_at(event)
+        if event.kind == "reverse" and event.asking is not None:
+            yield from ((*event.path, *path) for path in event.asking.below)
 
 
 def with_branches(origin: Origin | None, source: str) -> str:
@@ -186,7 +154,9 @@ def of_one(origin: Origin | None, source: str, events: list[Event]) -> str:
         before = bool(parts) and parts[-1].endswith(source)
         parts.append(f"append `{call}` to {'it' if before else source}")
     text = " and ".join(parts) + "." if parts else ""
-    told = [text[:1].upper() + text[1:], *streaming(rest, call), *read_itself(events), *read_keys(events)]
+    more = () if deferred else naming(origin, call)
+    kept = (*read_itself(events), *read_keys(events))
+    told = [text[:1].upper() + text[1:], *more, *streaming(rest, call), *kept]
     return " ".join(filter(None, told))
 
 
@@ -245,6 +215,14 @@ def streaming(events: Iterable[Event], calls: str) -> Iterator[str]:
         elif way:
             since = "4.1" if way == "iterator" else "5.0"
             yield f"Take the `{way}()` off: before Django {since} it prefetches nothing."
+
+
+def naming(origin: Origin | None, calls: str) -> Iterator[str]:
+    """What else has to change where `calls` join more rows to a queryset that says which columns joined rows bring."""
+    while origin is not None and not origin.sparse:
+        origin = origin.refined
+    if origin is not None and ".select_related(" in calls:
+        yield "Name what is read of those rows in its `only()`, too, as it does for others: all columns come otherwise."
 
 
 def _let_in(origin: Origin | None, deferred: list[Event], source: str) -> Iterator[str]:

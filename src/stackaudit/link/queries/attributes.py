@@ -27,7 +27,9 @@ from stackaudit.link.queries.values import (
     ELEMENT,
     FIELD,
     FIELD_NAME,
+    KEY,
     META,
+    NO_KEY,
     OF_TAG,
     STATE,
     UNKNOWN,
@@ -319,6 +321,9 @@ def _of_rows(walk: Walk, value: Manager | Rows | Related, name: str, at: At) -> 
         return value.row
     if isinstance(value, Rows) and value.evaluated and name in ("append", "extend", "insert"):
         return Method(Seq(loops.element_of(value), None, value.loops), name, value.loops)  # a list, which grows
+    if isinstance(value, Rows) and name == "_result_cache" and value.via is not None:
+        walk.record.looked = True
+        return Other(value.loops, KEY if value.cached or value.evaluated else NO_KEY)
     if isinstance(value, Rows) and name == "object_list":
         return value  # the rows of a page
     if method(name) is None or (isinstance(value, Rows) and name in MANAGER_ONLY):

@@ -6,7 +6,7 @@ from msgspec.structs import replace
 
 from stackaudit.facts import python as py
 from stackaudit.link.queries import access, attached, callbacks, calls, expressions, loops, rows
-from stackaudit.link.queries.comparisons import is_instance, lacks
+from stackaudit.link.queries.comparisons import Action, is_instance, lacks
 from stackaudit.link.queries.joining import decided, join, mixed
 from stackaudit.link.queries.values import (
     ELEMENT,
@@ -92,10 +92,12 @@ def of_builtin(
                 access.to_one(walk, first, relation, at)
             return unknown
         return _has(walk, first, str(args[1].value), unknown)
+    if last == "hasattr" and len(args) > 1 and args[1] == Const("all") and isinstance(first, (Rows, Related, Manager)):
+        return unknown if isinstance(first, Rows) and first.evaluated else Const(True, first.loops)  # or it is a list
     if last == "isinstance" or last == "issubclass" or last == "type":
         if last == "type" and isinstance(first, (Row, Instance)):
             return calls.class_of(walk, first)
-        told = is_instance(first, args[1]) if isinstance(first, Row) and len(args) > 1 else None
+        told = is_instance(first, args[1]) if len(args) > 1 else None
         return Const(told, first.loops) if told is not None and last == "isinstance" else UNKNOWN
     if last == "range":
         return _range(first, unknown, args)
@@ -162,7 +164,9 @@ def _getattr(walk: Walk, args: tuple[Value, ...], at: At) -> Value:
         return walk.unknown(*args)
     if isinstance(args[1], Const) and isinstance(args[1].value, str):
         found = calls.attribute(walk, args[0], args[1].value, at)
-        return join(found, args[2]) if len(args) > 2 else found
+        is_action = isinstance(found, Const) and isinstance(found.value, Action)
+        is_there = is_action or (isinstance(found, Other) and decided(found) is not None)
+        return join(found, args[2]) if len(args) > 2 and not is_there else found
     return walk.unknown(*args)
 
 

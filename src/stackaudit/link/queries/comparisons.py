@@ -7,10 +7,24 @@ from stackaudit.link.classes import SourceClass
 from stackaudit.link.modules import bindings
 from stackaudit.link.queries.joining import decided
 from stackaudit.link.queries.table import ROW_METHODS
-from stackaudit.link.queries.values import THERE, ClassRef, Const, Mapping, Other, Row, Seq, Value
+from stackaudit.link.queries.values import (
+    THERE,
+    ClassRef,
+    Const,
+    Manager,
+    Mapping,
+    Other,
+    Related,
+    Row,
+    Rows,
+    Seq,
+    Value,
+)
 from stackaudit.link.queries.walk import Walk
 
 _EQUAL = {"is": True, "==": True, "is not": False, "!=": False}
+_QUERYSETS = frozenset({"django.db.models.QuerySet", "django.db.models.query.QuerySet"})
+_CONTAINERS = frozenset({"builtins.list", "builtins.tuple", "builtins.set", "builtins.dict"})
 _PLAIN_MODELS = frozenset({"django.db.models.Model", "django.db.models.base.Model", "builtins.object"})
 
 
@@ -93,13 +107,21 @@ def _of_action(operator: str, action: Action, right: Value) -> bool | None:
     return None
 
 
-def is_instance(row: Row, kind: Value) -> bool | None:
-    """Whether a row is an instance of a class, or of one of several; None where a class may derive from its model."""
+def is_instance(value: Value, kind: Value) -> bool | None:
+    """Whether a row, rows or a manager are an instance of a class, or of one of several; None where that depends."""
     if isinstance(kind, Seq):
-        told = [is_instance(row, item) for item in kind.items or ()]
+        told = [is_instance(value, item) for item in kind.items or ()]
         return True if True in told else None if None in told or kind.items is None else False
-    if not isinstance(kind, ClassRef):
-        return None
+    if isinstance(value, Row):
+        return _is_row_of(value, kind) if isinstance(kind, ClassRef) else None
+    name = kind.name if isinstance(kind, Other) else ""
+    if isinstance(value, Rows) and not value.evaluated and value.kind == "rows":
+        return True if name in _QUERYSETS else False if name in _CONTAINERS else None
+    return False if isinstance(value, (Related, Manager)) and name in _QUERYSETS | _CONTAINERS else None
+
+
+def _is_row_of(row: Row, kind: ClassRef) -> bool | None:
+    """Whether a row is an instance of a class; None where a class may derive from its model."""
     if kind.model is not None and kind.model is row.model:
         return True
     own, other = row.model.cls, kind.cls

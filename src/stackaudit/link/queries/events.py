@@ -136,7 +136,8 @@ class Record:
     with the dotted name of what they call, and `called` the functions of the repository that calls lead to. `shown`
     are the rows that templates and lists go through, by the place of the loop and the origin. `sources` holds the
     models, by their labels, whose rows an expression gives, by its place, `changed` those whose rows the turns of a
-    loop write, by its place. `forms` are the forms whose fields somebody asked for. With `apart`, what one loop over a
+    loop write, by its place. `forms` are the forms whose fields somebody asked for, `looked` says that code has asked
+    whether the rows of a relation are loaded. With `apart`, what one loop over a
     relation asks is an event for each of the querysets
     whose rows the relation belongs to.
     """
@@ -154,6 +155,7 @@ class Record:
         self.changed: dict[Place, set[str]] = {}
         self.sources: dict[Place, set[str]] = {}
         self.forms: list[Instance] = []
+        self.looked = False
 
     def add(self, event: Event) -> tuple[object, ...]:
         """Keep an event, unless the same one is known already; its key."""

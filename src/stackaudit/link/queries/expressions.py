@@ -283,7 +283,7 @@ def _boolop(walk: Walk, node: py.BoolOp) -> Value:
     walk.guard += not is_sure
     right = evaluate(walk, node.right)
     walk.guard -= not is_sure
-    if node.op == "or" and isinstance(left, Const) and not left.value:
+    if holds is not None or (node.op == "or" and isinstance(left, Const) and not left.value):
         return varying(right, left.loops)
     return join(left, right)
 

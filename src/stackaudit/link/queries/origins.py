@@ -25,6 +25,8 @@ GET_QUERYSET = "get_queryset"
 """`Origin.by` of rows that an export or another library takes where its class does not define the method."""
 INHERITED = "inherited"
 """`Origin.by` of a queryset that a base class makes while it serves for another class, as it does for all of them."""
+SHARED = "shared"
+"""`Origin.by` of a queryset that serves several models: the view of a base class, a function that is given a model."""
 HOOKS = (INDEX_QUERYSET, GET_QUERYSET)
 RAW = "raw"
 """`Origin.by` of rows that `raw()` asks for."""
@@ -77,8 +79,8 @@ class Origin(Struct, frozen=True, eq=False):
     prefetched, `outer` is the queryset of that loop and `way` leads from its rows to these; where the row comes from a
     caller, `way` alone says which relation it is. `partial` marks one that only a branch makes: others leave the
     manager as it was. `streamed` says why going through it would not prefetch: it is UNCHUNKED, or the method is named
-    that does so in a later Django. `models` are those, by their labels, whose rows the expression gives, all that the
-    walk has met until it is asked.
+    that does so in a later Django. `sparse` says that its `only()` names columns of rows that are joined. `models` are
+    those, by their labels, whose rows the expression gives, all that the walk has met until it is asked.
     """
 
     place: Place
@@ -95,6 +97,7 @@ class Origin(Struct, frozen=True, eq=False):
     beside: tuple[Origin, ...] = ()
     partial: bool = False
     streamed: str = ""
+    sparse: bool = False
     models: set[str] | None = None
 
     @property
@@ -158,7 +161,9 @@ class Asking(Struct, frozen=True, cache_hash=True):
     holds, and `varies` that one compares with what the row tells; `named` are the variables and parameters that filters
     name. `cut` is the slice that leaves the first of the rows
     ("[:5]"), "" where all are read. `given` is the function that runs it on whatever rows
-    it is handed, "" where the code that has the row does so itself.
+    it is handed, "" where the code that has the row does so itself. Where that code asks whether the rows are loaded,
+    `below` are the paths that it then reads of them, and `dear` the function that then asks for each of them what
+    nothing brings.
 
     The rest says who else runs it, where `link/readers` was asked: `callers` are other places of the code that do, for
     rows that bring nothing along, as "path:line"; `reads` is how the loop does, and `uses` where a method of querysets
@@ -178,6 +183,8 @@ class Asking(Struct, frozen=True, cache_hash=True):
     varies: bool = False
     named: frozenset[str] = frozenset()
     cut: str = ""
+    below: tuple[tuple[str, ...], ...] = ()
+    dear: str = ""
     callers: tuple[str, ...] = ()
     uses: tuple[str, ...] = ()
     reads: tuple[str, ...] = ()

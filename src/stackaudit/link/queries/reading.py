@@ -143,8 +143,9 @@ def readings(events: Iterable[Event], text_of: TextOf = no_text, several: frozen
 
     `several` are the templates that show rows of several querysets.
     """
+    known = list(events)
     places: dict[tuple[str, bool], list[Event]] = {}
-    for event in events:
+    for event in known:
         if is_rewritten(event) and event.asking is not None and not is_left(event):
             cut = is_cut(event) and is_narrowed(event)
             preposition = "In" if event.asking.text or cut or plain(event.asking.last) == "first" else "For"
@@ -177,7 +178,34 @@ def readings(events: Iterable[Event], text_of: TextOf = no_text, several: frozen
                 else ""
             )
         )
-    return told[:SAID]
+    asked = [event for group in places.values() for event in group]
+    return [*told[:SAID], *_by_key(asked), *_unwise(known)]
+
+
+def _by_key(events: Iterable[Event]) -> Iterator[str]:
+    """What keeps the row that `first` finds in a template: it goes by the key where nothing else gives an order."""
+    named: dict[str, None] = {}
+    for event in events:
+        asking, target = event.asking, event.relation.target if event.relation is not None else None
+        if asking is None or target is None or asking.text or asking.methods or plain(asking.last) != "first":
+            continue
+        if target.ordered is False and not is_narrowed(event):
+            named[f'`Prefetch("{"__".join(event.path)}", queryset={manager(target)}.order_by("pk"))`'] = None
+    if named:
+        kept = in_words([*named], most=SAID)
+        yield f"`first` goes by the key there, a prefetch in any order: for the same row let the prefetch be {kept}."
+
+
+def is_dear(event: Event) -> bool:
+    """Whether code that finds the rows loaded asks the database for each of them."""
+    return event.kind == "reverse" and event.asking is not None and event.asking.dear != ""
+
+
+def _unwise(events: Iterable[Event]) -> Iterator[str]:
+    """The sentences for rows that had better not be loaded."""
+    dear = {(event.path[-1], event.asking.dear) for event in events if event.asking is not None and is_dear(event)}
+    for name, where in sorted(dear)[:SAID]:
+        yield f"Do not prefetch `{name}` alone: `{where}` then asks the database for each of those rows."
 
 
 def looked_at(event: Event) -> Iterator[Path]:

@@ -88,7 +88,8 @@ def called(
         if rows.via is None or not (rows.cached or rows.path):
             path = () if made.via is None or not made.cached else made.path
             by = COMBINED if row.effect == "union" else RAW if name == RAW else ""
-            made = replace(made, origin=walk.origin(at, by, made), path=path)
+            sparse = name == "only" and any(isinstance(arg, Const) and "__" in str(arg.value) for arg in args)
+            made = replace(made, origin=replace(walk.origin(at, by, made), sparse=sparse), path=path)
         elif not made.cached:
             made = replace(made, origin=walk.origin(at, rows=made), path=())
         via = made.via

@@ -16,6 +16,7 @@ from stackaudit.link.queries.reading import (
     SAID,
     TextOf,
     is_answered,
+    is_dear,
     is_left,
     is_narrowed,
     is_number,
@@ -49,8 +50,13 @@ def prefetches(events: Iterable[Event], is_annotated: bool) -> list[str]:
 
 
 def apart_from_lists(events: Iterable[Event]) -> list[Event]:
-    """The events but for those that bring rows of their own, and what those rows are asked for."""
-    found = list(events)
+    """The events but for those that bring rows of their own, and what those rows are asked for.
+
+    Rows that had better not be loaded are left out, too, with all that they are asked for.
+    """
+    known = list(events)
+    dear = {event.path for event in known if is_dear(event)}
+    found = [event for event in known if not any(event.path[: len(path)] == path for path in dear)]
     apart = {event for event in found if is_listed(event) or is_left(event)}
     inside = {other for event in apart for other in _within(event, found)}
     return [event for event in found if event not in apart and event not in inside]

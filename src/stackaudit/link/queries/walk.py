@@ -299,7 +299,7 @@ class Walk:
             if isinstance(at, Place):
                 return Asking(at, "", at.path)
             is_own = isinstance(frame.bound, _SETS)
-            if frame.called is None or not (is_own or _is_given(frame, at)):
+            if frame.called is None or _is_declared(frame.called) or not (is_own or _is_given(frame, at)):
                 return Asking(place_of(at), text_of(at[1]), frame.where, given=given)
             given = given or ("" if is_own else frame.where)
             at = frame.called
@@ -400,6 +400,11 @@ class Walk:
         """Something not known that changes as `values` do."""
         loops = all_loops(values)
         return Other(loops) if loops else UNKNOWN
+
+
+def _is_declared(called: At) -> bool:
+    """Whether what calls a function is a declaration in Python, such as that of a field: nothing asks there."""
+    return isinstance(called, Place) and called.path.endswith(".py")
 
 
 def _is_given(frame: Frame, at: At) -> bool:

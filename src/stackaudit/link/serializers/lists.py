@@ -16,9 +16,16 @@ from stackaudit.link.modules import dotted
 from stackaudit.link.nodes import nodes
 from stackaudit.link.pages import walk as q
 from stackaudit.link.queries import calls
+from stackaudit.link.queries.advice import outermost
+from stackaudit.link.queries.events import Event
 from stackaudit.link.queries.joining import matters
-from stackaudit.link.queries.values import KEY, THERE, Const, Instance, Mapping, Other, Value
+from stackaudit.link.queries.loading import NOTHING
+from stackaudit.link.queries.origins import Asking
+from stackaudit.link.queries.reading import is_number, is_rewritten
+from stackaudit.link.queries.trials import trial
+from stackaudit.link.queries.values import KEY, THERE, Const, Instance, Mapping, Other, Related, Value
 from stackaudit.link.serializers import SerialField, Shape
+from stackaudit.model.source import Place
 
 if TYPE_CHECKING:
     from stackaudit.link.serializers.writing import Writer
@@ -44,6 +51,41 @@ def written(writer: Writer, shape: Shape, rows: Value, context: Value) -> tuple[
     if rows in handed or (not handed and _leaves_rows(found.node)):
         return [rows], filled
     return list(dict.fromkeys(handed)), filled
+
+
+def nested(writer: Writer, shape: Shape, rows: Value, context: Value, at: Place) -> tuple[list[Value], Value]:
+    """The same for the rows behind a relation of a row.
+
+    Where the list looks whether they are loaded, it is what it then reads of them that a prefetch has to bring as well.
+    """
+    if shape.lists is None or not isinstance(rows, Related):
+        return written(writer, shape, rows, context)
+    walk, row, name = writer.walk, rows.row, rows.relation.name
+    if row.load.to_many(name) is not None:
+        q.run(walk, rows, at)
+    elif not row.load.unknown:
+        with trial(walk) as tried:
+            written(writer, shape, replace(rows, row=replace(row, load=row.load.with_many(name, NOTHING))), context)
+        if tried.looked:
+            asking = _asking(Asking(at, "", at.path), tried.events, rows)
+            return [replace(calls.base_rows(walk, rows), asking=asking)], context
+    return written(writer, shape, rows, context)
+
+
+def _asking(asking: Asking, tried: list[Event], rows: Related) -> Asking:
+    """What a list asks of loaded rows, told of the expression that asks for those; a branch may ask for them again."""
+    path, origin = (*rows.row.path, rows.relation.name), rows.row.origin
+    while origin is not None and origin.outer is not None:
+        origin, path = origin.outer, (*origin.way, *path)
+    below: dict[tuple[str, ...], None] = {}
+    for event in map(outermost, tried):
+        if event.outcome != "fail" or (event.path == path and event.guarded):
+            continue
+        is_of_them = event.path[: len(path)] == path and event.kind in ("forward", "reverse")
+        if not is_of_them or is_rewritten(event) or is_number(event):
+            return replace(asking, dear=event.where)
+        below[event.path[len(path) :]] = None
+    return replace(asking, below=tuple(below))
 
 
 def _filled(node: py.FunctionDef, context: Value, *after: Value) -> Value:

@@ -177,10 +177,19 @@ class Writer:
         elif item.kind != "unknown":
             value = self.source(row, item.source, place)
             if isinstance(value, (Rows, Related)) or (item.many and isinstance(value, Seq)):
-                with q.each(self.walk, value, place, f"`{item.name}` of each row") as element:
-                    self.shown(item, element)
+                self._list(item, value)
             else:
                 self.shown(item, value)
+
+    def _list(self, item: SerialField, rows: Value) -> None:
+        """Write out the rows behind a relation of one row."""
+        chosen: list[Value] = [rows]
+        context: Value = self.context
+        if item.shape is not None:
+            chosen, context = lists.nested(self, item.shape, rows, context, item.place)
+        for held in chosen:
+            with self._made_with(context), q.each(self.walk, held, item.place, f"`{item.name}` of each row") as element:
+                self.shown(item, element)
 
     def _encoded(self, value: Value, place: Place, text: str) -> None:
         """What a method leaves to the encoder, which goes through querysets.

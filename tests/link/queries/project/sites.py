@@ -860,6 +860,25 @@ def flat_back_through_one_to_one():
     return [str(author.profile.author) for author in Author.objects.select_related("country", "profile__author")]
 
 
+def grows_back_through_one_to_one():
+    return [author.profile.author.country.name for author in Author.objects.select_related("profile")]
+
+
+def grows_asked_of_the_row_that_one_to_one_leads_back_to():
+    authors = Author.objects.select_related("profile")
+    return [author.profile.author.books.order_by("title").first() for author in authors]
+
+
+def flat_asked_of_the_row_that_one_to_one_leads_back_to():
+    authors = Author.objects.select_related("profile", "country").prefetch_related("books")
+    return [(author.profile.author.books.all(), author.profile.author.country.name) for author in authors]
+
+
+def flat_prefetched_one_to_one_leads_back():
+    authors = Author.objects.select_related("country").prefetch_related("profile")
+    return [author.profile.author.country.name for author in authors]
+
+
 @dataclass
 class _Line:
     book: Book
