@@ -357,8 +357,8 @@ def test_numbers_by_several_filters_of_code_that_serves_others(tmp_path: Path) -
     fixes(tmp_path, template, VIEWS, models)
     (tmp_path / "shop/templates/book.html").write_text("{{ book.red.first }}{{ book.blue.first }}")
     assert fixes(tmp_path, template, VIEWS, models) == [
-        'Add `.prefetch_related("tags")` to `Book.objects.all()` in shop.views.shelf. Add `.annotate(…=Count("tags", '
-        'distinct=True, filter=Q(…)), …=Count("tags", distinct=True, filter=Q(…)))` to `Book.objects.all()` in '
-        "shop.views.shelf and show that in place of `book.red.count` and `book.blue.count` in "
+        'Add `.prefetch_related("tags").annotate(…=Count("tags", distinct=True, filter=Q(…)), …=Count("tags", '
+        "distinct=True, filter=Q(…)))` to `Book.objects.all()` in "
+        "shop.views.shelf and show what is annotated in place of `book.red.count` and `book.blue.count` in "
         "`shop/templates/shelf.html`."
     ]

@@ -406,4 +406,4 @@ def add(request, author):
     assert fixes(tmp_path, whole, views + making, models) == [f'Add `.prefetch_related("book_set__publisher")` {to}']
     counted = template + "{% for author in authors %}{{ author.book_set.count }}{% endfor %}"
     (fix,) = fixes(tmp_path, counted, views + making, models)
-    assert f'Add `.annotate(…=Count("book", distinct=True))` {to[:-1]} and show that in place of' in fix
+    assert f'.annotate(…=Count("book", distinct=True))` {to[:-1]} and show what is annotated in place of' in fix

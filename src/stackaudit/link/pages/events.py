@@ -24,7 +24,7 @@ from stackaudit.link.queries.advice import (
     prefetching,
     streaming,
 )
-from stackaudit.link.queries.annotations import annotated, numbers, unnumbered, used
+from stackaudit.link.queries.annotations import ANNOTATED, THAT, annotated, numbers, unnumbered, used
 from stackaudit.link.queries.elsewhere import elsewhere, takes_calls
 from stackaudit.link.queries.events import Event
 from stackaudit.link.queries.needless import read_itself, read_keys
@@ -125,11 +125,7 @@ class Repeat:
         deferred = [event for event in self.failing if event.kind == "deferred"]
         # first: no key can be left out and joined at once (FieldError)
         told = [of_one(origin, origin.text, deferred)] if deferred and origin is not None else []
-        if loads:
-            told.append(self._loading(origin, loads))
-        if origin is not None and self.owned:
-            told.append(addition(origin, self.annotates(), used(self.owned, text_of, self.several)))
-        told += self.otherwise(text_of)
+        told += [self._loading(origin, loads, text_of), *self.otherwise(text_of)]
         return " ".join(sentence for sentence in told if sentence)
 
     def otherwise(self, text_of: TextOf = no_text) -> list[str]:
@@ -159,13 +155,18 @@ class Repeat:
         """What is missing, as `prefetch_related_objects()` takes it."""
         return ", ".join(filter(None, [named([*self.joins, *self.prefetches]), *prefetches(self._missing, False)]))
 
-    def _loading(self, origin: Origin | None, loads: str) -> str:
-        """The sentence that says where what is missing is to be loaded."""
+    def _loading(self, origin: Origin | None, loads: str, text_of: TextOf) -> str:
+        """The sentences that say where what is missing is to be loaded, and the numbers with it; "" for nothing."""
         paths = self._lookups()
+        if origin is not None and takes_calls(origin):
+            then = used(self.owned, text_of, self.several, ANNOTATED if loads else THAT) if self.owned else ""
+            calls = loads + self.annotates()
+            told = [addition(origin, calls, then)] if calls else []
+            return " ".join([*told, *naming(origin, loads), *streaming(self.failing, loads)])
+        if not loads:
+            return ""
         if origin is not None:
-            if not takes_calls(origin):
-                return elsewhere(origin, loads, paths)
-            return " ".join([addition(origin, loads), *naming(origin, loads), *streaming(self.failing, loads)])
+            return elsewhere(origin, loads, paths)
         loop = self.first.loop
         behind = loop.behind if loop is not None else None
         if behind is not None and behind.origin is None and _is_below(self.first.path, behind.path):

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from msgspec.structs import replace
 
 from stackaudit.link.models.model import Model
-from stackaudit.link.queries.annotations import annotated, annotation, numbers, unnumbered, used
+from stackaudit.link.queries.annotations import ANNOTATED, THAT, annotated, annotation, numbers, unnumbered, used
 from stackaudit.link.queries.elsewhere import elsewhere, takes_calls
 from stackaudit.link.queries.events import Event
 from stackaudit.link.queries.lookups import is_joined, lookups, quoted
@@ -283,9 +283,9 @@ def of_many(origin: Origin | None, source: str, events: list[Event]) -> str:
     )
     if call and not takes_calls(origin):
         texts.append(elsewhere(origin, call, _paths(origin, wanted)))
-    elif call:
-        texts += [_appended(origin, call, source), *streaming(wanted, call)]
-    return " ".join([*texts, *_otherwise(origin, source, wanted, counted)])
+    else:
+        texts += [*_brought(origin, call, source, counted), *streaming(wanted, call)]
+    return " ".join([*texts, *_otherwise(origin, wanted, counted)])
 
 
 def _by_manager(event: Event) -> str:
@@ -304,17 +304,28 @@ def of_prefetched(origin: Origin | None, source: str, events: list[Event]) -> st
     source = _placed(origin, with_branches(origin, source), events)
     picked = [event.path for event in apart_from_lists(wanted) if event.kind != "bypassed"]
     call = prefetching(quoted(lookups(picked)), wanted, takes_calls(origin))
-    texts = [_appended(origin, call, source)] if call and takes_calls(origin) else []
-    return " ".join([*texts, *_otherwise(origin, source, wanted, counted)])
+    texts = _brought(origin, call, source, counted) if takes_calls(origin) else ()
+    return " ".join([*texts, *_otherwise(origin, wanted, counted)])
 
 
-def _otherwise(origin: Origin | None, source: str, wanted: list[Event], counted: list[Event]) -> Iterator[str]:
-    """What to ask in another way than by the query that runs, and the numbers to bring with the rows."""
+def _brought(origin: Origin | None, call: str, source: str, counted: list[Event]) -> Iterator[str]:
+    """The sentence for what a queryset is to bring: what `call` loads, and the numbers of its own rows."""
+    owned = _owned(origin, counted)
+    calls = call + (annotated(owned) if owned else "")
+    if calls:
+        yield _appended(origin, calls, source, used(owned, named=ANNOTATED if call else THAT) if owned else "")
+
+
+def _owned(origin: Origin | None, counted: list[Event]) -> list[Event]:
+    """Those of the numbers that a queryset itself can bring."""
+    return [event for event in counted if is_of_row(event) and takes_calls(origin)]
+
+
+def _otherwise(origin: Origin | None, wanted: list[Event], counted: list[Event]) -> Iterator[str]:
+    """What to ask in another way than by the query that runs, and the numbers that rows between are to bring."""
     yield from (*readings(wanted), *read_itself(wanted), *read_keys(wanted))
     yield from instead(wanted, takes_calls(origin))
-    owned = [event for event in counted if is_of_row(event) and takes_calls(origin)]
-    if owned:
-        yield _appended(origin, annotated(owned), source, used(owned))
+    owned = _owned(origin, counted)
     for event in [event for event in counted if event not in owned][:_TOLD]:
         yield of_rows_between(event)
 

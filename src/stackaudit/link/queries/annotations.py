@@ -109,10 +109,17 @@ def _narrowing(event: Event) -> str:
     return asking.text or asking.where
 
 
-def used(events: list[Event], text_of: TextOf = no_text, several: frozenset[str] = frozenset()) -> str:
+THAT = "that"
+ANNOTATED = "what is annotated"
+"""How a sentence names the numbers that it tells of beside other calls."""
+
+
+def used(
+    events: list[Event], text_of: TextOf = no_text, several: frozenset[str] = frozenset(), named: str = THAT
+) -> str:
     """Where the annotated numbers are to be read, as it follows the annotation.
 
-    `several` are the templates that show rows of several querysets.
+    `several` are the templates that show rows of several querysets; `named` is how the sentence speaks of the numbers.
     """
     here: list[str] = []
     shows: dict[str, list[str]] = {}
@@ -130,10 +137,10 @@ def used(events: list[Event], text_of: TextOf = no_text, several: frozenset[str]
             shows.setdefault(f"`{asking.where}`", []).append(text)
         else:
             lets[f"`{asking.where}`"] = None
-    told = [f"and use that in place of {in_words(list(dict.fromkeys(here)), most=SAID)}"] if here else []
+    told = [f"and use {named} in place of {in_words(list(dict.fromkeys(here)), most=SAID)}"] if here else []
     for place, texts in shows.items():
         more = ", where every view then has to bring it" if place.strip("`") in several else ""
-        told.append(f"and show that in place of {in_words(list(dict.fromkeys(texts)), most=SAID)} in {place}{more}")
+        told.append(f"and show {named} in place of {in_words(list(dict.fromkeys(texts)), most=SAID)} in {place}{more}")
     return " ".join(
-        [*told, *([f"and let {in_words([*lets], most=SAID)} use that where the row has it"] if lets else [])]
+        [*told, *([f"and let {in_words([*lets], most=SAID)} use {named} where the row has it"] if lets else [])]
     )
