@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Container, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any, Protocol, TypeAlias
+from typing import Any, TypeAlias
 
 from msgspec.structs import replace
 
@@ -15,6 +15,7 @@ from stackaudit.link.models import Models
 from stackaudit.link.models.model import Model, Relation
 from stackaudit.link.modules import SETTINGS, SourceModule
 from stackaudit.link.queries.events import Event, EventKind, Outcome, Reached, Record, reached
+from stackaudit.link.queries.hooks import Hooks
 from stackaudit.link.queries.joining import all_loops, either
 from stackaudit.link.queries.loading import SPECIFIC
 from stackaudit.link.queries.origins import GIVEN, INHERITED, Asking, Loop, Origin
@@ -23,7 +24,6 @@ from stackaudit.link.queries.source import text_of
 from stackaudit.link.queries.values import (
     UNKNOWN,
     Const,
-    Instance,
     Manager,
     Other,
     Related,
@@ -90,33 +90,6 @@ class Frame:
     def calls(self) -> bool:
         """Whether somebody called it: an included template is a part of the one that includes it."""
         return self.called is not None and not self.included
-
-
-class Hooks(Protocol):
-    """What knows more about calls that leave the repository: templates that are rendered, inherited views.
-
-    Each method returns None for what it does not know.
-    """
-
-    def external(self, name: str, args: tuple[Value, ...], keywords: dict[str, Value], at: At) -> Value | None:
-        """A call of an external function by its dotted name."""
-
-    def offers(self, instance: Instance, name: str) -> bool:
-        """Whether `inherited` knows the method `name` that an external base class gives to `instance`."""
-
-    def inherited(
-        self, instance: Instance, name: str, args: tuple[Value, ...], keywords: dict[str, Value], at: At
-    ) -> Value | None:
-        """A call of a method that an external base class gives to `instance`."""
-
-    def serves(self, row: Row, name: str) -> bool:
-        """Whether `served` knows the method `name` that an external base class gives to a row."""
-
-    def served(self, row: Row, name: str, args: tuple[Value, ...], keywords: dict[str, Value], at: At) -> Value | None:
-        """A call of a method that an external base class gives to a row."""
-
-    def constructed(self, cls: SourceClass, args: tuple[Value, ...], keywords: dict[str, Value], at: At) -> None:
-        """An object of a class of the repository is made."""
 
 
 class Walk:
