@@ -36,7 +36,7 @@ LOOPS = [
     "return loop({rows}, lambda row: {access})",
     "return [{access} for row in made()]",
     "return [{access} for row in Holder({rows}).rows]",
-    "return [{access} for row in {rows}.iterator(chunk_size=100)]",
+    "return [{access} for row in {rows}.iterator(chunk_size=1000)]",
     "return [{access} for row in {rows}.iterator()]",
     "return [{access} for row in Paginator({rows}, 1000).get_page(1)]",
     "return [{access} for row in {rows} if row.pk > 1]",

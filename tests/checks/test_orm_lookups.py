@@ -213,6 +213,11 @@ FIXES = {
     for author in Author.objects.all():
         print(Book.objects.filter(author=author).dates("made", "day").count())
 """,
+    "missing_and_suppressed": """
+    for name in names:
+        with suppress(Shelf.DoesNotExist):
+            print(Shelf.objects.get(name=name))
+""",
     "missing_and_several": """
     for name in names:
         try:
@@ -371,6 +376,9 @@ def test_what_is_proposed(tmp_path: Path) -> None:
         "`found[row.key] = row` leaves the last row of each key; look them up in the loop.",
         "days_of_each": "Let one query before the loop answer for all turns, grouped by `author`, and look it up in "
         "the loop.",
+        "missing_and_suppressed": "Ask once before the loop with `Shelf.objects.filter(name__in=…)`. Put the rows into "
+        "a dictionary by `name` and look them up in the loop. Keys without a row take the way of "
+        "`suppress(Shelf.DoesNotExist)`.",
         "missing_and_several": lower + '"name")).filter(lower__in=…)` and lower-case values. Sort the rows into a '
         "dictionary of lists by `lower` and look them up in the loop. Keys without a row or with several take the way "
         "of `except Shelf.DoesNotExist` and `except Shelf.MultipleObjectsReturned`.",

@@ -202,7 +202,8 @@ def test_the_first_of_prefetched_rows_is_taken_by_its_index(tmp_path: Path) -> N
         'Add `.prefetch_related("tags")` to `Book.objects.all()` in shop.views.shelf. In `shop/templates/shelf.html` '
         "write `book.tags.all.0.name` for `book.tags.first.name`: `first` asks the database even where `tags` is "
         "prefetched. `first` goes by the key there, a prefetch in any order: for the same row let the prefetch be "
-        '`Prefetch("tags", queryset=Tag.objects.order_by("pk"))`.'
+        '`Prefetch("tags", queryset=Tag.objects.order_by("pk"))`, before each path that leads through it (else '
+        "ValueError)."
     ]
     assert (
         fixes(tmp_path, template.replace("first", "all.0"), VIEWS.replace(".all()", '.prefetch_related("tags")')) == []

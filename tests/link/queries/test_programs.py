@@ -68,7 +68,7 @@ LOOPS = [
     "    for some in known.values():\n        for row in some:\n            {access}",
     "for row in Paginator({rows}, 1000).get_page(1):\n        {access}",
     "page = Paginator({rows}, 1000).page(1)\n    for row in page.object_list:\n        {access}",
-    "for row in {rows}.iterator(chunk_size=100):\n        {access}",
+    "for row in {rows}.iterator(chunk_size=1000):\n        {access}",
     "for some in parts(list({rows}), 100):\n        for row in some:\n            {access}",
     "for row in each({rows}):\n        {access}",
     "pairs = [(row.pk, row) for row in {rows}]\n    for key, row in pairs:\n        {access}",

@@ -40,7 +40,7 @@ class Around:
     - `rows` is the queryset that the loop goes through, where its own function makes it, and `model` that of its rows;
     - `given` is what it goes through, as code;
     - `source` is the same with what its names were bound to;
-    - `handled` are the exceptions for missing and for several rows that are caught, as they are written;
+    - `handled` is what takes the exceptions for missing and for several rows: `except Book.DoesNotExist`;
     - `helper` is the function that asks, as it is called ("shelf_of()"), the attribute ("shelf.size") where it is a
       property, "" for the loop itself;
     - `taker` is what gets the one row that is asked for, as a list ("shelf.add()");
@@ -337,7 +337,7 @@ class _Recipe:
     def missing(self) -> str:
         """What becomes of a row that is not there."""
         if self.method in ("get", "aget") and self.around.handled:
-            handled = " and ".join(f"`except {name}`" for name in self.around.handled)
+            handled = " and ".join(f"`{taken}`" for taken in self.around.handled)
             several = " or with several" if "MultipleObjectsReturned" in handled else ""
             return f" Keys without a row{several} take the way of {handled}."
         is_shortcut = bool(self.asked.ends & frozenset(_SHORTCUTS))

@@ -133,7 +133,7 @@ def _list_of(node: py.Expr) -> str:
 
 
 def _handled(sources: Sources, place: Place) -> Iterator[str]:
-    """The exceptions for missing and for several rows that are caught around a place, as they are written."""
+    """What takes exceptions for missing and for several rows around a place: `except Book.DoesNotExist`."""
     node = sources.at(place)
     tree = sources.tree(place.path) if node is not None else {}
     while node is not None and not isinstance(node, py.FunctionDef):
@@ -141,8 +141,18 @@ def _handled(sources: Sources, place: Place) -> Iterator[str]:
         if isinstance(parent, py.Try) and node in parent.body:
             for handler in parent.handlers:
                 kinds = handler.type.elts if isinstance(handler.type, py.Tuple) else (handler.type,)
-                yield from (name for name in map(dotted, kinds) if name.endswith(_CAUGHT))
+                yield from (f"except {name}" for name in _caught(kinds))
+        elif isinstance(parent, py.With) and node in parent.body:
+            for item in parent.items:
+                call = item.value
+                if isinstance(call, py.Call) and dotted(call.func).rpartition(".")[2] == "suppress":
+                    yield from (f"suppress({name})" for name in _caught(call.args))
         node = parent
+
+
+def _caught(kinds: Iterable[py.Expr | None]) -> Iterator[str]:
+    """The exceptions for missing and for several rows among some."""
+    return (name for name in map(dotted, kinds) if name.endswith(_CAUGHT))
 
 
 def _taker(loop: py.For | py.Comprehension, sources: Sources, event: Event) -> str:

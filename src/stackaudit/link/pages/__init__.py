@@ -11,6 +11,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from stackaudit.facts import python as py
+from stackaudit.link.admin import Admins
 from stackaudit.link.classes import SourceClass
 from stackaudit.link.models import Models
 from stackaudit.link.models.model import Model
@@ -178,6 +179,12 @@ class Pages:
         return registered(self.models)
 
     @cached_property
+    def columns(self) -> set[tuple[SourceClass, str]]:
+        """The methods that lists of the admin show as columns: those are asked with the rows of the list."""
+        options = ((admin.cls, admin.option("list_display")) for admin in Admins(self.models))
+        return {(cls, item.text) for cls, option in options if option is not None for item in option.items}
+
+    @cached_property
     def events(self) -> list[Event]:
         """What the templates ask the database for, in the order of the walk.
 
@@ -229,6 +236,8 @@ class Pages:
         if owner is not None:
             model = self.models.of_class(owner)
             if kind_of(owner) is not None or (is_page(model) and answers(owner, node.name)):
+                return
+            if (owner, node.name) in self.columns:
                 return
             bound = Row(model, ANY_ROW) if model is not None else unbound(owner, self.admins)
         self.walk.spent = 0

@@ -60,6 +60,8 @@ _CHOICES = tuple(
 )
 _FIELDS = frozenset({"fields", "concrete_fields", "local_fields", "local_concrete_fields"})
 """What `_meta` calls the columns of a model, foreign keys among them."""
+_BEGINS = frozenset({"get_queryset", "get_query_set"})
+"""What a manager makes its querysets by."""
 MANAGER_BASES = ("django.db.models.Manager", "django.db.models.manager.Manager")
 QUERYSET_BASES = ("django.db.models.QuerySet", "django.db.models.query.QuerySet")
 
@@ -300,6 +302,8 @@ def _options(walk: Walk, cls: SourceClass, at: At) -> Value:
 
 def _of_rows(walk: Walk, value: Manager | Rows | Related, name: str, at: At) -> Value:
     model = value.relation.target if isinstance(value, Related) else value.model
+    if isinstance(value, Related) and name in _BEGINS:
+        return Method(value, "all", value.loops)  # narrowed to the row, whatever the manager's own one begins with
     for cls in _classes(walk, value):
         found = cls.find(name) if isinstance(cls, SourceClass) else None
         if found is not None:

@@ -6,7 +6,7 @@ from msgspec.structs import replace
 
 from stackaudit.facts import python as py
 from stackaudit.link.classes import SourceClass
-from stackaudit.link.modules import SourceModule
+from stackaudit.link.modules import SourceModule, dotted
 from stackaudit.link.queries import (
     access,
     answers,
@@ -194,8 +194,19 @@ def construct(walk: Walk, value: ClassRef, args: tuple[Value, ...], keywords: di
         else:
             made.attributes.update(keywords)
             made.attributes.update(zip(_fields(value.cls), args, strict=False))
+            after = value.cls.find("__post_init__")
+            if after is not None and isinstance(after.node, py.FunctionDef) and _is_dataclass(value.cls):
+                function = Function(after.owner.module, after.node, made, after.owner)
+                call(walk, function, (), {}, at, value.cls.label)
         return made
     return known.external(walk, value.cls, args, keywords, at)
+
+
+def _is_dataclass(cls: SourceClass) -> bool:
+    """Whether Python writes the `__init__` of a class, which calls `__post_init__`."""
+    above = [item for base in cls.mro if isinstance(base, SourceClass) for item in base.node.decorators]
+    names = (dotted(item.func if isinstance(item, py.Call) else item) for item in above)
+    return any(name.rpartition(".")[2] == "dataclass" for name in names)
 
 
 def _fields(cls: SourceClass) -> list[str]:

@@ -193,7 +193,10 @@ def _by_key(events: Iterable[Event]) -> Iterator[str]:
             named[f'`Prefetch("{"__".join(event.path)}", queryset={manager(target)}.order_by("pk"))`'] = None
     if named:
         kept = in_words([*named], most=SAID)
-        yield f"`first` goes by the key there, a prefetch in any order: for the same row let the prefetch be {kept}."
+        yield (
+            f"`first` goes by the key there, a prefetch in any order: for the same row let the prefetch be {kept}, "
+            "before each path that leads through it (else ValueError)."
+        )
 
 
 def is_dear(event: Event) -> bool:
