@@ -306,7 +306,7 @@ def test_an_argument_has_no_index(tmp_path: Path) -> None:
         "put `{% with first=book.tags.all|first %}…{% endwith %}` around it and write `first.name` for "
         "`book.tags.first.name`: `first` asks the database even where `tags` is prefetched. `first` goes by the key "
         'there, a prefetch in any order: for the same row let the prefetch be `Prefetch("tags", '
-        'queryset=Tag.objects.order_by("pk"))`.'
+        'queryset=Tag.objects.order_by("pk"))`, before each path that leads through it (else ValueError).'
     ]
 
 
