@@ -362,3 +362,25 @@ def test_numbers_by_several_filters_of_code_that_serves_others(tmp_path: Path) -
         "shop.views.shelf and show what is annotated in place of `book.red.count` and `book.blue.count` in "
         "`shop/templates/shelf.html`."
     ]
+
+
+def test_a_list_that_shared_code_reads_tells_it_their_number(tmp_path: Path) -> None:
+    both = """
+
+def weighed(author):
+    return author.books.filter(price__gt=0).count() and [book.title for book in author.books.filter(price__gt=0)]
+
+
+def all_weighed():
+    for author in Author.objects.all():
+        print(weighed(author))
+
+
+def others_weighed():
+    print(weighed(Author.objects.get(pk=1)))
+"""
+    assert applied(HEAD + both).fixes["all_weighed"] == [
+        'Append `.prefetch_related(Prefetch("books", queryset=Book.objects.filter(…), to_attr="…"))` to '
+        "`Author.objects.all()`. `shop.views.weighed` serves others, too (shop/views.py:55): leave it alone, bring "
+        "the rows under a name of their own, and read that in place of `weighed(author)`."
+    ]

@@ -39,11 +39,13 @@ def numbers(events: Iterable[Event], kept: Iterable[Path] = ()) -> list[Event]:
     whole = [event for event in found if not any(event.path[:end] in cut for end in range(1, len(event.path) + 1))]
     wanted = {*kept, *(event.path for event in whole if not is_number(event))}
     paths = {*wanted, *(event.path for event in whole)}
+    lists = {(event.path, event.asking.where) for event in whole if event.asking and not is_number(event)}
     told: dict[tuple[Place | None, Path], Event] = {}
     for event in found:
         path = event.path
         is_wanted = path in wanted or any(other[: len(path)] == path != other for other in paths)
-        is_told = is_wanted and not is_shared(event)  # code that others use, too, goes on to ask
+        where = event.asking.where if event.asking is not None else ""
+        is_told = is_wanted and (not is_shared(event) or (path, where) in lists)  # what others use, too, goes on to ask
         if is_number(event) and not is_told and (is_of_row(event) or not is_answered(event)):
             told.setdefault(_key(event), event)
     return list(told.values())
