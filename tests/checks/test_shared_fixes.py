@@ -310,6 +310,15 @@ def test_an_argument_has_no_index(tmp_path: Path) -> None:
     ]
 
 
+def test_templates_that_change_alike_are_told_together(tmp_path: Path) -> None:
+    asked = "{{ book.title|default:book.tags.first.name }}"
+    (tmp_path / "shop/templates").mkdir(parents=True)
+    (tmp_path / "shop/templates/part.html").write_text(asked)
+    (fix,) = fixes(tmp_path, "{% for book in books %}" + asked + '{% include "part.html" %}{% endfor %}')
+    told = "In `shop/templates/shelf.html` and `shop/templates/part.html` put `{% with first=book.tags.all|first %}"
+    assert (fix.count(told), fix.count("{% with")) == (1, 1)
+
+
 def test_what_filters_of_templates_narrow(tmp_path: Path) -> None:
     (tmp_path / "shop/templatetags").mkdir(parents=True)
     (tmp_path / "shop/templatetags/narrowing.py").write_text("""

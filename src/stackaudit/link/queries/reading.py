@@ -144,15 +144,15 @@ def readings(events: Iterable[Event], text_of: TextOf = no_text, several: frozen
     `several` are the templates that show rows of several querysets.
     """
     known = list(events)
-    places: dict[tuple[str, bool], list[Event]] = {}
+    places: dict[tuple[str, str, bool], list[Event]] = {}
     for event in known:
         if is_rewritten(event) and event.asking is not None and not is_left(event):
             cut = is_cut(event) and is_narrowed(event)
             preposition = "In" if event.asking.text or cut or plain(event.asking.last) == "first" else "For"
-            key = f"{preposition} {_home(event.asking.given or event.asking.where)}", cut
+            key = preposition, _home(event.asking.given or event.asking.where), cut
             places.setdefault(key, []).append(event)
-    told = []
-    for (place, cut), found in places.items():
+    told: dict[tuple[str, str], list[str]] = {}
+    for (preposition, place, cut), found in places.items():
         instead = list(dict.fromkeys(_instead(event, text_of) for event in found))
         methods = list(dict.fromkeys(called(event) for event in found))
         names = list(dict.fromkeys(f"`{'__'.join(event.path)}`" for event in found))
@@ -161,8 +161,8 @@ def readings(events: Iterable[Event], text_of: TextOf = no_text, several: frozen
         bypassed = [event for event in found if event.kind == "bypassed"]
         more = list(dict.fromkeys(f"`{'__'.join(path)}`" for event in bypassed for path in looked_at(event)))
         uses = list(dict.fromkeys(use for event in found if event.asking is not None for use in event.asking.uses))
-        told.append(
-            f"{place} {in_words(instead, ', and ', SAID)}: "
+        said = (
+            f"{in_words(instead, ', and ', SAID)}: "
             + (
                 f"a prefetch of {in_words(names, most=SAID)} alone would load all of them (a Prefetch takes a slice "
                 "since Django 4.2, with `to_attr`)."
@@ -178,8 +178,10 @@ def readings(events: Iterable[Event], text_of: TextOf = no_text, several: frozen
                 else ""
             )
         )
+        told.setdefault((preposition, said), []).append(place)
+    sentences = [f"{preposition} {in_words(homes, most=SAID)} {said}" for (preposition, said), homes in told.items()]
     asked = [event for group in places.values() for event in group]
-    return [*told[:SAID], *_by_key(asked), *_unwise(known)]
+    return [*sentences[:SAID], *_by_key(asked), *_unwise(known)]
 
 
 def _by_key(events: Iterable[Event]) -> Iterator[str]:
