@@ -19,6 +19,7 @@ from stackaudit.link.queries.values import (
     NO_KEY,
     STATE,
     UNKNOWN,
+    Choice,
     ClassRef,
     Const,
     Function,
@@ -328,6 +329,11 @@ def as_text(walk: Walk, value: Value, at: At) -> Value:
                 function = Function(member.owner.module, member.node, value, member.owner)
                 calls.call(walk, function, (), {}, at, f"str({label.lower()})")
                 return Other(value.loops)
+    elif isinstance(value, Choice) and isinstance(value.options[0], Row):
+        walk.guard += 1
+        for option in value.options:
+            as_text(walk, option, at)
+        walk.guard -= 1
     elif isinstance(value, Rows) and not (value.evaluated or value.cached):
         evaluate(walk, value, at)  # of its rows a queryset shows 21
     elif isinstance(value, Seq) and value.items is not None:

@@ -173,7 +173,12 @@ def attribute(walk: Walk, value: Value, name: str, at: At) -> Value:
         case ClassRef():
             return _of_class(walk, value, name, at)
         case Choice(options=options):
-            return choice_of([attribute(walk, option, name, at) for option in options])
+            walk.guard += isinstance(options[0], Row)  # which of several rows is asked, only running the code tells
+            given = [attribute(walk, option, name, at) for option in options]
+            walk.guard -= isinstance(options[0], Row)
+            if all(isinstance(item, Related) for item in given):
+                return Choice(tuple(given), value.loops)
+            return choice_of(given)
         case Manager() | Rows() | Related():
             return _of_rows(walk, value, name, at)
         case Super():

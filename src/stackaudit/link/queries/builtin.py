@@ -53,7 +53,7 @@ _READ = frozenset({"builtins.list", "builtins.tuple", "builtins.set", "builtins.
 
 def loaded(walk: Walk, value: Value, at: At) -> Value:
     """`value` as something that was gone through: a queryset is loaded."""
-    value = loops.itself_or_given(walk, value, at)
+    value = expressions.chosen(walk, loops.itself_or_given(walk, value, at), at)
     if isinstance(value, (Related, Manager)):
         value = calls.base_rows(walk, value)
     if isinstance(value, Rows):

@@ -134,7 +134,8 @@ def apply(
             walk.guard += 1
             given = [apply(walk, option, args, keywords, at, text) for option in value.options]
             walk.guard -= 1
-            return choice_of(given)
+            is_lazy = all(isinstance(item, Rows) and item.via is not None and not item.evaluated for item in given)
+            return Choice(tuple(given), value.loops) if is_lazy and len(given) > 1 else choice_of(given)
         case Partial():
             return apply(walk, value.function, (*value.args, *args), {**dict(value.keywords), **keywords}, at, text)
         case Instance():

@@ -32,6 +32,7 @@ from stackaudit.link.queries.joining import decided, join, mixed, varying
 from stackaudit.link.queries.values import (
     SPREAD,
     UNKNOWN,
+    Choice,
     ClassRef,
     Const,
     Function,
@@ -92,7 +93,7 @@ def truth(walk: Walk, node: py.Expr) -> Value:
 
 
 def _tested(walk: Walk, node: py.Expr) -> Value:
-    value = evaluate(walk, node)
+    value = chosen(walk, evaluate(walk, node), walk.at(node))
     if isinstance(value, Rows):
         done = access.evaluate(walk, value, walk.at(node), "")
         _remember(walk, node, value, done)
@@ -108,9 +109,19 @@ def _remember(walk: Walk, node: py.Expr, value: Rows, done: Rows) -> None:
         attached.loaded(walk, value)
 
 
+def chosen(walk: Walk, value: Value, at: At) -> Value:
+    """The first of the querysets that an expression may stand for, where something goes through it: each is loaded."""
+    if not isinstance(value, Choice) or not isinstance(value.options[0], Rows):
+        return value
+    walk.guard += 1
+    done = [access.evaluate(walk, option, at) for option in value.options if isinstance(option, Rows)]
+    walk.guard -= 1
+    return done[0]
+
+
 def iterable(walk: Walk, node: py.Expr) -> Value:
     """An expression that something goes through; a name keeps the rows that were loaded."""
-    value = evaluate(walk, node)
+    value = chosen(walk, evaluate(walk, node), walk.at(node))
     if isinstance(value, Rows) and not value.evaluated and not value.streamed:
         _remember(walk, node, value, replace(value, evaluated=True))
     return value

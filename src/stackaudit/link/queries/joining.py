@@ -183,6 +183,8 @@ def join(one: Value, other: Value) -> Value:
         )
     if isinstance(one, Row) and isinstance(other, Row) and one.model is other.model:
         return replace(one, origin=_either(one, other), load=one.load.merge(other.load), loops=loops)
+    if isinstance(one, (Row, Choice)) and isinstance(other, (Row, Choice)) and (rows := _rows_of(one, other)):
+        return Choice(rows, loops)
     if isinstance(one, Rows) and isinstance(other, Manager):
         one, other = other, one
     if isinstance(one, Manager) and isinstance(other, Rows) and one.model is other.model:
@@ -211,6 +213,13 @@ def join(one: Value, other: Value) -> Value:
     if rank[0] == rank[1] == (False, False):
         return Other(loops)
     return varying(one if rank[0] >= rank[1] else other, loops)
+
+
+def _rows_of(*values: Value) -> tuple[Value, ...]:
+    """The rows of several models that values stand for, where a loop hands out or leads to each; () for others."""
+    options = dict.fromkeys(item for value in values for item in _options(value))
+    is_each = all(isinstance(item, Row) and item.loop is not None for item in options)
+    return tuple(options) if is_each and len(options) <= _MODELS else ()
 
 
 _CALLED = (Choice, ClassRef, Function, Instance, Manager, Method, Partial)
@@ -261,6 +270,8 @@ def turned(value: Value, loop: Loop, running: frozenset[Loop] = NO_LOOPS) -> Val
         held = tuple((key, turned(item, loop, running)) for key, item in value.items)
         element, key = turned(value.element, loop, running), turned(value.key, loop, running)
         return replace(value, element=element, items=held, key=key, loops=loops)
+    if isinstance(value, Choice):
+        return replace(value, options=tuple(turned(item, loop, running) for item in value.options), loops=loops)
     if isinstance(value, Partial):
         args = tuple(turned(item, loop, running) for item in value.args)
         named = tuple((name, turned(item, loop, running)) for name, item in value.keywords)
