@@ -157,7 +157,8 @@ class Asking(Struct, frozen=True, cache_hash=True):
 
     `methods` are those between the relation and the rows, but for `all()`; `last` is the one that ends them ("count",
     "first"), "" where the rows are gone through. `columns` are what `values()`, `order_by()` and keywords of filters
-    among them name. `is_broad` says that a filter compares with what another queryset finds, or with what a dictionary
+    among them name, `values` those of `values()` alone. `is_broad` says that a filter compares with what another
+    queryset finds, or with what a dictionary
     holds, and `varies` that one compares with what the row tells; `named` are the variables and parameters that filters
     name. `cut` is the slice that leaves the first of the rows
     ("[:5]"), "" where all are read. `given` is the function that runs it on whatever rows
@@ -178,6 +179,7 @@ class Asking(Struct, frozen=True, cache_hash=True):
     methods: frozenset[str] = frozenset()
     last: str = ""
     columns: tuple[str, ...] = ()
+    values: tuple[str, ...] = ()
     given: str = ""
     is_broad: bool = False
     varies: bool = False

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from stackaudit.link.models.model import Model
 from stackaudit.link.queries import packaged
 from stackaudit.link.queries.events import Event
+from stackaudit.link.queries.lookups import way_to
 from stackaudit.link.queries.origins import BUILT, Asking
 from stackaudit.link.queries.table import ASYNC, PERMISSIONS
 from stackaudit.model.prose import in_words
@@ -210,19 +211,16 @@ def _unwise(events: Iterable[Event]) -> Iterator[str]:
 
 def looked_at(event: Event) -> Iterator[Path]:
     """The relations of the wanted rows that a query names, as far as the expression tells: Python asks for those."""
+    if event.asking is not None:
+        text = event.asking.text
+        named = [name.removeprefix("-") for name in event.asking.columns]
+        yield from behind(event, (*_KEYWORD.findall(text), *_PATH.findall(text), *named))
+
+
+def behind(event: Event, names: Iterable[str]) -> Iterator[Path]:
+    """The relations that lead from the wanted rows to what `names` of queries stand for."""
     target = event.relation.target if event.relation is not None else None
-    if target is None or event.asking is None:
-        return
-    text = event.asking.text
-    named = [name.removeprefix("-") for name in event.asking.columns]
-    for written in dict.fromkeys((*_KEYWORD.findall(text), *_PATH.findall(text), *named)):
-        first, _, rest = written.partition("__")
-        relation = target.by_query_name(first)
-        other = relation.target if relation is not None else None
-        name = rest.partition("__")[0]
-        is_column = other is not None and (other.column(name) is not None or other.by_query_name(name) is not None)
-        if relation is not None and (relation.many or (is_column and other is not None and name != other.pk)):
-            yield (*event.path, relation.name)
+    yield from ((*event.path, *way) for name in dict.fromkeys(names) if (way := way_to(target, name)))
 
 
 def called(event: Event) -> str:
