@@ -18,6 +18,7 @@ from stackaudit.facts import python as py
 from stackaudit.facts import template as t
 from stackaudit.link.callings import Callings
 from stackaudit.link.filters import freedom
+from stackaudit.link.handing import Handing
 from stackaudit.link.keys import Keys
 from stackaudit.link.models.model import Model
 from stackaudit.link.modules import SourceModule, dotted
@@ -28,6 +29,7 @@ from stackaudit.link.queries.origins import Asking
 from stackaudit.link.queries.reading import is_answered, is_cut, is_number, takes_less
 from stackaudit.link.queries.source import text_of
 from stackaudit.link.queries.table import MANAGER_ONLY, METHODS, method
+from stackaudit.link.sources import returned
 from stackaudit.model.source import Place, Region
 
 if TYPE_CHECKING:
@@ -58,6 +60,7 @@ class Readers:
         self._sources, self._templates = stack.sources, stack.templates
         self._models, self._stack = stack.models, stack
         self._keys = Keys(stack)
+        self._handing = Handing(self._sources, self._templates)
         self._callings = Callings(stack, stack.models.classes, stack.mentions)
         self._known: dict[tuple[int, py.FunctionDef], list[_Reading]] = {}
         self._arguments: dict[str, set[Region]] = {}
@@ -102,7 +105,9 @@ class Readers:
     def _told(self, event: Event, asking: Asking, record: Record, places: set[Place], free: set[object]) -> Event:
         """One event: `places` lie on the ways of its queryset's rows, `free` is what asks for prefetched ones."""
         if event.outcome == "fail" and not event.path and asking.text:
-            return replace(event, asking=replace(asking, freedom=freedom(self._sources, asking)))
+            asking = replace(asking, freedom=freedom(self._sources, asking))
+            event = replace(event, asking=self._handing.told(event, asking, record))
+            return replace(event, flow=self._handing.way(event))
         if event.outcome != "fail" or not event.path or is_answered(event):
             return event
         if not asking.text:
@@ -123,7 +128,7 @@ class Readers:
             for item in self._others(function, record, is_own)
             if self._holder(item.place) not in free
         ]
-        bodies = [_returned(function) for function in functions]
+        bodies = [returned(function) for function in functions]
         callers = tuple(dict.fromkeys(others)) if takes_less(asking) else ()
         seen = mine if callers else self._of(functions[0], record)
         uses = [item for item in seen if item.asks] if None not in bodies and _is_lazy(bodies[-1]) else []
@@ -172,7 +177,7 @@ class Readers:
             if is_own(item):
                 continue
             holder = self._sources.function(item.place)
-            handed = _returned(holder) if holder is not None else None
+            handed = returned(holder) if holder is not None else None
             if holder is not None and handed is not None and depth and handed is self._sources.at(item.place):
                 found = self._of(holder, record)
                 yield from self._others(holder, record, is_own, depth - 1) if found else [item]
@@ -284,14 +289,6 @@ def _uncut(event: Event) -> Event:
 
 def _asked(event: Event, asking: Asking) -> tuple[Place | None, Place]:
     return event.origin.place if event.origin is not None else None, asking.place
-
-
-def _returned(function: py.FunctionDef) -> py.Expr | None:
-    """The expression that a function consists of; None where it does anything else."""
-    body = [
-        stmt for stmt in function.body if not (isinstance(stmt, py.ExprStmt) and isinstance(stmt.value, py.Constant))
-    ]
-    return body[0].value if len(body) == 1 and isinstance(body[0], py.Return) else None
 
 
 def _is_lazy(value: py.Expr | None) -> bool:
