@@ -6,41 +6,47 @@ prefetched, and dear where it was one row before.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
 from stackaudit.facts import python as py
 from stackaudit.facts import template as t
+from stackaudit.link.callings import Callings
 from stackaudit.link.filters import freedom
+from stackaudit.link.handing import Handing
 from stackaudit.link.keys import Keys
 from stackaudit.link.models.model import Model
 from stackaudit.link.modules import SourceModule, dotted
 from stackaudit.link.nodes import nodes
 from stackaudit.link.pages.files import parts
-from stackaudit.link.queries.events import Event
+from stackaudit.link.queries.events import Event, Record
 from stackaudit.link.queries.origins import Asking
 from stackaudit.link.queries.reading import is_answered, is_cut, is_number, takes_less
 from stackaudit.link.queries.source import text_of
 from stackaudit.link.queries.table import MANAGER_ONLY, METHODS, method
+from stackaudit.link.sources import returned
 from stackaudit.model.source import Place, Region
 
 if TYPE_CHECKING:
     from stackaudit.link.queries.walk import Walk
     from stackaudit.link.stack import Stack
 
-_Called: TypeAlias = "dict[py.Node, tuple[SourceModule, py.FunctionDef]]"
-"""The functions that a walk saw called, by the call."""
 _OF_SETS = frozenset(METHODS) | MANAGER_ONLY
+_DEEPEST = 3
+"""So many functions that hand on what another one gives are gone through."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Reading:
-    """Where code is run, as text; `asks` is the same with the method of querysets that is asked of what it gives."""
+    """Where code is run, as text; `asks` is the same with the method of querysets that is asked of what it gives.
+
+    `text` is "" where what is written there does not stand for what the code gives.
+    """
 
     place: Place
     text: str
@@ -51,9 +57,11 @@ class Readers:
     """The callers of the properties and methods of one stack, by what the walk saw and by names that are unique."""
 
     def __init__(self, stack: Stack) -> None:
-        self._sources, self._mentions, self._templates = stack.sources, stack.mentions, stack.templates
+        self._sources, self._templates = stack.sources, stack.templates
         self._models, self._stack = stack.models, stack
         self._keys = Keys(stack)
+        self._handing = Handing(self._sources, self._templates)
+        self._callings = Callings(stack, stack.models.classes, stack.mentions)
         self._known: dict[tuple[int, py.FunctionDef], list[_Reading]] = {}
         self._arguments: dict[str, set[Region]] = {}
 
@@ -79,7 +87,7 @@ class Readers:
                 self._told(
                     event,
                     event.asking,
-                    walk.record.called,
+                    walk.record,
                     own[_asked(event, event.asking)],
                     free.get(event.asking.place, set()),
                 )
@@ -94,10 +102,12 @@ class Readers:
         target = event.relation.target if event.relation is not None else None
         return event if not is_cut(event) or target is None or target in self._many else _uncut(event)
 
-    def _told(self, event: Event, asking: Asking, called: _Called, places: set[Place], free: set[object]) -> Event:
+    def _told(self, event: Event, asking: Asking, record: Record, places: set[Place], free: set[object]) -> Event:
         """One event: `places` lie on the ways of its queryset's rows, `free` is what asks for prefetched ones."""
         if event.outcome == "fail" and not event.path and asking.text:
-            return replace(event, asking=replace(asking, freedom=freedom(self._sources, asking)))
+            asking = replace(asking, freedom=freedom(self._sources, asking))
+            event = replace(event, asking=self._handing.told(event, asking, record))
+            return replace(event, flow=self._handing.way(event))
         if event.outcome != "fail" or not event.path or is_answered(event):
             return event
         if not asking.text:
@@ -106,24 +116,27 @@ class Readers:
         if not functions:
             return event
         homes = self._homes(event) | {place.path for place in places if place.path not in self._sources.modules}
-        others: dict[str, None] = {}
-        mine: list[_Reading] = []
-        for function in functions:
-            for item in self._of(function, called):
-                holder = self._holder(item.place)
-                if item.place in places or holder in homes or holder in functions:
-                    mine += [item] if function is functions[0] else []
-                elif holder not in free:
-                    others[f"{item.place.path}:{item.place.region.line}"] = None
-        bodies = [_returned(function) for function in functions]
-        callers = tuple(others) if takes_less(asking) else ()
-        seen = mine if callers else self._of(functions[0], called)
+
+        def is_own(item: _Reading) -> bool:
+            holder = self._holder(item.place)
+            return item.place in places or holder in homes or holder in functions
+
+        mine = [item for item in self._of(functions[0], record) if is_own(item)]
+        others = [
+            f"{item.place.path}:{item.place.region.line}"
+            for function in reversed(functions)  # who runs the query itself is told before who leads to it
+            for item in self._others(function, record, is_own)
+            if self._holder(item.place) not in free
+        ]
+        bodies = [returned(function) for function in functions]
+        callers = tuple(dict.fromkeys(others)) if takes_less(asking) else ()
+        seen = mine if callers else self._of(functions[0], record)
         uses = [item for item in seen if item.asks] if None not in bodies and _is_lazy(bodies[-1]) else []
         told = replace(
             asking,
             callers=callers,
             uses=tuple(dict.fromkeys(f"`{item.asks}` in {item.place.path}" for item in uses)),
-            reads=tuple(dict.fromkeys(f"`{item.text}`" for item in mine)),
+            reads=tuple(dict.fromkeys(f"`{item.text}`" for item in mine if item.text)),
             is_whole=None not in bodies,
         )
         return replace(event, asking=told)
@@ -156,24 +169,40 @@ class Readers:
                 break
         return found if last in found else []
 
-    def _of(self, function: py.FunctionDef, called: _Called) -> list[_Reading]:
+    def _others(
+        self, function: py.FunctionDef, record: Record, is_own: Callable[[_Reading], bool], depth: int = _DEEPEST
+    ) -> Iterator[_Reading]:
+        """Where a function is run for others: who calls a function that only hands on what it gives counts for that."""
+        for item in self._of(function, record):
+            if is_own(item):
+                continue
+            holder = self._sources.function(item.place)
+            handed = returned(holder) if holder is not None else None
+            if holder is not None and handed is not None and depth and handed is self._sources.at(item.place):
+                found = self._of(holder, record)
+                yield from self._others(holder, record, is_own, depth - 1) if found else [item]
+            else:
+                yield item
+
+    def _of(self, function: py.FunctionDef, record: Record) -> list[_Reading]:
         """Where a function is called or a property is read."""
-        key = id(called), function
+        key = id(record), function
         if key not in self._known:
-            self._known[key] = list(self._found(function, called))
+            self._known[key] = list(self._found(function, record))
         return self._known[key]
 
-    def _found(self, function: py.FunctionDef, called: _Called) -> Iterator[_Reading]:
+    def _found(self, function: py.FunctionDef, record: Record) -> Iterator[_Reading]:
         name = function.name
         is_unique = len(self._defined.get(name, ())) == 1 and name not in self._fields
         is_read = any("property" in dotted(item) for item in function.decorators)
-        found = (
-            self._read.get(name, ()) if is_read else [(item.module, item.call) for item in self._mentions.named(name)]
-        )
-        for module, node in found:
-            known = called.get(node)
-            if (known[1] is function) if known is not None else is_unique:
+        for module, node in self._read.get(name, ()) if is_read else ():
+            led = record.leads(node)
+            if function in led if led else is_unique:
                 yield _Reading(module.place(node), text_of(node, 60), self._asks(module, node))
+        for calling in self._callings.of(function, record, is_unique) if not is_read else ():
+            module, call = calling.module, calling.call
+            text, asks = (text_of(call, 60), self._asks(module, call)) if calling.is_plain else ("", "")
+            yield _Reading(module.place(call), text, asks)
         for path, expr in self._named.get(name, ()) if is_unique else ():
             length = expr.parts.index(name) + 1
             text, after = ".".join((expr.name, *expr.parts[:length])), ".".join(expr.parts[length : length + 1])
@@ -260,14 +289,6 @@ def _uncut(event: Event) -> Event:
 
 def _asked(event: Event, asking: Asking) -> tuple[Place | None, Place]:
     return event.origin.place if event.origin is not None else None, asking.place
-
-
-def _returned(function: py.FunctionDef) -> py.Expr | None:
-    """The expression that a function consists of; None where it does anything else."""
-    body = [
-        stmt for stmt in function.body if not (isinstance(stmt, py.ExprStmt) and isinstance(stmt.value, py.Constant))
-    ]
-    return body[0].value if len(body) == 1 and isinstance(body[0], py.Return) else None
 
 
 def _is_lazy(value: py.Expr | None) -> bool:

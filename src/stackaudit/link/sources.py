@@ -114,6 +114,14 @@ def below(node: py.Node) -> Iterator[py.Node]:
     return nodes(tuple(held(node)))
 
 
+def returned(function: py.FunctionDef) -> py.Expr | None:
+    """The expression that a function consists of; None where it does anything else."""
+    body = [
+        stmt for stmt in function.body if not (isinstance(stmt, py.ExprStmt) and isinstance(stmt.value, py.Constant))
+    ]
+    return body[0].value if len(body) == 1 and isinstance(body[0], py.Return) else None
+
+
 def around(tree: dict[py.Node, py.Node], node: py.Node) -> py.Node:
     """The innermost loop or function around a node."""
     while node in tree and not isinstance(tree[node], (py.For, py.While, py.FunctionDef)):

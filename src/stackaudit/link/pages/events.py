@@ -25,11 +25,12 @@ from stackaudit.link.queries.advice import (
     streaming,
 )
 from stackaudit.link.queries.annotations import ANNOTATED, THAT, annotated, numbers, unnumbered, used
+from stackaudit.link.queries.asked import asked_for_each
 from stackaudit.link.queries.elsewhere import elsewhere, takes_calls
 from stackaudit.link.queries.events import Event
 from stackaudit.link.queries.needless import read_itself, read_keys
 from stackaudit.link.queries.origins import Origin
-from stackaudit.link.queries.reading import TextOf, asked_for_each, is_of_row, no_text, readings
+from stackaudit.link.queries.reading import TextOf, is_of_row, no_text, readings
 from stackaudit.link.queries.roots import apart, inherited
 from stackaudit.link.queries.sharing import apart_from_lists, instead, prefetches
 from stackaudit.model.source import Place

@@ -11,6 +11,7 @@ from stackaudit.link.nodes import is_true
 from stackaudit.link.queries import births, calls, loops, packaged
 from stackaudit.link.queries.joining import matters
 from stackaudit.link.queries.loading import BORN, NOTHING, PARENT, STORED, UNSAVED, Load
+from stackaudit.link.queries.origins import Asking
 from stackaudit.link.queries.table import PERMISSIONS, ROW_METHODS, is_neighbour
 from stackaudit.link.queries.values import (
     KEY,
@@ -36,6 +37,7 @@ from stackaudit.link.queries.values import (
     Value,
 )
 from stackaudit.link.queries.walk import At, Walk
+from stackaudit.model.source import Place
 
 NEW = "new"
 _MADE = frozenset({UNSAVED, STORED})
@@ -312,10 +314,21 @@ def ask(walk: Walk, receiver: Value, at: At, method: str, loops: frozenset[objec
     loop = walk.repeating(taint)  # type: ignore[arg-type]
     model = getattr(receiver, "model", None)
     if loop is not None and not (secondary and receiver.via.row.origin is not None):  # type: ignore[union-attr]
-        walk.add("query", "fail", at, loop, model=model, method=method, asking=replace(walk.asking(at), last=method))
+        asking = replace(_made(receiver, at) or walk.asking(at), last=method)
+        walk.add("query", "fail", at, loop, model=model, method=method, asking=asking)
     elif any(item in taint and item.bounded for item in walk.loops):
         running = next(item for item in reversed(walk.loops) if item in taint)
         walk.add("query", "pass", at, running, model=model, method=method, why=running.bounded)
+
+
+def _made(receiver: Value, at: At) -> Asking | None:
+    """The expression of Python that made what a template asks; None for what Python asks itself."""
+    origin = receiver.origin if isinstance(receiver, Rows) and isinstance(at, Place) else None
+    while origin is not None and not origin.text:
+        origin = origin.refined  # the template calls `.all` of it
+    if origin is None or not isinstance(at, Place) or not origin.place.path.endswith(".py"):
+        return None
+    return None if at.path.endswith(".py") else Asking(origin.place, origin.text, origin.where)
 
 
 def as_text(walk: Walk, value: Value, at: At) -> Value:

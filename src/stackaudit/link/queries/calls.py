@@ -232,7 +232,7 @@ def call(
     """
     node = function.node
     if isinstance(at, tuple) and isinstance(node, py.FunctionDef):
-        walk.record.called.setdefault(at[1], (function.module, node))
+        walk.record.lead(at[1], function.module, node)
     if isinstance(node, py.FunctionDef) and node.decorators and not is_entry:
         own = () if function.bound is None else (function.bound,)
         if function.bare and function.owner is not None and not own and args:

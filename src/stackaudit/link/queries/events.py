@@ -133,7 +133,8 @@ class Record:
 
     `working` are the loops, by their places, that do work outside the database on their turns; `workers` the functions
     that do it. `listed` are loops over what one column of one row holds. `outside` holds the calls that are such work,
-    with the dotted name of what they call, and `called` the functions of the repository that calls lead to. `shown`
+    with the dotted name of what they call, and `called` the functions of the repository that calls lead to, each the
+    first one that it was seen to lead to; `besides` are the others. `shown`
     are the rows that templates and lists go through, by the place of the loop and the origin. `sources` holds the
     models, by their labels, whose rows an expression gives, by its place, `changed` those whose rows the turns of a
     loop write, by its place. `forms` are the forms whose fields somebody asked for, `looked` says that code has asked
@@ -151,6 +152,7 @@ class Record:
         self.listed: set[Place] = set()
         self.outside: dict[py.Node, str] = {}
         self.called: dict[py.Node, tuple[SourceModule, py.FunctionDef]] = {}
+        self.besides: dict[py.Node, set[py.FunctionDef]] = {}
         self.shown: dict[tuple[Place, Origin | None], Rows] = {}
         self.changed: dict[Place, set[str]] = {}
         self.sources: dict[Place, set[str]] = {}
@@ -175,6 +177,16 @@ class Record:
         if known is None or (known.guarded and not event.guarded):
             self._events[key] = event
         return key
+
+    def lead(self, call: py.Node, module: SourceModule, function: py.FunctionDef) -> None:
+        """Remember that a call leads to a function of a module."""
+        if self.called.setdefault(call, (module, function))[1] is not function:
+            self.besides.setdefault(call, set()).add(function)
+
+    def leads(self, call: py.Node) -> tuple[py.FunctionDef, ...]:
+        """The functions that a call was seen to lead to; none where it was not seen."""
+        first = self.called.get(call)
+        return (first[1], *self.besides.get(call, ())) if first is not None else ()
 
     def settle(self, reached: Reached) -> None:
         """Take what was behind a condition as asked on each turn."""

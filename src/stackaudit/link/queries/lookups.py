@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from stackaudit.link.models.model import Model
+from stackaudit.link.models.model import Model, Relation
 
 Path = tuple[str, ...]
 _JOINED = frozenset({"fk", "o2o", "reverse_o2o"})
@@ -20,6 +20,22 @@ def is_joined(model: Model | None, path: Path) -> bool:
             return False
         model = relation.target
     return True
+
+
+def way_to(model: Model | None, written: str) -> Path:
+    """The relations that Python follows from a row to what a query calls `author__country__name`.
+
+    The key of a row is a column of the one before, so the row itself is not needed for it.
+    """
+    way: list[Relation] = []
+    rest = written.split("__")
+    while rest and model is not None and (relation := model.by_query_name(rest[0])) is not None:
+        way.append(relation)
+        model, rest = relation.target, rest[1:]
+    is_column = bool(rest) and model is not None and model.column(rest[0]) is not None and rest[0] != model.pk
+    if way and not way[-1].many and not is_column:
+        way.pop()
+    return tuple(relation.name for relation in way)
 
 
 def lookups(paths: Iterable[Path]) -> list[str]:

@@ -152,12 +152,27 @@ class Origin(Struct, frozen=True, eq=False):
         return other
 
 
+class Handed(Struct, frozen=True, cache_hash=True):
+    """How a template got the queryset that it asks on the turns of a loop, where Python made that.
+
+    `tag` is the tag that gave it, as it is written at `place`, "" where no tag did. `prefetch` is the argument of
+    `prefetch_related()` that brings the same rows with those of the loop, and `origin` their queryset; "" where no
+    relation of the loop's rows is known to lead to them.
+    """
+
+    tag: str = ""
+    place: Place | None = None
+    prefetch: str = ""
+    origin: Origin | None = None
+
+
 class Asking(Struct, frozen=True, cache_hash=True):
     """The expression that asks for the rows behind a relation, in the code that has the row: what a fix rewrites.
 
     `methods` are those between the relation and the rows, but for `all()`; `last` is the one that ends them ("count",
     "first"), "" where the rows are gone through. `columns` are what `values()`, `order_by()` and keywords of filters
-    among them name. `is_broad` says that a filter compares with what another queryset finds, or with what a dictionary
+    among them name, `values` those of `values()` alone. `is_broad` says that a filter compares with what another
+    queryset finds, or with what a dictionary
     holds, and `varies` that one compares with what the row tells; `named` are the variables and parameters that filters
     name. `cut` is the slice that leaves the first of the rows
     ("[:5]"), "" where all are read. `given` is the function that runs it on whatever rows
@@ -169,7 +184,7 @@ class Asking(Struct, frozen=True, cache_hash=True):
     rows that bring nothing along, as "path:line"; `reads` is how the loop does, and `uses` where a method of querysets
     is asked of what the function gives, as text; `is_whole` says that the functions up to it do nothing else,
     `is_argument` that it is an argument of a template's filter or tag, `freedom` what the filters of a query that is no
-    access to a relation leave open.
+    access to a relation leave open, `handed` how it came to the template that runs it.
     """
 
     place: Place
@@ -178,6 +193,7 @@ class Asking(Struct, frozen=True, cache_hash=True):
     methods: frozenset[str] = frozenset()
     last: str = ""
     columns: tuple[str, ...] = ()
+    values: tuple[str, ...] = ()
     given: str = ""
     is_broad: bool = False
     varies: bool = False
@@ -191,6 +207,7 @@ class Asking(Struct, frozen=True, cache_hash=True):
     is_whole: bool = False
     is_argument: bool = False
     freedom: Freedom = ""
+    handed: Handed | None = None
 
     def whole(self, longer: Asking) -> Asking:
         """What is known of this expression, told of a longer one where that begins with it."""

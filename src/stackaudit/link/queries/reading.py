@@ -6,10 +6,10 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 
 from stackaudit.link.models.model import Model
-from stackaudit.link.queries import packaged
 from stackaudit.link.queries.events import Event
-from stackaudit.link.queries.origins import BUILT, Asking
-from stackaudit.link.queries.table import ASYNC, PERMISSIONS
+from stackaudit.link.queries.lookups import way_to
+from stackaudit.link.queries.origins import Asking
+from stackaudit.link.queries.table import ASYNC
 from stackaudit.model.prose import in_words
 from stackaudit.model.source import Place
 
@@ -19,7 +19,7 @@ TextOf = Callable[[Place], str]
 NUMBERS = frozenset({"count", "exists"})
 """Methods that ask for a number of rows, or for whether there are any."""
 _ANSWERED = frozenset({"", "…", "[…]", "all", "count", "exists", "contains"})
-_PICKS = frozenset({"first", "last", "get", "earliest", "latest"})
+PICKS = frozenset({"first", "last", "get", "earliest", "latest"})
 FILTERS = frozenset({"filter", "exclude"})
 SORTS = frozenset({"order_by", "reverse"})
 _VALUES = frozenset({"values", "values_list"})
@@ -125,12 +125,12 @@ def is_narrowed(event: Event) -> bool:
 def takes_less(asking: Asking) -> bool:
     """Whether a query brings less than all rows, so that reading all of them costs more where nothing is prefetched."""
     wanted = asking.methods - SORTS - LOADS - {"distinct", "all"}
-    return bool(wanted or asking.cut) or plain(asking.last) in _PICKS | NUMBERS | {"aggregate"}
+    return bool(wanted or asking.cut) or plain(asking.last) in PICKS | NUMBERS | {"aggregate"}
 
 
 def is_pick(asking: Asking) -> bool:
     """Whether one of the rows is wanted."""
-    return plain(asking.last) in _PICKS
+    return plain(asking.last) in PICKS
 
 
 def plain(method: str) -> str:
@@ -215,19 +215,16 @@ def _unwise(events: Iterable[Event]) -> Iterator[str]:
 
 def looked_at(event: Event) -> Iterator[Path]:
     """The relations of the wanted rows that a query names, as far as the expression tells: Python asks for those."""
+    if event.asking is not None:
+        text = event.asking.text
+        named = [name.removeprefix("-") for name in event.asking.columns]
+        yield from behind(event, (*_KEYWORD.findall(text), *_PATH.findall(text), *named))
+
+
+def behind(event: Event, names: Iterable[str]) -> Iterator[Path]:
+    """The relations that lead from the wanted rows to what `names` of queries stand for."""
     target = event.relation.target if event.relation is not None else None
-    if target is None or event.asking is None:
-        return
-    text = event.asking.text
-    named = [name.removeprefix("-") for name in event.asking.columns]
-    for written in dict.fromkeys((*_KEYWORD.findall(text), *_PATH.findall(text), *named)):
-        first, _, rest = written.partition("__")
-        relation = target.by_query_name(first)
-        other = relation.target if relation is not None else None
-        name = rest.partition("__")[0]
-        is_column = other is not None and (other.column(name) is not None or other.by_query_name(name) is not None)
-        if relation is not None and (relation.many or (is_column and other is not None and name != other.pk)):
-            yield (*event.path, relation.name)
+    yield from ((*event.path, *way) for name in dict.fromkeys(names) if (way := way_to(target, name)))
 
 
 def called(event: Event) -> str:
@@ -269,7 +266,7 @@ def _instead(event: Event, text_of: TextOf) -> str:
         return f"look for one in {rows} in Python{_FEW}"
     if last in ("count", "aggregate"):
         return f"count over {rows} in Python"
-    if last in _PICKS:
+    if last in PICKS:
         needs = " (and have the prefetch load what that needs in turn)" if methods & _BRINGS else ""
         other = "let the rows bring it by `annotate(…=Subquery(…))` where each has many"
         return f"pick from {rows} in Python{needs}, or {other}"
@@ -336,65 +333,3 @@ def shown(asking: Asking, text_of: TextOf = no_text) -> str:
     if not asking.text or not asking.last.isidentifier() or f".{asking.last}(" in text or text.endswith("…"):
         return text
     return f"{text}.{asking.last}()"
-
-
-def asked_for_each(events: Iterable[Event], text_of: TextOf = no_text, brought: str = "") -> str:
-    """What helps rows for each of which a query runs that is no access to a relation; "" where nothing is known.
-
-    `brought` is the queryset that brings the rows, as it is to be told, "" where that is open.
-    """
-    told: dict[str, None] = {}
-    for event in events:
-        asking = event.asking
-        if event.path or asking is None:
-            continue
-        text = shown(asking, text_of).removeprefix("*")
-        place = f"`{text}` in `{asking.where}`" if text else f"`{event.text or asking.where}`"
-        told[f"{place} runs for each row: {_once(event, plain(asking.last), brought)}."] = None
-    return " ".join(list(told)[:SAID])
-
-
-def _once(event: Event, last: str, brought: str) -> str:
-    bring = f"let the rows of {brought} bring" if brought else "let the rows bring"
-    use = (
-        ", and let the code there use that where the row has it"
-        if event.asking is not None and event.asking.text
-        else ""
-    )
-    model = event.model
-    if event.method in packaged.ASKED and model is not None:
-        return packaged.at_once(event.method, model)
-    name = model.name if model is not None else ""
-    rows = f"{manager(model)}.filter(…)" if model is not None else "…"
-    over = f" over {name}" if name else ""
-    freedom = event.asking.freedom if event.asking is not None else ""
-    if last in ("aggregate", "count", "exists") and freedom == BUILT:
-        return (
-            "its filter is put together in Python, which no annotation repeats: fetch the rows "
-            f"{f'of {name} ' if name else ''}that any of them needs with one query before, and answer from these"
-        )
-    if last == "count":
-        return f"{bring} the number, `annotate(…=Subquery(…))`{over}{use}, or count once for all of them"
-    if last == "exists":
-        return f"{bring} the answer, `annotate(…=Exists({rows}))` with the row as `OuterRef(…)`{use}"
-    if last == "aggregate":
-        return f"{bring} the value, `annotate(…=Subquery(…))`{over}{use}"
-    if last in PERMISSIONS and model is not None:
-        return (
-            f"ask once for those who have it, `{manager(model)}.with_perm(…)`, and test by key; or {bring} what they "
-            'have, `prefetch_related("user_permissions__content_type", "groups__permissions__content_type")`, and put '
-            "the names together in Python, for this method asks whatever was prefetched"
-        )
-    wanted = f"{name} rows" if name else "rows"
-    if freedom == BUILT or (freedom and last not in _PICKS):
-        which = "is put together in Python" if freedom == BUILT else "holds alternatives"
-        return (
-            f"its filter {which}, and a dictionary by one key would lack rows: fetch the {wanted} that any of them "
-            "needs with one query before, and give each what meets its own conditions in Python"
-        )
-    if last in _PICKS:
-        return (
-            f"fetch the {wanted} for all of them with one query before, and pick each from a dictionary, or "
-            f"{bring} what is shown by `annotate(…=Subquery(…))`{use}"
-        )
-    return f"fetch the {wanted} for all of them with one query before, and group them in a dictionary of lists"

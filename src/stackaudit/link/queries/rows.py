@@ -149,6 +149,7 @@ def _asking(walk: Walk, rows: Rows, name: str, args: tuple[Value, ...], keywords
     known, here = rows.asking, walk.asking(at)
     columns = tuple(arg.value for arg in args if isinstance(arg, Const) and isinstance(arg.value, str))
     columns = columns if name in ("values", "values_list", "order_by") else ()
+    values = columns if name in ("values", "values_list") else ()
     is_broad = varies = False
     named: frozenset[str] = frozenset()
     if name in _NARROWING and rows.via is not None:
@@ -159,11 +160,12 @@ def _asking(walk: Walk, rows: Rows, name: str, args: tuple[Value, ...], keywords
         is_broad = bool(spread) or any(isinstance(value, (Rows, Manager, Related)) for value in given)
         named = _named(walk, at)
     if known is None:
-        return replace(here, methods=frozenset({name}), columns=columns, is_broad=is_broad, varies=varies, named=named)
+        known = here
     return replace(
         known.whole(here),
         methods=known.methods | {name},
         columns=(*known.columns, *columns),
+        values=(*known.values, *values),
         is_broad=known.is_broad or is_broad,
         varies=known.varies or varies,
         named=known.named | named,

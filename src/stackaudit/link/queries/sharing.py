@@ -15,6 +15,7 @@ from stackaudit.link.queries.origins import Asking
 from stackaudit.link.queries.reading import (
     SAID,
     TextOf,
+    behind,
     is_answered,
     is_dear,
     is_left,
@@ -22,6 +23,7 @@ from stackaudit.link.queries.reading import (
     is_number,
     is_of_one,
     is_pick,
+    looked_at,
     manager,
     no_text,
     plain,
@@ -46,7 +48,7 @@ def prefetches(events: Iterable[Event], is_annotated: bool) -> list[str]:
     known = list(events)
     found = [event for event in known if is_listed(event) and not (is_annotated and _key(event))]
     found = [event for event in found if not (is_shared(event) and _is_whole(event.path, known))]
-    return list(dict.fromkeys(_list(event, _loads(event, known)) for event in found))
+    return list(dict.fromkeys(_list(event, _brings(event, known)) for event in found))
 
 
 def apart_from_lists(events: Iterable[Event]) -> list[Event]:
@@ -77,9 +79,23 @@ def _is_whole(path: tuple[str, ...], events: list[Event]) -> bool:
 
 
 def _loads(event: Event, events: list[Event]) -> list[str]:
-    """The calls that bring what the rows of a list are asked for."""
+    """The calls that bring what the rows of a query are asked for."""
     target = event.relation.target if event.relation is not None else None
     return calls(target, [other.path[len(event.path) :] for other in _within(event, events)])
+
+
+def _brings(event: Event, events: list[Event]) -> list[str]:
+    """The calls that bring what rows are asked for that come in place of a query: also what it took of other tables.
+
+    Where the list is of all rows Python looks at what the query compared, too.
+    """
+    asking, target = event.asking, event.relation.target if event.relation is not None else None
+    if asking is None:
+        return []
+    is_all = not _is_same_for_all(asking) and not is_pick(asking)
+    taken = looked_at(event) if is_all else behind(event, asking.values)
+    paths = (*(other.path for other in _within(event, events)), *taken)
+    return calls(target, list(dict.fromkeys(path[len(event.path) :] for path in paths)))
 
 
 def with_keys(events: Iterable[Event], is_annotated: bool) -> str:
@@ -143,7 +159,7 @@ def _fetched(event: Event, events: list[Event]) -> str:
     target = event.relation.target if event.relation is not None else None
     if target is None or not _key(event):
         return ""
-    rows = ".".join([manager(target), *_loads(event, events), "in_bulk(keys)"])
+    rows = ".".join([manager(target), *_brings(event, events), "in_bulk(keys)"])
     return f"fetch the rows of these keys with one `{rows}`, set each on its row"
 
 
