@@ -416,8 +416,9 @@ def all_weighed():
 def others_weighed():
     print(weighed(Author.objects.get(pk=1)))
 """
+    line = (HEAD + both).splitlines().index("    print(weighed(Author.objects.get(pk=1)))") + 1
     assert applied(HEAD + both).fixes["all_weighed"] == [
         'Append `.prefetch_related(Prefetch("books", queryset=Book.objects.filter(…), to_attr="…"))` to '
-        "`Author.objects.all()`. `shop.views.weighed` serves others, too (shop/views.py:55): leave it alone, bring "
-        "the rows under a name of their own, and read that in place of `weighed(author)`."
+        f"`Author.objects.all()`. `shop.views.weighed` serves others, too (shop/views.py:{line}): leave it alone, "
+        "bring the rows under a name of their own, and read that in place of `weighed(author)`."
     ]
