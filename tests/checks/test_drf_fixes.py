@@ -68,6 +68,43 @@ class RecipeViewSet(viewsets.ModelViewSet):
 """
 
 
+SEARCH = """
+from django.contrib.auth.models import User
+from rest_framework.response import Response
+from rest_framework.views import APIView
+from shop.serializers import UserSerializer
+
+class Search(APIView):
+    def get(self, request):
+        query = request.GET["query"]
+        users = User.objects.filter(username__icontains=query) if request.user.has_perm("auth.view_user") else []
+        return Response({"users": UserSerializer(users[:3], many=True).data})
+"""
+USERS = """
+from django.contrib.auth.models import User
+from rest_framework import serializers, viewsets
+from rest_framework.pagination import PageNumberPagination
+
+class Page(PageNumberPagination):
+    page_size = 25
+
+class UserSerializer(serializers.ModelSerializer):
+    inherited = serializers.SerializerMethodField()
+
+    def get_inherited(self, obj):
+        return obj.get_group_permissions()
+
+    class Meta:
+        model = User
+        fields = ["id", "inherited"]
+
+class UserViewSet(viewsets.ModelViewSet):
+    queryset = User.objects.exclude(username="x").order_by("id")
+    serializer_class = UserSerializer
+    pagination_class = Page
+"""
+
+
 def fixes(root: Path, api: str, models: str = MODELS, *, whole: bool = False) -> list[str]:
     files = {"shop/models.py": models, "shop/api.py": api if whole else API + api, "shop/__init__.py": ""}
     stack = stack_of(root, files)
@@ -289,3 +326,14 @@ class ManySerializer(serializers.ModelSerializer):
         "`Ingredient.objects.all()` in shop.api.StepsViewSet bring the number, `annotate(…=Subquery(…))` over Food, "
         "and let the code there use that where the row has it, or count once for all of them.",
     ]
+
+
+def test_names_of_permissions_are_put_together_from_the_rows_that_the_finding_is_about(tmp_path: Path) -> None:
+    files = {"base/views.py": SEARCH, "shop/serializers.py": USERS, "base/__init__.py": "", "shop/__init__.py": ""}
+    (found,) = [item for item in method_field_query(stack_of(tmp_path, files)) if isinstance(item, Fail)]
+    assert found.fix == (
+        "`obj.get_group_permissions()` in `shop.serializers.UserSerializer.get_inherited` runs for each row: let the "
+        'rows of `User.objects.exclude(username="x").order_by("id")` in shop.serializers.UserViewSet bring what they '
+        'have, `prefetch_related("groups__permissions__content_type")`, and put the names together in Python (none for '
+        "an inactive user, all for a superuser), for this method asks whatever was prefetched."
+    )

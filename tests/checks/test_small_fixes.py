@@ -184,8 +184,9 @@ def test_loaders_are_wrapped_as_they_stand(tmp_path: Path) -> None:
     wrapped = 'Wrap the whole list: `"loaders": [("django.template.loaders.cached.Loader", ['
     same = ": Django makes the same list then, and caches it."
     assert [fix for _, fix in found] == [
-        f'{wrapped}"{files}", "{apps}"])]`. Or take `loaders` out and write `"APP_DIRS": True` in its place{same}',
-        f'{wrapped}"{files}"])]`. Or take `loaders` out{same}',
+        f'{wrapped}"{files}", "{apps}"])]`. Or take `loaders` out of OPTIONS and write `"APP_DIRS": True` beside '
+        f"BACKEND{same}",
+        f'{wrapped}"{files}"])]`. Or take `loaders` out of OPTIONS{same}',
         f'{wrapped}"{files}", "own.Loader"])]`.',
     ]
 
@@ -300,6 +301,14 @@ def test_the_select_of_a_text_that_asks(tmp_path: Path) -> None:
             '`kwargs["queryset"] = Shelf.objects.select_related("owner")` for `shelf`.',
         )
     ]
+    gift = "\n\nclass Gift(models.Model):\n    shelf = models.ForeignKey(Shelf, on_delete=models.CASCADE)\n"
+    both = text.replace("import Loan", "import Gift, Loan") + "admin.site.register(Gift)\n"
+    ((_, fix),) = told(tmp_path, orm.str_follows_relation, models=SHELVES + gift, admin=both)
+    assert fix == (
+        "Let the text use columns of Shelf alone; or let the default manager of Shelf load what it reads, by "
+        '`super().get_queryset().select_related("owner")` in its get_queryset(): 2 selects show it (those of the '
+        "ModelAdmin of Loan and the ModelAdmin of Gift)."
+    )
 
 
 def test_what_a_changelist_joins_is_extended(tmp_path: Path) -> None:

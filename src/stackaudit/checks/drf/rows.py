@@ -142,7 +142,8 @@ def method_field_query(stack: Stack) -> Iterator[Verdict]:
     for events in found.values():
         origin = events[0].origin
         relations = frozenset(shown.get(origin.place if origin is not None else None, ()))
-        yield _method(api, stack.models.user, Repeat(events, relations, brought=_brought(api, events[0])))
+        told = _brought(api, Repeat(events).first)  # the one that the finding stands at
+        yield _method(api, stack.models.user, Repeat(events, relations, brought=told))
 
 
 def _brought(api: Api, event: Event) -> str:

@@ -12,6 +12,7 @@ from stackaudit.link.nodes import is_false
 from stackaudit.link.queries import calls
 from stackaudit.link.queries.events import Event
 from stackaudit.link.queries.values import Manager
+from stackaudit.model.prose import in_words
 from stackaudit.model.source import Place
 from stackaudit.model.verdict import Cost, Fail, Pass, Site, Step, Unsure, Verdict
 
@@ -23,26 +24,28 @@ _DECIDING = ("formfield_for_foreignkey", "formfield_for_manytomany", "formfield_
              "get_fields", "fields", "fieldsets", "get_fieldsets", "get_readonly_fields", "get_formset",
              "has_change_permission", "get_autocomplete_fields", "get_exclude")  # fmt: skip
 _ROWS = 100
+_TOLD = 3
+"""So many selects are told one by one."""
 _AREA = "text"
 
 
 def str_follows_relation(stack: Stack) -> Iterator[Verdict]:
     """One site for each `__str__` of a model whose rows fill a select of the admin."""
-    shown: dict[Model, tuple[Admin, Relation]] = {}
+    shown: dict[Model, list[tuple[Admin, Relation]]] = {}
     for admin in stack.admin.admins:
         for each in (admin, *(admin.inlines if admin.model is not None else ())):
             for relation in _selects(each, admin.model if each is not admin else None):
                 if relation.target is not None and relation.owner is not None and relation.call is not None:
-                    shown.setdefault(relation.target, (each, relation))
+                    shown.setdefault(relation.target, []).append((each, relation))
     seen: set[Place] = set()
-    for model, (admin, relation) in shown.items():
+    for model, selects in shown.items():
         member = model.cls.find("__str__") if model.cls is not None else None
         if member is None or not isinstance(member.node, py.FunctionDef):
             continue
         place = member.owner.module.place(py.Name(member.node.start, member.node.start + len("def __str__"), ""))
         if place not in seen:
             seen.add(place)
-            yield _judge(stack, model, Site(place, f"{model.label}.__str__"), admin, relation)
+            yield _judge(stack, model, Site(place, f"{model.label}.__str__"), selects)
 
 
 def _selects(admin: Admin, parent: Model | None) -> Iterator[Relation]:
@@ -66,27 +69,48 @@ def _selects(admin: Admin, parent: Model | None) -> Iterator[Relation]:
                 yield relation
 
 
-def _judge(stack: Stack, model: Model, site: Site, admin: Admin, relation: Relation) -> Verdict:
+def _judge(stack: Stack, model: Model, site: Site, selects: list[tuple[Admin, Relation]]) -> Verdict:
     events = _asked(stack, model, site.place)
     failed = [event for event in events if event.outcome == "fail"]
     if failed:
         paths = list(dict.fromkeys(".".join(event.path) for event in failed))
         values = {"model": model.name, "paths": ", ".join(f"`{path}`" for path in paths)}
         related = [Step(event.query, f"asks for `{'.'.join(event.path)}`") for event in failed[:5]]
-        if relation.owner is not None and relation.call is not None:
-            related.insert(0, Step(relation.owner.module.place(relation.call), f"{admin.name} shows a select of them"))
-        hook = "formfield_for_foreignkey" if relation.relation == "fk" else "formfield_for_manytomany"
-        made = admin.is_default or admin.has_options
-        where = f"the ModelAdmin of {admin.model.name}" if made and admin.model is not None else admin.cls.label
-        fix = (
-            f"Let the text use columns of {model.name} alone; or load what it reads where the select is made, in "
-            f'{hook}() of {where}: `kwargs["queryset"] = {model.name}.{model.default_manager}{_loading(failed)}` for '
-            f"`{relation.name}`."
-        )
+        related = [
+            *(
+                Step(relation.owner.module.place(relation.call), f"{admin.name} shows a select of them")
+                for admin, relation in selects[:_TOLD]
+                if relation.owner is not None and relation.call is not None
+            ),
+            *related,
+        ]
+        fix = f"Let the text use columns of {model.name} alone; or {_where(model, selects, _loading(failed))}."
         cost = Cost(_ROWS * len(paths) + 1, _ROWS, f"{_ROWS} rows in the select")
         return Fail(site, values, related=tuple(related), cost=cost, fix=fix)
     unknown = next((event for event in events if event.outcome == "unknown"), None)
     return Unsure(site, unknown.why) if unknown is not None else Pass(site)
+
+
+def _where(model: Model, selects: list[tuple[Admin, Relation]], loading: str) -> str:
+    """Where what a text reads is to be loaded, as it follows "or": where the only select is made, or for all."""
+    admin, relation = selects[0]
+    if len(selects) > 1:
+        names = in_words(list(dict.fromkeys(_whose(held) for held, _ in selects)), most=_TOLD)
+        return (
+            f"let the default manager of {model.name} load what it reads, by `super().get_queryset(){loading}` in its "
+            f"get_queryset(): {len(selects)} selects show it (those of {names})"
+        )
+    hook = "formfield_for_foreignkey" if relation.relation == "fk" else "formfield_for_manytomany"
+    return (
+        f"load what it reads where the select is made, in {hook}() of {_whose(admin)}: "
+        f'`kwargs["queryset"] = {model.name}.{model.default_manager}{loading}` for `{relation.name}`'
+    )
+
+
+def _whose(admin: Admin) -> str:
+    """An admin by the name of its class, or by its model where Django makes the class."""
+    made = admin.is_default or admin.has_options
+    return f"the ModelAdmin of {admin.model.name}" if made and admin.model is not None else admin.cls.label
 
 
 def _loading(events: list[Event]) -> str:

@@ -59,8 +59,8 @@ def _cached(names: list[str], plain: bool) -> str:
     fix = f'Wrap the whole list: `"loaders": [("{CACHED}", [{held}])]`.'
     default = [f"django.template.loaders.{name}" for name in _READING]
     if names == default or names == default[:1]:
-        apps = ' and write `"APP_DIRS": True` in its place' if names == default else ""
-        fix += f" Or take `loaders` out{apps}: Django makes the same list then, and caches it."
+        apps = ' and write `"APP_DIRS": True` beside BACKEND' if names == default else ""
+        fix += f" Or take `loaders` out of OPTIONS{apps}: Django makes the same list then, and caches it."
     return fix
 
 

@@ -10,6 +10,15 @@ from stackaudit.link.queries.origins import BUILT, MODEL, Handed
 from stackaudit.link.queries.reading import PICKS, SAID, TextOf, manager, no_text, plain, shown
 from stackaudit.link.queries.table import PERMISSIONS
 
+_OWN, _OF_GROUPS = '"user_permissions__content_type"', '"groups__permissions__content_type"'
+_NAMES = {
+    "get_group_permissions": _OF_GROUPS, "get_user_permissions": _OWN, "get_all_permissions": f"{_OWN}, {_OF_GROUPS}",
+}  # fmt: skip
+"""What the methods of users that give names of permissions read.
+
+https://docs.djangoproject.com/en/stable/ref/contrib/auth/#django.contrib.auth.models.User.get_user_permissions
+"""
+
 
 def asked_for_each(events: Iterable[Event], text_of: TextOf = no_text, brought: str = "") -> str:
     """What helps rows for each of which a query runs that is no access to a relation; "" where nothing is known.
@@ -73,6 +82,11 @@ def _once(event: Event, last: str, brought: str) -> str:
         return f"{bring} the answer, `annotate(…=Exists({rows}))` with the row as `OuterRef(…)`{use}"
     if last == "aggregate":
         return f"{bring} the value, `annotate(…=Subquery(…))`{over}{use}"
+    if last in _NAMES:
+        return (
+            f"{bring} what they have, `prefetch_related({_NAMES[last]})`, and put the names together in Python (none "
+            "for an inactive user, all for a superuser), for this method asks whatever was prefetched"
+        )
     if last in PERMISSIONS and model is not None:
         return (
             f"ask once for those who have it, `{manager(model)}.with_perm(…)`, and test by key; or {bring} what they "
