@@ -185,6 +185,16 @@ def dotted(expr: py.Expr | None) -> str:
     return ".".join(reversed(parts))
 
 
+def callee(expr: py.Expr | None) -> str:
+    """The dotted name of what is called, or only named, as decorators are: `a.b` of `a.b(…)` and of `a.b`."""
+    return dotted(expr.func if isinstance(expr, py.Call) else expr)
+
+
+def decorators(node: py.FunctionDef | py.ClassDef) -> list[str]:
+    """The dotted names of the decorators of a function or a class."""
+    return [callee(item) for item in node.decorators]
+
+
 def _imported_by(module: SourceModule) -> Iterator[str]:
     """The dotted names that a file imports absolutely."""
     for source in (binding.source for bindings in module.names.values() for binding in bindings):

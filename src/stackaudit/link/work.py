@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from stackaudit.facts import python as py
-from stackaudit.link.modules import SourceModule, dotted
+from stackaudit.link.modules import SourceModule, callee, dotted
 from stackaudit.link.queries.effects import is_request
 from stackaudit.link.queries.source import text_of
 from stackaudit.link.queries.table import MANAGERS
@@ -218,7 +218,7 @@ def _is_abstract(function: py.FunctionDef) -> bool:
 
 def _receiver(node: py.Call) -> str:
     held = node.func.value if isinstance(node.func, py.Attribute) else None
-    return dotted(held.func if isinstance(held, py.Call) else held)
+    return callee(held)
 
 
 def _chain(node: py.Expr) -> Iterator[str]:

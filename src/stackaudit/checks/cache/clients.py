@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from stackaudit.facts import python as py
 from stackaudit.link.caching.receivers import CLIENTS
 from stackaudit.link.mentions import Found, meaning
-from stackaudit.link.modules import dotted, target_names
+from stackaudit.link.modules import decorators, dotted, target_names
 from stackaudit.link.nodes import is_true, nodes
 from stackaudit.link.queries.source import code_of
 from stackaudit.link.stack import Stack
@@ -103,10 +103,7 @@ def _per_call(found: Found) -> bool:
         or function.name in ("__init__", "ready", "setup")
     ):
         return False
-    if any(
-        dotted(item.func if isinstance(item, py.Call) else item).rpartition(".")[2] in _KEPT
-        for item in function.decorators
-    ):
+    if any(name.rpartition(".")[2] in _KEPT for name in decorators(function)):
         return False
     if any(item.name == "connection_pool" for item in found.call.keywords):
         return False

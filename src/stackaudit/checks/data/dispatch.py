@@ -11,7 +11,7 @@ from stackaudit.link.celery.reading import reads
 from stackaudit.link.celery.sends import SIGNATURES, WAYS
 from stackaudit.link.celery.touching import loads, may_touch, py_name
 from stackaudit.link.models import Model
-from stackaudit.link.modules import dotted
+from stackaudit.link.modules import decorators, dotted
 from stackaudit.link.nodes import nodes
 from stackaudit.link.settings.servers import databases
 from stackaudit.link.stack import Stack
@@ -182,15 +182,14 @@ def _atomic_requests(stack: Stack) -> Known[bool] | Unknown:
 def _in_view(stack: Stack, sent: Sent) -> bool:
     """Whether a function answers a request itself: a method of a view's class, or a function that takes `request`."""
     body = sent.body
-    if any(_is_exempt(stack, sent, decorator) for decorator in body.node.decorators):
+    if any(_is_exempt(stack, sent, path) for path in decorators(body.node)):
         return False
     if body.owner is not None:
         return any(external.startswith(_VIEWS) for external in body.owner.externals)
     return bool(body.node.params) and body.node.params[0].name == "request"
 
 
-def _is_exempt(stack: Stack, sent: Sent, decorator: py.Expr) -> bool:
-    path = dotted(decorator.func if isinstance(decorator, py.Call) else decorator)
+def _is_exempt(stack: Stack, sent: Sent, path: str) -> bool:
     symbol = stack.modules.resolve(sent.body.module, path) if path else None
     return symbol is not None and symbol.name == _EXEMPT
 

@@ -7,11 +7,10 @@ from collections.abc import Iterable, Iterator
 from stackaudit.checks.orm.causes import grouped, verdict
 from stackaudit.checks.orm.loops import words
 from stackaudit.link.queries import births
+from stackaudit.link.queries.amounts import ROWS
 from stackaudit.link.queries.events import Event
 from stackaudit.model.source import Place
 from stackaudit.model.verdict import Cost, Fail, Pass, Site, Verdict
-
-_ROWS = 100
 
 
 def asks(event: Event) -> bool:
@@ -32,6 +31,6 @@ def _place(event: Event) -> Place:
 def _judged(site: Site, events: list[Event]) -> Fail | Pass:
     first = events[0]
     made = first.loop.text if first.loop is not None else "each row that a query loads"
-    cost = Cost(_ROWS + 1, _ROWS, f"{_ROWS} rows, assumed")
+    cost = Cost(ROWS + 1, ROWS, f"{ROWS} rows, assumed")
     cause = "made-conditional" if all(event.guarded for event in events) else "made"
     return Fail(site, {**words(first), "made": made}, cause, flow=first.flow, cost=cost)

@@ -6,7 +6,7 @@ A recipe is given only where it holds as it stands; otherwise the fix says what 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from stackaudit.checks.orm.conditions import Condition
 from stackaudit.facts import python as py
@@ -79,7 +79,6 @@ class Around:
 
 def proposal(event: Event, asked: Condition, around: Around) -> str:
     """The fix for one query."""
-    around = replace(around, is_deep=event.below > 1)
     if event.model is None:
         return _in_words(event.method, "rows", around)
     model, method = event.model, event.method

@@ -8,7 +8,7 @@ from collections.abc import Container, Iterator
 from stackaudit.checks.orm.callers import Callers
 from stackaudit.checks.orm.turns import Turns
 from stackaudit.facts import python as py
-from stackaudit.link.modules import dotted
+from stackaudit.link.modules import decorators, dotted
 from stackaudit.link.queries.events import Event
 from stackaudit.link.sources import Sources, below
 from stackaudit.model.source import Place
@@ -55,8 +55,7 @@ def is_selected(turns: Turns, event: Event) -> bool:
     function = turns.sources.function(event.loop.place) if event.loop is not None else None
     if event.loop is None or loop is None or function is None or len(function.params) != _OF_ACTION:
         return False
-    is_action = any(dotted(item.func if isinstance(item, py.Call) else item).endswith("action")
-                    for item in function.decorators)  # fmt: skip
+    is_action = any(name.endswith("action") for name in decorators(function))
     source: py.Expr = loop.iter
     while isinstance(source, py.Call) and isinstance(source.func, py.Attribute):
         source = source.func.value

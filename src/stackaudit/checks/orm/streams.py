@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from stackaudit.facts import python as py
-from stackaudit.link.modules import dotted
+from stackaudit.link.modules import decorators
 from stackaudit.link.queries.source import code_of, text_of
 from stackaudit.link.queries.values import Rows
 from stackaudit.link.usage.bodies import Body
@@ -37,8 +37,7 @@ def iterate_without_iterator(stack: Stack) -> Iterator[Verdict]:
 def _is_background(body: Body) -> bool:
     if any(part in f"/{body.module.path}" for part in _BACKGROUND):
         return True
-    names = [dotted(item.func if isinstance(item, py.Call) else item) for item in body.node.decorators]
-    return any(name.rpartition(".")[2] in _TASKS for name in names)
+    return any(name.rpartition(".")[2] in _TASKS for name in decorators(body.node))
 
 
 def _loop(

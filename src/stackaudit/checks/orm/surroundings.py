@@ -26,7 +26,7 @@ def around(turns: Turns, event: Event, others: Iterable[Event] = (), asking: Con
     sources = turns.sources
     loop = sources.loop(event.loop.place) if event.loop is not None else None
     if event.loop is None or loop is None:
-        return Around()
+        return Around(is_deep=event.below > 1)
     rows = turns.rows(event)
     text, model = "", None
     is_row = event.below == 0 or _is_handed_on(loop, sources.at(event.place))
@@ -45,7 +45,7 @@ def around(turns: Turns, event: Event, others: Iterable[Event] = (), asking: Con
     whole = _whole(turns, event, loop) if late else ""
     return Around(
         text, model, _list_of(loop.iter), turns.source(event), tuple(handled), helper, taker, setter, late, whole,
-        _fetched(sources, event, others),
+        _fetched(sources, event, others), event.below > 1,
     )  # fmt: skip
 
 

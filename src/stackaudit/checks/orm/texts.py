@@ -10,6 +10,7 @@ from stackaudit.link.admin import Admin
 from stackaudit.link.models.model import Model, Relation
 from stackaudit.link.nodes import is_false
 from stackaudit.link.queries import calls
+from stackaudit.link.queries.amounts import ROWS
 from stackaudit.link.queries.events import Event
 from stackaudit.link.queries.values import Manager
 from stackaudit.model.prose import in_words
@@ -23,7 +24,6 @@ _LIGHT = ("raw_id_fields", "autocomplete_fields", "readonly_fields", "exclude")
 _DECIDING = ("formfield_for_foreignkey", "formfield_for_manytomany", "formfield_for_dbfield", "get_form", "form",
              "get_fields", "fields", "fieldsets", "get_fieldsets", "get_readonly_fields", "get_formset",
              "has_change_permission", "get_autocomplete_fields", "get_exclude")  # fmt: skip
-_ROWS = 100
 _TOLD = 3
 """So many selects are told one by one."""
 _AREA = "text"
@@ -75,17 +75,16 @@ def _judge(stack: Stack, model: Model, site: Site, selects: list[tuple[Admin, Re
     if failed:
         paths = list(dict.fromkeys(".".join(event.path) for event in failed))
         values = {"model": model.name, "paths": ", ".join(f"`{path}`" for path in paths)}
-        related = [Step(event.query, f"asks for `{'.'.join(event.path)}`") for event in failed[:5]]
         related = [
             *(
                 Step(relation.owner.module.place(relation.call), f"{admin.name} shows a select of them")
                 for admin, relation in selects[:_TOLD]
                 if relation.owner is not None and relation.call is not None
             ),
-            *related,
+            *(Step(event.query, f"asks for `{'.'.join(event.path)}`") for event in failed[:5]),
         ]
         fix = f"Let the text use columns of {model.name} alone; or {_where(model, selects, _loading(failed))}."
-        cost = Cost(_ROWS * len(paths) + 1, _ROWS, f"{_ROWS} rows in the select")
+        cost = Cost(ROWS * len(paths) + 1, ROWS, f"{ROWS} rows in the select")
         return Fail(site, values, related=tuple(related), cost=cost, fix=fix)
     unknown = next((event for event in events if event.outcome == "unknown"), None)
     return Unsure(site, unknown.why) if unknown is not None else Pass(site)

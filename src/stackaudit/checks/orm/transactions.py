@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from stackaudit.facts import python as py
 from stackaudit.link.classes import SourceClass
-from stackaudit.link.modules import SourceModule, dotted
+from stackaudit.link.modules import SourceModule, decorators, dotted
 from stackaudit.link.queries.entries import functions
 from stackaudit.link.queries.source import text_of
 from stackaudit.link.usage.bodies import Body
@@ -181,7 +181,7 @@ class _Finder:
         """The way to the first slow call that a function makes on every way through it, () for none."""
         if node not in self.known:
             self.known[node] = ()
-            if not any(dotted(item).rpartition(".")[2] in ("shared_task", "task") for item in _plain(node.decorators)):
+            if not any(name.rpartition(".")[2] in ("shared_task", "task") for name in decorators(node)):
                 self.known[node] = next(self.slow(module, node.body, depth + 1), ())
         return self.known[node]
 
@@ -199,11 +199,6 @@ def _of_answer(call: py.Call, answers: set[str]) -> str:
     func = call.func
     is_one = isinstance(func, py.Attribute) and isinstance(func.value, py.Name) and func.value.id in answers
     return f"stripe.{func.attr}" if is_one and isinstance(func, py.Attribute) else ""
-
-
-def _plain(decorators: tuple[py.Expr, ...]) -> Iterator[py.Expr]:
-    for item in decorators:
-        yield item.func if isinstance(item, py.Call) else item
 
 
 def _now(statements: tuple[py.Stmt, ...]) -> Iterator[py.Node]:

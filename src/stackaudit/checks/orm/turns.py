@@ -173,7 +173,8 @@ class Turns:
 
     def inner(self, event: Event) -> list[str]:
         """The loops within that of an event, as text, on whose turns it is asked again, the outer ones first."""
-        node, found = self.sources.at(event.place), list[str]()
+        found: list[str] = []
+        node = self.sources.at(event.place)
         loop = self.sources.loop(event.loop.place) if event.loop is not None else None
         tree = self.sources.tree(event.place.path) if node is not None else {}
         before = node

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from stackaudit.facts import python as ir
-from stackaudit.link.modules import SourceModule, dotted
+from stackaudit.link.modules import SourceModule, decorators, dotted
 from stackaudit.link.nodes import nodes
 from stackaudit.link.settings import Settings
 from stackaudit.link.settings.lists import items
@@ -163,7 +163,7 @@ def _functions(body: tuple[ir.Stmt, ...]) -> Iterator[ir.FunctionDef]:
     for statement in body:
         if isinstance(statement, ir.ClassDef) and not any(dotted(base).endswith("Task") for base in statement.bases):
             yield from _functions(statement.body)
-        elif isinstance(statement, ir.FunctionDef) and not any("task" in _name(each) for each in statement.decorators):
+        elif isinstance(statement, ir.FunctionDef) and not any("task" in name for name in decorators(statement)):
             yield statement
 
 
@@ -215,7 +215,3 @@ def _has_request(function: ir.FunctionDef) -> bool:
         isinstance(node, ir.Attribute) and node.attr == "request" and dotted(node.value) == "self"
         for node in nodes(function.body)
     )
-
-
-def _name(decorator: ir.Expr) -> str:
-    return dotted(decorator.func if isinstance(decorator, ir.Call) else decorator)

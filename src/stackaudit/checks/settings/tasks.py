@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from stackaudit.facts import python as ir
-from stackaudit.link.modules import SourceModule, dotted
+from stackaudit.link.modules import SourceModule, decorators, dotted
 from stackaudit.link.stack import Stack
 from stackaudit.model.source import Place
 from stackaudit.model.values import Unknown
@@ -50,9 +50,8 @@ def _tasks(stack: Stack) -> dict[ir.Node, str]:
     for module in stack.modules:
         for statement in module.facts.body:
             if isinstance(statement, ir.FunctionDef):
-                for decorator in statement.decorators:
-                    target = decorator.func if isinstance(decorator, ir.Call) else decorator
-                    symbol = stack.modules.resolve(module, dotted(target))
+                for name in decorators(statement):
+                    symbol = stack.modules.resolve(module, name)
                     if symbol is not None and symbol.name in MAKERS:
                         found[statement] = MAKERS[symbol.name]
     return found

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from stackaudit.facts import python as ir
 from stackaudit.link.classes import SourceClass
-from stackaudit.link.modules import SourceModule, dotted
+from stackaudit.link.modules import SourceModule, callee, dotted
 from stackaudit.link.settings import Settings
 from stackaudit.link.settings.servers import aliases
 from stackaudit.link.stack import Stack
@@ -138,8 +138,7 @@ def _exempt(stack: Stack, module: SourceModule, node: ir.FunctionDef) -> frozens
     """The databases that `@non_atomic_requests` names; without a name it means the default one."""
     found: set[str] = set()
     for decorator in node.decorators:
-        target = decorator.func if isinstance(decorator, ir.Call) else decorator
-        symbol = stack.modules.resolve(module, dotted(target))
+        symbol = stack.modules.resolve(module, callee(decorator))
         if symbol is None or symbol.name != "django.db.transaction.non_atomic_requests":
             continue
         given = (

@@ -10,7 +10,7 @@ import msgspec
 
 from stackaudit.facts import python as ir
 from stackaudit.facts import template as page
-from stackaudit.link.modules import SourceModule, dotted
+from stackaudit.link.modules import SourceModule, callee, dotted
 from stackaudit.link.nodes import nodes
 from stackaudit.model.source import Place
 from stackaudit.model.values import Known
@@ -104,7 +104,7 @@ class _Finder:
 
     def name_of(self, expr: ir.Expr) -> str:
         """The full dotted name of a function that is called or named, "" where it is not known."""
-        text = dotted(expr.func if isinstance(expr, ir.Call) else expr)
+        text = callee(expr)
         if not text:
             return ""
         symbol = self.stack.modules.resolve(self.module, text)

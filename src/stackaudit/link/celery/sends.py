@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 from stackaudit.facts import python as py
 from stackaudit.link.celery.apps import is_app
 from stackaudit.link.celery.tasks import Task, makes_task
-from stackaudit.link.modules import SourceModule, dotted
+from stackaudit.link.modules import SourceModule, callee, dotted
 
 if TYPE_CHECKING:
     from stackaudit.link.stack import Stack
@@ -89,11 +89,11 @@ def _by_name(stack: Stack, module: SourceModule, call: py.Call, func: py.Attribu
 def _queued(stack: Stack, module: SourceModule, node: py.FunctionDef) -> bool:
     """Whether a decorator of another queue (django.tasks, RQ, Huey) makes the function a task."""
     for decorator in node.decorators:
-        path = dotted(decorator.func if isinstance(decorator, py.Call) else decorator)
+        path = callee(decorator)
         symbol = stack.modules.resolve(module, path) if path else None
         if symbol is not None and symbol.name in _DJANGO_TASK | _QUEUED:
             return True
-        if makes_task(stack, module, decorator.func if isinstance(decorator, py.Call) else decorator):
+        if makes_task(stack, module, decorator):
             return True
     return False
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from stackaudit.facts import python as py
 from stackaudit.link.celery.apps import is_app
 from stackaudit.link.celery.constants import constant
-from stackaudit.link.modules import SourceModule, dotted
+from stackaudit.link.modules import SourceModule, callee
 from stackaudit.model.source import Place
 from stackaudit.model.values import AnyValue, Known, Unknown
 
@@ -45,7 +45,7 @@ def tasks(stack: Stack) -> Iterator[Task]:
         for node in _functions(module.facts.body):
             for decorator in node.decorators:
                 call = decorator if isinstance(decorator, py.Call) else None
-                if makes_task(stack, module, call.func if call is not None else decorator):
+                if makes_task(stack, module, decorator):
                     yield _task(stack, module, node, call)
                     break
 
@@ -63,7 +63,7 @@ def _functions(body: tuple[py.Stmt, ...]) -> Iterator[py.FunctionDef]:
 
 def makes_task(stack: Stack, module: SourceModule, expr: py.Expr) -> bool:
     """Whether a decorator is `shared_task` or the `task` of an application."""
-    path = dotted(expr)
+    path = callee(expr)
     if not path:
         return False
     symbol = stack.modules.resolve(module, path)

@@ -82,13 +82,7 @@ def _taken(body: tuple[py.Stmt, ...], off: frozenset[str]) -> Iterator[py.Stmt]:
 
 def names_of(stack: Stack, model: Model) -> frozenset[str]:
     """The names by which code reaches rows of a model: classes of its inheritance, relations that lead to one."""
-    family = set(model.family())
-    waiting = list(family)
-    while waiting:
-        for child in waiting.pop().children:
-            if child not in family:
-                family.add(child)
-                waiting.append(child)
+    family = {item for member in model.family() for item in (member, *member.derived())}
     found = {member.name for member in family}
     for other in stack.models:
         for name, relation in other.relations.items():

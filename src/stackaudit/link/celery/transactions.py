@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from stackaudit.facts import python as py
 from stackaudit.link.celery.sends import ON_COMMIT, WAYS, Send, send_of
 from stackaudit.link.classes import SourceClass
-from stackaudit.link.modules import SourceModule, dotted
+from stackaudit.link.modules import SourceModule, callee, dotted
 from stackaudit.link.nodes import inside
 from stackaudit.model.source import Place
 from stackaudit.model.verdict import Step
@@ -113,7 +113,7 @@ class Transactions:
                 self._bodies(module, (*stmt.body, *stmt.orelse), owner)
 
     def _is_atomic(self, module: SourceModule, expr: py.Expr) -> bool:
-        path = dotted(expr.func if isinstance(expr, py.Call) else expr)
+        path = callee(expr)
         if not path or not path.endswith(("atomic", "Atomic")):
             return False
         symbol = self.stack.modules.resolve(module, path)

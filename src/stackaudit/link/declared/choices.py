@@ -20,7 +20,7 @@ from stackaudit.link.classes import SourceClass
 from stackaudit.link.declared.columns import place_in
 from stackaudit.link.declared.lists import LISTED, REQUEST, Kind, Lists, calls_one_of, class_place, derives, texts
 from stackaudit.link.models.model import Model, keyword
-from stackaudit.link.modules import SourceModule
+from stackaudit.link.modules import SourceModule, decorators
 from stackaudit.link.nodes import is_false, nodes
 from stackaudit.link.pages.views import kind_of
 from stackaudit.link.queries import calls, forms
@@ -213,7 +213,7 @@ class Choices(Kind):
             (module, node, owner)
             for module in self.lists.models.modules
             for node, owner in functions(self.lists.walk, module)
-            if owner is None or calls.decorators(node) or not derives(owner, _FORMS, _FORM)
+            if owner is None or decorators(node) or not derives(owner, _FORMS, _FORM)
         ]
         setters = {node for _, node, _ in every if _replaces(node)}
         calling = calls_one_of(frozenset(node.name for node in setters))  # they know the arguments

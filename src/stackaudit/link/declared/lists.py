@@ -17,7 +17,7 @@ from stackaudit.facts import python as py
 from stackaudit.link.classes import Member, SourceClass
 from stackaudit.link.models import Models
 from stackaudit.link.models.model import Model
-from stackaudit.link.modules import SourceModule, dotted
+from stackaudit.link.modules import SourceModule, decorators, dotted
 from stackaudit.link.nodes import nodes
 from stackaudit.link.pages import PageHooks
 from stackaudit.link.pages import walk as q
@@ -170,7 +170,7 @@ class Lists:
         """Walk one function or method with arguments that are not known."""
         model = self.models.of_class(owner) if owner is not None else None
         bound: Value | None = None
-        kinds = calls.decorators(node)
+        kinds = decorators(node)
         if owner is not None and "classmethod" in kinds:
             bound = ClassRef(owner, model)
         elif owner is not None and "staticmethod" not in kinds:

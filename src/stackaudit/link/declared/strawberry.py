@@ -9,7 +9,7 @@ from stackaudit.link.classes import SourceClass
 from stackaudit.link.declared.graphql import Field, Root, Type, list_like
 from stackaudit.link.declared.lists import Lists, head
 from stackaudit.link.models.model import keyword
-from stackaudit.link.modules import SourceModule, dotted
+from stackaudit.link.modules import SourceModule, callee, dotted
 
 _TYPE = ("strawberry_django.type", "strawberry_django.node", "strawberry.django.type", "strawberry_django.interface")
 _FIELD = ("strawberry_django.", "strawberry.")
@@ -27,7 +27,7 @@ class Strawberry:
         """Every class decorated with `strawberry_django.type(Model)`."""
         for cls in self.lists.every_class:
             for decorator in cls.node.decorators:
-                if isinstance(decorator, py.Call) and self._name(cls.module, decorator.func).startswith(_TYPE):
+                if isinstance(decorator, py.Call) and self._name(cls.module, decorator).startswith(_TYPE):
                     given = decorator.args[0] if decorator.args else keyword(decorator, "model")
                     model = self.lists.models.of_expr(cls.module, given)
                     if model is not None:
@@ -43,10 +43,7 @@ class Strawberry:
                     yield Root(item, cls, item.function is None)
 
     def _is_decorated(self, cls: SourceClass) -> bool:
-        return any(
-            self._name(cls.module, item.func if isinstance(item, py.Call) else item).startswith(_FIELD)
-            for item in cls.node.decorators
-        )
+        return any(self._name(cls.module, item).startswith(_FIELD) for item in cls.node.decorators)
 
     def _fields(self, cls: SourceClass, own: bool = False) -> Iterator[Field]:
         seen = set()
@@ -63,7 +60,7 @@ class Strawberry:
         if isinstance(stmt, py.FunctionDef):
             for decorator in stmt.decorators:
                 call = decorator if isinstance(decorator, py.Call) else None
-                name = self._name(module, call.func if call is not None else decorator)
+                name = self._name(module, decorator)
                 if name.startswith(_FIELD) and name.rpartition(".")[2] in _ALL:
                     yield Field(stmt.name, module.place(head(stmt)), module, stmt, cls, stmt.returns, call)
         elif isinstance(stmt, py.AnnAssign) and isinstance(stmt.target, py.Name):
@@ -85,7 +82,7 @@ class Strawberry:
                 )
 
     def _name(self, module: SourceModule, node: py.Expr) -> str:
-        symbol = self.lists.models.modules.resolve(module, dotted(node)) if dotted(node) else None
+        symbol = self.lists.models.modules.resolve(module, callee(node)) if callee(node) else None
         return symbol.name if symbol is not None and symbol.kind == "external" else ""
 
 

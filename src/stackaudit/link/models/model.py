@@ -164,6 +164,12 @@ class Model:
         for parent in self.parents:
             yield from parent.family()
 
+    def derived(self) -> Iterator[Model]:
+        """The models that derive from it, at any depth; not the model itself."""
+        for child in self.children:
+            yield child
+            yield from child.derived()
+
     @property
     def path(self) -> str:
         """The file it is defined in, "" for one from another package."""

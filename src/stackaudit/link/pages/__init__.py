@@ -15,7 +15,7 @@ from stackaudit.link.admin import Admins
 from stackaudit.link.classes import SourceClass
 from stackaudit.link.models import Models
 from stackaudit.link.models.model import Model
-from stackaudit.link.modules import SourceModule
+from stackaudit.link.modules import SourceModule, decorators
 from stackaudit.link.nodes import nodes
 from stackaudit.link.pages.events import certain
 from stackaudit.link.pages.files import Templates
@@ -300,11 +300,11 @@ def _places(event: Event) -> Iterator[Place]:
 
 
 def _decorators(node: py.FunctionDef) -> list[str]:
-    return [name.rpartition(".")[2] for name in calls.decorators(node)]
+    return [name.rpartition(".")[2] for name in decorators(node)]
 
 
 def _is_property(node: py.FunctionDef) -> bool:
-    return any("property" in name for name in calls.decorators(node))
+    return any("property" in name for name in decorators(node))
 
 
 def _at(args: tuple[Value, ...], index: int) -> Value:

@@ -6,7 +6,7 @@ from typing import Any
 
 from stackaudit.facts import python as py
 from stackaudit.link.models import Models
-from stackaudit.link.modules import dotted
+from stackaudit.link.modules import decorators, dotted
 from stackaudit.link.nodes import nodes
 from stackaudit.link.queries import calls
 from stackaudit.link.queries.events import Event, EventKind, Outcome
@@ -65,7 +65,7 @@ def queries(
 
 def _keeps(node: py.FunctionDef) -> bool:
     """Whether a method remembers its answer: a decorator does, or it writes something down on its row."""
-    if any(name.rpartition(".")[2] not in _AGAIN for name in calls.decorators(node)):
+    if any(name.rpartition(".")[2] not in _AGAIN for name in decorators(node)):
         return True
     own = node.params[0].name if node.params else ""
     for item in nodes((node,)):

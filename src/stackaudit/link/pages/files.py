@@ -17,7 +17,7 @@ from stackaudit.facts import python as py
 from stackaudit.facts.files import FileFacts
 from stackaudit.facts.template import Block, Node, Tag, Template
 from stackaudit.link.models.model import keyword
-from stackaudit.link.modules import Modules, SourceModule, dotted
+from stackaudit.link.modules import Modules, SourceModule, callee, dotted
 from stackaudit.link.nodes import is_true
 from stackaudit.model.source import Region
 
@@ -193,7 +193,7 @@ def _entries(module: SourceModule) -> Iterator[Library]:
 def _decorated(module: SourceModule, node: py.FunctionDef) -> Iterator[Library]:
     for decorator in node.decorators:
         call = decorator if isinstance(decorator, py.Call) else None
-        path = dotted(call.func if call else decorator)
+        path = callee(decorator)
         base, _, method = path.rpartition(".")
         if base.endswith("register") and method in (
             "filter",

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 
 from stackaudit.facts import python as py
 from stackaudit.link.classes import SourceClass
+from stackaudit.link.modules import decorators
 from stackaudit.link.queries import calls
 from stackaudit.link.queries.values import Instance, Manager, Mapping, Related, Row, Rows, Value
 from stackaudit.link.queries.walk import Walk
@@ -116,7 +117,7 @@ def builds_anew(value: Value, name: str) -> bool:
     if member is None or not isinstance(member.node, py.FunctionDef):
         return not isinstance(value, Instance)
     body = [stmt for stmt in member.node.body if not _is_docstring(stmt)]
-    plain = set(calls.decorators(member.node)) <= {"property"}
+    plain = set(decorators(member.node)) <= {"property"}
     return plain and len(body) == 1 and isinstance(body[0], py.Return)
 
 

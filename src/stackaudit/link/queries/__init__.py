@@ -8,15 +8,14 @@ expressions that make and ask querysets), `values` (what an expression stands fo
 (dictionaries that remember answers), `comparisons` (what is certain of conditions), `loops`, `repeating` (`for` and
 `while`), `answers` (what calls gave before), `builtin`, `known` (Django's helpers), `bases` (what base classes give),
 `forms` (the fields of forms), `events` (what is found), `advice` (what to append to a queryset), `reading` (how to read
-what is loaded then),
-`lookups` (paths as the ORM writes them), `annotations` (numbers that rows bring), `sharing` (what helps where others
-run the code that asks), `belonging` and `amounts` (whose rows they are, how many, and what that costs), `entries`
-(where the walk begins), `overriding` (inherited methods that ask what a class overrides), `callbacks` and `decorating`
-(functions that are handed over, or stand around others), `spelled` and `registries` (lists that are written out, and
-dictionaries that a decorator fills), `schemas` and `validation` (what is made of rows, or of data, field by field),
-`packaged` (what other packages give to rows: trees, Wagtail's pages, histories), `binding` (parameters), `births` (what
-runs for each row as Django makes it), `trials` (what would be asked if something were loaded), `roots`
-(which of several querysets is to load what is missing).
+what is loaded then), `lookups` (paths as the ORM writes them), `annotations` (numbers that rows bring), `sharing` (what
+helps where others run the code that asks), `belonging` and `amounts` (whose rows they are, how many, and what that
+costs), `entries` (where the walk begins), `overriding` (inherited methods that ask what a class overrides), `callbacks`
+and `decorating` (functions that are handed over, or stand around others), `spelled` and `registries` (lists that are
+written out, and dictionaries that a decorator fills), `schemas` and `validation` (what is made of rows, or of data,
+field by field), `packaged` (what other packages give to rows: trees, Wagtail's pages, histories), `binding`
+(parameters), `births` (what runs for each row as Django makes it), `trials` (what would be asked if something were
+loaded), `roots` (which of several querysets is to load what is missing).
 
 Entry interface for whoever brings rows from elsewhere (templates, serializers, admin):
 

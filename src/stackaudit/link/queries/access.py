@@ -314,14 +314,14 @@ def ask(walk: Walk, receiver: Value, at: At, method: str, loops: frozenset[objec
     loop = walk.repeating(taint)  # type: ignore[arg-type]
     model = getattr(receiver, "model", None)
     if loop is not None and not (secondary and receiver.via.row.origin is not None):  # type: ignore[union-attr]
-        asking = replace(_made(receiver, at) or walk.asking(at), last=method)
+        asking = replace(_by_python(receiver, at) or walk.asking(at), last=method)
         walk.add("query", "fail", at, loop, model=model, method=method, asking=asking)
     elif any(item in taint and item.bounded for item in walk.loops):
         running = next(item for item in reversed(walk.loops) if item in taint)
         walk.add("query", "pass", at, running, model=model, method=method, why=running.bounded)
 
 
-def _made(receiver: Value, at: At) -> Asking | None:
+def _by_python(receiver: Value, at: At) -> Asking | None:
     """The expression of Python that made what a template asks; None for what Python asks itself."""
     origin = receiver.origin if isinstance(receiver, Rows) and isinstance(at, Place) else None
     while origin is not None and not origin.text:

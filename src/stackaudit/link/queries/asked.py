@@ -90,8 +90,8 @@ def _once(event: Event, last: str, brought: str) -> str:
     if last in PERMISSIONS and model is not None:
         return (
             f"ask once for those who have it, `{manager(model)}.with_perm(…)`, and test by key; or {bring} what they "
-            'have, `prefetch_related("user_permissions__content_type", "groups__permissions__content_type")`, and put '
-            "the names together in Python, for this method asks whatever was prefetched"
+            f"have, `prefetch_related({_NAMES['get_all_permissions']})`, and put the names together in Python, for "
+            "this method asks whatever was prefetched"
         )
     wanted = f"{name} rows" if name else "rows"
     if freedom == BUILT or (freedom and last not in PICKS):

@@ -7,7 +7,7 @@ from msgspec.structs import replace
 from stackaudit.facts import python as py
 from stackaudit.link.classes import Member, SourceClass
 from stackaudit.link.models.contrib import TAG
-from stackaudit.link.modules import SETTINGS, Symbol, dotted
+from stackaudit.link.modules import SETTINGS, Symbol, decorators
 from stackaudit.link.queries import (
     access,
     bases,
@@ -62,8 +62,6 @@ _FIELDS = frozenset({"fields", "concrete_fields", "local_fields", "local_concret
 """What `_meta` calls the columns of a model, foreign keys among them."""
 _BEGINS = frozenset({"get_queryset", "get_query_set"})
 """What a manager makes its querysets by."""
-MANAGER_BASES = ("django.db.models.Manager", "django.db.models.manager.Manager")
-QUERYSET_BASES = ("django.db.models.QuerySet", "django.db.models.query.QuerySet")
 
 
 def is_queryset(cls: SourceClass) -> bool:
@@ -73,11 +71,6 @@ def is_queryset(cls: SourceClass) -> bool:
     """
     names = [base.rpartition(".")[2] for base in cls.externals]
     return any(name.endswith("QuerySet") for name in names) and not any(name.endswith("Manager") for name in names)
-
-
-def decorators(node: py.FunctionDef) -> list[str]:
-    """The dotted names of the decorators of a function."""
-    return [dotted(item.func if isinstance(item, py.Call) else item) for item in node.decorators]
 
 
 def member(walk: Walk, bound: Value, found: Member, at: At) -> Value:

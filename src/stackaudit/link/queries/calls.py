@@ -6,7 +6,7 @@ from msgspec.structs import replace
 
 from stackaudit.facts import python as py
 from stackaudit.link.classes import SourceClass
-from stackaudit.link.modules import SourceModule, dotted
+from stackaudit.link.modules import SourceModule, decorators
 from stackaudit.link.queries import (
     access,
     answers,
@@ -23,11 +23,8 @@ from stackaudit.link.queries import (
     validation,
 )
 from stackaudit.link.queries.attributes import (
-    MANAGER_BASES,
-    QUERYSET_BASES,
     attribute,
     class_of,
-    decorators,
     is_queryset,
     member,
     of_symbol,
@@ -35,6 +32,7 @@ from stackaudit.link.queries.attributes import (
 from stackaudit.link.queries.joining import all_loops, choice_of, join, matters, varying
 from stackaudit.link.queries.loading import NEW, NOTHING, SOMEWHERE, Load
 from stackaudit.link.queries.origins import NO_LOOPS, Loop
+from stackaudit.link.queries.table import MANAGER_BASES, QUERYSET_BASES
 from stackaudit.link.queries.values import (
     UNKNOWN,
     Choice,
@@ -171,7 +169,7 @@ def construct(walk: Walk, value: ClassRef, args: tuple[Value, ...], keywords: di
                 load = load.with_one(name, NOTHING)
         return Row(value.model, load, None, (), None, loops)
     if isinstance(value.cls, SourceClass):
-        if value.cls.is_a(*QUERYSET_BASES) or value.cls.is_a(*MANAGER_BASES):
+        if value.cls.is_a(*QUERYSET_BASES, *MANAGER_BASES):
             model = next((item.model for item in (*args, *keywords.values()) if isinstance(item, ClassRef)), None)
             return Rows(model, cls=value.cls, loops=loops) if model is not None else UNKNOWN
         if walk.hooks is not None:
@@ -205,8 +203,7 @@ def construct(walk: Walk, value: ClassRef, args: tuple[Value, ...], keywords: di
 
 def _is_dataclass(cls: SourceClass) -> bool:
     """Whether Python writes the `__init__` of a class, which calls `__post_init__`."""
-    above = [item for base in cls.mro if isinstance(base, SourceClass) for item in base.node.decorators]
-    names = (dotted(item.func if isinstance(item, py.Call) else item) for item in above)
+    names = (name for base in cls.mro if isinstance(base, SourceClass) for name in decorators(base.node))
     return any(name.rpartition(".")[2] == "dataclass" for name in names)
 
 
@@ -357,7 +354,6 @@ __all__ = [
     "call",
     "class_of",
     "construct",
-    "decorators",
     "is_queryset",
     "member",
     "of_symbol",

@@ -6,7 +6,7 @@ from stackaudit.facts import python as py
 from stackaudit.link.classes import SourceClass
 from stackaudit.link.modules import bindings
 from stackaudit.link.queries.joining import decided
-from stackaudit.link.queries.table import ROW_METHODS
+from stackaudit.link.queries.table import QUERYSET_BASES, ROW_METHODS
 from stackaudit.link.queries.values import (
     THERE,
     ClassRef,
@@ -23,7 +23,6 @@ from stackaudit.link.queries.values import (
 from stackaudit.link.queries.walk import Walk
 
 _EQUAL = {"is": True, "==": True, "is not": False, "!=": False}
-_QUERYSETS = frozenset({"django.db.models.QuerySet", "django.db.models.query.QuerySet"})
 _CONTAINERS = frozenset({"builtins.list", "builtins.tuple", "builtins.set", "builtins.dict"})
 _PLAIN_MODELS = frozenset({"django.db.models.Model", "django.db.models.base.Model", "builtins.object"})
 
@@ -116,8 +115,8 @@ def is_instance(value: Value, kind: Value) -> bool | None:
         return _is_row_of(value, kind) if isinstance(kind, ClassRef) else None
     name = kind.name if isinstance(kind, Other) else ""
     if isinstance(value, Rows) and not value.evaluated and value.kind == "rows":
-        return True if name in _QUERYSETS else False if name in _CONTAINERS else None
-    return False if isinstance(value, (Related, Manager)) and name in _QUERYSETS | _CONTAINERS else None
+        return True if name in QUERYSET_BASES else False if name in _CONTAINERS else None
+    return False if isinstance(value, (Related, Manager)) and name in QUERYSET_BASES | _CONTAINERS else None
 
 
 def _is_row_of(row: Row, kind: ClassRef) -> bool | None:

@@ -6,7 +6,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from stackaudit.facts import python as py
-from stackaudit.link.modules import dotted
+from stackaudit.link.modules import callee, dotted
 from stackaudit.link.nodes import nodes
 from stackaudit.link.queries import calls, expressions
 from stackaudit.link.queries.table import MANAGERS
@@ -49,7 +49,7 @@ def _decorated(walk: Walk, function: Function) -> Decorated:
     node = function.node
     assert isinstance(node, py.FunctionDef)
     for item in reversed(node.decorators):
-        symbol = walk.modules.resolve(function.module, dotted(item.func if isinstance(item, py.Call) else item))
+        symbol = walk.modules.resolve(function.module, callee(item))
         if symbol is None or not isinstance(symbol.node, py.FunctionDef) or not _wraps(symbol.node):
             continue
         bare = replace(function, bound=None, bare=True, loops=frozenset())

@@ -9,7 +9,7 @@ from stackaudit.link.admin import Admins
 from stackaudit.link.classes import SourceClass
 from stackaudit.link.models import Models
 from stackaudit.link.models.model import Model, keyword
-from stackaudit.link.modules import SourceModule, dotted
+from stackaudit.link.modules import SourceModule, decorators, dotted
 from stackaudit.link.queries import bases, births, calls, decorating, signals
 from stackaudit.link.queries.loading import SOMEWHERE, Load
 from stackaudit.link.queries.overriding import SERVES, Inherited
@@ -164,7 +164,7 @@ def _bound(
     managers: dict[SourceClass, Value],
     admins: dict[SourceClass, Model],
 ) -> Value | None:
-    names = calls.decorators(node)
+    names = decorators(node)
     if "staticmethod" in names:
         return None
     model = walk.models.of_class(cls)

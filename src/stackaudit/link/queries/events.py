@@ -31,8 +31,8 @@ class Event(Struct, frozen=True, cache_hash=True):
     """One place that asks the database, or would if the rows did not bring what it reads.
 
     - `place` is the first access in the frame of the loop (a template line, also of one that the loop includes, or the
-      call of a method), `query` the place
-      that runs the query; `origin` is the queryset whose rows are looped over, None where it is not one;
+      call of a method), `query` the place that runs the query; `origin` is the queryset whose rows are looped over,
+      None where it is not one;
     - `path` is the relation path from those rows ("author", "country"); `relation` its last step;
     - `method` is the method that runs the query ("get", "filter", "save"), "" for plain access, or the one that left a
       column out ("only", "defer");
@@ -134,13 +134,12 @@ class Record:
     `working` are the loops, by their places, that do work outside the database on their turns; `workers` the functions
     that do it. `listed` are loops over what one column of one row holds. `outside` holds the calls that are such work,
     with the dotted name of what they call, and `called` the functions of the repository that calls lead to, each the
-    first one that it was seen to lead to; `besides` are the others. `shown`
-    are the rows that templates and lists go through, by the place of the loop and the origin. `sources` holds the
-    models, by their labels, whose rows an expression gives, by its place, `changed` those whose rows the turns of a
-    loop write, by its place. `forms` are the forms whose fields somebody asked for, `looked` says that code has asked
-    whether the rows of a relation are loaded. With `apart`, what one loop over a
-    relation asks is an event for each of the querysets
-    whose rows the relation belongs to.
+    first one that it was seen to lead to; `besides` are the others. `shown` are the rows that templates and lists go
+    through, by the place of the loop and the origin. `sources` holds the models, by their labels, whose rows an
+    expression gives, by its place, `changed` those whose rows the turns of a loop write, by its place. `forms` are the
+    forms whose fields somebody asked for, `looked` says that code has asked whether the rows of a relation are loaded.
+    With `apart`, what one loop over a relation asks is an event for each of the querysets whose rows the relation
+    belongs to.
     """
 
     def __init__(self) -> None:

@@ -172,13 +172,11 @@ class Asking(Struct, frozen=True, cache_hash=True):
     `methods` are those between the relation and the rows, but for `all()`; `last` is the one that ends them ("count",
     "first"), "" where the rows are gone through. `columns` are what `values()`, `order_by()` and keywords of filters
     among them name, `values` those of `values()` alone. `is_broad` says that a filter compares with what another
-    queryset finds, or with what a dictionary
-    holds, and `varies` that one compares with what the row tells; `named` are the variables and parameters that filters
-    name. `cut` is the slice that leaves the first of the rows
-    ("[:5]"), "" where all are read. `given` is the function that runs it on whatever rows
-    it is handed, "" where the code that has the row does so itself. Where that code asks whether the rows are loaded,
-    `below` are the paths that it then reads of them, and `dear` the function that then asks for each of them what
-    nothing brings.
+    queryset finds, or with what a dictionary holds, and `varies` that one compares with what the row tells; `named` are
+    the variables and parameters that filters name. `cut` is the slice that leaves the first of the rows ("[:5]"), ""
+    where all are read. `given` is the function that runs it on whatever rows it is handed, "" where the code that has
+    the row does so itself. Where that code asks whether the rows are loaded, `below` are the paths that it then reads
+    of them, and `dear` the function that then asks for each of them what nothing brings.
 
     The rest says who else runs it, where `link/readers` was asked: `callers` are other places of the code that do, for
     rows that bring nothing along, as "path:line"; `reads` is how the loop does, and `uses` where a method of querysets

@@ -10,9 +10,9 @@ from collections.abc import Iterator, Sequence
 
 from stackaudit.facts import python as py
 from stackaudit.link.classes import SourceClass
-from stackaudit.link.modules import SourceModule
+from stackaudit.link.modules import SourceModule, decorators
 from stackaudit.link.nodes import nodes
-from stackaudit.link.queries.attributes import decorators, is_queryset
+from stackaudit.link.queries.attributes import is_queryset
 from stackaudit.link.queries.walk import Walk
 
 SERVES = frozenset({"get", "post", "put", "patch", "delete", "handle", "run"})

@@ -154,10 +154,7 @@ def is_left_open(row: Row, name: str) -> bool:
     """Whether a page comes as a row of its own class, and a class below the one that is known has another `name`."""
     if SPECIFIC not in row.load.attributes:
         return False
-    below = list(row.model.children)
-    for child in below:
-        below += child.children
-    return any(child.cls is not None and name in child.cls.members for child in below)
+    return any(child.cls is not None and name in child.cls.members for child in row.model.derived())
 
 
 def of_row(walk: Walk, row: Row, name: str, at: At) -> Value | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Container, Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Mapping
 
 from msgspec.structs import replace
 
@@ -64,16 +64,9 @@ def _base(given: set[str], lacking: Mapping[str, Model], event: Event) -> Model 
         return None
     families = [list(model.family()) for model in lacking.values()]
     base = next((model for model in families[0] if all(model in family for family in families)), None)
-    if base is None or not given <= set(_derived(base)):
+    if base is None or not given <= {model.label for model in (base, *base.derived())}:
         return None
     return base if (base.relation(event.path[0]) or base.column(event.path[0])) is not None else None
-
-
-def _derived(model: Model) -> Iterator[str]:
-    """The labels of a model and of all that derive from it."""
-    yield model.label
-    for child in model.children:
-        yield from _derived(child)
 
 
 def inherited(events: Iterable[Event]) -> list[Event]:

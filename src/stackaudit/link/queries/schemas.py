@@ -14,7 +14,7 @@ from typing import TypeAlias
 from stackaudit.facts import python as py
 from stackaudit.link.classes import Member, SourceClass
 from stackaudit.link.models.model import keyword
-from stackaudit.link.modules import SourceModule, dotted
+from stackaudit.link.modules import SourceModule, decorators, dotted
 from stackaudit.link.nodes import nodes
 from stackaudit.link.queries import builtin, calls, loops
 from stackaudit.link.queries.values import ClassRef, Function, Mapping, Method, Related, Row, Rows, Seq, Value
@@ -87,7 +87,7 @@ def _held(walk: Walk, item: Field, value: Value, at: At) -> Value:
     if item.resolver is not None:
         bound = calls.member(walk, ClassRef(item.owner), item.resolver, at)
         node = item.resolver.node
-        takes_self = isinstance(node, py.FunctionDef) and "staticmethod" not in calls.decorators(node)
+        takes_self = isinstance(node, py.FunctionDef) and "staticmethod" not in decorators(node)
         return calls.apply(walk, bound, (value, value) if takes_self else (value,), {}, at, f"resolve_{item.name}(…)")
     for part in item.path:
         held = value.get(part) if isinstance(value, Mapping) else None

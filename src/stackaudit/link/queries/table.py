@@ -88,6 +88,9 @@ ASYNC = {
 MANAGERS = frozenset({"objects", "_default_manager", "_base_manager"})
 """The managers that Django gives to models."""
 
+MANAGER_BASES = frozenset({"django.db.models.Manager", "django.db.models.manager.Manager"})
+QUERYSET_BASES = frozenset({"django.db.models.QuerySet", "django.db.models.query.QuerySet"})
+
 # Methods that managers have and querysets have not.
 MANAGER_ONLY = frozenset({"get_queryset", "add", "remove", "clear", "set", "aadd", "aremove", "aclear", "aset"})
 

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from stackaudit.facts import python as py
 from stackaudit.link.models.model import keyword
-from stackaudit.link.modules import dotted
+from stackaudit.link.modules import callee, dotted
 from stackaudit.link.nodes import nodes
 from stackaudit.link.pages import walk as q
 from stackaudit.link.queries import calls
@@ -147,11 +147,7 @@ def _queryset(origin: Origin) -> Origin:
 
 def routes(node: py.FunctionDef) -> list[py.Expr]:
     """The decorators that make a function an API view (`@api_view(["GET"])`), or a method an action of a viewset."""
-    return [
-        item
-        for item in node.decorators
-        if dotted(item.func if type(item) is py.Call else item).rpartition(".")[2] in _ROUTES
-    ]
+    return [item for item in node.decorators if callee(item).rpartition(".")[2] in _ROUTES]
 
 
 def _only_writes(node: py.FunctionDef) -> bool:
