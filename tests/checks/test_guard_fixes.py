@@ -47,6 +47,48 @@ def hide(author):
 """,
     ),
 }
+HOMES = {
+    "Keeper.forget": """
+class Keeper:
+    def forget(self, author):
+        rows = Profile.objects.filter(author=author)
+        if not rows.exists():
+            return
+        rows.delete()
+
+
+def forgets():
+    keeper = Keeper()
+    for author in Author.objects.all():
+        keeper.forget(author)
+""",
+    "Outer.Keeper.forget": """
+class Outer:
+    class Keeper:
+        @staticmethod
+        def forget(rows):
+            if not rows.exists():
+                return
+            rows.delete()
+
+
+def forgets():
+    for author in Author.objects.all():
+        Outer.Keeper.forget(Profile.objects.filter(author=author))
+""",
+    "forget": """
+def forget(rows):
+    if not rows.exists():
+        return
+    rows.delete()
+
+
+def forgets():
+    for author in Author.objects.all():
+        forget(Profile.objects.filter(author=author))
+""",
+}
+"""Where the guard stands, also where the one who calls makes the queryset."""
 OTHERS = {
     "counts": """
 def counts(author):
@@ -88,6 +130,12 @@ def test_the_write_alone(name: str) -> None:
     answers = [oracle.ask(program, f"{name}s", size) for program in programs]
     assert answers[0]["value"] == answers[1]["value"]
     assert answers[0]["count"] - answers[1]["count"] == size
+
+
+@pytest.mark.parametrize("home", list(HOMES))
+def test_where_the_guard_stands(home: str) -> None:
+    (told,) = applied(oracle.HEAD + HOMES[home]).fixes["forgets"]
+    assert told == f"In `shop.views.{home}` leave out `if not rows.exists(): return`: {DELETE}"
 
 
 @pytest.mark.parametrize("name", list(OTHERS))

@@ -77,6 +77,19 @@ class Sources:
         found = self.scope(place.path, node) if node is not None else None
         return found if isinstance(found, py.FunctionDef) else None
 
+    def where(self, place: Place) -> str:
+        """The name of the innermost function around a place, "shop.models.Book.covers"; "" outside of any."""
+        function = self.function(place)
+        if function is None:
+            return ""
+        tree, names = self.tree(place.path), [function.name]
+        above = tree.get(function)
+        while above is not None and not isinstance(above, py.FunctionDef):
+            if isinstance(above, py.ClassDef):
+                names.append(above.name)
+            above = tree.get(above)
+        return ".".join((self.modules[place.path].name, *reversed(names)))
+
     def loop(self, place: Place) -> py.For | py.Comprehension | None:
         """The loop that goes through what stands at a place, also where it goes through a part of it."""
         node = self.at(place)

@@ -34,8 +34,7 @@ def needless(sources: Sources, event: Event) -> str:
     if write is None or not code_of(func.value) or code_of(write.value) != code_of(func.value):
         return ""
     head = f"if {text_of(test)}: {last}" if last else f"if {text_of(test)}:"
-    function = sources.function(event.query)
-    home = f"{sources.modules[event.query.path].name}.{function.name}" if function is not None else ""
+    home = sources.where(event.query)  # where it is handed the queryset, `event.asking` stands with its caller
     told = f"In `{home}` leave out" if event.below and home else "Leave out"
     return f"{told} `{head}`: `{write.attr}()` of no rows does nothing."
 
