@@ -35,8 +35,8 @@ class Relation(Field):
     """A relation as an attribute of `model`, from either side.
 
     `target` is the model it leads to, None where that cannot be told. `remote` is the name of the same relation on the
-    other side ("" where it has none). `field` is the forward field's name in both directions. `peers` says that one row
-    that is asked brings it for all rows that were loaded with it, as the keys of django-auto-prefetch do.
+    other side ("" where it has none). `peers` says that one row that is asked brings it for all rows that were loaded
+    with it, as the keys of django-auto-prefetch do.
     """
 
     relation: RelationKind = "fk"

@@ -28,6 +28,7 @@ from stackaudit.link.queries.annotations import ANNOTATED, THAT, annotated, numb
 from stackaudit.link.queries.asked import asked_for_each
 from stackaudit.link.queries.elsewhere import elsewhere, takes_calls
 from stackaudit.link.queries.events import Event
+from stackaudit.link.queries.levels import deeper
 from stackaudit.link.queries.needless import read_itself, read_keys
 from stackaudit.link.queries.origins import Origin
 from stackaudit.link.queries.reading import TextOf, is_of_row, no_text, readings
@@ -136,7 +137,7 @@ class Repeat:
         asked = asked_for_each(self.failing, text_of, self.brought)
         told += readings(self._missing, text_of, self.several)
         told += instead(self._missing, takes_calls(self.origin), text_of)
-        told += [*read_itself(self.failing, text_of), *read_keys(self.failing)]
+        told += [*read_itself(self.failing, text_of), *read_keys(self.failing), *deeper(self._missing)]
         return [*told, *([asked] if asked else [])]
 
     def _for_some(self, text_of: TextOf) -> str:

@@ -11,6 +11,7 @@ from stackaudit.link.models.model import Model
 from stackaudit.link.queries.annotations import ANNOTATED, THAT, annotated, annotation, numbers, unnumbered, used
 from stackaudit.link.queries.elsewhere import elsewhere, takes_calls
 from stackaudit.link.queries.events import Event
+from stackaudit.link.queries.levels import deeper, is_level, of_level, within
 from stackaudit.link.queries.lookups import is_joined, lookups, quoted
 from stackaudit.link.queries.needless import read_itself, read_keys
 from stackaudit.link.queries.origins import FETCHES_ONE, HANDED, MODEL, SHARED, UNCHUNKED, Origin
@@ -270,6 +271,9 @@ def of_many(origin: Origin | None, source: str, events: list[Event]) -> str:
     """What helps rows that are asked for many related rows, and for what those are asked in turn."""
     if origin is not None and origin.by == SHARED:
         return ""
+    level = within(origin, filter(is_level, events))
+    if level is not None:
+        return of_level(level, loading(origin, [event for event in events if event.path[:1] != level.path]))
     source = called(origin, events) or _placed(origin, with_branches(origin, source), events)
     named = [event for event in events if _by_manager(event)]
     events = [event for event in events if event not in named]
@@ -285,7 +289,7 @@ def of_many(origin: Origin | None, source: str, events: list[Event]) -> str:
         texts.append(elsewhere(origin, call, _paths(origin, wanted)))
     else:
         texts += [*_brought(origin, call, source, counted), *streaming(wanted, call)]
-    return " ".join([*texts, *_otherwise(origin, wanted, counted)])
+    return " ".join([*texts, *_otherwise(origin, wanted, counted), *deeper(wanted)])
 
 
 def _by_manager(event: Event) -> str:
