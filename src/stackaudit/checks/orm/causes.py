@@ -27,7 +27,7 @@ def own(stack: Stack) -> Iterator[Event]:
     walked = (*stack.queries.events, *stack.declared.events)
     here = (event for event in walked if event.area == "orm" and event.place.path.endswith(".py"))
     events = apart(stack.readers.told(here, stack.queries.walk))
-    loaded = {(event.query, event.relation) for event in walked if event.outcome == "pass" and event.relation}
+    loaded = {_answered(event) for event in walked if event.outcome == "pass" and event.relation}
     named = stack.mentions.prefetched
     roots = [outermost(event) for event in events]
     looped = {
@@ -40,7 +40,7 @@ def own(stack: Stack) -> Iterator[Event]:
         if _is_presumed(first) and _asked(event) in looped:
             continue  # the loops that hand over the row are told the whole way from their querysets
         by = first.origin.by if first.origin is not None and event.outcome == "fail" else ""
-        known = (event.query, event.relation) in loaded
+        known = _answered(event) in loaded
         if first.origin is None and len(first.path) > 1 and event.outcome == "fail":
             why = f"which queryset brings {first.path[0]} along is not known"
             yield replace(event, outcome="unknown", why=why)
@@ -66,6 +66,11 @@ def _is_presumed(event: Event) -> bool:
 def _asked(event: Event) -> tuple[object, ...]:
     """What an event asks for, whoever hands over the row."""
     return event.kind, event.place, event.query, event.path
+
+
+def _answered(event: Event) -> tuple[object, ...]:
+    """What an event asks for on the turns of its loop, whose rows other callers of the same function may bring."""
+    return event.query, event.relation, event.turns.place if event.turns is not None else None
 
 
 def source(event: Event) -> Place:
