@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace as changed
 from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
@@ -12,11 +14,15 @@ from stackaudit.link.queries.events import Event
 from stackaudit.link.queries.origins import GIVEN, HANDED
 from stackaudit.link.queries.roots import apart
 from stackaudit.link.queries.rows import PRESUMED
+from stackaudit.model.prose import in_words
 from stackaudit.model.source import Place
 from stackaudit.model.verdict import Fail, Pass, Site, Unsure, Verdict
 
 if TYPE_CHECKING:
     from stackaudit.link.stack import Stack
+
+_APPENDED = re.compile(r" to (`[^`]+`(?: in [\w.]*\w)?)")
+_STEPS = 20
 
 
 def own(stack: Stack) -> Iterator[Event]:
@@ -97,3 +103,29 @@ def verdict(group: list[Event], fail: Callable[[Site, list[Event]], Fail | Pass]
     if any(event.outcome == "pass" for event in group):
         return Pass(site)
     return Unsure(site, first.why)
+
+
+def together(verdicts: Iterable[Verdict]) -> Iterator[Verdict]:
+    """Verdicts, with what one place asks of the rows of several querysets as one failure, which names all of them."""
+    failed: dict[tuple[Site, str], list[Fail]] = {}
+    for verdict in verdicts:
+        if isinstance(verdict, Fail):
+            failed.setdefault((verdict.site, verdict.cause), []).append(verdict)
+        else:
+            yield verdict
+    for first, *others in failed.values():
+        steps = dict.fromkeys((*first.related, *(step for other in others for step in other.related)))
+        yield changed(first, fix=_for_each(first.fix, [other.fix for other in others]), related=tuple(steps)[:_STEPS])
+
+
+def _for_each(first: str, others: Iterable[str]) -> str:
+    """The fix of a queryset with those of others that lack as much: what is the same for them is said once."""
+    alike, more = [], []
+    for other in dict.fromkeys(others):
+        target = _APPENDED.search(other)
+        if target is not None and _APPENDED.sub("", other, 1) == _APPENDED.sub("", first, 1):
+            alike += [target[1]] if target[1] not in first else []
+        else:
+            more.append(other)
+    same = [f"Do the same for {in_words(alike)}."] if alike else []
+    return " ".join(filter(None, [first, *same, *more]))

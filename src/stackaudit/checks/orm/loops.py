@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace
 
 from stackaudit.checks.orm.callers import BACKGROUND, Callers
-from stackaudit.checks.orm.causes import grouped, own, source, verdict
+from stackaudit.checks.orm.causes import grouped, own, source, together, verdict
 from stackaudit.checks.orm.keys import only_keys
 from stackaudit.checks.orm.short import FEW, is_of_pieces
 from stackaudit.checks.orm.turns import Turns
@@ -47,8 +47,8 @@ def n_plus_one_forward(stack: Stack) -> Iterator[Verdict]:
         if event.kind in ("forward", "deferred") and event.place not in keys and event not in picks
     ]  # fmt: skip
     wanted = (event for event in map(outermost, events) if not _is_below(event, whole) and not _leads_to(event, whole))
-    for group in grouped(wanted, source):
-        yield verdict(group, partial(_forward, loops, turns))
+    groups = grouped(wanted, source)
+    yield from together(verdict(group, partial(_forward, loops, turns)) for group in groups)
 
 
 def n_plus_one_reverse(stack: Stack) -> Iterator[Verdict]:
@@ -66,8 +66,8 @@ def n_plus_one_reverse(stack: Stack) -> Iterator[Verdict]:
         if event.kind == "forward" and event.outcome == "fail" and event.place not in keys and event not in picks
         if _is_below(moved := outermost(event), whole)
     ]
-    for group in grouped((*asked, *below), source):
-        yield verdict(group, partial(_reverse, loops, turns))
+    groups = grouped((*asked, *below), source)
+    yield from together(verdict(group, partial(_reverse, loops, turns)) for group in groups)
 
 
 def _unloaded(events: list[Event]) -> set[tuple[Place, tuple[str, ...]]]:
