@@ -13,6 +13,7 @@ from stackaudit.link.queries.values import Rows
 from stackaudit.link.usage.bodies import Body
 from stackaudit.link.usage.chains import calls_of
 from stackaudit.link.usage.uses import is_lazy, uses_of
+from stackaudit.model.source import Place
 from stackaudit.model.verdict import Fail, Pass, Site, Step, Verdict
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ _OWN = frozenset({"pk", "id"})
 def unused_eager_load(stack: Stack) -> Iterator[Verdict]:
     """One site for each `select_related` and `prefetch_related` whose rows never leave the function that asks."""
     signalled = stack.queries.walk.signalled
+    asked = _asked(stack)
     for body in stack.usage:
         seen: set[py.Node] = set()
         going: list[py.For | py.Comprehension] = [*body.of_kind(py.For), *body.of_kind(py.Comprehension)]
@@ -32,13 +34,28 @@ def unused_eager_load(stack: Stack) -> Iterator[Verdict]:
             if isinstance(node.target, py.Name):
                 rows = body.value(node.iter)
                 if isinstance(rows, Rows) and rows.model is not None and rows.kind == "rows":
-                    for verdict, call in _judge(body, node.iter, rows.model, rows.model in signalled):
+                    for verdict, call in _judge(body, node.iter, rows.model, rows.model in signalled, asked):
                         if call not in seen:
                             seen.add(call)
                             yield verdict
 
 
-def _judge(body: Body, source: py.Expr, model: Model, signalled: bool) -> Iterator[tuple[Verdict, py.Call]]:
+def _asked(stack: Stack) -> dict[Place, set[str]]:
+    """What the walk saw the rows of querysets being asked for, by the places of these.
+
+    Rows are also asked through others: `profile.user.profile` is the profile again, and so is the author of each of
+    `author.books.all()`.
+    """
+    asked: dict[Place, set[str]] = {}
+    for event in stack.queries.events:
+        if event.origin is not None and event.path:
+            asked.setdefault(event.origin.place, set()).add(event.path[0])
+    return asked
+
+
+def _judge(
+    body: Body, source: py.Expr, model: Model, signalled: bool, asked: dict[Place, set[str]]
+) -> Iterator[tuple[Verdict, py.Call]]:
     calls = list(calls_of(body, source))
     loading = [call for name, call in calls if name in _LOADING]
     if not loading or any(name == "select_for_update" for name, _ in calls):
@@ -48,6 +65,7 @@ def _judge(body: Body, source: py.Expr, model: Model, signalled: bool) -> Iterat
     read = _read(body, source, model, signalled)
     if read is None:
         return
+    read = read.union(*(asked.get(body.place(call), ()) for _, call in calls))
     for call in loading:
         paths = [_path(model, argument) for argument in call.args]
         if not paths or None in paths or call.keywords:
