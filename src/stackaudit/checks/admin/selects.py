@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from stackaudit.facts import python as py
-from stackaudit.link.admin import Admin, Admins
+from stackaudit.link.admin import Admin, Admins, rendered
 from stackaudit.link.models.model import Model, Relation
 from stackaudit.link.nodes import is_false, is_true
 from stackaudit.link.stack import Stack
@@ -159,17 +159,10 @@ def _selects(admin: Admin, model: Model, grown: set[Model], parent: Model | None
     """The relations to tables that grow which the form shows."""
     shown = _shown(admin)
     excluded = admin.option("exclude")
-    family = set(parent.family()) if parent is not None else set()
-    for relation in model.relations.values():
-        if relation.relation not in ("fk", "m2m") or relation.call is None or relation.target not in grown:
+    for relation in rendered(model, parent):
+        if relation.target not in grown or (shown is not None and relation.name not in shown):
             continue
-        if relation.target in family and relation.relation == "fk":
-            continue  # the row that the inline belongs to
-        if (shown is not None and relation.name not in shown) or (excluded and relation.name in excluded.names):
-            continue
-        if relation.relation == "m2m" and relation.keyword("through") is not None:
-            continue  # Django shows no field for a table in between that is written out
-        if relation.keyword("limit_choices_to") is None and not is_false(relation.keyword("editable")):
+        if excluded is None or relation.name not in excluded.names:
             yield relation
 
 

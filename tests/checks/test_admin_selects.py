@@ -1,0 +1,126 @@
+"""What is told of selects in the admin, beside what Django's own forms and popups do."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from stackaudit.checks.admin import related_select_unbounded
+from tests.checks.test_small_fixes import told
+
+MODELS = """\
+from django.contrib.auth.models import User
+from django.db import models
+
+class Library(models.Model):
+    code = models.CharField(max_length=9, choices=[("a", "A")])
+    name = models.CharField(max_length=80)
+
+class Genre(models.Model):
+    made = models.DateTimeField(auto_now_add=True)
+    owner = models.ForeignKey(User, on_delete=models.CASCADE)
+    name = models.CharField(max_length=80)
+    library = models.ForeignKey(Library, on_delete=models.CASCADE)
+    number = models.ForeignKey("Number", null=True, on_delete=models.CASCADE)
+
+class Number(models.Model):
+    value = models.IntegerField()
+
+class Book(models.Model):
+    genre = models.ForeignKey(Genre, on_delete=models.CASCADE)
+    readers = models.ManyToManyField(User, related_name="read")
+    owner = models.ForeignKey(User, on_delete=models.CASCADE)
+
+class Preference(models.Model):
+    user = models.OneToOneField(User, on_delete=models.CASCADE, primary_key=True)
+"""
+GENRES = """\
+from django.contrib import admin
+from .models import Book, Genre, Library, Number, Preference
+
+@admin.register(Genre)
+class GenreAdmin(admin.ModelAdmin):
+    search_fields = (%s)
+    raw_id_fields = ["owner"]
+"""
+BOOKS = """
+@admin.register(Book)
+class BookAdmin(admin.ModelAdmin):
+    fields = ["genre"]
+"""
+URLS = """\
+from django.contrib import admin
+from django.urls import path
+
+urlpatterns = [path("admin/", admin.site.urls)]
+"""
+READONLY = "What nobody changes belongs into `readonly_fields`."
+RUN = """
+import json, sys
+import django
+from django.conf import settings
+
+sys.path.insert(0, sys.argv[1])
+apps = ["admin", "auth", "contenttypes", "sessions", "messages"]
+settings.configure(
+    INSTALLED_APPS=[*(f"django.contrib.{name}" for name in apps), "shop"], ROOT_URLCONF="shop.urls",
+    DATABASES={"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}},
+    DEFAULT_AUTO_FIELD="django.db.models.AutoField",
+)
+django.setup()
+from django.core.management import call_command
+from django.contrib import admin
+from django.contrib.auth.models import User
+from django.core.exceptions import FieldError
+from django.test import RequestFactory
+from shop import models
+
+call_command("migrate", run_syncdb=True, verbosity=0)
+for number in range(30):
+    user = User.objects.create(username=f"a{number}", is_superuser=True, is_staff=True)
+request = RequestFactory().get("/")
+request.user = user
+searches, widgets, options = {}, {}, {}
+for model, held in admin.site._registry.items():
+    try:
+        searches[model.__name__] = len(held.get_search_results(request, model.objects.all(), "a")[0])
+    except FieldError:
+        searches[model.__name__] = "FieldError"
+    for name, field in held.get_form(request).base_fields.items():
+        inner = getattr(field.widget, "widget", field.widget)
+        if hasattr(field, "queryset"):
+            widgets[f"{model.__name__}.{name}"] = type(inner).__name__
+            options[f"{model.__name__}.{name}"] = str(field.widget.render(name, None)).count("<option")
+messages = [item.id for held in admin.site._registry.values() for item in held.check()]
+print(json.dumps({"searches": searches, "widgets": widgets, "options": options, "messages": messages}))
+"""
+
+
+def measured(root: Path, admin: str) -> dict[str, Any]:
+    """What real Django makes of an admin: rows that a search finds, widgets with their options, messages of checks."""
+    shop = root / "shop"
+    shop.mkdir(parents=True)
+    for name, text in (("__init__", ""), ("models", MODELS), ("admin", admin), ("urls", URLS)):
+        (shop / f"{name}.py").write_text(text)
+    done = subprocess.run([sys.executable, "-c", RUN, str(root)], capture_output=True, text=True, check=False)
+    assert not done.returncode, done.stderr
+    found: dict[str, Any] = json.loads(done.stdout)
+    assert not found["messages"]
+    return found
+
+
+def fixes(root: Path, admin: str) -> list[str]:
+    return [fix for _, fix in told(root, related_select_unbounded, models=MODELS, admin=admin)]
+
+
+def test_a_one_to_one_is_a_select_too(tmp_path: Path) -> None:
+    program = GENRES % '"name",' + "\n@admin.register(Preference)\nclass PreferenceAdmin(admin.ModelAdmin):\n    "
+    assert measured(tmp_path / "plain", program + "pass\n")["options"]["Preference.user"] == 31
+    assert fixes(tmp_path / "told", program + "pass\n") == [
+        f'Set `autocomplete_fields = ["user"]` in PreferenceAdmin. {READONLY}'
+    ]
+    mended = measured(tmp_path / "mended", program + 'autocomplete_fields = ["user"]\n')
+    assert mended["options"]["Preference.user"] == 0
