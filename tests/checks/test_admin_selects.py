@@ -116,6 +116,45 @@ def fixes(root: Path, admin: str) -> list[str]:
     return [fix for _, fix in told(root, related_select_unbounded, models=MODELS, admin=admin)]
 
 
+def test_what_cannot_be_searched_is_told_before_it_is_completed(tmp_path: Path) -> None:
+    broken = {
+        '"name", "library", "owner__username"': ("foreign key `library`", "`library__name`"),
+        '"^library", "owner"': ("foreign keys `^library` and `owner`", "`^library__name` and `owner__username`"),
+        '"library_id",': ("foreign key `library_id`", "`library__name`"),
+        '"owner__read",': ("relation `owner__read`", ""),
+        '"name", "number"': ("foreign key `number`", ""),
+    }
+    for index, (text, (named, instead)) in enumerate(broken.items()):
+        program = GENRES % text + BOOKS
+        popup = program + '    autocomplete_fields = ["genre"]\n'
+        assert measured(tmp_path / f"{index}", popup)["searches"]["Genre"] == "FieldError"
+        ((fix),) = fixes(tmp_path / f"{index}" / "told", program)
+        if instead:
+            assert fix == (
+                f'Set `autocomplete_fields = ["genre"]` in BookAdmin. `search_fields` of GenreAdmin names the {named}, '
+                f"which cannot be searched (FieldError): write {instead} there first. {READONLY}"
+            )
+            for old, new in zip(named.split("`")[1::2], instead.split("`")[1::2], strict=True):
+                popup = popup.replace(f'"{old}"', f'"{new}"', 1)
+            assert measured(tmp_path / f"{index}" / "mended", popup)["searches"]["Genre"] == 0
+        else:
+            assert fix == (
+                f'Set `raw_id_fields = ["genre"]` in BookAdmin. For `autocomplete_fields` there `search_fields` of '
+                f"GenreAdmin may not name the {named} (FieldError). {READONLY}"
+            )
+
+
+def test_what_can_be_searched_is_completed(tmp_path: Path) -> None:
+    for index, text in enumerate(('"name", "library__name"', '"^name", "=owner__username"', '"name__iexact", "pk"')):
+        program = GENRES % text + BOOKS
+        assert fixes(tmp_path / f"{index}" / "told", program) == [
+            f'Set `autocomplete_fields = ["genre"]` in BookAdmin. {READONLY}'
+        ]
+        mended = measured(tmp_path / f"{index}", program + '    autocomplete_fields = ["genre"]\n')
+        assert mended["searches"]["Genre"] == 0
+        assert mended["widgets"]["Book.genre"] == "AutocompleteSelect"
+
+
 def test_a_one_to_one_is_a_select_too(tmp_path: Path) -> None:
     program = GENRES % '"name",' + "\n@admin.register(Preference)\nclass PreferenceAdmin(admin.ModelAdmin):\n    "
     assert measured(tmp_path / "plain", program + "pass\n")["options"]["Preference.user"] == 31

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from stackaudit.checks.admin.searching import broken, in_place, is_searchable, refused
 from stackaudit.facts import python as py
 from stackaudit.link.admin import Admin, Admins, rendered
 from stackaudit.link.models.model import Model, Relation
@@ -115,13 +116,17 @@ def _lighter(admins: Admins, admin: Admin, heavy: list[Relation]) -> str:
     searched: list[str] = []
     others: list[str] = []
     lacking: list[str] = []
+    first: list[str] = []
     for item in heavy:
         assert item.target is not None
         other = admins.of(item.target)
-        if _is_searchable(item.target, other):
-            searched.append(item.name)
-        else:
-            others.append(item.name)
+        entries = refused(other)
+        instead = [in_place(admins, text, relation) for text, relation in entries]
+        is_completed = is_searchable(item.target, other) and all(instead)
+        (searched if is_completed else others).append(item.name)
+        if other is not None and entries:
+            first.append(broken(other, entries, instead if is_completed else []))
+        elif not is_completed:
             made = other is None or other.is_default or other.has_options
             lacking.append(f"an admin of {item.target.name}" if made or other is None else other.cls.label)
     told = []
@@ -136,23 +141,11 @@ def _lighter(admins: Admins, admin: Admin, heavy: list[Relation]) -> str:
         where = f"among the options that `register({admin.model.name}, …)` is given"
     elif admin.is_default:
         where = f"in a ModelAdmin that {admin.model.name} is registered with"
-    fix = f"Set {' and '.join(told)} {where}."
+    sentences = [f"Set {' and '.join(told)} {where}.", *dict.fromkeys(first)]
     if lacking:
         needed = " and in ".join(dict.fromkeys(lacking))
-        fix += f" For `autocomplete_fields` there `search_fields` has to be in {needed}."
-    return f"{fix} What nobody changes belongs into `readonly_fields`."
-
-
-def _is_searchable(model: Model, admin: Admin | None) -> bool:
-    """Whether the admin of a model has `search_fields`, its own or those of Django's admins of users and groups."""
-    if admin is None:
-        return not model.path and model.name in ("User", "Group")
-    option = admin.option("search_fields")
-    if option is not None:
-        return bool(option.items) or bool(option.open)
-    return admin.overrides("get_search_fields") or any(
-        base.rpartition(".")[2] in ("UserAdmin", "GroupAdmin") for base in admin.cls.externals
-    )
+        sentences.append(f"For `autocomplete_fields` there `search_fields` has to be in {needed}.")
+    return " ".join([*sentences, "What nobody changes belongs into `readonly_fields`."])
 
 
 def _selects(admin: Admin, model: Model, grown: set[Model], parent: Model | None) -> Iterator[Relation]:
