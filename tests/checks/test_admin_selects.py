@@ -163,3 +163,23 @@ def test_a_one_to_one_is_a_select_too(tmp_path: Path) -> None:
     ]
     mended = measured(tmp_path / "mended", program + 'autocomplete_fields = ["user"]\n')
     assert mended["options"]["Preference.user"] == 0
+
+
+def test_options_that_count_for_nothing_beside_the_lighter_one(tmp_path: Path) -> None:
+    program = GENRES % '"name",' + BOOKS.replace('"genre"', '"readers", "owner"')
+    more = '    filter_horizontal = ["readers"]\n    radio_fields = {"owner": admin.VERTICAL}\n'
+    (fix,) = fixes(tmp_path / "told", program + more)
+    assert fix == (
+        'Set `autocomplete_fields = ["readers", "owner"]` in BookAdmin. Take `readers` out of `filter_horizontal`, '
+        f"which counts for nothing then. Take `owner` out of `radio_fields`, which counts for nothing then. {READONLY}"
+    )
+    both = {
+        option: measured(tmp_path / option, f'{program}{more}    {option} = ["readers", "owner"]\n')["widgets"]
+        for option in ("autocomplete_fields", "raw_id_fields")
+    }
+    assert both == {
+        "autocomplete_fields": {**both["autocomplete_fields"], "Book.readers": "AutocompleteSelectMultiple",
+                                "Book.owner": "AutocompleteSelect"},
+        "raw_id_fields": {**both["raw_id_fields"], "Book.readers": "ManyToManyRawIdWidget",
+                          "Book.owner": "ForeignKeyRawIdWidget"},
+    }  # fmt: skip

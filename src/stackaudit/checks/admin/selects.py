@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from stackaudit.checks.admin.searching import broken, in_place, is_searchable, refused
+from stackaudit.checks.admin.searching import broken, in_place, is_searchable, refused, ticked
 from stackaudit.facts import python as py
 from stackaudit.link.admin import Admin, Admins, rendered
 from stackaudit.link.models.model import Model, Relation
@@ -18,6 +18,7 @@ _DECIDING = (
     "get_inlines", "get_inline_instances", "has_module_permission",
 )  # fmt: skip
 _LIGHT = ("raw_id_fields", "autocomplete_fields", "readonly_fields")
+_BEATEN = ("filter_horizontal", "filter_vertical", "radio_fields")
 
 
 def related_select_unbounded(stack: Stack) -> Iterator[Verdict]:
@@ -141,11 +142,25 @@ def _lighter(admins: Admins, admin: Admin, heavy: list[Relation]) -> str:
         where = f"among the options that `register({admin.model.name}, …)` is given"
     elif admin.is_default:
         where = f"in a ModelAdmin that {admin.model.name} is registered with"
-    sentences = [f"Set {' and '.join(told)} {where}.", *dict.fromkeys(first)]
+    sentences = [f"Set {' and '.join(told)} {where}.", *_beaten(admin, heavy), *dict.fromkeys(first)]
     if lacking:
         needed = " and in ".join(dict.fromkeys(lacking))
         sentences.append(f"For `autocomplete_fields` there `search_fields` has to be in {needed}.")
     return " ".join([*sentences, "What nobody changes belongs into `readonly_fields`."])
+
+
+def _beaten(admin: Admin, heavy: list[Relation]) -> Iterator[str]:
+    """What the class says of the same fields that Django no longer looks at then, and that its checks let stand."""
+    for name in _BEATEN:
+        member = admin.cls.find(name)
+        if member is None or member.owner is not admin.cls:
+            continue
+        keys = member.node.keys if isinstance(member.node, py.Dict) else ()
+        option = admin.option(name) if not keys else None
+        held = option.names if option is not None else {item.value for item in keys if isinstance(item, py.Constant)}
+        both = [item.name for item in heavy if item.name in held]
+        if both:
+            yield f"Take {ticked(both)} out of `{name}`, which counts for nothing then."
 
 
 def _selects(admin: Admin, model: Model, grown: set[Model], parent: Model | None) -> Iterator[Relation]:
