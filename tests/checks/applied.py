@@ -29,6 +29,7 @@ BEFORE = re.compile(
     r"[Pp]ut `(\.(?:select|prefetch)_related\([^`]*\))` before `\.\w+\(…\)` in (`[^`]*`)(?: in [\w.]+)?"
 )
 FORMS = (ONLY, DEFER, CALL, BEFORE)
+REPLACED = "That takes the place of the bare `select_related()`: what it joins is named, too."
 
 
 @dataclass
@@ -58,7 +59,7 @@ def function(verdict: Fail) -> str:
 
 def is_plain(fix: str) -> bool:
     """Whether a fix consists of calls to append and columns to let in, with nothing left open."""
-    rest = fix
+    rest = fix.replace(REPLACED, "")
     for form in FORMS:
         rest = form.sub("", rest)
     calls = [*CALL.findall(fix), *BEFORE.findall(fix)]

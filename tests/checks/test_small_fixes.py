@@ -309,6 +309,9 @@ def test_the_select_of_a_text_that_asks(tmp_path: Path) -> None:
         '`super().get_queryset().select_related("owner")` in its get_queryset(): 2 selects show it (those of the '
         "ModelAdmin of Loan and the ModelAdmin of Gift)."
     )
+    single = SHELVES.replace("shelf = models.ForeignKey", "shelf = models.OneToOneField")
+    ((_, fix),) = told(tmp_path / "single", orm.str_follows_relation, models=single, admin=text)
+    assert "in formfield_for_foreignkey() of the ModelAdmin of Loan" in fix
 
 
 def test_what_a_changelist_joins_is_extended(tmp_path: Path) -> None:

@@ -408,3 +408,21 @@ def add(request, author):
     counted = template + "{% for author in authors %}{{ author.book_set.count }}{% endfor %}"
     (fix,) = fixes(tmp_path, counted, views + making, models)
     assert f'.annotate(…=Count("book", distinct=True))` {to[:-1]} and show what is annotated in place of' in fix
+
+
+def test_a_place_that_several_branches_render_is_told_once(tmp_path: Path) -> None:
+    parts = "{% if book.tags.exists %}{% for tag in book.tags.all %}{{ tag }}{% endfor %}{% endif %}"
+    include = '{% include "tags.html" %}'
+    files = {
+        "models.py": MODELS,
+        "views.py": VIEWS.replace('"books": Book.objects.all()', '"book": Book.objects.first()'),
+        "templates/tags.html": parts,
+        "templates/shelf.html": f"{include}{{% if b %}}{include}{{% endif %}}",
+    }
+    stack = stack_of(tmp_path, {f"shop/{name}": text for name, text in {"__init__.py": "", **files}.items()})
+    (found,) = (item for item in repeated_related_query(stack) if isinstance(item, Fail))
+    assert [step.text for step in found.flow] == [
+        "`book.tags.exists` runs a query",
+        "`book.tags.all` runs another",
+    ]
+    assert [step.text for step in found.related] == ["`book.tags.exists` runs a query"]

@@ -107,7 +107,7 @@ def of_chapters():
 
 def test_names_take_the_place_of_a_bare_select_related() -> None:
     (event,) = (event for event in failing(PROGRAM) if event.where.endswith("grows_bare_select_related"))
-    assert loading(event.origin, [event]) == '.select_related("author", "publisher", "editor")'
+    assert loading(event.origin, [event]) == '.select_related("author__country", "publisher", "editor")'
 
 
 def test_joined_paths() -> None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from stackaudit.checks.admin.searching import broken, in_place, is_searchable, refused, ticked
 from stackaudit.facts import python as py
-from stackaudit.link.admin import Admin, Admins
+from stackaudit.link.admin import Admin, Admins, rendered
 from stackaudit.link.models.model import Model, Relation
 from stackaudit.link.nodes import is_false, is_true
 from stackaudit.link.stack import Stack
@@ -17,6 +18,7 @@ _DECIDING = (
     "get_inlines", "get_inline_instances", "has_module_permission",
 )  # fmt: skip
 _LIGHT = ("raw_id_fields", "autocomplete_fields", "readonly_fields")
+_BEATEN = ("filter_horizontal", "filter_vertical", "radio_fields")
 
 
 def related_select_unbounded(stack: Stack) -> Iterator[Verdict]:
@@ -115,13 +117,17 @@ def _lighter(admins: Admins, admin: Admin, heavy: list[Relation]) -> str:
     searched: list[str] = []
     others: list[str] = []
     lacking: list[str] = []
+    first: list[str] = []
     for item in heavy:
         assert item.target is not None
         other = admins.of(item.target)
-        if _is_searchable(item.target, other):
-            searched.append(item.name)
-        else:
-            others.append(item.name)
+        entries = refused(other)
+        instead = [in_place(admins, text, relation) for text, relation in entries]
+        is_completed = is_searchable(item.target, other) and all(instead)
+        (searched if is_completed else others).append(item.name)
+        if other is not None and entries:
+            first.append(broken(other, entries, instead if is_completed else []))
+        elif not is_completed:
             made = other is None or other.is_default or other.has_options
             lacking.append(f"an admin of {item.target.name}" if made or other is None else other.cls.label)
     told = []
@@ -136,40 +142,35 @@ def _lighter(admins: Admins, admin: Admin, heavy: list[Relation]) -> str:
         where = f"among the options that `register({admin.model.name}, …)` is given"
     elif admin.is_default:
         where = f"in a ModelAdmin that {admin.model.name} is registered with"
-    fix = f"Set {' and '.join(told)} {where}."
+    sentences = [f"Set {' and '.join(told)} {where}.", *_beaten(admin, heavy), *dict.fromkeys(first)]
     if lacking:
         needed = " and in ".join(dict.fromkeys(lacking))
-        fix += f" For `autocomplete_fields` there `search_fields` has to be in {needed}."
-    return f"{fix} What nobody changes belongs into `readonly_fields`."
+        sentences.append(f"For `autocomplete_fields` there `search_fields` has to be in {needed}.")
+    return " ".join([*sentences, "What nobody changes belongs into `readonly_fields`."])
 
 
-def _is_searchable(model: Model, admin: Admin | None) -> bool:
-    """Whether the admin of a model has `search_fields`, its own or those of Django's admins of users and groups."""
-    if admin is None:
-        return not model.path and model.name in ("User", "Group")
-    option = admin.option("search_fields")
-    if option is not None:
-        return bool(option.items) or bool(option.open)
-    return admin.overrides("get_search_fields") or any(
-        base.rpartition(".")[2] in ("UserAdmin", "GroupAdmin") for base in admin.cls.externals
-    )
+def _beaten(admin: Admin, heavy: list[Relation]) -> Iterator[str]:
+    """What the class says of the same fields that Django no longer looks at then, and that its checks let stand."""
+    for name in _BEATEN:
+        member = admin.cls.find(name)
+        if member is None or member.owner is not admin.cls:
+            continue
+        keys = member.node.keys if isinstance(member.node, py.Dict) else ()
+        option = admin.option(name) if not keys else None
+        held = option.names if option is not None else {item.value for item in keys if isinstance(item, py.Constant)}
+        both = [item.name for item in heavy if item.name in held]
+        if both:
+            yield f"Take {ticked(both)} out of `{name}`, which counts for nothing then."
 
 
 def _selects(admin: Admin, model: Model, grown: set[Model], parent: Model | None) -> Iterator[Relation]:
     """The relations to tables that grow which the form shows."""
     shown = _shown(admin)
     excluded = admin.option("exclude")
-    family = set(parent.family()) if parent is not None else set()
-    for relation in model.relations.values():
-        if relation.relation not in ("fk", "m2m") or relation.call is None or relation.target not in grown:
+    for relation in rendered(model, parent):
+        if relation.target not in grown or (shown is not None and relation.name not in shown):
             continue
-        if relation.target in family and relation.relation == "fk":
-            continue  # the row that the inline belongs to
-        if (shown is not None and relation.name not in shown) or (excluded and relation.name in excluded.names):
-            continue
-        if relation.relation == "m2m" and relation.keyword("through") is not None:
-            continue  # Django shows no field for a table in between that is written out
-        if relation.keyword("limit_choices_to") is None and not is_false(relation.keyword("editable")):
+        if excluded is None or relation.name not in excluded.names:
             yield relation
 
 

@@ -6,9 +6,8 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from stackaudit.facts import python as py
-from stackaudit.link.admin import Admin
+from stackaudit.link.admin import Admin, rendered
 from stackaudit.link.models.model import Model, Relation
-from stackaudit.link.nodes import is_false
 from stackaudit.link.queries import calls
 from stackaudit.link.queries.amounts import ROWS
 from stackaudit.link.queries.events import Event
@@ -58,15 +57,7 @@ def _selects(admin: Admin, parent: Model | None) -> Iterator[Relation]:
     if any(option is not None and option.open for option in options):
         return
     light = {name for option in options if option is not None for name in option.names}
-    family = tuple(parent.family()) if parent is not None else ()
-    for relation in admin.model.relations.values():
-        if relation.target in family and relation.relation == "fk":
-            continue
-        if relation.relation in ("fk", "m2m") and relation.call is not None and relation.name not in light:
-            editable = relation.keyword("editable")
-            hidden = is_false(editable)
-            if not hidden and relation.keyword("limit_choices_to") is None and relation.keyword("through") is None:
-                yield relation
+    yield from (item for item in rendered(admin.model, parent) if item.name not in light)
 
 
 def _judge(stack: Stack, model: Model, site: Site, selects: list[tuple[Admin, Relation]]) -> Verdict:
@@ -99,7 +90,7 @@ def _where(model: Model, selects: list[tuple[Admin, Relation]], loading: str) ->
             f"let the default manager of {model.name} load what it reads, by `super().get_queryset(){loading}` in its "
             f"get_queryset(): {len(selects)} selects show it (those of {names})"
         )
-    hook = "formfield_for_foreignkey" if relation.relation == "fk" else "formfield_for_manytomany"
+    hook = "formfield_for_manytomany" if relation.relation == "m2m" else "formfield_for_foreignkey"
     return (
         f"load what it reads where the select is made, in {hook}() of {_whose(admin)}: "
         f'`kwargs["queryset"] = {model.name}.{model.default_manager}{loading}` for `{relation.name}`'

@@ -12,8 +12,9 @@ from functools import cached_property
 from stackaudit.facts import python as py
 from stackaudit.link.classes import Classes, Member, SourceClass
 from stackaudit.link.models import Models
-from stackaudit.link.models.model import Model, keyword
+from stackaudit.link.models.model import Model, Relation, keyword
 from stackaudit.link.modules import SourceModule, dotted
+from stackaudit.link.nodes import is_false
 from stackaudit.model.source import Place
 
 _DEEPEST = 8
@@ -163,6 +164,23 @@ class Admin:
             if isinstance(cls, SourceClass):
                 found.append(Admin(cls, None, self.classes))
         return found
+
+
+def rendered(model: Model, parent: Model | None) -> Iterator[Relation]:
+    """The relations that Django renders as selects with all rows, unless an option of the admin says otherwise.
+
+    `parent` is the model of the form that an inline stands in: the key to its row is hidden. Django shows neither the
+    link to the row of a parent model, nor a table in between that is written out.
+    """
+    family = set(parent.family()) if parent is not None else set()
+    for relation in model.relations.values():
+        if relation.relation not in ("fk", "o2o", "m2m") or relation.call is None:
+            continue
+        if relation.relation != "m2m" and (relation.target in family or relation.name in model.parent_links):
+            continue
+        is_apart = relation.keyword("through") is not None or relation.keyword("limit_choices_to") is not None
+        if not is_apart and not is_false(relation.keyword("editable")):
+            yield relation
 
 
 class Admins:

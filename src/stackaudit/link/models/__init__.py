@@ -25,6 +25,7 @@ from stackaudit.link.models.contrib import (
 )
 from stackaudit.link.models.fields import Builder
 from stackaudit.link.models.model import Field, ManagerDef, Model, Relation
+from stackaudit.link.models.packages import PACKAGED
 from stackaudit.link.modules import SETTINGS, Modules, SourceModule, dotted
 from stackaudit.model.values import Known
 
@@ -204,7 +205,7 @@ class Models:
 
     def _is_model(self, cls: SourceClass) -> bool:
         externals = [canonical(name) for name in cls.externals]
-        if any(name in MODEL_BASES or name in CONTRIB for name in externals):
+        if any(name in MODEL_BASES or name in CONTRIB or name in PACKAGED for name in externals):
             return True
         if not cls.is_open and all(name in PLAIN_BASES for name in externals):
             return False

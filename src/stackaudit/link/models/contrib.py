@@ -13,7 +13,10 @@ RelationKind: TypeAlias = Literal["fk", "o2o", "m2m"]
 
 @dataclass(frozen=True, slots=True)
 class ContribModel:
-    """A model outside the repository: `relations` maps a field to (kind, target label, related name, null)."""
+    """A model outside the repository: `relations` maps a field to (kind, target label, related name, null).
+
+    An abstract one gives its fields to the models that derive from it.
+    """
 
     label: str
     columns: tuple[str, ...]

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 from stackaudit.facts import python as py
 from stackaudit.link.classes import SourceClass
-from stackaudit.link.models.contrib import AUTO_PREFETCH, CONTRIB, FIELD_KINDS, TAG, TAGS, canonical
+from stackaudit.link.models.contrib import AUTO_PREFETCH, CONTRIB, FIELD_KINDS, TAG, TAGS, ContribModel, canonical
 from stackaudit.link.models.model import Field, ManagerDef, Model, Relation, RelationKind, keyword
+from stackaudit.link.models.packages import PACKAGED
 from stackaudit.link.modules import Binding, dotted
 from stackaudit.link.nodes import is_false, is_true
 
@@ -35,7 +36,7 @@ class Builder:
         for name, known in CONTRIB.items():
             contrib = self.models.of_class(name)
             if contrib is not None and not known.abstract:
-                self._contrib(contrib, name)
+                self._contrib(contrib, known)
         for model in self.models:
             if not model.proxy:
                 for relation in list(model.relations.values()):
@@ -62,8 +63,9 @@ class Builder:
         inherited = {id(base) for parent in model.parents if parent.cls for base in parent.cls.mro}
         for base in reversed(model.cls.mro):
             if isinstance(base, str):
-                if canonical(base) in CONTRIB and CONTRIB[canonical(base)].abstract and id(base) not in inherited:
-                    self._contrib(model, canonical(base))
+                known = CONTRIB.get(canonical(base)) or PACKAGED.get(base)
+                if known is not None and known.abstract and id(base) not in inherited:
+                    self._contrib(model, known)
             elif base is not None and (base is model.cls or id(base) not in inherited):
                 for name, bound in base.members.items():
                     self._member(model, base, name, bound[-1])
@@ -203,8 +205,7 @@ class Builder:
             ),
         )
 
-    def _contrib(self, model: Model, name: str) -> None:
-        known = CONTRIB[name]
+    def _contrib(self, model: Model, known: ContribModel) -> None:
         for column in known.columns:
             model.columns.setdefault(column, Field(column, ""))
         for field, (kind, label, remote, null) in known.relations.items():

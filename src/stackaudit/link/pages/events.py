@@ -16,7 +16,6 @@ from stackaudit.link.queries import amounts
 from stackaudit.link.queries.advice import (
     addition,
     below,
-    beside_bare,
     joins_rows,
     naming,
     of_one,
@@ -28,6 +27,7 @@ from stackaudit.link.queries.annotations import ANNOTATED, THAT, annotated, numb
 from stackaudit.link.queries.asked import asked_for_each
 from stackaudit.link.queries.elsewhere import elsewhere, takes_calls
 from stackaudit.link.queries.events import Event
+from stackaudit.link.queries.everykey import beside_bare
 from stackaudit.link.queries.levels import deeper
 from stackaudit.link.queries.needless import read_itself, read_keys
 from stackaudit.link.queries.origins import Origin

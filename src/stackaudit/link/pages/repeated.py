@@ -50,8 +50,12 @@ class Path:
 
     @property
     def again(self) -> list[Asked]:
-        """The evaluations that surely run where an earlier one ran."""
-        return [late for index, late in enumerate(self.asked) if any(_implied(e, late) for e in self.asked[:index])]
+        """The evaluations that surely run where an earlier one ran; one for each place, whatever renders it."""
+        found: dict[tuple[Place, str], Asked] = {}
+        for index, late in enumerate(self.asked):
+            if any(_implied(early, late) for early in self.asked[:index]):
+                found.setdefault((late.place, late.text), late)
+        return list(found.values())
 
     def along(self, one: Asked) -> list[Asked]:
         """The evaluations on the way of another: no branch divides them. They stand in the order of the template."""

@@ -11,6 +11,7 @@ from stackaudit.link.models.model import Model
 from stackaudit.link.queries.annotations import ANNOTATED, THAT, annotated, annotation, numbers, unnumbered, used
 from stackaudit.link.queries.elsewhere import elsewhere, takes_calls
 from stackaudit.link.queries.events import Event
+from stackaudit.link.queries.everykey import beside_bare, is_replaceable, replacing
 from stackaudit.link.queries.levels import deeper, is_level, of_level, within
 from stackaudit.link.queries.lookups import is_joined, lookups, quoted
 from stackaudit.link.queries.needless import read_itself, read_keys
@@ -87,16 +88,8 @@ def leads(event: Event) -> bool:
 
 
 def joins_rows(origin: Origin | None) -> bool:
-    """Whether `select_related()` brings anything with the rows of a queryset."""
-    return origin is None or not origin.apart
-
-
-def beside_bare(origin: Origin | None, joins: list[Path]) -> list[Path]:
-    """`joins` with what a bare `select_related()` joins already: one that names relations takes its place."""
-    if origin is None or not origin.bare or origin.model is None or not joins:
-        return joins
-    keys = [name for name, item in origin.model.relations.items() if item.relation in ("fk", "o2o") and not item.null]
-    return [(name,) for name in keys] + [path for path in joins if path not in [(name,) for name in keys]]
+    """Whether `select_related()` brings anything with the rows of a queryset, and takes nothing away from them."""
+    return origin is None or (not origin.apart and is_replaceable(origin))
 
 
 def loading(origin: Origin | None, events: Iterable[Event]) -> str:
@@ -219,7 +212,8 @@ def streaming(events: Iterable[Event], calls: str) -> Iterator[str]:
 
 
 def naming(origin: Origin | None, calls: str) -> Iterator[str]:
-    """What else has to change where `calls` join more rows to a queryset that says which columns joined rows bring."""
+    """What else changes where `calls` join more rows: what a queryset joins by itself, the columns that they bring."""
+    yield from replacing(origin, calls)
     while origin is not None and not origin.sparse:
         origin = origin.refined
     if origin is not None and ".select_related(" in calls:

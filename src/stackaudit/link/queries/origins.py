@@ -74,13 +74,14 @@ class Origin(Struct, frozen=True, eq=False):
 
     `model` is the model of its rows, `lists` what they bring by `to_attr`. `refined` is the queryset that it was
     made of (`books` in `books.filter(...)`); `bare` says that its rows come with a `select_related()` that names no
-    relation, `apart` that each class of them comes by a query of its own, which joins nothing; `beside` are querysets
-    that other branches take instead. Where it is the related manager of a row that a loop hands out, and uses what was
-    prefetched, `outer` is the queryset of that loop and `way` leads from its rows to these; where the row comes from a
-    caller, `way` alone says which relation it is. `partial` marks one that only a branch makes: others leave the
-    manager as it was. `streamed` says why going through it would not prefetch: it is UNCHUNKED, or the method is named
-    that does so in a later Django. `sparse` says that its `only()` names columns of rows that are joined. `models` are
-    those, by their labels, whose rows the expression gives, all that the walk has met until it is asked.
+    relation, `link` by which key they hold the row whose related manager it is, `apart` that each class of them comes
+    by a query of its own, which joins nothing; `beside` are querysets that other branches take instead. Where it is
+    the related manager of a row that a loop hands out, and uses what was prefetched, `outer` is the queryset of that
+    loop and `way` leads from its rows to these; where the row comes from a caller, `way` alone says which relation it
+    is. `partial` marks one that only a branch makes: others leave the manager as it was. `streamed` says why going
+    through it would not prefetch: it is UNCHUNKED, or the method is named that does so in a later Django. `sparse` says
+    that its `only()` names columns of rows that are joined. `models` are those, by their labels, whose rows the
+    expression gives, all that the walk has met until it is asked.
     """
 
     place: Place
@@ -93,6 +94,7 @@ class Origin(Struct, frozen=True, eq=False):
     way: tuple[str, ...] = ()
     lists: frozenset[str] = frozenset()
     bare: bool = False
+    link: str = ""
     apart: bool = False
     beside: tuple[Origin, ...] = ()
     partial: bool = False

@@ -253,6 +253,7 @@ class Walk:
             refined=rows.origin if not rows.path else None,
             lists=lists,
             bare=rows.load.every_one,
+            link=rows.via.relation.remote if rows.via is not None else "",
             apart=SPECIFIC in rows.load.attributes,
             models=models,
         )

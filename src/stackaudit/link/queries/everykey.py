@@ -1,0 +1,62 @@
+"""What a `select_related()` that names no relation joins, so that one which names some can take its place."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from stackaudit.link.models.model import Model
+from stackaudit.link.queries.lookups import Path
+from stackaudit.link.queries.origins import Origin
+
+_DEEPEST = 5
+"""So many keys in a row does Django follow (`max_depth` in django/db/models/sql/query.py of 5.2)."""
+_MOST = 6
+"""More paths than these are not named one by one."""
+
+
+def is_replaceable(origin: Origin | None) -> bool:
+    """Whether names can take the place of what the queryset joins without any: all are known, and they are few."""
+    return origin is None or not origin.bare or origin.model is None or _joined(origin) is not None
+
+
+def beside_bare(origin: Origin | None, joins: list[Path]) -> list[Path]:
+    """`joins` with what a bare `select_related()` joins already: one that names relations takes its place."""
+    if origin is None or not origin.bare or origin.model is None or not joins:
+        return joins
+    paths = [*(_joined(origin) or ()), *joins]
+    return [path for path in dict.fromkeys(paths) if not any(path == other[: len(path)] != other for other in paths)]
+
+
+def replacing(origin: Origin | None, calls: str) -> Iterator[str]:
+    """The sentence that says what becomes of a bare `select_related()` where `calls` name relations."""
+    if origin is not None and origin.bare and ".select_related(" in calls:
+        yield "That takes the place of the bare `select_related()`: what it joins is named, too."
+
+
+def _joined(origin: Origin) -> list[Path] | None:
+    """The keys that are not null, and theirs; without the one to the row whose related manager the queryset is.
+
+    None where they are many, or where they cannot be told.
+    """
+    found: list[Path] = []
+    told = origin.model is not None and _follow(origin.model, (), frozenset(), origin.link, found)
+    return found if told else None
+
+
+def _follow(model: Model, path: Path, met: frozenset[Model], link: str, found: list[Path]) -> bool:
+    """Whether all that is joined behind a path is known; adds the paths that nothing follows to `found`."""
+    is_known = not model.is_open or model.cls is None
+    if not is_known or model in met or len(found) > _MOST:
+        return False
+    keys = {
+        item.name: item.target
+        for one in model.family()
+        for item in one.relations.values()
+        if item.relation in ("fk", "o2o") and not item.null and item.name not in one.parent_links and item.name != link
+    }
+    if not keys or len(path) == _DEEPEST:
+        found += [path] if path else []
+        return len(found) <= _MOST
+    return all(
+        target is not None and _follow(target, (*path, name), met | {model}, "", found) for name, target in keys.items()
+    )
