@@ -264,9 +264,12 @@ def refreshed(walk: Walk, row: Row) -> None:
     env = walk.frame.env
     for name, value in env.items():
         if value == row:
-            left = row.load
-            load = Load(attributes=left.attributes, deferred=left.deferred, only=left.only, unknown=_REFRESHED)
-            env[name] = replace(row, load=load)
+            env[name] = replace(row, load=emptied(row.load))
+
+
+def emptied(load: Load) -> Load:
+    """What `refresh_from_db()` leaves of what was loaded with a row."""
+    return Load(attributes=load.attributes, deferred=load.deferred, only=load.only, unknown=_REFRESHED)
 
 
 def evaluate(walk: Walk, rows: Rows, at: At, method: str = "") -> Rows:

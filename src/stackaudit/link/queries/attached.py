@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from msgspec.structs import replace
 
 from stackaudit.facts import python as py
-from stackaudit.link.queries import expressions, loops, rows
+from stackaudit.link.queries import access, expressions, loops, rows
 from stackaudit.link.queries.loading import NOTHING, Load
 from stackaudit.link.queries.origins import Origin
 from stackaudit.link.queries.values import Const, Instance, Mapping, PrefetchRef, Row, Rows, Seq, Value
@@ -24,7 +24,8 @@ _DEEPEST = 4
 @dataclass(frozen=True, slots=True)
 class Attached:
     """What the rows behind `path` of `origin`'s rows bring from now on: the prefetched `paths`, or the attribute
-    `assigned`, with what the row in it brings where it is a relation; or the queryset that was loaded (`ran`).
+    `assigned`, with what the row in it brings where it is a relation; or the queryset that was loaded (`ran`); or
+    nothing of what they brought any more (`emptied`).
 
     `path` is as `Row.path`.
     """
@@ -35,6 +36,7 @@ class Attached:
     assigned: str = ""
     load: Load | None = None
     ran: Rows | None = None
+    emptied: bool = False
 
 
 def loaded(walk: Walk, rows: Rows) -> None:
@@ -81,6 +83,12 @@ def assigned(walk: Walk, row: Row, name: str, value: Value) -> None:
         if row.model.relation(name) is not None:
             load = value.load if isinstance(value, Row) else NOTHING
         attach(walk, Attached(row.origin, row.path, (), name, load))
+
+
+def emptied(walk: Walk, row: Row) -> None:
+    """`row.refresh_from_db()` in a loop: no row that the loop goes through brings anything along after the loop."""
+    if row.origin is not None and row.loop is not None and walk.repeats(row.loop):
+        attach(walk, Attached(row.origin, row.path, (), emptied=True))
 
 
 def attach(walk: Walk, what: Attached) -> None:
@@ -136,6 +144,8 @@ def _with(value: Value, what: Attached, seen: set[int], depth: int) -> Value:
 def _changed(value: Row | Rows, what: Attached, rest: tuple[str, ...]) -> Load:
     model = value.model
     assert model is not None
+    if what.emptied:
+        return access.emptied(value.load) if not rest else value.load
     if what.assigned:
         return _assigned(value.load, rest, what) if len(rest) == 0 or value.load.to_one(rest[0]) else value.load
     prefix = "__".join((*rest, ""))

@@ -7,7 +7,7 @@ from msgspec.structs import replace
 from stackaudit.facts import python as py
 from stackaudit.link.models.model import Model
 from stackaudit.link.nodes import nodes
-from stackaudit.link.queries import access, belonging, calls, narrowing, packaged
+from stackaudit.link.queries import access, attached, belonging, calls, narrowing, packaged
 from stackaudit.link.queries.joining import EMPTY
 from stackaudit.link.queries.loading import NEW, NOTHING, STORED, Load, joined, prefetched
 from stackaudit.link.queries.loops import IDLE, element_of
@@ -384,4 +384,5 @@ def _row_method(walk: Walk, row: Row, name: str, args: tuple[Value, ...], at: At
         access.ask(walk, Rows(row.model, loops=row.loops), at, name)
         if not args:
             access.refreshed(walk, row)
+            attached.emptied(walk, row)
     return Other(row.loops)
