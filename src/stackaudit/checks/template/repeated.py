@@ -15,7 +15,7 @@ from stackaudit.link.stack import Stack
 from stackaudit.model.source import Place, Region
 from stackaudit.model.verdict import Fail, Pass, Site, Step, Unsure, Verdict
 
-_NUMBERS = {2: "two", 3: "three", 4: "four"}
+_NUMBERS = dict(enumerate(("two", "three", "four", "five", "six", "seven", "eight", "nine"), 2))
 
 
 def repeated_related_query(stack: Stack) -> Iterator[Verdict]:
@@ -67,11 +67,11 @@ def _verdict(sources: Sources, file: TemplateFile, path: Path) -> Verdict:
 
 
 def _most(path: Path, along: list[Asked]) -> int:
-    """How many queries run at most: branches that exclude each other count once, and loaded rows of a name stay."""
+    """How many queries run at most: branches that exclude each other count once, and a name keeps the rows that it has loaded."""
     most = 0
     for last in along:
         way = [item for item in along if item.branch == last.branch[: len(item.branch)]]
-        loaded = (number for number, item in enumerate(way, 1) if not item.how and "." not in path.text)
+        loaded = (number for number, item in enumerate(way, 1) if not item.how and item.text == path.text)
         most = max(most, next(loaded, len(way)))
     return most
 
