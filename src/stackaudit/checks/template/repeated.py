@@ -67,7 +67,7 @@ def _verdict(sources: Sources, file: TemplateFile, path: Path) -> Verdict:
 
 
 def _most(path: Path, along: list[Asked]) -> int:
-    """How many queries run at most: branches that exclude each other count once, and a name keeps what it has loaded."""
+    """How many queries run at most: branches that exclude each other count once, a name keeps its rows."""
     most = 0
     for last in along:
         way = [item for item in along if item.branch == last.branch[: len(item.branch)]]
