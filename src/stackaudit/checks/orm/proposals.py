@@ -58,7 +58,7 @@ class Around:
     - `is_deep` says that the query is not the helper's own, but that of something it calls;
     - `once` is what the loop goes through where no key is there before a turn has computed it ("`reader`"), `rest` the
       rows that all turns ask about then, as code;
-    - `is_caught` says that the loop goes on after what one turn raises.
+    - `is_caught` says that it goes through no rows, and goes on after what one turn raises.
     """
 
     rows: str = ""
@@ -91,7 +91,7 @@ class Around:
 
 def proposal(event: Event, asked: Condition, around: Around) -> str:
     """The fix for one query."""
-    is_open = around.is_caught and not around.rows and not around.once  # rows and turns give keys that a column takes
+    is_open = around.is_caught and not around.once  # what a turn computes is a value that the column takes
     return _proposed(event, asked, around) + (_CAUGHT if is_open else "")
 
 

@@ -52,7 +52,7 @@ def around(
     return Around(
         text, model, _list_of(loop.iter), turns.source(event), tuple(handled), helper, taker, setter, late, whole,
         _fetched(sources, event, others), event.below > 1, once(turns, event, loop, asked),
-        rest(turns, event, loop, asked), _is_caught(sources, event, loop),
+        rest(turns, event, loop, asked), rows is None and _is_caught(sources, event, loop),
     )  # fmt: skip
 
 
