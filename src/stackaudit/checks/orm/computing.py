@@ -10,8 +10,9 @@ from stackaudit.link.queries.events import Event
 from stackaudit.link.queries.source import code_of
 from stackaudit.link.sources import below
 
-_ONCE = frozenset({"DictReader", "filter", "finditer", "iter", "iterator", "map", "open", "reader", "zip"})
-"""What can be gone through once."""
+_BUILTIN = frozenset({"filter", "iter", "map", "open", "zip"})
+_READING = frozenset({"DictReader", "finditer", "reader"})
+"""What can be gone through once: built-in functions, and those of `csv` and `re`."""
 _PLAIN = frozenset({"", "all", "exists", "filter"})
 
 
@@ -69,8 +70,11 @@ def _is_once(turns: Turns, event: Event, loop: py.For) -> bool:
     if isinstance(loop.iter, py.Name):
         made = list(turns.sources.assigned(scope, loop.iter.id, loop.start))
     return any(
-        (isinstance(part, py.Comp) and part.kind == "generator")
-        or (isinstance(part, py.Call) and dotted(part.func).rpartition(".")[2] in _ONCE)
+        part.kind == "generator"
+        if isinstance(part, py.Comp)
+        else isinstance(part, py.Call) and (
+            dotted(part.func) in _BUILTIN or dotted(part.func).rpartition(".")[2] in _READING
+        )
         for part in made
     )  # fmt: skip
 
