@@ -68,6 +68,28 @@ PAIRS: dict[str, tuple[str, str, str]] = {
         return book.title, book.price
         """,
     ),
+    "first, asked before it is read": (
+        "repeated-evaluation",
+        """
+        books = Book.objects.order_by("title")
+        short = (
+            books.first().price < 3
+            if books.first()
+            else True
+        )
+        return short, books.first().title
+        """,
+        """
+        books = Book.objects.order_by("title")
+        answer = books.first()
+        short = (
+            answer.price < 3
+            if answer
+            else True
+        )
+        return short, answer.title
+        """,
+    ),
     "all twice": (
         "repeated-evaluation",
         "return [tag.name for tag in Tag.objects.all()], [tag.pk for tag in Tag.objects.all()]",

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -84,7 +87,7 @@ def test_one_statement_for_all_turns(tmp_path: Path) -> None:
         "made_or_changed": "Use `Code.objects.bulk_create(objects, update_conflicts=True, "
         'update_fields=["name"], unique_fields=["code"])`.',
         "a_list_in_a_column": "Change the objects in the loop and write them after it with "
-        '`Book.objects.bulk_update(objects, ["shelves"])`.',
+        '`Book.objects.bulk_update(objects, ["shelves"], batch_size=100)`.',
         "created": "Collect the objects in a list and pass it to `Shelf.objects.bulk_create()` after the loop.",
     }
 
@@ -238,3 +241,86 @@ def others(modeladmin, request, rows):
         ("few", 'Write `Shelf.objects.filter(name__in=rows.order_by("pk")).update(name="")` in place of the loop.'),
         ("background", 'Write `Shelf.objects.filter(name__in=rows).update(name="")` in place of the loop.'),
     ]
+
+
+def test_long_values_are_written_in_batches(tmp_path: Path) -> None:
+    models = """
+from django.db import models
+
+
+class Page(models.Model):
+    title = models.CharField(max_length=20)
+    body = models.TextField()
+"""
+    views = """
+from .models import Page
+
+
+def of_rows():
+    for page in Page.objects.all():
+        page.body = page.body.strip()
+        page.save(update_fields=["body"])
+
+
+def of_values(texts):
+    for pk, text in texts.items():
+        Page.objects.filter(pk=pk).update(body=text)
+
+
+def of_titles():
+    for page in Page.objects.all():
+        page.title = page.title.strip()
+        page.save(update_fields=["title"])
+"""
+    files = {"shop/__init__.py": "", "shop/models.py": models, "shop/views.py": views}
+    found = [item.fix for item in orm.write_in_loop(stack_of(tmp_path, files)) if isinstance(item, Fail)]
+    after = "Change the objects in the loop and write them after it with"
+    assert found == [
+        f'{after} `Page.objects.bulk_update(objects, ["body"], batch_size=100)`.',
+        "Load the rows of all turns with `Page.objects.filter(pk__in=…)`, set the values in the loop and write them "
+        'after it with `bulk_update(rows, ["body"], batch_size=100)`.',
+        f'{after} `Page.objects.bulk_update(objects, ["title"])`.',
+    ]
+    run = subprocess.run([sys.executable, "-c", BATCHES], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert json.loads(run.stdout) == {"at once": [1, 25_000], "in batches": [3, 10_000], "changed": 250}
+
+
+BATCHES = """
+import json
+import django
+from django.conf import settings
+
+settings.configure(
+    DATABASES={"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}},
+    DEFAULT_AUTO_FIELD="django.db.models.BigAutoField",
+    INSTALLED_APPS=["shop"],
+)
+django.setup()
+from django.db import connection
+
+from shop.models import Page
+
+with connection.schema_editor() as editor:
+    editor.create_model(Page)
+Page.objects.bulk_create([Page(title=str(number), body="") for number in range(250)])
+
+
+def written(**options):
+    sizes = []
+
+    def wrapper(execute, sql, params, many, context):
+        if sql.startswith("UPDATE"):
+            sizes.append(sum(len(value) for value in params if isinstance(value, str)))
+        return execute(sql, params, many, context)
+
+    pages = list(Page.objects.all())
+    for page in pages:
+        page.body = "x" * 100
+    with connection.execute_wrapper(wrapper):
+        Page.objects.bulk_update(pages, ["body"], **options)
+    return len(sizes), max(sizes)
+
+
+told = {"at once": written(), "in batches": written(batch_size=100)}
+print(json.dumps({**told, "changed": Page.objects.filter(body="x" * 100).count()}))
+"""

@@ -99,6 +99,63 @@ def twice():
     ]
 
 
+def test_a_query_that_is_asked_again_before_and_after(tmp_path: Path) -> None:
+    views = """\
+from .models import Book
+
+def tested_first(book):
+    books = Book.objects.filter(title="a").order_by("title")
+    short = (
+        books.first().author_id == book.author_id
+        if books.first()
+        else True
+    )
+    if short:
+        return books.first().pk
+    return books.first()
+
+def thrice():
+    books = Book.objects.filter(title="a")
+    print(books.count())
+    print(books.count())
+    return books.count()
+"""
+    assert told(tmp_path, orm.repeated_evaluation, views=views) == [
+        (
+            "",
+            "Write `answer = books.first()` before the statement of line 5 and use `answer` on lines 7, 11, 12 and "
+            "here.",
+        ),
+        (
+            "",
+            "Give what line 16 asks for a name, `books_count = books.count()`, and use it there, on line 18 and here.",
+        ),
+    ]
+
+
+def test_rows_that_are_loaded_by_await_are_a_list_afterwards(tmp_path: Path) -> None:
+    views = """\
+from .models import Book
+
+async def shown():
+    books = Book.objects.filter(title="a")
+    if not await books.aexists():
+        return
+    async for book in books:
+        print(book)
+
+async def numbered():
+    books = Book.objects.filter(title="a")
+    number = await books.acount()
+    return number, [book async for book in books]
+"""
+    load = "Load the rows once, `rows = [row async for row in books]`, and ask that list before and after: "
+    assert told(tmp_path, orm.exists_then_evaluate, views=views) == [
+        ("", f"{load}`if not rows:` and `for book in rows:` (no `async for`: it is a list)."),
+        ("count", f"{load}`len(rows)` and `for book in rows` (no `async for`: it is a list)."),
+    ]
+
+
 def test_indexes(tmp_path: Path) -> None:
     models = """\
 from django.db import models

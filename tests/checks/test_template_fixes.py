@@ -156,10 +156,10 @@ def test_answers_to_the_questions_of_one_template(tmp_path: Path) -> None:
     tags = "`tags` for `book.tags.exists`, `tags` for `book.tags.all`, `tags|length` for `book.tags.count`"
     assert list(told.values()) == [
         [f"Put `{{% with books_count=books.count {around}`books_count` for `books.count`."],
-        [f"Write `books|length` for `books.count`: {kept}"],
+        [f"Write `books|length` for `books.count` on line 1: {kept}"],
         ["Let the view hand over a list, `list(books[:2])`: of a queryset each row by number is a query."],
         [
-            f"Write `books.0` for `books.first`: {kept} "
+            f"Write `books.0` for `books.first` on line 1: {kept} "
             "Test `{% if books %}` before the rest, so that `books.0` finds the rows."
         ],
         [
@@ -168,6 +168,24 @@ def test_answers_to_the_questions_of_one_template(tmp_path: Path) -> None:
         ],
         [f"Put `{{% with tags=book.tags.all {around}{tags}. Or prefetch the relation in the view."],
     ]
+
+
+def test_all_queries_of_the_longest_way_are_counted(tmp_path: Path) -> None:
+    views = VIEWS.replace('"books": Book.objects.all()', '"book": Book.objects.get(pk=1), "books": Book.objects.all()')
+    asks = "{{% if {0} or staff %}}\n{{% if {0} %}}\n{{% for b in {1} %}}{{{{ b.pk }}}}{{% endfor %}}{{{{ {2} }}}}\n"
+    told = {}
+    for rows, loaded in (("books", "books"), ("book.tags", "book.tags.all")):
+        template = asks.format(f"{rows}.exists", loaded, f"{rows}.count") + "{% endif %}{% endif %}"
+        found = repeated_related_query(linked(tmp_path, template, views))
+        told[rows] = [(item.values["number"], item.fix) for item in found if isinstance(item, Fail)]
+    assert told["books"] == [
+        (
+            "three",  # the rows that the loop has loaded tell their number
+            "Write `books` for `books.exists` on lines 1 and 2: `books` keeps its rows once they are loaded, which "
+            "line 3 does anyway.",
+        )
+    ]
+    assert [number for number, _ in told["book.tags"]] == ["four"]
 
 
 def test_a_view_that_names_a_model_gets_a_queryset(tmp_path: Path) -> None:

@@ -18,12 +18,19 @@ FILES = {
     "deploy/shop.service": "[Service]\nExecStart=/srv/manage.py daemon\n",
     "uwsgi.ini": "[uwsgi]\nattach-daemon = ./manage.py attached --loop\n",
     "bin/entrypoint": "#!/bin/sh\npython manage.py entered && exec gunicorn shop.wsgi\n",
+    "bin/typed": '#!/bin/sh\nexec python manage.py typed "$@"\n',
+    "bin/touched": '#!/bin/sh\nexec python manage.py touched "$@"\n',
+    "bin/passed": '#!/bin/sh\nexec python manage.py passed "$@"\n',
+    "bin/passed-on": '#!/bin/sh\n/srv/bin/passed --all "$@"\n',
+    "bin/nightly": "#!/bin/sh\nchmod +x bin/touched\nbin/passed-on\npython manage.py plain\n",
+    "etc/s6-overlay/s6-rc.d/shop/run": '#!/bin/sh\nexec python manage.py serviced "$@"\n',
     "pyproject.toml": (
         '[project]\nname = "shop"\nversion = "1"\ndependencies = ["django==5.2", "rich"]\n'
         '[project.optional-dependencies]\nmaps = ["shapely"]\n[dependency-groups]\ndev = ["rich", "ipdb"]\n'
     ),
     "shop/__init__.py": "",
     "shop/tasks.py": """
+import os, subprocess, sys
 from celery import shared_task
 from django.core.management import call_command
 
@@ -32,6 +39,11 @@ CRONJOBS = [("*/5 * * * *", "django.core.management.call_command", ["listed"])]
 @shared_task
 def nightly():
     call_command("called --fast")
+    subprocess.run([sys.executable, "-m", "django", "ran", "5.2"], check=True)
+    subprocess.check_call(["python", "manage.py", "checked"])
+    os.system("python manage.py in_a_line")
+    line = ["django-admin", "of_a_name"]
+    subprocess.Popen(line)
 """,
     "shop/views.py": "from shop.management.commands.imported import Command\n",
     "shop/management/commands/with_base.py": "from shop.management.commands.base import Command\n",
@@ -56,7 +68,8 @@ def nightly():
 NAMES = (
     "nested", "long_running", "built", "served", "composed", "daemon", "attached", "entered", "listed", "called",
     "imported", "base", "base_of_scheduled", "by_hand", "_switched_off", "repeated",
-    "called_by_scheduled",
+    "called_by_scheduled", "typed", "touched", "passed", "plain", "serviced", "ran", "checked", "in_a_line",
+    "of_a_name",
 )  # fmt: skip
 
 
@@ -71,6 +84,6 @@ def test_commands(tmp_path: Path) -> None:
     folder = "shop/management/commands/"
     assert {path.removeprefix(folder).removesuffix(".py") for path in management.by_hand} == {
         "by_hand", "_switched_off", "base", "with_base", "invents", "throws_dice", "debugs", "draws_maps", "prints",
-        "waits", "may_debug", "makes_parts", "repeats", "repeated",
+        "waits", "may_debug", "makes_parts", "repeats", "repeated", "typed", "touched",
     }  # fmt: skip
     assert management.samples == {f"{folder}{name}.py" for name in ("invents", "throws_dice", "debugs")}

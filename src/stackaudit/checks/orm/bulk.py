@@ -15,10 +15,12 @@ from stackaudit.link.queries.source import code_of
 from stackaudit.link.queries.values import Manager, Rows
 from stackaudit.link.sources import below
 
+_LONG = ("BinaryField", "HStoreField", "JSONField", "TextField")
+"""Columns whose values may be long."""
 _FIXES = {
     "create": "Collect the objects in a list and pass it to `{objects}bulk_create()` after the loop.",
-    "save": "Change the objects in the loop and write them after it with `{objects}bulk_update(objects, {fields})`"
-    "{new}.",
+    "save": "Change the objects in the loop and write them after it with "
+    "`{objects}bulk_update(objects, {fields}{batch})`{new}.",
     "delete": "Collect the keys in the loop and delete after it with `{objects}filter(pk__in=keys).delete()`.",
     "update": "Write with one statement for all turns: `{objects}filter(…__in=…).update(…)`, or `bulk_update()` where "
     "the values differ.",
@@ -55,6 +57,7 @@ def in_one_statement(turns: Turns, event: Event, is_needed: bool) -> str:
     named = {
         "objects": f"{event.model.name}.objects." if event.model is not None else "",
         "fields": _listed(fields) or "[fields]",
+        "batch": _batch(event.model, fields),
         "new": "" if isinstance(rows, (Rows, Manager)) else " (new objects: `bulk_create()`)",
         "changed": _listed(changed) or "…",
         "unique": _listed(unique) or "…",
@@ -66,6 +69,12 @@ def in_one_statement(turns: Turns, event: Event, is_needed: bool) -> str:
 def _listed(names: Sequence[str]) -> str:
     listed = ", ".join(f'"{name}"' for name in names)
     return f"[{listed}]" if listed else ""
+
+
+def _batch(model: Model | None, names: Sequence[str]) -> str:
+    """What limits the rows of one statement, which holds all values of all of them, where one value may be long."""
+    columns = [model.column(name) for name in names] if model is not None else []
+    return ", batch_size=100" if any(item is not None and item.kind.endswith(_LONG) for item in columns) else ""
 
 
 def _matched(call: py.Node | None) -> tuple[list[str], list[str]]:
@@ -155,9 +164,10 @@ class _Writing:
         )
         if method == "update" and varies:
             fields = ", ".join(f'"{item.name}"' for item in self.call.keywords)
+            batch = _batch(self.event.model, [item.name for item in self.call.keywords if item.name])
             return (
                 f"Load the rows of all turns with `{asks}`, set the values in the loop and write them after it with "
-                f"`bulk_update(rows, [{fields}])`."
+                f"`bulk_update(rows, [{fields}]{batch})`."
             )
         if method == "update":
             values = ", ".join(f"{item.name}={code_of(item.value, 40) or '…'}" for item in self.call.keywords)

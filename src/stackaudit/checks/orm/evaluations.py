@@ -73,11 +73,28 @@ def _asked_first(body: Body, use: Use, uses: list[Use], by_hand: bool) -> Verdic
     values = {"name": use.node.id, "asked": text_of(asked, 60), "then": _said(first)}
     fix = f"Write `len({use.node.id})`: it loads the rows, and what follows uses them."
     if method != use.method:
-        fix = f"Load the rows once, `rows = [row async for row in {use.node.id}]`, and ask that list before and after."
+        fix = f"Load the rows once, `rows = [row async for row in {use.node.id}]`, and ask that list before and after"
+        fix += f"{_of_list(body, use, first)}."
     elif method == "exists":
         fix = f"Test `{use.node.id}` itself (`if {use.node.id}:`): that loads the rows, and what follows uses them."
     cause = "count" if method == "count" else ""
     return Fail(site, values, cause, (Step(body.place(first.node), "loads the rows"),), fix=fix)
+
+
+def _of_list(body: Body, use: Use, later: Use) -> str:
+    """How a list is asked and gone through, where a queryset was by `await` and `async for`."""
+    waited = body.parents[use.by]
+    holder = body.parents[waited]
+    negated = "not " if isinstance(holder, py.UnaryOp) and holder.op == "not" else ""
+    above = body.parents[holder] if negated else holder
+    ways = [f"`if {negated}rows:`"] if isinstance(above, py.If) and above.test in (waited, holder) else []
+    if use.method == "acount":
+        ways = ["`len(rows)`"]
+    loop = later.by.generators[0] if isinstance(later.by, py.Comp) else later.by
+    if isinstance(loop, (py.For, py.Comprehension)) and loop.is_async:
+        colon = ":" if isinstance(loop, py.For) else ""
+        ways.append(f"`for {text_of(loop.target, 30)} in rows{colon}` (no `async for`: it is a list)")
+    return f": {' and '.join(ways)}" if ways else ""
 
 
 def _said(use: Use) -> str:

@@ -108,7 +108,7 @@ class _Judge:
         """What to write in place of one query of a turn that asks `others`, too."""
         event = asked.event
         return needless(self._turns.sources, event) or proposal(
-            event, asked.condition, around(self._turns, event, others, self._asking(event))
+            event, asked.condition, around(self._turns, event, asked.condition, others, self._asking(event))
         )
 
     def _asking(self, event: Event) -> set[Place]:

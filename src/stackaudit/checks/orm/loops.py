@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from stackaudit.checks.orm.callers import BACKGROUND, Callers
 from stackaudit.checks.orm.causes import grouped, own, source, together, verdict
 from stackaudit.checks.orm.keys import only_keys
-from stackaudit.checks.orm.short import FEW, is_of_pieces
+from stackaudit.checks.orm.short import is_handful, is_of_pieces
 from stackaudit.checks.orm.turns import Turns
 from stackaudit.facts import python as py
 from stackaudit.link.models.model import Model
@@ -198,7 +198,7 @@ class Loops:
             return "conditional-pair" if is_guarded or is_slow else "pair"
         if is_slow:
             return "beside"
-        if all(event.loop is not None and FEW.search(event.loop.text) for event in outer):
+        if all(event.loop is not None and is_handful(event.loop.text) for event in outer):
             return "few"
         if is_guarded:
             return "conditional-detail" if few else "conditional"

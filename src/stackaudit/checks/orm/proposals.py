@@ -12,6 +12,7 @@ from stackaudit.checks.orm.conditions import Condition
 from stackaudit.facts import python as py
 from stackaudit.link.models.model import Model
 from stackaudit.link.queries.events import Event
+from stackaudit.link.queries.source import code_of
 from stackaudit.link.sources import below
 
 _KEYS = frozenset({"pk", "id"})
@@ -29,6 +30,11 @@ _KEEPING = frozenset({
 })  # fmt: skip
 """Methods after which the rows of several turns still are those of each."""
 _VALUES = frozenset({"values", "values_list"})
+_TIMES = {
+    "DateField": "dates does not hold a datetime",
+    "DateTimeField": "aware datetimes does not hold a naive one",
+}
+_CAUGHT = " The loop catches what one turn raises: catch what the one query raises, too."
 _TEXT = re.compile(r"\brequest\.(?:POST|GET)\b|\.split\(|\bre\.(?:findall|finditer)\(")
 """What hands out texts."""
 
@@ -49,7 +55,10 @@ class Around:
     - `whole` is the relation of something that stays the same for all turns whose rows are asked for by one column;
     - `fetched` is the method by which the turn asks the same queryset for its row, too ("get"), "pk" where it wants no
       more of that than the key, "" where it does not ask;
-    - `is_deep` says that the query is not the helper's own, but that of something it calls.
+    - `is_deep` says that the query is not the helper's own, but that of something it calls;
+    - `once` is what the loop goes through where no key is there before a turn has computed it ("`reader`"), `rest` the
+      rows that all turns ask about then, as code;
+    - `is_caught` says that it goes through no rows, and goes on after what one turn raises.
     """
 
     rows: str = ""
@@ -64,6 +73,9 @@ class Around:
     whole: str = ""
     fetched: str = ""
     is_deep: bool = False
+    once: str = ""
+    rest: str = ""
+    is_caught: bool = False
 
     def used(self, what: str, handed: str = "") -> str:
         """What becomes of what was asked for before the loop."""
@@ -79,6 +91,11 @@ class Around:
 
 def proposal(event: Event, asked: Condition, around: Around) -> str:
     """The fix for one query."""
+    is_open = around.is_caught and not around.once  # what a turn computes is a value that the column takes
+    return _proposed(event, asked, around) + (_CAUGHT if is_open else "")
+
+
+def _proposed(event: Event, asked: Condition, around: Around) -> str:
     if event.model is None:
         return _in_words(event.method, "rows", around)
     model, method = event.model, event.method
@@ -179,7 +196,20 @@ class _Recipe:
         of_rows = self.method not in (*_COUNTING, *_CHECKING, *_AGGREGATING) and not self.asked.ends & _VALUES
         if self.fields[0] in _KEYS and self.asked.alone and of_rows:
             return self.by_key()
-        return f"Ask once before the loop {self.at_once()}. {self.kept()}{self.missing()}{self.types()}"
+        if self.around.once and self.around.rest and not self.around.fetched:
+            name = "known" if self.fields[0].endswith(("s", "x", "y")) else f"{self.fields[0]}s"
+            rows = f'{name} = set({self.around.rest}.values_list("{self.fields[0]}", flat=True))'
+            looked = (
+                f"write `{code_of(self.asked.value)} in {name}` in the loop" if self.asked.value is not None else ""
+            )
+            return f"Ask once before the loop: `{rows}`, and {looked}.{self.types()}"
+        asks = f"Ask once before the loop {self.at_once()}."
+        if self.around.once:
+            asks = (
+                f"Go through {self.around.once} once and keep what each turn computes in a list, ask for all of them "
+                f"{self.at_once()}, and go through the list."
+            )
+        return f"{asks} {self.kept()}{self.missing()}{self.types()}"
 
     def after(self) -> str:
         """The fix for a query whose keys only another query of the same turn tells."""
@@ -350,6 +380,21 @@ class _Recipe:
         items = (node for node in (value, *below(value)) if isinstance(node, py.Subscript))
         named = [str(node.index.value) for node in items if isinstance(node.index, py.Constant)]
         is_key = field in _KEYS or field.endswith("_id") or any(name.lower().endswith("id") for name in named)
+        kind, held = self._kind(), "set" if self.method in _CHECKING and not self.around.fetched else "dictionary"
+        typed = " Look up values of the column's type: "
+        if self.around.once and kind in _TIMES:
+            return f"{typed}a {held} of {_TIMES[kind]}."
+        if is_key and kind == "UUIDField":
+            return f"{typed}a {held} of UUIDs does not hold their text, use `uuid.UUID(…)`."
         if is_key or _TEXT.search(self.around.source):
-            return ' Look up values of the column\'s type: a dictionary does not find "1" under 1.'
+            unlike = 'set that holds 1 does not hold "1"' if held == "set" else 'dictionary does not find "1" under 1'
+            return f"{typed}a {unlike}."
         return ""
+
+    def _kind(self) -> str:
+        """The class of the column by whose values the answer is kept."""
+        field = self.model.pk if self.fields[0] in _KEYS else self.fields[0]
+        relation = self.model.relation(field) or self.model.attname(field)
+        target = relation.target if relation is not None else None
+        column = target.column(target.pk) if target is not None else self.model.column(field)
+        return column.kind if column is not None else ""

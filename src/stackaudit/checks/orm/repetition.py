@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
+from stackaudit.checks.orm.callers import Callers
 from stackaudit.facts import python as py
+from stackaudit.link.modules import Modules
 from stackaudit.link.queries.source import code_of, text_of
 from stackaudit.link.queries.values import Manager, Related, Row, Rows
 from stackaudit.link.usage.bodies import Body
@@ -21,18 +24,22 @@ if TYPE_CHECKING:
 _RUNS = frozenset({"through", "length", "truth", "member", "index", "asked"})
 _TURNS = 100
 _NUMBERS = frozenset({"acount", "aexists", "count", "exists"})
+_STATEMENTS = (py.Assign, py.AnnAssign, py.AugAssign, py.ExprStmt, py.If, py.Raise, py.Return)
+"""Statements that run once when they are reached: not the test of a `while`."""
+_REHEARSAL = re.compile(r"\bdry_?run\b")
 _ATTEMPTS = frozenset({"attempt", "attempts", "retry", "retries", "try_number", "_attempt", "tries", "_"})
 
 
 def repeated_evaluation(stack: Stack) -> Iterator[Verdict]:
     """One site for each query that a function asks twice in the same words, with nothing in between to change it."""
+    callers = Callers(stack)
     for body in stack.usage:
         groups: dict[str, list[Use]] = {}
         for use in _queries(body):
             groups.setdefault(_written(use), []).append(use)
         for written, uses in groups.items():
             if len(uses) > 1 and "…" not in written and not _is_loaded_later(body, uses[0]):
-                yield from _repeated(stack, body, written, uses)
+                yield from _repeated(stack, callers, body, written, uses)
 
 
 def _is_loaded_later(body: Body, use: Use) -> bool:
@@ -75,33 +82,69 @@ def _written(use: Use) -> str:
     return text_of(use.node, 400)
 
 
-def _repeated(stack: Stack, body: Body, written: str, uses: list[Use]) -> Iterator[Verdict]:
-    first = sorted(uses, key=lambda use: use.node.start)
-    for one, other in pairwise(first):
-        node, again = _expression(one), _expression(other)
-        if not (body.follows(node, again) and body.always(node, again)) or not is_plain(body, node):
+def _repeated(stack: Stack, callers: Callers, body: Body, written: str, uses: list[Use]) -> Iterator[Verdict]:
+    by_place = {_expression(use): use for use in uses}
+    asked = body.in_order(by_place)
+    for one, other in pairwise(asked):
+        if not _is_again(stack.modules, body, one, other):
             continue
-        if set(body.loops(again)) - set(body.loops(node)) and isinstance(node, py.Name):
-            continue
-        if fails(body, again, node):
-            continue
-        between = [item for item in body.nodes if node.end <= item.start and item.end <= again.start]
-        if is_same(body, node, again) and is_quiet(stack.modules, body, between) and not _is_turned(body, node, again):
-            site = Site(body.place(again), f"{body.where}: {written[:60]} again")
-            related = (Step(body.place(node), "asks the same before"),)
-            if body.module.path in stack.management.by_hand:
-                yield Pass(site)  # nobody waits for the one query more of a command that somebody runs once
-            else:
-                yield Fail(site, {"query": text_of(again, 60)}, related=related, fix=_kept(body, node, other))
+        site = Site(body.place(other), f"{body.where}: {written[:60]} again")
+        if callers.is_by_hand(site.place) or is_rehearsed(body, other):
+            yield Pass(site)  # nobody waits for the one query more of a command that somebody runs once
             return
+        later = asked[asked.index(other) + 1 :]
+        more = [item for item in later if _is_again(stack.modules, body, one, item)]
+        steps = (
+            Step(body.place(one), "asks the same before"),
+            *(Step(body.place(item), "asks again") for item in more),
+        )
+        fix = _kept(body, one, by_place[other], [body.place(item).region.line for item in (*more, other)])
+        yield Fail(site, {"query": text_of(other, 60)}, related=steps, fix=fix)
+        return
 
 
-def _kept(body: Body, node: py.Expr, use: Use) -> str:
-    """Where to give the answer, or the rows, a name."""
+def _is_again(modules: Modules, body: Body, node: py.Expr, again: py.Expr) -> bool:
+    """Whether a query was asked before whenever it is reached, and has the same answer."""
+    if not (body.follows(node, again) and body.always(node, again)) or not is_plain(body, node):
+        return False
+    if set(body.loops(again)) - set(body.loops(node)) and isinstance(node, py.Name):
+        return False
+    if fails(body, again, node) or not is_same(body, node, again):
+        return False
+    return is_quiet(modules, body, body.between(node, again)) and not _is_turned(body, node, again)
+
+
+def _kept(body: Body, node: py.Expr, use: Use, lines: list[int]) -> str:
+    """Where to give the answer, or the rows, a name; `lines` are those that ask again, that of the finding the last."""
     name = _name(body, _expression(use)) if use.how in ("asked", "index") else "rows"
     line, written = body.place(node).region.line, code_of(node, 80)
+    others = sorted({item for item in (line, *lines[:-1]) if item != lines[-1]})
+    before = _before(body, node) if written and len(others) > 0 else 0
+    if before:
+        named = f"line{'s' * (len(others) > 1)} {', '.join(map(str, others))} and here"
+        return f"Write `{name} = {written}` before the statement of line {before} and use `{name}` on {named}."
+    more = ", ".join(f"on line {item}" for item in others if item != line)
     making = f", `{name} = {written}`," if written else ""
-    return f"Give what line {line} asks for a name{making} and use it there and here."
+    return f"Give what line {line} asks for a name{making} and use it there{f', {more}' if more else ''} and here."
+
+
+def _before(body: Body, node: py.Expr) -> int:
+    """The line of the statement in a branch of which a query is asked, 0 where nothing can be written before that."""
+    holders = list(body.up(node))
+    stmt = next((item for item in holders if isinstance(item, _STATEMENTS)), None)
+    if stmt is None or not any(isinstance(item, (py.IfExp, py.BoolOp)) for item in holders[: holders.index(stmt)]):
+        return 0
+    above = body.parents[stmt]
+    is_elif = isinstance(stmt, py.If) and isinstance(above, py.If) and above.orelse == (stmt,)
+    return 0 if is_elif else body.place(stmt).region.line
+
+
+def is_rehearsed(body: Body, node: py.Node) -> bool:
+    """Whether a node only runs where somebody asks a command to show what it would do."""
+    return "management/commands/" in body.module.path and any(
+        isinstance(holder, py.If) and arm == "body" and _REHEARSAL.search(text_of(holder.test))
+        for holder, arm in body.branches(node)
+    )
 
 
 def _name(body: Body, asked: py.Expr) -> str:
@@ -126,7 +169,7 @@ def _expression(use: Use) -> py.Expr:
 
 def _is_turned(body: Body, one: py.Node, other: py.Node) -> bool:
     """Whether something is written in a loop around the second place that does not hold the first."""
-    return any(loop.start > one.start for loop in body.loops(other))
+    return any(not loop.start <= one.start < loop.end for loop in body.loops(other))
 
 
 def loop_invariant_query(stack: Stack) -> Iterator[Verdict]:

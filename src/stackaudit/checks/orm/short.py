@@ -13,9 +13,16 @@ from stackaudit.link.queries.events import Event
 from stackaudit.link.sources import Sources, below
 from stackaudit.model.source import Place
 
-FEW = re.compile(r"\b(?:admin(?:istrator)?s?|moderators?|superusers?|roles?|cleaned_data)\b")
-"""Loops over what is a handful on any site: those who run it, roles, what somebody has picked in a form."""
+_FEW = re.compile(r"\b(?:admin(?:istrator)?s?|moderators?|superusers?|roles?)\b")
+"""Loops over what is a handful on any site: those who run it, and roles."""
 _CLEANED = re.compile(r"\b(?:cleaned|validated)_data\b")
+_READ = re.compile(
+    r"\b(?:csv|json|openpyxl|pandas|pd|tomllib|yaml)\."
+    r"|\b(?:\w*reader|\w*Reader|StringIO|BytesIO|TextIOWrapper|chunks|load|loads|load_workbook|open|partition|read"
+    r"|readlines|rsplit|split|splitlines)\("
+    r"|_data(?:\[|\.get\()[\"']\w*(?:csv|file|upload)"
+)
+"""What takes apart a text that somebody has pasted, or a file: it has as many lines as it has."""
 _FINDING = frozenset({"findall", "find_all", "finditer", "split"})
 _FORM = re.compile(r"(?:^|\.)request\.(?:POST|GET)$")
 _OF_DICTS = frozenset({"items", "keys", "lists", "values"})
@@ -39,11 +46,21 @@ def is_short(listed: Container[Place], callers: Callers, turns: Turns, event: Ev
     return (
         event.loop.place in listed
         or turns.is_cut(event)
-        or FEW.search(event.loop.text) is not None
-        or _CLEANED.search(turns.source(event)) is not None
+        or is_handful(event.loop.text)
+        or _is_picked(turns.source(event))
         or _is_of_posted(turns, event)
         or is_of_pieces(callers, turns, event)
     )
+
+
+def is_handful(text: str) -> bool:
+    """Whether what the head of a loop names is a few on any site: who runs it, what somebody has picked in a form."""
+    return _FEW.search(text) is not None or ("cleaned_data" in text and _is_picked(text))
+
+
+def _is_picked(text: str) -> bool:
+    """Whether a text speaks of what a form or a serializer has checked, and not of lines that it takes apart."""
+    return _CLEANED.search(text) is not None and _READ.search(text) is None
 
 
 def is_selected(turns: Turns, event: Event) -> bool:

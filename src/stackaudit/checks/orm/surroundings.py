@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Container, Iterable, Iterator
 
+from stackaudit.checks.orm.computing import once, rest
+from stackaudit.checks.orm.conditions import Condition
 from stackaudit.checks.orm.proposals import Around
 from stackaudit.checks.orm.turns import Turns
 from stackaudit.facts import python as py
@@ -15,11 +17,15 @@ from stackaudit.link.sources import Sources, below
 from stackaudit.model.source import Place
 
 _CAUGHT = ("DoesNotExist", "MultipleObjectsReturned")
+_REFUSING = frozenset({"", "BaseException", "DataError", "DatabaseError", "Exception", "ValidationError", "ValueError"})
+"""What is raised for a value that no column takes, "" for anything."""
 _OF_ONE = ("get", "first", "last", "aget", "afirst", "alast")
 
 
-def around(turns: Turns, event: Event, others: Iterable[Event] = (), asking: Container[Place] = frozenset()) -> Around:
-    """What a fix for one query has to fit into.
+def around(
+    turns: Turns, event: Event, asked: Condition, others: Iterable[Event] = (), asking: Container[Place] = frozenset()
+) -> Around:
+    """What a fix for one query, which asks by a condition, has to fit into.
 
     `others` are further queries of the turn that one query may answer, `asking` the places of all that it asks.
     """
@@ -45,7 +51,8 @@ def around(turns: Turns, event: Event, others: Iterable[Event] = (), asking: Con
     whole = _whole(turns, event, loop) if late else ""
     return Around(
         text, model, _list_of(loop.iter), turns.source(event), tuple(handled), helper, taker, setter, late, whole,
-        _fetched(sources, event, others), event.below > 1,
+        _fetched(sources, event, others), event.below > 1, once(turns, event, loop, asked),
+        rest(turns, event, loop, asked), rows is None and _is_caught(sources, event, loop),
     )  # fmt: skip
 
 
@@ -153,6 +160,26 @@ def _handled(sources: Sources, place: Place) -> Iterator[str]:
 def _caught(kinds: Iterable[py.Expr | None]) -> Iterator[str]:
     """The exceptions for missing and for several rows among some."""
     return (name for name in map(dotted, kinds) if name.endswith(_CAUGHT))
+
+
+def _is_caught(sources: Sources, event: Event, loop: py.For | py.Comprehension) -> bool:
+    """Whether a turn catches what a value that no column takes makes the query raise, and the next turn follows."""
+    for place in dict.fromkeys((event.query, event.place)):
+        node = sources.at(place)
+        tree = sources.tree(place.path) if node is not None else {}
+        while node is not None and node is not loop and not isinstance(node, py.FunctionDef):
+            parent = tree.get(node)
+            if isinstance(parent, py.Try) and node in parent.body and any(map(_goes_on, parent.handlers)):
+                return True
+            node = parent
+    return False
+
+
+def _goes_on(handler: py.Handler) -> bool:
+    """Whether what a refused value raises ends no more than the turn."""
+    kinds = handler.type.elts if isinstance(handler.type, py.Tuple) else (handler.type,)
+    named = {dotted(kind).rpartition(".")[2] if kind is not None else "" for kind in kinds}
+    return bool(named & _REFUSING) and not isinstance(handler.body[-1], (py.Raise, py.Return))
 
 
 def _taker(loop: py.For | py.Comprehension, sources: Sources, event: Event) -> str:

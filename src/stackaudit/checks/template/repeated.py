@@ -15,6 +15,8 @@ from stackaudit.link.stack import Stack
 from stackaudit.model.source import Place, Region
 from stackaudit.model.verdict import Fail, Pass, Site, Step, Unsure, Verdict
 
+_NUMBERS = dict(enumerate(("two", "three", "four", "five", "six", "seven", "eight", "nine"), 2))
+
 
 def repeated_related_query(stack: Stack) -> Iterator[Verdict]:
     """One site for each path to a queryset that a template evaluates more than once: its second evaluation."""
@@ -47,6 +49,8 @@ def _verdict(sources: Sources, file: TemplateFile, path: Path) -> Verdict:
     steps += [Step(item.place, f"`{item.text}` runs another") for item in path.again]
     name = path.text.split(".")[-1].removesuffix("_set")
     values = {"first": early.text, "again": late.text, "line": early.place.region.line}
+    number = _most(path, along)
+    values["number"] = _NUMBERS.get(number, str(number))
     holders = list(dict.fromkeys(_holder(file, path.text, item.place.region) for item in along))
     if loaded is not None:
         fix = _of_rows(path, along, name, loaded, holders)
@@ -60,6 +64,16 @@ def _verdict(sources: Sources, file: TemplateFile, path: Path) -> Verdict:
         flow=tuple(steps),
         fix=fix,
     )
+
+
+def _most(path: Path, along: list[Asked]) -> int:
+    """How many queries run at most: branches that exclude each other count once, a name keeps its rows."""
+    most = 0
+    for last in along:
+        way = [item for item in along if item.branch == last.branch[: len(item.branch)]]
+        loaded = (number for number, item in enumerate(way, 1) if not item.how and item.text == path.text)
+        most = max(most, next(loaded, len(way)))
+    return most
 
 
 def _is_answered(asked: set[str], loaded: bool) -> bool:
@@ -116,7 +130,7 @@ def _of_rows(path: Path, along: list[Asked], name: str, loaded: Place, holders: 
     where = f"around line {along[0].place.region.line}" if holders[0] else "before the rest"
     before = f" Test `{{% if {name} %}}` {where}, so that `{name}.0` finds the rows." if early else ""
     if "." not in path.text:
-        told = f"Write {changes}: `{name}`" if changes else f"`{name}`"
+        told = f"Write {_changes(written, along)}: `{name}`" if changes else f"`{name}`"
         return f"{told} keeps its rows once they are loaded, which line {loaded.region.line} does anyway.{before}"
     single = {"first", "last"} & {item.how for item in along}
     more = " Or prefetch the relation in the view." if path.plain and not single else ""
@@ -124,6 +138,17 @@ def _of_rows(path: Path, along: list[Asked], name: str, loaded: Place, holders: 
         return _by_view(_rows(path, along))
     naming = f"{{% with {name}={_rows(path, along)} %}}…{{% endwith %}}"
     return f"Put `{naming}` around all of it{_around(holders)}, and in it write {changes}.{before}{more}"
+
+
+def _changes(written: dict[str, str], along: list[Asked]) -> str:
+    """What to write for what, and on which lines: "`books` for `books.exists` on lines 3 and 5"."""
+    found = []
+    for old, new in written.items():
+        lines = [str(line) for line in dict.fromkeys(item.place.region.line for item in along if item.text == old)]
+        if new != old:
+            where = f"lines {', '.join(lines[:-1])} and {lines[-1]}" if len(lines) > 1 else f"line {lines[0]}"
+            found.append(f"`{new}` for `{old}` on {where}")
+    return ", ".join(found)
 
 
 def _by_view(asked: str) -> str:

@@ -6,7 +6,7 @@ arms of an `if` never counts as one after the other.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TypeAlias, TypeVar
@@ -168,12 +168,40 @@ class Body:
                     return False
             elif _ends(_arm(holder, arm)):
                 return False
-        return one.start < other.start
+        return self._precedes(one, other)
 
     def always(self, one: py.Node, other: py.Node) -> bool:
-        """Whether `one` was reached whenever `other`, which stands after it, is."""
+        """Whether `one` was reached whenever `other`, which comes after it, is."""
         there = self.branches(other)
-        return all(branch in there for branch in self.branches(one)) and one.start < other.start
+        return all(branch in there for branch in self.branches(one)) and self._precedes(one, other)
+
+    def between(self, one: py.Node, other: py.Node) -> list[py.Node]:
+        """What may be evaluated after `one` and before `other`, as far as neither holds it."""
+        spans = [(one.end, other.start)]
+        for holder in self._chosen(other):
+            spans.append((max(one.end, holder.test.start), holder.test.end))
+            if _holds(holder.test, one):
+                spans[0] = (holder.body.start, other.start)
+            if _holds(holder, one):
+                break
+        return [item for item in self.nodes if any(start <= item.start and item.end <= end for start, end in spans)]
+
+    def in_order(self, nodes: Iterable[_N]) -> list[_N]:
+        """Nodes in the order in which they are evaluated."""
+        return sorted(nodes, key=self._turn)
+
+    def _precedes(self, one: py.Node, other: py.Node) -> bool:
+        return self._turn(one) < self._turn(other)
+
+    def _turn(self, node: py.Node) -> tuple[int, ...]:
+        """Orders nodes by when they are evaluated: `A` of `A if B else C` comes after `B`."""
+        ends = [holder.test.end for holder in self._chosen(node)]
+        return (*reversed(ends), node.start)
+
+    def _chosen(self, node: py.Node) -> list[py.IfExp]:
+        """The `A if B else C` in the `A` of which a node stands, the innermost first."""
+        holders = self.of_kind(py.IfExp)
+        return [item for item in reversed(holders) if _holds(item.body, node)] if holders else []
 
     def epoch(self, name: str, at: int) -> int:
         """Counts the places before `at` that bind a name: two loads of one epoch give the same object."""
@@ -224,6 +252,10 @@ class Body:
     def calls(self) -> list[py.Call]:
         """Every call of the function, in source order as far as nesting goes."""
         return self.of_kind(py.Call)
+
+
+def _holds(outer: py.Node, node: py.Node) -> bool:
+    return outer.start <= node.start and node.end <= outer.end
 
 
 def _arm(holder: py.Node, arm: str) -> tuple[py.Stmt, ...]:
