@@ -36,7 +36,7 @@ class Event(Struct, frozen=True, cache_hash=True):
     - `path` is the relation path from those rows ("author", "country"); `relation` its last step;
     - `method` is the method that runs the query ("get", "filter", "save"), "" for plain access, or the one that left a
       column out ("only", "defer");
-    - `guarded` says that a condition inside the loop stands before it, or around a loop that is `conditional`;
+    - `guarded` says that a condition inside the loop stands before it, or around a whole loop (`is_guarded`);
     - `area` is the area of rules that answers for it: that of whoever walked ("orm" for the Python code itself);
     - `below` counts the calls between the loop and the query;
     - `asking` is the expression that asks, in the code that has the row, where it asks for many rows or is no access;
@@ -191,7 +191,7 @@ class Record:
         """Take what was behind a condition as asked on each turn."""
         event = self._events[reached.key]
         if event.guarded and event.turns is reached.loop:
-            self._events[reached.key] = replace(event, guarded=reached.loop.conditional)
+            self._events[reached.key] = replace(event, guarded=reached.loop.is_guarded)
 
     def change(self, loops: Iterable[Loop], model: Model) -> None:
         """Remember that the turns of loops write rows of a model."""
@@ -218,7 +218,7 @@ class Record:
         for key, event in late if shared else ():
             if event.guarded and event.loop is not None and guard <= event.loop.guard and _asked(event) in shared:
                 is_inside = guard >= event.loop.guard
-                self._events[key] = replace(event, guarded=event.loop.conditional and is_inside)
+                self._events[key] = replace(event, guarded=event.loop.is_guarded and is_inside)
 
     @property
     def events(self) -> list[Event]:

@@ -49,9 +49,9 @@ class Loop(Struct, eq=False):
     turns it takes where a page shows so many rows, 0 where that is open. `behind` says whose relation it goes through,
     `owner` is the model of the one row whose relation that is, None where there are several rows, or it is no relation;
     `second` that of another one, where the rows belong to one user and to it. `kept` says that a cache keeps what the
-    turns make, `conditional` that it goes through those rows alone that a condition let through, or that a page shows
-    what belongs to its one row only where a condition holds. `called` is the call that gives the queryset which it goes
-    through, where another function makes that, with the place there.
+    turns make, `chosen` that it goes through those rows alone that a condition let through, `conditional` that a page
+    shows what belongs to its one row only where a condition holds. `called` is the call that gives the queryset which
+    it goes through, where another function makes that, with the place there.
     """
 
     place: Place
@@ -65,8 +65,14 @@ class Loop(Struct, eq=False):
     owner: Model | None = None
     second: Model | None = None
     kept: bool = False
+    chosen: bool = False
     conditional: bool = False
     called: tuple[str, Place] | None = None
+
+    @property
+    def is_guarded(self) -> bool:
+        """Whether all that its turns ask depends on a condition."""
+        return self.chosen or self.conditional
 
 
 class Origin(Struct, frozen=True, eq=False):
