@@ -187,6 +187,7 @@ class Asking(Struct, frozen=True, cache_hash=True):
     The rest says who else runs it, where `link/readers` was asked: `callers` are other places of the code that do, for
     rows that bring nothing along, as "path:line"; `reads` is how the loop does, and `uses` where a method of querysets
     is asked of what the function gives, as text; `is_whole` says that the functions up to it do nothing else,
+    `takes` names the attribute that the function answers from where the row has it,
     `is_argument` that it is an argument of a template's filter or tag, `freedom` what the filters of a query that is no
     access to a relation leave open, `handed` how it came to the template that runs it.
     """
@@ -209,6 +210,7 @@ class Asking(Struct, frozen=True, cache_hash=True):
     uses: tuple[str, ...] = ()
     reads: tuple[str, ...] = ()
     is_whole: bool = False
+    takes: str = ""
     is_argument: bool = False
     freedom: Freedom = ""
     handed: Handed | None = None
