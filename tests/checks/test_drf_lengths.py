@@ -68,3 +68,24 @@ def test_who_makes_the_rows(tmp_path: Path) -> None:
         "OfFormsViewSet": "",
         "OfCommandsViewSet": "kept",
     }
+
+
+def test_a_decision_goes_before_whose_rows_they_are(tmp_path: Path) -> None:
+    models = "\nclass Order(models.Model):\n    customer = models.ForeignKey('auth.User', on_delete=models.CASCADE)\n"
+    view = """
+class {name}(viewsets.ReadOnlyModelViewSet):
+    queryset = models.Order.objects.all()
+    {decision}
+
+    def get_queryset(self):
+        return self.queryset.filter(customer=self.request.user)
+"""
+    views = [
+        view.format(name="Open", decision="permission_classes = [IsMember]"),
+        view.format(name="Off", decision="pagination_class = None"),
+        view.format(name="Disabled", decision="pagination_disabled = True"),
+    ]
+    files = {**FILES, "shop/models.py": MODELS + models, "shop/api.py": API + "".join(views)}
+    stack = stack_of(tmp_path, files)
+    found = {item.values["view"]: item.cause for item in drf.no_pagination(stack) if isinstance(item, Fail)}
+    assert found == {"Open": "own", "Off": "chosen", "Disabled": "chosen"}

@@ -111,3 +111,26 @@ def test_what_a_command_renders_that_nothing_runs(tmp_path: Path) -> None:
     assert [(fail.cause, fail.site.place.region.line) for fail in failures(tmp_path, template)] == [("by-hand", 8)]
     (tmp_path / "crontab").write_text("0 3 * * * python /srv/manage.py mail\n", encoding="utf-8")
     assert [(fail.cause, fail.site.place.region.line) for fail in failures(tmp_path, template)] == [("", 8)]
+
+
+def test_rows_of_their_own_are_loaded_where_they_are_shown(tmp_path: Path) -> None:
+    """A queryset inside a loop over what some visitors see runs there, too: nobody else pays for what it prefetches."""
+    inner = "{% for o in others %}{% for t in o.tags.all %}{% for b in t.book_set.all %}{{ b }}{% endfor %}{% endfor %}"
+    template = f"{{% if owns %}}{{% for b in author.book_set.all %}}{inner}{{% endfor %}}{{% endfor %}}{{% endif %}}"
+    views = VIEWS.replace('"author": author,', '"author": author, "others": Book.objects.all(),')
+    found = failures(tmp_path, template, views.replace("import Author", "import Author, Book"))
+    assert [fail.fix for fail in found] == [
+        'Add `.prefetch_related("tags__book_set")` to `Book.objects.all()` in shop.views.shelf.'
+    ]
+
+
+def test_lists_of_their_own_are_queries_like_any_other(tmp_path: Path) -> None:
+    """The books, and the list of tags of each: a prefetch asks for both."""
+    loop = "{% for b in author.book_set.all %}{% for t in b.red %}{{ t }}{% endfor %}{% endfor %}"
+    (tmp_path / "shop").mkdir()
+    (tmp_path / "shop/jobs.py").write_text(
+        "from .models import Book\n\ndef job():\n    return Book.objects.get(pk=1).red()\n"
+    )
+    (found,) = failures(tmp_path, f"{{% if owns %}}{loop}{{% endif %}}", VIEWS)
+    assert "to_attr" in found.fix
+    assert "would cost everybody else up to 2 queries for nothing." in found.fix

@@ -24,7 +24,7 @@ from stackaudit.link.models.model import Model
 from stackaudit.link.modules import SourceModule, dotted
 from stackaudit.link.nodes import nodes
 from stackaudit.link.pages.files import parts
-from stackaudit.link.queries.events import Event, Record
+from stackaudit.link.queries.events import Event, Record, begin
 from stackaudit.link.queries.origins import Asking
 from stackaudit.link.queries.reading import is_answered, is_cut, is_number, takes_less
 from stackaudit.link.queries.source import text_of
@@ -76,10 +76,13 @@ class Readers:
         tested = {(event.origin, event.path) for event in asked if is_number(event) and is_answered(event)}
         found = [_uncut(event) if _is_whole(event, whole, tested) else event for event in map(self._cut, found)]
         free: dict[Place, set[object]] = {}
+        loading: dict[Place, set[Place]] = {}
         own: dict[tuple[Place | None, Place], set[Place]] = {}
         for event in found:
             if event.asking is not None:
                 own.setdefault(_asked(event, event.asking), set()).update(step.place for step in event.flow)
+                if event.outcome == "fail" and event.origin is not None:
+                    loading.setdefault(event.asking.place, set()).add(event.origin.place)
                 if event.kind == "bypassed":
                     free.setdefault(event.asking.place, set()).update(self._homes(event))
         return self._keys.told(
@@ -90,6 +93,7 @@ class Readers:
                     walk.record,
                     own[_asked(event, event.asking)],
                     free.get(event.asking.place, set()),
+                    loading.get(event.asking.place, set()),
                 )
                 if event.asking is not None
                 else event
@@ -102,8 +106,19 @@ class Readers:
         target = event.relation.target if event.relation is not None else None
         return event if not is_cut(event) or target is None or target in self._many else _uncut(event)
 
-    def _told(self, event: Event, asking: Asking, record: Record, places: set[Place], free: set[object]) -> Event:
-        """One event: `places` lie on the ways of its queryset's rows, `free` is what asks for prefetched ones."""
+    def _told(
+        self,
+        event: Event,
+        asking: Asking,
+        record: Record,
+        places: set[Place],
+        free: set[object],
+        loading: set[Place],
+    ) -> Event:
+        """One event: `places` lie on the ways of its queryset's rows, `free` is what asks for prefetched ones.
+
+        `loading` are the querysets that are told to load what is asked.
+        """
         if event.outcome == "fail" and not event.path and asking.text:
             asking = replace(asking, freedom=freedom(self._sources, asking))
             event = replace(event, asking=self._handing.told(event, asking, record))
@@ -128,6 +143,7 @@ class Readers:
             for item in self._others(function, record, is_own)
             if self._holder(item.place) not in free
         ]
+        others += [f"{place.path}:{place.region.line}" for place in _alone(event, record, loading)]
         bodies = [returned(function) for function in functions]
         callers = tuple(dict.fromkeys(others)) if takes_less(asking) else ()
         seen = mine if callers else self._of(functions[0], record)
@@ -138,6 +154,7 @@ class Readers:
             uses=tuple(dict.fromkeys(f"`{item.asks}` in {item.place.path}" for item in uses)),
             reads=tuple(dict.fromkeys(f"`{item.text}`" for item in mine if item.text)),
             is_whole=None not in bodies,
+            takes=_taken(functions[-1]) if not is_number(event) else "",
         )
         return replace(event, asking=told)
 
@@ -285,6 +302,34 @@ def _is_whole(event: Event, whole: AbstractSet[object], tested: AbstractSet[obje
 def _uncut(event: Event) -> Event:
     """An event that says nothing of a slice: all of the rows are to be loaded."""
     return replace(event, asking=replace(event.asking, cut="")) if event.asking is not None else event
+
+
+def _alone(event: Event, record: Record, loading: set[Place]) -> Iterator[Place]:
+    """Where single rows are shown of which the same code asks, and which come from no queryset that is to load that."""
+    for place, row in record.once.get(begin(event.query), {}).items():
+        origin, brings = row.origin, row.load.to_many(event.path[-1]) is not None
+        while origin is not None and not brings:
+            brings = origin.place in loading
+            origin = origin.refined
+        if not brings:
+            yield place
+
+
+def _taken(function: py.FunctionDef) -> str:
+    """The attribute from which a function answers where others set it: `if hasattr(row, "x"): return row.x`."""
+    body = [item for item in function.body if not isinstance(item, py.ExprStmt)]
+    first = body[0] if body else None
+    test = first.test if isinstance(first, py.If) else None
+    then = first.body[0] if isinstance(first, py.If) and len(first.body) == 1 else None
+    if not isinstance(test, py.Call) or dotted(test.func) != "hasattr" or len(test.args) != 2:
+        return ""
+    row, name = test.args
+    if not isinstance(name, py.Constant) or not isinstance(then, py.Return) or then.value is None:
+        return ""
+    attribute = f"{dotted(row)}.{name.value}"
+    kept = (to for item in nodes((function,)) if isinstance(item, py.Assign) for to in item.targets)
+    is_given = dotted(then.value) == attribute and all(dotted(to) != attribute for to in kept)
+    return str(name.value) if is_given else ""
 
 
 def _asked(event: Event, asking: Asking) -> tuple[Place | None, Place]:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from stackaudit.facts import python as py
 from stackaudit.link.classes import SourceClass
 from stackaudit.link.models.model import Model
 from stackaudit.link.modules import dotted
 from stackaudit.link.nodes import is_true, nodes
-from stackaudit.link.queries.values import Rows
+from stackaudit.link.queries import narrowing
+from stackaudit.link.queries.values import Rows, Value
 from stackaudit.link.serializers.views import ApiView, label_of
 from stackaudit.link.stack import Stack
 
@@ -26,23 +29,24 @@ _OFF = ("disable", "no_", "without", "skip", "off")
 
 
 def length(stack: Stack, view: ApiView) -> str:
-    """What keeps the list of a view short, "" for nothing: "single" (one row, or those the code fixes), or a cause.
+    """What keeps the list of a view short, "" for nothing: "single" (one row at most, or those the code fixes), or else
+    a cause.
 
     "chosen": an attribute of the view switches pagination off. "own": the rows of the user who asks. "lookup": names
     that other tables point to. "kept": nothing but staff and commands makes rows.
     """
     rows = next((item.rows for item in stack.api.listings if item.view is view), None)
     model = _model_of(stack, view)
-    if model is not None and (model.label in _FIXED or _is_single(model)):
+    if model is not None and (model.label in _FIXED or _is_single(model) or _asks_for_one(view, model, rows)):
         return "single"
+    if _is_switched_off(view):
+        return "chosen"
     if isinstance(rows, Rows) and model is not None and _is_straight(view) and _is_own(stack, model, rows):
         return "own"
     if _asks_for_own(view):
         return "own"
     if model is not None and _is_lookup(stack, model):
         return "lookup"
-    if _is_switched_off(view):
-        return "chosen"
     return "kept" if model is not None and _is_kept(stack, model) else ""
 
 
@@ -89,20 +93,35 @@ def _is_straight(view: ApiView) -> bool:
     return not any(isinstance(node, (py.If, py.IfExp, py.Try, py.Match)) for node in nodes(_statements(view)))
 
 
+def _asks_for_one(view: ApiView, model: Model, rows: Value | None) -> bool:
+    """Whether filters leave one row at most: by what the walk saw, or where all that is returned asks for a user's."""
+    if isinstance(rows, Rows):
+        return rows.bounded == narrowing.ONE_ROW
+    asked = _asked_for_own(view)
+    return bool(asked) and all(any(narrowing.is_unique(model, name) for name in names) for names in asked)
+
+
 def _asks_for_own(view: ApiView) -> bool:
     """Whether all that `get_queryset()` returns is filtered by the user who asks."""
-    returned = [node for node in nodes(_statements(view)) if isinstance(node, py.Return)]
-    return bool(returned) and all(_names_user(node) for node in returned)
+    asked = _asked_for_own(view)
+    return bool(asked) and all(asked)
 
 
-def _names_user(node: py.Return) -> bool:
-    filtered = (
-        item
-        for call in nodes((node,))
-        if isinstance(call, py.Call) and isinstance(call.func, py.Attribute) and call.func.attr == "filter"
-        for item in call.keywords
-    )
-    return any(dotted(item.value).endswith("request.user") for item in filtered)
+def _asked_for_own(view: ApiView) -> list[list[str]]:
+    """For each `return` of `get_queryset()` the keywords of filters that name the user who asks."""
+    returned = (node for node in nodes(_statements(view)) if isinstance(node, py.Return))
+    return [[item.name or "" for item in _filtered(node) if _names_user(item.value)] for node in returned]
+
+
+def _filtered(node: py.Return) -> Iterator[py.Keyword]:
+    for call in nodes((node,)):
+        if isinstance(call, py.Call) and isinstance(call.func, py.Attribute) and call.func.attr == "filter":
+            yield from call.keywords
+
+
+def _names_user(value: py.Expr) -> bool:
+    """Whether an expression is the user who asks, or its key."""
+    return dotted(value).removesuffix(".pk").removesuffix(".id").endswith("request.user")
 
 
 def _is_lookup(stack: Stack, model: Model) -> bool:

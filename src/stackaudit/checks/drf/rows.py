@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from stackaudit.checks.drf.kept import kept
 from stackaudit.link.models.model import Model
 from stackaudit.link.pages.events import REPEATING, Cause, Repeat, cause_of, grouped, inner_steps, rooted, some
 from stackaudit.link.queries.events import Event
@@ -37,8 +38,13 @@ def n_plus_one(stack: Stack) -> Iterator[Verdict]:
             yield Unsure(Site(listing.view.place, name), listing.why)
     for detail in {detail.view: detail for detail in api.details.unclear}.values():
         yield Unsure(Site(detail.view.place, f"{detail.view.cls.name}: retrieve"), detail.why)
-    for repeat in grouped(stack.readers.told(api.events, api.walk), lambda event: not _in_method(api, event)):
-        yield _fields(api, user, repeat)
+    events = stack.readers.told(api.events, api.walk)
+    besides: dict[tuple[Place, Place], list[Event]] = {}
+    for event, loads in kept(events, lambda event: _in_method(api, event)).items():
+        besides.setdefault((loads.place, loads.query), []).append(event)
+    for repeat in grouped(events, lambda event: not _in_method(api, event)):
+        also = [event for item in repeat.failing for event in besides.get((item.place, item.query), ())]
+        yield _fields(api, user, repeat, also)
 
 
 def _in_method(api: Api, event: Event) -> bool:
@@ -54,7 +60,8 @@ def _access(api: Api, event: Event) -> Place:
     return next((step.place for step in inner_steps(event) if step.place not in api.fields), event.query)
 
 
-def _fields(api: Api, user: Model | None, repeat: Repeat) -> Verdict:
+def _fields(api: Api, user: Model | None, repeat: Repeat, also: list[Event]) -> Verdict:
+    """The verdict on fields that read related rows; `also` is what code asks for that other fields call."""
     event = repeat.first
     field = api.field(event)
     queryset = event.origin.where if event.origin is not None else event.where
@@ -77,7 +84,7 @@ def _fields(api: Api, user: Model | None, repeat: Repeat) -> Verdict:
             "method": event.method,
         },
         cause=_cause(repeat, listed, user),
-        related=repeat.related(),
+        related=Repeat([*repeat.events, *also]).related(),
         flow=event.flow,
         fix=_advice(api, repeat, listed),
         cost=_cost(repeat, listed),
@@ -133,7 +140,9 @@ def method_field_query(stack: Stack) -> Iterator[Verdict]:
     api = stack.api
     found: dict[Cause, list[Event]] = {}
     events = stack.readers.told(api.events, api.walk)
-    for event in rooted(event for event in events if event.kind in REPEATING and _in_method(api, event)):
+    there = kept(events, lambda event: _in_method(api, event))
+    asking = (event for event in events if event.kind in REPEATING and _in_method(api, event))
+    for event in rooted(event for event in asking if event not in there):
         found.setdefault(_root(event), []).append(event)
     shown: dict[Place | None, set[str]] = {}
     for event in rooted(api.events):

@@ -33,7 +33,7 @@ from stackaudit.link.queries.needless import read_itself, read_keys
 from stackaudit.link.queries.origins import Origin
 from stackaudit.link.queries.reading import TextOf, is_of_row, no_text, readings
 from stackaudit.link.queries.roots import apart, inherited
-from stackaudit.link.queries.sharing import apart_from_lists, instead, prefetches
+from stackaudit.link.queries.sharing import apart_from_lists, instead, is_listed, prefetches
 from stackaudit.model.source import Place
 from stackaudit.model.verdict import Cost, Step
 
@@ -145,11 +145,12 @@ class Repeat:
         loop, origin = self.first.loop, self.origin
         model = origin.model if origin is not None else loop.behind.model if loop and loop.behind else None
         where = f" of {origin.where}" if origin is not None and origin.where else ""
-        asked = {path[:length] for path in self.prefetches for length in range(1, len(path) + 1)}
+        listed = (event.path for event in self._missing if is_listed(event))
+        asked = {path[:length] for path in (*self.prefetches, *listed) for length in range(1, len(path) + 1)}
         return " ".join([
             f"Where the condition holds, hand the {model.name if model is not None else 'row'}{where} to "
             f"`prefetch_related_objects([row], {self._lookups()})`: a prefetch on its queryset would cost everybody "
-            f"else up to {max(len(asked), 1)} queries for nothing.",
+            f"else up to {len(asked)} queries for nothing.",
             *self.otherwise(text_of),
         ])  # fmt: skip
 

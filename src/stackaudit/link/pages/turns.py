@@ -128,11 +128,15 @@ class Turns:
     def is_for_some(self, loop: Loop, shown: t.Expr) -> bool:
         """Whether a loop, written `shown`, goes through what belongs to the one row of a page for some visitors only.
 
-        A condition that asks for the rows, or for what they belong to, is none: where it fails there are no rows.
+        A condition that asks for the rows, or for what they belong to, is none: where it fails there are no rows. A
+        queryset of its own runs where its loop is, wherever that stands.
         """
+        if loop.behind is None:
+            return False
         outer = [item.loop for item in self.around if item.loop is not None]
-        if outer or loop.behind is None:
-            return bool(outer) and outer[-1].conditional
+        if outer:
+            begins = (item.behind.origin for item in outer if item.conditional and item.behind is not None)
+            return loop.behind.origin in begins
         own = next((_steps(path) for path in paths(shown)), ())
         tests = [item.test for item in self.around[self._since :] if item.test is not None]
         return not all(any(_is_about(_steps(path), own, loop.behind.path) for path in paths(test)) for test in tests)

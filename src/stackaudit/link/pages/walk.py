@@ -16,8 +16,9 @@ FEW = rows.FEW
 
 @contextmanager
 def each(walk: Walk, value: Value, at: At, text: str) -> Iterator[Value]:
-    """Go through a value; what is read inside is read for every element."""
-    element, _ = loops.enter(walk, value, at, text)
+    """Go through a value; what is read inside is read for every element, all of those that are shown."""
+    element, loop = loops.enter(walk, value, at, text)
+    loop.chosen = False  # a condition on which rows are shown makes them fewer, and spares none of those its query
     try:
         yield element
     finally:

@@ -13,7 +13,7 @@ from stackaudit.facts import python as py
 from stackaudit.link.models.model import Model, Relation
 from stackaudit.link.modules import SourceModule
 from stackaudit.link.queries.origins import Asking, Loop, Origin, Spared
-from stackaudit.link.queries.values import Instance, Rows
+from stackaudit.link.queries.values import Instance, Row, Rows
 from stackaudit.model.source import Place
 from stackaudit.model.verdict import Step
 
@@ -36,7 +36,7 @@ class Event(Struct, frozen=True, cache_hash=True):
     - `path` is the relation path from those rows ("author", "country"); `relation` its last step;
     - `method` is the method that runs the query ("get", "filter", "save"), "" for plain access, or the one that left a
       column out ("only", "defer");
-    - `guarded` says that a condition inside the loop stands before it, or around a loop that is `conditional`;
+    - `guarded` says that a condition inside the loop stands before it, or around a whole loop (`is_guarded`);
     - `area` is the area of rules that answers for it: that of whoever walked ("orm" for the Python code itself);
     - `below` counts the calls between the loop and the query;
     - `asking` is the expression that asks, in the code that has the row, where it asks for many rows or is no access;
@@ -138,6 +138,8 @@ class Record:
     through, by the place of the loop and the origin. `sources` holds the models, by their labels, whose rows an
     expression gives, by its place, `changed` those whose rows the turns of a loop write, by its place. `forms` are the
     forms whose fields somebody asked for, `looked` says that code has asked whether the rows of a relation are loaded.
+    `single` are the rows that are shown alone, by the loop that stands for one, and `once` the code that asks of such a
+    row: where it begins, with the place that shows the row.
     With `apart`, what one loop over a relation asks is an event for each of the querysets whose rows the relation
     belongs to.
     """
@@ -157,6 +159,8 @@ class Record:
         self.sources: dict[Place, set[str]] = {}
         self.forms: list[Instance] = []
         self.looked = False
+        self.single: dict[Loop, Row] = {}
+        self.once: dict[tuple[str, int, int], dict[Place, Row]] = {}
 
     def add(self, event: Event) -> tuple[object, ...]:
         """Keep an event, unless the same one is known already; its key."""
@@ -172,6 +176,8 @@ class Record:
             (behind.origin.place if behind.origin is not None else None, behind.path) if behind is not None else None,
             event.model if event.kind == "query" else None,
         )
+        if event.outcome == "pass" and event.loop is not None and (row := self.single.get(event.loop)) is not None:
+            self.once.setdefault(begin(event.query), {}).setdefault(event.loop.place, row)
         known = self._events.get(key)
         if known is None or (known.guarded and not event.guarded):
             self._events[key] = event
@@ -191,7 +197,7 @@ class Record:
         """Take what was behind a condition as asked on each turn."""
         event = self._events[reached.key]
         if event.guarded and event.turns is reached.loop:
-            self._events[reached.key] = replace(event, guarded=reached.loop.conditional)
+            self._events[reached.key] = replace(event, guarded=reached.loop.is_guarded)
 
     def change(self, loops: Iterable[Loop], model: Model) -> None:
         """Remember that the turns of loops write rows of a model."""
@@ -218,7 +224,7 @@ class Record:
         for key, event in late if shared else ():
             if event.guarded and event.loop is not None and guard <= event.loop.guard and _asked(event) in shared:
                 is_inside = guard >= event.loop.guard
-                self._events[key] = replace(event, guarded=event.loop.conditional and is_inside)
+                self._events[key] = replace(event, guarded=event.loop.is_guarded and is_inside)
 
     @property
     def events(self) -> list[Event]:
@@ -233,6 +239,11 @@ class Record:
         if event.loop.place in self.few:
             return replace(event, outcome="pass", why=self.few[event.loop.place])
         return event
+
+
+def begin(place: Place) -> tuple[str, int, int]:
+    """Where an expression begins: a longer one that begins with it has the same."""
+    return place.path, place.region.line, place.region.column
 
 
 def reached(event: Event, key: tuple[object, ...], guard: int) -> Reached | None:

@@ -128,7 +128,7 @@ def enter(walk: Walk, value: Value, at: At, text: str = "the loop", bounded: str
         loop.page, loop.behind, loop.second = value.page, _behind(value), value.second
         loop.owner = belonging.whose(value, walk.models.user)
     elif isinstance(value, Seq):
-        loop.page, loop.conditional = value.page, value.chosen
+        loop.page, loop.chosen = value.page, value.chosen
         gathered = value.element.loop if isinstance(value.element, Row) else None
         if gathered is not None:
             loop.owner, loop.second = gathered.owner, gathered.second

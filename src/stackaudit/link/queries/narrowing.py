@@ -6,9 +6,11 @@ from typing import Literal, TypeAlias
 
 from stackaudit.link.models.model import Model
 from stackaudit.link.nodes import is_true
-from stackaudit.link.queries.values import Rows
+from stackaudit.link.queries.values import Const, Rows, Value
 
 Kept: TypeAlias = Literal["few", "many", "unknown"]
+ONE_ROW = "a filter on a unique column"
+"""`Rows.bounded` of rows of which a filter leaves one at most."""
 _FLAGS = frozenset({"BooleanField", "NullBooleanField"})
 _SPANS = frozenset({"DateField", "DateTimeField"})
 
@@ -37,12 +39,18 @@ def _kind(model: Model, name: str) -> Kept:
     return "few" if is_true(field.keyword("unique")) else "unknown"
 
 
+def is_one(model: Model, keywords: dict[str, Value]) -> bool:
+    """Whether a filter leaves one row at most; a unique column may be empty in many rows."""
+    return any(is_unique(model, name) and value != Const(None) for name, value in keywords.items())
+
+
 def is_unique(model: Model, name: str) -> bool:
     """Whether a keyword of a filter asks for one value of what is unique, and so leaves one row at most."""
     first, _, lookup = name.partition("__")
     if lookup not in ("", "exact"):
         return False
-    relation, column = model.relation(first), model.column(first)
-    if first in ("pk", "id", model.pk) or relation is not None:
-        return relation is None or relation.relation == "o2o"
-    return column is not None and is_true(column.keyword("unique"))
+    relation, column = model.relation(first) or model.attname(first), model.column(first)
+    if relation is not None:
+        is_only = relation.relation == "o2o" or relation.name == model.pk
+        return is_only or (relation.forward and is_true(relation.keyword("unique")))
+    return first in ("pk", "id", model.pk) or (column is not None and is_true(column.keyword("unique")))

@@ -49,9 +49,9 @@ class Loop(Struct, eq=False):
     turns it takes where a page shows so many rows, 0 where that is open. `behind` says whose relation it goes through,
     `owner` is the model of the one row whose relation that is, None where there are several rows, or it is no relation;
     `second` that of another one, where the rows belong to one user and to it. `kept` says that a cache keeps what the
-    turns make, `conditional` that it goes through those rows alone that a condition let through, or that a page shows
-    what belongs to its one row only where a condition holds. `called` is the call that gives the queryset which it goes
-    through, where another function makes that, with the place there.
+    turns make, `chosen` that it goes through those rows alone that a condition let through, `conditional` that a page
+    shows what belongs to its one row only where a condition holds. `called` is the call that gives the queryset which
+    it goes through, where another function makes that, with the place there.
     """
 
     place: Place
@@ -65,8 +65,14 @@ class Loop(Struct, eq=False):
     owner: Model | None = None
     second: Model | None = None
     kept: bool = False
+    chosen: bool = False
     conditional: bool = False
     called: tuple[str, Place] | None = None
+
+    @property
+    def is_guarded(self) -> bool:
+        """Whether all that its turns ask depends on a condition."""
+        return self.chosen or self.conditional
 
 
 class Origin(Struct, frozen=True, eq=False):
@@ -183,6 +189,7 @@ class Asking(Struct, frozen=True, cache_hash=True):
     The rest says who else runs it, where `link/readers` was asked: `callers` are other places of the code that do, for
     rows that bring nothing along, as "path:line"; `reads` is how the loop does, and `uses` where a method of querysets
     is asked of what the function gives, as text; `is_whole` says that the functions up to it do nothing else,
+    `takes` names the attribute that the function answers from where the row has it,
     `is_argument` that it is an argument of a template's filter or tag, `freedom` what the filters of a query that is no
     access to a relation leave open, `handed` how it came to the template that runs it.
     """
@@ -205,6 +212,7 @@ class Asking(Struct, frozen=True, cache_hash=True):
     uses: tuple[str, ...] = ()
     reads: tuple[str, ...] = ()
     is_whole: bool = False
+    takes: str = ""
     is_argument: bool = False
     freedom: Freedom = ""
     handed: Handed | None = None

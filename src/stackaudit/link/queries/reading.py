@@ -100,9 +100,15 @@ def hands_on(event: Event) -> bool:
 
 def is_rewritten(event: Event) -> bool:
     """Whether the expression that asks has to be written in another way, for all who run it."""
-    if event.asking is None or not event.path or is_answered(event) or hands_on(event):
+    if event.asking is None or not event.path or is_answered(event) or hands_on(event) or is_given(event):
         return False
     return not event.asking.callers
+
+
+def is_given(event: Event) -> bool:
+    """Whether the function that asks answers from an attribute where the row has it, so that it needs no other way."""
+    asking = event.asking
+    return asking is not None and bool(asking.takes and event.path) and not (is_answered(event) or is_cut(event))
 
 
 def is_narrowed(event: Event) -> bool:
@@ -276,7 +282,10 @@ def _instead(event: Event, text_of: TextOf) -> str:
         return f"filter {rows} in Python{_FEW}" if methods & FILTERS else f"read {rows}, each once"
     if methods & FILTERS and methods <= FILTERS | SORTS | LOADS | _VALUES | {"distinct"}:
         return f"filter {rows} in Python{_FEW} and take the values from those"
-    return f"work it out from {rows} in Python"
+    each = " and ".join(
+        (["each once"] if "distinct" in methods else []) + (["in the same order"] if methods & SORTS else [])
+    )
+    return f"work it out from {rows} in Python{f', {each}' if each else ''}"
 
 
 def _within(text: str) -> str:

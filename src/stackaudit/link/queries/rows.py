@@ -78,8 +78,8 @@ def called(
             changed = replace(changed, owner=owner or belonging.in_any_case(walk, changed.model, at))
         if name == "filter" and changed.second is None and (pair := belonging.pair(walk, changed, keywords)):
             changed = replace(changed, owner=pair[0], second=pair[1])
-        if name == "filter" and changed.model is not None and _is_one(changed.model, keywords):
-            changed = replace(changed, bounded="a filter on a unique column")
+        if name == "filter" and changed.model is not None and narrowing.is_one(changed.model, keywords):
+            changed = replace(changed, bounded=narrowing.ONE_ROW)
         narrowed = changed.narrowed | _narrows(name, args, keywords)
         kind = "values" if row.returns == "values" else changed.kind
         made = replace(changed, kind=kind, loops=loops, evaluated=False, narrowed=narrowed)
@@ -128,6 +128,8 @@ def combined(rows: Rows, other: Value, op: str = "|") -> Rows:
     decides = rows if op == "|" else other
     if isinstance(other, Rows) and isinstance(decides, Rows) and decides.bounded == EMPTY:
         return replace(other, loops=loops)
+    if op in ("|", "union") and not (isinstance(other, Rows) and other.bounded):
+        rows = replace(rows, bounded="")
     if rows.via is None or rows.via.row.loop is None or rows.evaluated:
         return replace(rows, loops=loops)
     return replace(rows, via=None, cached=False, path=(), loop=None, asked="", asking=None, origin=None, loops=loops)
@@ -219,10 +221,6 @@ def _narrows(name: str, args: tuple[Value, ...], keywords: dict[str, Value]) -> 
     if name == "filter":
         return frozenset(keywords) | ({"?"} if args else set())
     return _CLOSED if name in ("raw", "extra", "distinct", "dates", "datetimes", "complex_filter", "union") else _OPEN
-
-
-def _is_one(model: Model, keywords: dict[str, Value]) -> bool:
-    return any(narrowing.is_unique(model, name) for name in keywords)
 
 
 _CLOSED, _OPEN = frozenset({"?"}), frozenset[str]()

@@ -18,6 +18,7 @@ from stackaudit.link.queries.reading import (
     behind,
     is_answered,
     is_dear,
+    is_given,
     is_left,
     is_narrowed,
     is_number,
@@ -34,7 +35,8 @@ from stackaudit.model.prose import in_words
 
 def is_shared(event: Event) -> bool:
     """Whether others run the code that asks, and would pay for another way to read."""
-    return event.asking is not None and bool(event.asking.callers and event.path) and not is_answered(event)
+    is_asked = event.asking is not None and bool(event.asking.callers and event.path)
+    return is_asked and not (is_answered(event) or is_given(event))
 
 
 def is_listed(event: Event) -> bool:
@@ -54,12 +56,13 @@ def prefetches(events: Iterable[Event], is_annotated: bool) -> list[str]:
 def apart_from_lists(events: Iterable[Event]) -> list[Event]:
     """The events but for those that bring rows of their own, and what those rows are asked for.
 
-    Rows that had better not be loaded are left out, too, with all that they are asked for.
+    Rows that had better not be loaded are left out, too, with all that they are asked for, and those of which the code
+    takes the answer from an attribute.
     """
     known = list(events)
     dear = {event.path for event in known if is_dear(event)}
     found = [event for event in known if not any(event.path[: len(path)] == path for path in dear)]
-    apart = {event for event in found if is_listed(event) or is_left(event)}
+    apart = {event for event in found if is_listed(event) or is_left(event) or is_given(event)}
     inside = {other for event in apart for other in _within(event, found)}
     return [event for event in found if event not in apart and event not in inside]
 
@@ -75,7 +78,7 @@ def _within(event: Event, events: list[Event]) -> Iterator[Event]:
 def _is_whole(path: tuple[str, ...], events: list[Event]) -> bool:
     """Whether all rows of a relation are loaded anyway."""
     found = (event for event in events if event.path == path)
-    return any(not (is_listed(event) or is_left(event) or is_number(event)) for event in found)
+    return any(not (is_listed(event) or is_left(event) or is_given(event) or is_number(event)) for event in found)
 
 
 def _loads(event: Event, events: list[Event]) -> list[str]:
@@ -121,14 +124,32 @@ def instead(events: Iterable[Event], is_annotated: bool, text_of: TextOf = no_te
     for (brought, replaced, is_there), found in homes.items():
         callers = list(dict.fromkeys(place for asking in found.values() for place in asking.callers))
         serve, it = ("serves", "it") if len(found) == 1 else ("serve", "them")
-        read = f"read that in place of {replaced}" if replaced else f"let {it} read that, and ask where there is none"
+        once = ", each once," if any("distinct" in asking.methods for asking in found.values()) else ","
+        read = (
+            f"read that in place of {replaced}" if replaced else f"let {it} read that{once} and ask where there is none"
+        )
         told = f"{brought or 'bring the rows under a name of their own'}, and {read}"
         said.append(
             f"{in_words([*found], most=SAID)} {serve} others, too ({in_words(callers, most=SAID)})"
             + (f": leave {it} alone, " if replaced else ": ")
             + (f"let {it} answer from {brought}, and ask where there is none." if is_there else f"{told}.")
         )
-    return [*_left(known, text_of), *said[:SAID]]
+    return [*_left(known, text_of), *_given(known), *said[:SAID]]
+
+
+def _given(events: list[Event]) -> list[str]:
+    """The sentences for code that answers from an attribute where the row has it."""
+    told: dict[str, None] = {}
+    for event in events:
+        asking, origin = event.asking, event.origin
+        if asking is not None and is_given(event):
+            text = origin.text if origin is not None else ""
+            rows = f"the rows of `{text}`{f' in {origin.where}' if origin is not None and origin.where else ''}"
+            told[
+                f"`{asking.where}` takes `{asking.takes}` where the row has it: give {rows if text else 'these rows'} "
+                "that attribute, found for all of them with one query, and leave the code as it is."
+            ] = None
+    return [*told][:SAID]
 
 
 def _left(events: list[Event], text_of: TextOf) -> list[str]:

@@ -331,7 +331,7 @@ class Walk:
             kind, outcome, place, query, where, said, origin, path, relation,
             model or (row.model if row is not None else rows.model if rows is not None else None),
             method, loop, tuple(flow),
-            loop is not None and (loop.conditional or guard > (around or loop).guard), why,
+            loop is not None and (loop.is_guarded or guard > (around or loop).guard), why,
             self.area, len(calls), around, asking,
         )  # fmt: skip
         met = reached(event, self.record.add(event), guard)

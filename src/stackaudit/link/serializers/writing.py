@@ -80,6 +80,7 @@ class Writer:
     def one(self, shape: Shape, row: Row, at: At, by: str, context: Value = SERVED) -> None:
         """Write out a single object, and the rows nested in it."""
         loop = Loop(place_of(at), len(self.walk.frames), ONE, by, self.walk.guard)
+        self.walk.record.single[loop] = row
         self.walk.loops.append(loop)
         with self._made_with(context):
             self.row(shape, replace(row, loop=loop, loops=row.loops | {loop}))
