@@ -169,8 +169,9 @@ def attribute(walk: Walk, value: Value, name: str, at: At) -> Value:
             walk.guard += isinstance(options[0], Row)  # which of several rows is asked, only running the code tells
             given = [attribute(walk, option, name, at) for option in options]
             walk.guard -= isinstance(options[0], Row)
-            if all(isinstance(item, Related) for item in given):
-                return Choice(tuple(given), value.loops)
+            held = [item for item in given if isinstance(item, Related)]
+            if len(held) > 1 and all(isinstance(item, (Related, Other, Const)) for item in given):
+                return Choice(tuple(held), value.loops)
             return choice_of(given)
         case Manager() | Rows() | Related():
             return _of_rows(walk, value, name, at)

@@ -111,8 +111,8 @@ def _asking(one: Asking | None, other: Asking | None) -> Asking | None:
 
 EMPTY = "none() holds no rows"
 _BRANCHES = 3
-_MODELS = 4
-"""Rows of so many other models in one list are followed."""
+_MODELS = 8
+"""Rows of so many models in one list, or under one name, are followed."""
 _FILES = (".html", ".htm", ".txt", ".jinja", ".jinja2", ".j2", ".xml", ".mjml", ".eml", ".md", ".svg", ".json")
 """How the names of templates end."""
 _PLAIN = frozenset({Other, Const})
@@ -184,7 +184,7 @@ def join(one: Value, other: Value) -> Value:
     if isinstance(one, Row) and isinstance(other, Row) and one.model is other.model:
         return replace(one, origin=_either(one, other), load=one.load.merge(other.load), loops=loops)
     if isinstance(one, (Row, Choice)) and isinstance(other, (Row, Choice)) and (rows := _rows_of(one, other)):
-        return Choice(rows, loops)
+        return one_of(rows, loops)
     if isinstance(one, Rows) and isinstance(other, Manager):
         one, other = other, one
     if isinstance(one, Manager) and isinstance(other, Rows) and one.model is other.model:
@@ -215,11 +215,25 @@ def join(one: Value, other: Value) -> Value:
     return varying(one if rank[0] >= rank[1] else other, loops)
 
 
-def _rows_of(*values: Value) -> tuple[Value, ...]:
-    """The rows of several models that values stand for, where a loop hands out or leads to each; () for others."""
-    options = dict.fromkeys(item for value in values for item in _options(value))
-    is_each = all(isinstance(item, Row) and item.loop is not None for item in options)
-    return tuple(options) if is_each and len(options) <= _MODELS else ()
+def _rows_of(*values: Value) -> tuple[Row, ...]:
+    """The rows that values stand for, where a loop hands out or leads to each; () for others.
+
+    Rows win over what is not known: one of several models may have nothing under a name.
+    """
+    options = dict.fromkeys(item for value in values for item in _options(value) if type(item) not in _PLAIN)
+    rows = tuple(item for item in options if isinstance(item, Row) and item.loop is not None)
+    return rows if len(rows) == len(options) else ()
+
+
+def one_of(rows: tuple[Row, ...], loops: frozenset[Loop]) -> Value:
+    """One of several rows, each by its own way; of too many it is not known which."""
+    found: dict[tuple[object, ...], Row] = {}
+    for row in rows:
+        key = (row.model, row.origin, row.path, row.loop)
+        found[key] = replace(row, load=found[key].load.merge(row.load)) if key in found else row
+    if len(found) > _MODELS:
+        return Other(loops)
+    return Choice(tuple(found.values()), loops) if len(found) > 1 else next(iter(found.values()))
 
 
 _CALLED = (Choice, ClassRef, Function, Instance, Manager, Method, Partial)
@@ -232,6 +246,8 @@ def choice_of(values: Iterable[Value]) -> Value:
     options = list(dict.fromkeys(item for value in values for item in _options(value)))
     if len(options) > 1 and len(options) <= _OPTIONS and all(isinstance(item, _CALLED) for item in options):
         return Choice(tuple(options), all_loops(options))
+    if rows := _rows_of(*options):
+        return one_of(rows, all_loops(options))
     found = options[0] if options else UNKNOWN
     for item in options[1:]:
         found = join(found, item)

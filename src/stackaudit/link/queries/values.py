@@ -225,6 +225,12 @@ class Method(Struct, frozen=True, cache_hash=True):
     loops: frozenset[Loop] = NO_LOOPS
 
 
+def is_callable(value: Value) -> bool:
+    """Whether a value is a function or a method, or one of several."""
+    options = value.options if isinstance(value, Choice) else (value,)
+    return all(isinstance(item, (Function, Method)) for item in options)
+
+
 class Instance(Struct, eq=False):
     """An object of a class of the repository; `attributes` are those assigned so far."""
 
