@@ -97,6 +97,11 @@ def test_each_way_is_told(tmp_path: Path) -> None:
     }
     stack = stack_of(tmp_path, {f"shop/{name}": text for name, text in files.items()})
     (found,) = (item for item in n_plus_one(stack) if isinstance(item, Fail))
+    sure, some = found.values["relation"].split(" (and, where a condition holds, ")
+    assert [path.split(".")[-1] for path in sure.split(", ")] == ["member"] * 5
+    assert [path.split(".")[1:] for path in some.removesuffix(" and 2 more)").split(", ")] == (
+        [["book", "work"]] * 4 + [["book", "authors"]] * 2
+    )
     assert found.fix == (
         'Add `.select_related("member", *(f"{kind}__{path}" for kind in ("quotation", "review", "comment", "report") '
         'for path in ("member", "book__work"))).prefetch_related("quotation__book__authors", "review__book__authors", '

@@ -211,10 +211,14 @@ class Partial(Struct, frozen=True, cache_hash=True):
 
 
 class Choice(Struct, frozen=True, cache_hash=True):
-    """One of several functions, classes or objects: which one, only running the code tells."""
+    """One of several functions, classes, objects or rows: which one, only running the code tells.
+
+    `is_open` says that it may be something else, too, of which nothing is known.
+    """
 
     options: tuple[Value, ...]
     loops: frozenset[Loop] = NO_LOOPS
+    is_open: bool = False
 
 
 class Method(Struct, frozen=True, cache_hash=True):
