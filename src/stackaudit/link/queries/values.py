@@ -154,12 +154,16 @@ class Seq(Struct, frozen=True, cache_hash=True):
 
 
 class Mapping(Struct, frozen=True, cache_hash=True):
-    """A dictionary; `items` holds what stands under constants and classes, `element` what under any other key."""
+    """A dictionary; `items` holds what stands under constants and classes, `element` what under any other key.
+
+    `whole` says that a class or a module writes it out with all of its keys.
+    """
 
     element: Value
     items: tuple[tuple[Any, Value], ...] = ()
     key: Value = UNKNOWN
     loops: frozenset[Loop] = NO_LOOPS
+    whole: bool = False
 
     def get(self, key: Any) -> Value | None:
         """The value under a constant key."""
