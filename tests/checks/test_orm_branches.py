@@ -79,6 +79,10 @@ BODIES = {
     "behind a parameter that keeps its default": ("print(book.shown())", EACH),
     "behind a comparison with a parameter": ("print(book.told())", EACH),
     "behind the row itself": ("print(name_of(book))", EACH),
+    "one of two rows, of which each asks": (
+        "owner = book.author\nif book.pk > 3:\n    owner = book.editor\nprint(owner.edited.count())", EACH),
+    "one of two rows, if there is one": (
+        "owner = book.author\nif book.pk > 3:\n    owner = book.editor\nif owner:\n    owner.edited.count()", SOME),
     "what a row is certain to lack": (
         "try:\n    line = book.headline\nexcept AttributeError:\n    line = book.author.name", EACH),
     "what a row has": ("try:\n    line = book.title\nexcept AttributeError:\n    line = book.author.name", SOME),
@@ -178,7 +182,8 @@ def test_a_key_that_is_null_leaves_the_rest_of_the_rows() -> None:
 
 def said_of(root: Path, loop: str) -> list[str]:
     """What is said of how often a loop asks for a relation."""
-    found = orm.n_plus_one_forward(looping(root, loop))
+    stack = looping(root, loop)
+    found = (*orm.n_plus_one_forward(stack), *orm.n_plus_one_reverse(stack))
     return [item.values["each"] for item in found if isinstance(item, Fail)]
 
 

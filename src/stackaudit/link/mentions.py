@@ -12,6 +12,8 @@ from stackaudit.link.modules import Binding, Modules, SourceModule, Symbol, bind
 from stackaudit.link.nodes import inside
 
 _PREFETCHING = ("prefetch_related", "Prefetch", "prefetch_related_objects", "aprefetch_related_objects")
+_FILLING = ("clear", "pop", "popitem", "setdefault", "update")
+"""Methods that change what a dictionary holds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,20 +55,29 @@ class Mentions:
     What only type checkers read is left out.
 
     `calls` are by the last part of what is called, `texts` by their value; `assigned` are the names of attributes that
-    are set on something other than `self`. `names` are all names and attributes in expressions, but for the bases of
-    classes and what `super()` is given: a class that is not among them is only derived from.
+    are set on something other than `self`, `entered` what gets or loses entries by statements. `names` are all
+    names and attributes in expressions, but for the bases of classes and what `super()` is given: a class that is not
+    among them is only derived from.
     """
 
     calls: dict[str, list[Found]] = field(default_factory=dict)
     texts: dict[str, list[Found]] = field(default_factory=dict)
     imports: list[Importing] = field(default_factory=list)
     assigned: frozenset[str] = frozenset()
+    entered: set[str] = field(default_factory=set)
     names: frozenset[str] = frozenset()
 
     def named(self, *names: str) -> Iterator[Found]:
         """The calls of functions and methods with one of `names`."""
         for name in names:
             yield from self.calls.get(name, ())
+
+    @cached_property
+    def filled(self) -> frozenset[str]:
+        """What gets or loses entries somewhere, as dictionaries do: names, those of attributes with a dot before."""
+        found = ((item.call.func, item.function) for item in self.named(*_FILLING))
+        called = (_held(func.value, function) for func, function in found if isinstance(func, py.Attribute))
+        return frozenset(self.entered.union(*called))
 
     @cached_property
     def prefetched(self) -> frozenset[tuple[str, ...]]:
@@ -80,6 +91,13 @@ class Mentions:
         for text, places in self.texts.items():
             if accept(text):
                 yield from places
+
+
+def _held(expr: py.Expr, function: py.FunctionDef | None) -> set[str]:
+    """How `filled` names an expression; a name of a class's own body is that of an attribute, too."""
+    if isinstance(expr, py.Attribute):
+        return {f".{expr.attr}"}
+    return {expr.id, *([f".{expr.id}"] if function is None else [])} if isinstance(expr, py.Name) else set()
 
 
 def resolve(modules: Iterable[SourceModule]) -> Mentions:
@@ -125,8 +143,10 @@ def _walk(module: SourceModule, mentions: Mentions, assigned: set[str], names: s
             waiting += [(param.default, function, owner) for param in node.params if param.default is not None]
             waiting += [(item, function, owner) for item in reversed(node.decorators)]
             continue
-        elif kind is py.Assign:
-            for target in node.targets:  # type: ignore[attr-defined]
+        elif isinstance(node, (py.Assign, py.Delete)):
+            for target in node.targets:
+                if type(target) is py.Subscript:
+                    mentions.entered.update(_held(target.value, function))
                 if type(target) is py.Attribute and type(target.value) is py.Name and target.value.id != "self":
                     assigned.add(target.attr)
         elif isinstance(node, py.If) and dotted(node.test).rpartition(".")[2] == "TYPE_CHECKING":

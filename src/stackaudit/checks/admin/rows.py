@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from stackaudit.link.admin import Admin
 from stackaudit.link.admin.walk import Changelists
 from stackaudit.link.models.model import Model
-from stackaudit.link.pages.events import Repeat, grouped, inner_place, is_indirect, named
+from stackaudit.link.pages.events import Repeat, grouped, inner_place, is_indirect
 from stackaudit.link.queries.annotations import used
 from stackaudit.link.queries.events import Event
+from stackaudit.link.queries.lookups import arguments
 from stackaudit.link.stack import Stack
 from stackaudit.model.prose import in_words
 from stackaudit.model.source import Place
@@ -121,12 +122,12 @@ def _fix(lists: Changelists, admin: Admin, repeat: Repeat) -> str:
     label, own = admin.cls.label, admin.overrides("get_queryset")
     prefetch = repeat.fetches() + repeat.annotates()
     if lists.joins_itself(admin):
-        join = f".select_related({named(repeat.read)})" if repeat.joins else ""
+        join = f".select_related({arguments(repeat.read)})" if repeat.joins else ""
         return f"Add `{join}{prefetch}` to what get_queryset() of {label} returns{_shown(repeat)}."
     option = admin.option("list_select_related")
     kept = [tuple(item.text.split("__")) for item in option.items if item.text] if option is not None else []
     joined = dict.fromkeys((*kept, *repeat.read))
-    steps = [f"set `list_select_related = [{named(joined)}]`"] if repeat.joins else []
+    steps = [f"set `list_select_related = [{arguments(joined)}]`"] if repeat.joins else []
     if prefetch and own:
         steps.append(f"add `{prefetch}` to what get_queryset() returns")
     elif prefetch:

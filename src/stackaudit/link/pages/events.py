@@ -29,6 +29,7 @@ from stackaudit.link.queries.elsewhere import elsewhere, takes_calls
 from stackaudit.link.queries.events import Event
 from stackaudit.link.queries.everykey import beside_bare
 from stackaudit.link.queries.levels import deeper
+from stackaudit.link.queries.lookups import arguments, longest
 from stackaudit.link.queries.needless import read_itself, read_keys
 from stackaudit.link.queries.origins import Origin
 from stackaudit.link.queries.reading import TextOf, is_of_row, no_text, readings
@@ -74,12 +75,12 @@ class Repeat:
     @property
     def paths(self) -> list[tuple[str, ...]]:
         """The relation paths that are not loaded, each once, without those that another one goes through."""
-        return _longest(event.path for event in self.failing if event.path)
+        return longest(event.path for event in self.failing if event.path)
 
     @property
     def relations(self) -> str:
         """The paths that are not loaded, as a message names them: first those that each row is asked for."""
-        sure = _longest(event.path for event in self.failing if event.path and not event.guarded)
+        sure = longest(event.path for event in self.failing if event.path and not event.guarded)
         paths = [path for path in self.paths if not any(path == other[: len(path)] for other in sure)]
         if not sure or not paths:
             return some([".".join(path) for path in self.paths])
@@ -156,7 +157,7 @@ class Repeat:
 
     def _lookups(self) -> str:
         """What is missing, as `prefetch_related_objects()` takes it."""
-        return ", ".join(filter(None, [named([*self.joins, *self.prefetches]), *prefetches(self._missing, False)]))
+        return ", ".join(filter(None, [arguments([*self.joins, *self.prefetches]), *prefetches(self._missing, False)]))
 
     def _loading(self, origin: Origin | None, loads: str, text_of: TextOf) -> str:
         """The sentences that say where what is missing is to be loaded, and the numbers with it; "" for nothing."""
@@ -182,12 +183,12 @@ class Repeat:
     def loads(self) -> str:
         """The calls that load what is missing: `.select_related("a__b").prefetch_related("c")`."""
         joined = beside_bare(self.origin, self.joins)
-        joins = f".select_related({named(joined)})" if joined else ""
+        joins = f".select_related({arguments(joined)})" if joined else ""
         return joins + self.fetches()
 
     def fetches(self) -> str:
         """The calls of `loads` that are no join."""
-        return prefetching(named(self.prefetches), self._missing, takes_calls(self.origin))
+        return prefetching(arguments(self.prefetches), self._missing, takes_calls(self.origin))
 
     @property
     def joins(self) -> list[tuple[str, ...]]:
@@ -206,7 +207,7 @@ class Repeat:
         loaded = ("deferred", "bypassed")
         wanted = [event for event in apart_from_lists(self._missing) if event.path and event.is_loaded]
         paths = [event.path for event in wanted if event.kind not in loaded]
-        return _longest([*paths, *below(wanted)])
+        return longest([*paths, *below(wanted)])
 
     @property
     def _missing(self) -> list[Event]:
@@ -218,7 +219,7 @@ class Repeat:
         asked = (event for event in self.events if event.kind == "forward" and event.path and event.is_loaded)
         found = list(dict.fromkeys(event.path for event in asked))
         many = self.many
-        return _longest(path for path in found if not _through(path, many))
+        return longest(path for path in found if not _through(path, many))
 
     def related(self) -> tuple[Step, ...]:
         """The queryset, then the other accesses."""
@@ -250,11 +251,6 @@ class Repeat:
 def _is_for_some(event: Event) -> bool:
     """Whether a page shows what an event asks for to some visitors only, though it loads the row for everybody."""
     return event.guarded and event.loop is not None and event.loop.conditional
-
-
-def named(paths: Iterable[tuple[str, ...]]) -> str:
-    """Paths as Django's methods and options name them: `"author__country", "tags"`."""
-    return ", ".join(f'"{"__".join(path)}"' for path in paths)
 
 
 def some(names: list[str]) -> str:
@@ -318,12 +314,6 @@ def outermost(event: Event) -> Event:
         flow.append(Step(event.turns.place, event.turns.text or "the loop"))
     flow += inner_steps(event)
     return replace(event, origin=behind.origin, path=(*behind.path, *event.path), flow=tuple(flow))
-
-
-def _longest(paths: Iterable[tuple[str, ...]]) -> list[tuple[str, ...]]:
-    """Paths, each once, without those that another one goes through."""
-    found = list(dict.fromkeys(paths))
-    return [path for path in found if not any(_is_below(other, path) for other in found)]
 
 
 def _is_below(path: tuple[str, ...], other: tuple[str, ...]) -> bool:

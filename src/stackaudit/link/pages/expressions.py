@@ -16,7 +16,20 @@ from stackaudit.link.pages.files import TemplateFile, Templates
 from stackaudit.link.pages.repeated import ASKING, Repeats, builds_anew
 from stackaudit.link.pages.turns import Turns
 from stackaudit.link.queries.joining import join
-from stackaudit.link.queries.values import UNKNOWN, Const, Function, Mapping, Method, Other, Row, Rows, Seq, Value
+from stackaudit.link.queries.values import (
+    UNKNOWN,
+    Choice,
+    Const,
+    Function,
+    Mapping,
+    Method,
+    Other,
+    Row,
+    Rows,
+    Seq,
+    Value,
+    is_callable,
+)
 from stackaudit.link.queries.walk import Walk
 from stackaudit.model.source import Place, Region
 
@@ -27,6 +40,8 @@ _SAME = frozenset(
 _ONE = frozenset({"first", "last", "random"})
 _PER_ITEM = frozenset({"dictsort", "dictsortreversed", "sort", "groupby", "map", "sum", "selectattr", "rejectattr"})
 _COUNTS = frozenset({"length", "length_is", "count"})
+_CHANGES = frozenset({"delete", "save", "update", "create", "clear", "add", "set"})
+"""Methods that no template calls: they change data."""
 
 
 @dataclass
@@ -258,9 +273,10 @@ class Expressions(ABC):
 
     def auto(self, value: Value, at: Place, text: str) -> Value:
         """What Django makes of a callable: its outcome, unless it changes data."""
-        if isinstance(value, Method) and value.name in ("delete", "save", "update", "create", "clear", "add", "set"):
+        options = value.options if isinstance(value, Choice) else (value,)
+        if any(isinstance(item, Method) and item.name in _CHANGES for item in options):
             return UNKNOWN
-        if isinstance(value, (Function, Method)):
+        if is_callable(value):
             head, self.head = self.head, None
             outcome = q.call(self.walk, value, (), {}, at, f"{text}()" if text else "")
             self.head = head

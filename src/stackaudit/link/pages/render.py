@@ -23,7 +23,7 @@ from stackaudit.link.pages.repeated import Repeats
 from stackaudit.link.pages.turns import Turns
 from stackaudit.link.pages.views import choices
 from stackaudit.link.queries import loops
-from stackaudit.link.queries.values import UNKNOWN, Function, Mapping, Other, Row, Rows, Seq, Value
+from stackaudit.link.queries.values import UNKNOWN, Choice, Function, Mapping, Other, Row, Rows, Seq, Value
 from stackaudit.link.queries.walk import BUDGET, At, Walk
 from stackaudit.model.source import Place, Region
 
@@ -195,9 +195,10 @@ class _File(Expressions):
         if isinstance(node.iter, t.Path) and isinstance(source, Rows):
             self.evaluated(node.iter, source)
         parts = _apart(source)
-        for index, part in enumerate(parts):
-            with self.repeats.inside(node, index + 1) if len(parts) > 1 else nullcontext():
-                self.turn(node, part, place)
+        with q.guarded(self.walk) if isinstance(source, Choice) else nullcontext():
+            for index, part in enumerate(parts):
+                with self.repeats.inside(node, index + 1) if len(parts) > 1 else nullcontext():
+                    self.turn(node, part, place)
         with q.guarded(self.walk), self.repeats.inside(node, 0):
             self.nodes(node.empty)
 
@@ -382,8 +383,10 @@ class _File(Expressions):
 def _apart(source: Value) -> list[Value]:
     """What a loop goes through: the items of a written list one by one, where they hold rows of several models.
 
-    Tabs, panels and menus come so: `[("Books", books), ("Authors", authors)]`.
+    Tabs, panels and menus come so: `[("Books", books), ("Authors", authors)]`. Of several querysets it is one.
     """
+    if isinstance(source, Choice) and isinstance(source.options[0], Rows):
+        return list(source.options)
     items = source.items if isinstance(source, Seq) else None
     if items is None or not 1 < len(items) <= _PARTS or len({tuple(_models(item)) for item in items}) == 1:
         return [source]

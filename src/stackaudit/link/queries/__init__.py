@@ -15,7 +15,7 @@ and `decorating` (functions that are handed over, or stand around others), `spel
 written out, and dictionaries that a decorator fills), `schemas` and `validation` (what is made of rows, or of data,
 field by field), `packaged` (what other packages give to rows: trees, Wagtail's pages, histories), `binding`
 (parameters), `births` (what runs for each row as Django makes it), `trials` (what would be asked if something were
-loaded), `roots` (which of several querysets is to load what is missing).
+loaded), `rescues` (which handler of a `try` runs), `roots` (which of several querysets is to load what is missing).
 
 Entry interface for whoever brings rows from elsewhere (templates, serializers, admin):
 
@@ -50,7 +50,7 @@ from stackaudit.link.models import Models
 from stackaudit.link.modules import SourceModule
 from stackaudit.link.queries import access, calls, entries, loops, signals
 from stackaudit.link.queries.events import Event
-from stackaudit.link.queries.values import UNKNOWN, Choice, Const, Function, Instance, Mapping, Method, Rows, Seq, Value
+from stackaudit.link.queries.values import UNKNOWN, Const, Function, Instance, Mapping, Rows, Seq, Value, is_callable
 from stackaudit.link.queries.walk import At, Walk
 from stackaudit.link.settings import Settings
 
@@ -143,8 +143,7 @@ class Queries:
 
     def called(self, value: Value, place: At) -> Value:
         """A function or method called without arguments; any other value as it is."""
-        is_choice = isinstance(value, Choice) and all(isinstance(item, (Function, Method)) for item in value.options)
-        if is_choice or isinstance(value, (Function, Method)):
+        if is_callable(value):
             return calls.apply(self.walk, value, (), {}, place)
         return value
 

@@ -8,7 +8,7 @@ from stackaudit.facts import python as py
 from stackaudit.link.classes import SourceClass
 from stackaudit.link.models.model import Field, Model, Relation
 from stackaudit.link.nodes import is_true
-from stackaudit.link.queries import births, calls, loops, packaged
+from stackaudit.link.queries import births, branches, calls, loops, packaged
 from stackaudit.link.queries.joining import matters
 from stackaudit.link.queries.loading import BORN, NOTHING, PARENT, STORED, UNSAVED, Load
 from stackaudit.link.queries.origins import Asking
@@ -346,10 +346,7 @@ def as_text(walk: Walk, value: Value, at: At) -> Value:
                 calls.call(walk, function, (), {}, at, f"str({label.lower()})")
                 return Other(value.loops)
     elif isinstance(value, Choice) and isinstance(value.options[0], Row):
-        walk.guard += 1
-        for option in value.options:
-            as_text(walk, option, at)
-        walk.guard -= 1
+        branches.of_each(walk, value, lambda option: as_text(walk, option, at))
     elif isinstance(value, Rows) and not (value.evaluated or value.cached):
         evaluate(walk, value, at)  # of its rows a queryset shows 21
     elif isinstance(value, Seq) and value.items is not None:

@@ -13,7 +13,7 @@ from stackaudit.link.queries.elsewhere import elsewhere, takes_calls
 from stackaudit.link.queries.events import Event
 from stackaudit.link.queries.everykey import beside_bare, is_replaceable, replacing
 from stackaudit.link.queries.levels import deeper, is_level, of_level, within
-from stackaudit.link.queries.lookups import is_joined, lookups, quoted
+from stackaudit.link.queries.lookups import arguments, is_joined, lookups, quoted
 from stackaudit.link.queries.needless import read_itself, read_keys
 from stackaudit.link.queries.origins import FETCHES_ONE, HANDED, MODEL, SHARED, UNCHUNKED, Origin
 from stackaudit.link.queries.reading import (
@@ -105,8 +105,8 @@ def loading(origin: Origin | None, events: Iterable[Event]) -> str:
     joins = [path for path in paths if path not in generic | many and is_joined(model, path) and joins_rows(origin)]
     joined = beside_bare(origin, joins)
     rest = [path for path in paths if path not in joins]
-    joining = f".select_related({quoted(lookups(joined))})" if joined else ""
-    return joining + prefetching(quoted(lookups(rest)), found, is_annotated)
+    joining = f".select_related({arguments(joined)})" if joined else ""
+    return joining + prefetching(arguments(rest), found, is_annotated)
 
 
 def prefetching(paths: str, events: list[Event], is_annotated: bool) -> str:
@@ -301,7 +301,7 @@ def of_prefetched(origin: Origin | None, source: str, events: list[Event]) -> st
     wanted = unnumbered(events, counted)
     source = _placed(origin, with_branches(origin, source), events)
     picked = [event.path for event in apart_from_lists(wanted) if event.kind != "bypassed"]
-    call = prefetching(quoted(lookups(picked)), wanted, takes_calls(origin))
+    call = prefetching(arguments(picked), wanted, takes_calls(origin))
     texts = _brought(origin, call, source, counted) if takes_calls(origin) else ()
     return " ".join([*texts, *_otherwise(origin, wanted, counted)])
 
@@ -358,5 +358,5 @@ def _paths(origin: Origin | None, events: list[Event]) -> str:
     """What `prefetch_related_objects()` takes for rows, or for the one row that they stand behind."""
     if origin is not None and origin.by == HANDED:
         events = [replace(event, path=(*origin.way[-1:], *event.path)) for event in events]
-    given = quoted(lookups(event.path for event in apart_from_lists(events)))
+    given = arguments(event.path for event in apart_from_lists(events))
     return ", ".join(filter(None, [given, *prefetches(events, is_annotated=False)]))

@@ -11,6 +11,7 @@ from stackaudit.link.modules import SETTINGS, Symbol, decorators
 from stackaudit.link.queries import (
     access,
     bases,
+    branches,
     callbacks,
     calls,
     expressions,
@@ -165,13 +166,8 @@ def attribute(walk: Walk, value: Value, name: str, at: At) -> Value:
             return of_symbol(walk, walk.modules.member(value.module, name))
         case ClassRef():
             return _of_class(walk, value, name, at)
-        case Choice(options=options):
-            walk.guard += isinstance(options[0], Row)  # which of several rows is asked, only running the code tells
-            given = [attribute(walk, option, name, at) for option in options]
-            walk.guard -= isinstance(options[0], Row)
-            if all(isinstance(item, Related) for item in given):
-                return Choice(tuple(given), value.loops)
-            return choice_of(given)
+        case Choice():
+            return _of_choice(walk, value, name, at)
         case Manager() | Rows() | Related():
             return _of_rows(walk, value, name, at)
         case Super():
@@ -209,6 +205,21 @@ def _of_other(walk: Walk, value: Other, name: str) -> Value:
         return Row(user, REQUEST_USER, None, (), None, value.loops) if user else UNKNOWN
     is_named = value.name[0] != "@" or value.name == callbacks.POOL or value.name.startswith(OF_TAG)
     return Other(value.loops, f"{value.name}.{name}" if is_named else "")
+
+
+def _of_choice(walk: Walk, value: Choice, name: str, at: At) -> Value:
+    """An attribute of one of several values: of rows only running the code tells which one is asked."""
+
+    def read(option: Value) -> Value:
+        return attribute(walk, option, name, at)
+
+    options = value.options
+    given = branches.of_each(walk, value, read) if isinstance(options[0], Row) else [read(item) for item in options]
+    held = [item for item in given if isinstance(item, Related)]
+    is_open = value.is_open or len(held) < len(given)
+    if len(held) > 1 and all(isinstance(item, (Related, Other, Const)) for item in given):
+        return Choice(tuple(held), value.loops, is_open)
+    return choice_of(given, value.is_open)
 
 
 def _is_model_name(name: str) -> bool:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from itertools import pairwise
 
 from msgspec.structs import replace
 
 from stackaudit.link.queries.events import Reached
+from stackaudit.link.queries.values import Choice, Value
 from stackaudit.link.queries.walk import Walk
 
 
@@ -24,6 +26,25 @@ def shared(walk: Walk, start: int, middle: int, guard: int) -> None:
     both = one & other
     if both:
         _go_through(walk, dict.fromkeys(replace(item, guard=guard) for item in sure if item.what in both))
+
+
+def of_each(walk: Walk, choice: Choice, ask: Callable[[Value], Value]) -> list[Value]:
+    """What asking each of several values gives, of which a turn has one.
+
+    Where every one of them asks the database for sure, each turn does, though not all for the same rows.
+    """
+    marks, given = [len(walk.reached)], list[Value]()
+    walk.guard += 1
+    for option in choice.options:
+        given.append(ask(option))
+        marks.append(len(walk.reached))
+    walk.guard -= 1
+    parts = [
+        [item for item in walk.reached[start:end] if item.guard == walk.guard + 1] for start, end in pairwise(marks)
+    ]
+    if all(parts) and not choice.is_open:
+        _go_through(walk, dict.fromkeys(replace(item, guard=walk.guard) for part in parts for item in part))
+    return given
 
 
 def remembered(walk: Walk, start: int) -> tuple[Reached, ...]:

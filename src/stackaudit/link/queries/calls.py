@@ -13,6 +13,7 @@ from stackaudit.link.queries import (
     bases,
     batches,
     binding,
+    branches,
     containers,
     decorating,
     expressions,
@@ -129,11 +130,11 @@ def apply(
             is_one = type(value.options[0]) is Function and all(loop.bounded for loop in walk.loops)
             if is_one:  # which one runs matters to the rows of a loop alone
                 return apply(walk, value.options[0], args, keywords, at, text)
-            walk.guard += 1
-            given = [apply(walk, option, args, keywords, at, text) for option in value.options]
-            walk.guard -= 1
+            given = branches.of_each(walk, value, lambda option: apply(walk, option, args, keywords, at, text))
             is_lazy = all(isinstance(item, Rows) and item.via is not None and not item.evaluated for item in given)
-            return Choice(tuple(given), value.loops) if is_lazy and len(given) > 1 else choice_of(given)
+            if is_lazy and len(given) > 1:
+                return Choice(tuple(given), value.loops, value.is_open)
+            return choice_of(given, value.is_open)
         case Partial():
             return apply(walk, value.function, (*value.args, *args), {**dict(value.keywords), **keywords}, at, text)
         case Instance():

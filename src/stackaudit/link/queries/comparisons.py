@@ -57,17 +57,17 @@ def _equal(operator: str, same: bool) -> bool | None:
 
 def _of_parameter(operator: str, left: Const, right: Value, written: py.Expr) -> bool | None:
     """`kind == "new"`, `kind == Kind.NEW`, `kind in (Kind.NEW, Kind.OLD)`, for a parameter that a call filled."""
-    if isinstance(right, Const) and _is_written(written):
+    if isinstance(right, Const) and is_written(written):
         return _equal(operator, type(left.value) is type(right.value) and left.value == right.value)
     if operator in ("in", "not in") and isinstance(right, Seq) and isinstance(written, (py.Tuple, py.List, py.Set)):
         items = right.items or ()
         if len(items) == len(written.elts) and all(isinstance(item, Const) for item in items):
             held = any(isinstance(item, Const) and item.value == left.value for item in items)
-            return held is (operator == "in") if all(map(_is_written, written.elts)) else None
+            return held is (operator == "in") if all(map(is_written, written.elts)) else None
     return None
 
 
-def _is_written(node: py.Expr) -> bool:
+def is_written(node: py.Expr) -> bool:
     """Whether an expression is a constant, by its kind or by its name."""
     name = node.attr if isinstance(node, py.Attribute) else node.id if isinstance(node, py.Name) else ""
     return isinstance(node, py.Constant) or name.isupper()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from stackaudit.facts import python as py
-from stackaudit.link.queries import access, builtin, calls, loops
+from stackaudit.link.queries import access, builtin, calls, loops, rescues
 from stackaudit.link.queries.joining import any_of, join, mixed
 from stackaudit.link.queries.values import (
     UNKNOWN,
@@ -47,6 +47,12 @@ def of_container(
         if name == "keys":
             return Seq(receiver.key, None, receiver.loops)
         if name in ("get", "pop", "setdefault") and args:
+            call = at[1] if isinstance(at, tuple) else None
+            if name == "get" and isinstance(call, py.Call) and isinstance(call.func, py.Attribute) and call.args:
+                lacks = rescues.lacks_key(walk, call.func.value, receiver, call.args[0], args[0])
+                if lacks is not None:
+                    default = args[1] if len(args) > 1 else Const(None)
+                    return default if lacks else receiver.get(key_of(args[0])) or default
             is_told = isinstance(args[0], (Const, ClassRef))
             found = receiver.get(key_of(args[0])) if is_told else None
             other = receiver.element if isinstance(args[0], Const) else any_of(receiver)
@@ -105,9 +111,10 @@ def grown(walk: Walk, func: py.Attribute, receiver: Seq, args: tuple[Value, ...]
 def merged(one: Mapping, other: Value) -> Mapping:
     """`one | other`: what a dictionary holds with what another one holds over it."""
     if not isinstance(other, Mapping):
-        return one
+        return replace(one, whole=False)
     items = dict(one.items) | dict(other.items)
-    return replace(one, items=tuple(items.items()), element=join(one.element, other.element))
+    whole = one.whole and other.whole
+    return replace(one, items=tuple(items.items()), element=join(one.element, other.element), whole=whole)
 
 
 def updated(

@@ -40,9 +40,12 @@ def dictionary(walk: Walk, node: py.Dict) -> Value:
     items: list[tuple[Any, Value]] = []
     element: Value = UNKNOWN
     names: Value = UNKNOWN
+    frame = walk.frame
+    whole = frame.node is None and frame.module is not None and bool(node.keys)
     for key, item in zip(node.keys, node.values, strict=True):
         value = expressions.evaluate(walk, item)
         if key is None:
+            whole = whole and isinstance(value, Mapping) and value.whole
             if isinstance(value, Mapping):
                 items.extend(value.items)
                 element = join(element, value.element)
@@ -52,8 +55,8 @@ def dictionary(walk: Walk, node: py.Dict) -> Value:
             items.append((key_of(name), value))
             names = join(names, name) if isinstance(name, ClassRef) else names
         else:
-            element, names = join(element, value), join(names, name)
-    return Mapping(element, tuple(items), names)
+            element, names, whole = join(element, value), join(names, name), False
+    return Mapping(element, tuple(items), names, whole=whole)
 
 
 def comprehension(walk: Walk, node: py.Comp) -> Value:

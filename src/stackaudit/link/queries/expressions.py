@@ -113,10 +113,9 @@ def chosen(walk: Walk, value: Value, at: At) -> Value:
     """The first of the querysets that an expression may stand for, where something goes through it: each is loaded."""
     if not isinstance(value, Choice) or not isinstance(value.options[0], Rows):
         return value
-    walk.guard += 1
-    done = [access.evaluate(walk, option, at) for option in value.options if isinstance(option, Rows)]
-    walk.guard -= 1
-    return done[0]
+    return branches.of_each(
+        walk, value, lambda rows: access.evaluate(walk, rows, at) if isinstance(rows, Rows) else rows
+    )[0]
 
 
 def iterable(walk: Walk, node: py.Expr) -> Value:

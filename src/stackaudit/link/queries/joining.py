@@ -111,8 +111,8 @@ def _asking(one: Asking | None, other: Asking | None) -> Asking | None:
 
 EMPTY = "none() holds no rows"
 _BRANCHES = 3
-_MODELS = 4
-"""Rows of so many other models in one list are followed."""
+_MODELS = 8
+"""Rows of so many models in one list, or under one name, are followed."""
 _FILES = (".html", ".htm", ".txt", ".jinja", ".jinja2", ".j2", ".xml", ".mjml", ".eml", ".md", ".svg", ".json")
 """How the names of templates end."""
 _PLAIN = frozenset({Other, Const})
@@ -181,10 +181,10 @@ def join(one: Value, other: Value) -> Value:
             asking=_asking(chosen.asking, other.asking if chosen is one else one.asking),
             asked=chosen.asked or (one.asked or other.asked if one.via is not None and other.via is not None else ""),
         )
-    if isinstance(one, Row) and isinstance(other, Row) and one.model is other.model:
+    if isinstance(one, Row) and isinstance(other, Row) and one.model is other.model and not _part(one, other):
         return replace(one, origin=_either(one, other), load=one.load.merge(other.load), loops=loops)
     if isinstance(one, (Row, Choice)) and isinstance(other, (Row, Choice)) and (rows := _rows_of(one, other)):
-        return Choice(rows, loops)
+        return one_of(rows, loops, _is_open((one, other)))
     if isinstance(one, Rows) and isinstance(other, Manager):
         one, other = other, one
     if isinstance(one, Manager) and isinstance(other, Rows) and one.model is other.model:
@@ -215,11 +215,32 @@ def join(one: Value, other: Value) -> Value:
     return varying(one if rank[0] >= rank[1] else other, loops)
 
 
-def _rows_of(*values: Value) -> tuple[Value, ...]:
-    """The rows of several models that values stand for, where a loop hands out or leads to each; () for others."""
-    options = dict.fromkeys(item for value in values for item in _options(value))
-    is_each = all(isinstance(item, Row) and item.loop is not None for item in options)
-    return tuple(options) if is_each and len(options) <= _MODELS else ()
+def _part(one: Row, other: Row) -> bool:
+    """Whether a loop hands out two rows by ways that part: the author of a book, or its editor."""
+    length = min(len(one.path), len(other.path))
+    is_each = one.loop is not None and one.loop is other.loop and one.origin == other.origin
+    return is_each and one.path[:length] != other.path[:length]
+
+
+def _rows_of(*values: Value) -> tuple[Row, ...]:
+    """The rows that values stand for, where a loop hands out or leads to each; () for others.
+
+    Rows win over what is not known: one of several models may have nothing under a name.
+    """
+    options = dict.fromkeys(item for value in values for item in _options(value) if type(item) not in _PLAIN)
+    rows = tuple(item for item in options if isinstance(item, Row) and item.loop is not None)
+    return rows if len(rows) == len(options) else ()
+
+
+def one_of(rows: tuple[Row, ...], loops: frozenset[Loop], is_open: bool = False) -> Value:
+    """One of several rows, each by its own way; of too many it is not known which."""
+    found: dict[tuple[object, ...], Row] = {}
+    for row in rows:
+        key = (row.model, row.origin, row.path, row.loop)
+        found[key] = replace(row, load=found[key].load.merge(row.load)) if key in found else row
+    if len(found) > _MODELS:
+        return Other(loops)
+    return Choice(tuple(found.values()), loops, is_open) if len(found) > 1 else next(iter(found.values()))
 
 
 _CALLED = (Choice, ClassRef, Function, Instance, Manager, Method, Partial)
@@ -227,15 +248,27 @@ _OPTIONS = 8
 """Of so many functions or classes each is followed."""
 
 
-def choice_of(values: Iterable[Value]) -> Value:
-    """One of several values: a choice where all of them can be called, else what they have in common."""
+def choice_of(values: Iterable[Value], is_open: bool = False) -> Value:
+    """One of several values: a choice where all of them are rows or can be called, else what they have in common.
+
+    `is_open` says that it may be something else, too.
+    """
+    values = list(values)
+    is_open = is_open or _is_open(values)
     options = list(dict.fromkeys(item for value in values for item in _options(value)))
     if len(options) > 1 and len(options) <= _OPTIONS and all(isinstance(item, _CALLED) for item in options):
-        return Choice(tuple(options), all_loops(options))
+        return Choice(tuple(options), all_loops(options), is_open)
+    if rows := _rows_of(*options):
+        return one_of(rows, all_loops(options), is_open)
     found = options[0] if options else UNKNOWN
     for item in options[1:]:
         found = join(found, item)
     return found
+
+
+def _is_open(values: Iterable[Value]) -> bool:
+    """Whether any of values may be something of which nothing is known."""
+    return any(value.is_open if isinstance(value, Choice) else type(value) in _PLAIN for value in values)
 
 
 def _options(value: Value) -> tuple[Value, ...]:

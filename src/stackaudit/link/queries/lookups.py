@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from stackaudit.link.models.model import Model, Relation
 
 Path = tuple[str, ...]
 _JOINED = frozenset({"fk", "o2o", "reverse_o2o"})
+_MANY = 6
+"""So many paths are written one by one."""
 
 
 def is_joined(model: Model | None, path: Path) -> bool:
@@ -40,13 +42,49 @@ def way_to(model: Model | None, written: str) -> Path:
 
 def lookups(paths: Iterable[Path]) -> list[str]:
     """Paths as the ORM writes them, without those that a longer one includes."""
+    return ["__".join(path) for path in longest(paths)]
+
+
+def longest(paths: Iterable[Path]) -> list[Path]:
+    """Paths, each once, without those that a longer one includes."""
     known = list(dict.fromkeys(paths))
-    return ["__".join(path) for path in known if not any(path == other[: len(path)] != other for other in known)]
+    return [path for path in known if not any(path == other[: len(path)] != other for other in known)]
 
 
 def quoted(names: Iterable[str]) -> str:
     """Names as arguments: `"author", "tags"`."""
     return ", ".join(f'"{name}"' for name in names)
+
+
+def arguments(paths: Iterable[Path]) -> str:
+    """Paths as arguments, without those that a longer one includes; of many, what several share is told once.
+
+    `*(f"quotation__{path}" …)`: what is read of rows of several child models is read of each by a way of its own.
+    """
+    given = longest(paths)
+    told: list[str] = []
+    for before, kinds, rest in _alike(given) if len(given) > _MANY else ():
+        put = {(*before, kind, *path) for kind in kinds for path in rest}
+        if put.issubset(given):
+            start, ways = "".join(f"{name}__" for name in before), quoted("__".join(path) for path in rest)
+            told.append(f'*(f"{start}{{kind}}__{{path}}" for kind in ({quoted(kinds)}) for path in ({ways}))')
+            given = [path for path in given if path not in put]
+    return ", ".join(filter(None, [quoted("__".join(path) for path in given), *told]))
+
+
+def _alike(paths: list[Path]) -> Iterator[tuple[Path, tuple[str, ...], list[Path]]]:
+    """Relations of one row behind which the same paths begin, with these: two of each, at least."""
+    shared: dict[tuple[Path, tuple[str, ...]], list[Path]] = {}
+    for before in dict.fromkeys(path[:end] for path in paths for end in range(len(path) - 1)):
+        kinds: dict[Path, list[str]] = {}
+        for path in paths:
+            if path[: len(before)] == before and len(path) > len(before) + 1:
+                kinds.setdefault(path[len(before) + 1 :], []).append(path[len(before)])
+        for rest, names in kinds.items():
+            shared.setdefault((before, tuple(names)), []).append(rest)
+    for (before, alike), found in shared.items():
+        if len(alike) > 1 and len(found) > 1:
+            yield before, alike, found
 
 
 def calls(model: Model | None, paths: Iterable[Path]) -> list[str]:

@@ -334,5 +334,5 @@ def _store_item(walk: Walk, container: py.Expr, index: py.Expr, value: Value) ->
         others = tuple(item for item in held.items if item[0] != key.value)
         made = replace(held, items=(*others, (key.value, value)))
     else:
-        made = replace(held, element=join(held.element, value), key=join(held.key, key))
+        made = replace(held, element=join(held.element, value), key=join(held.key, key), whole=False)
     store(walk, container, made)

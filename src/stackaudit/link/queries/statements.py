@@ -13,13 +13,13 @@ from stackaudit.link.queries import (
     access,
     branches,
     calls,
-    comparisons,
     containers,
     expressions,
     guards,
     loops,
     memos,
     repeating,
+    rescues,
     rows,
 )
 from stackaudit.link.queries.joining import decided, join, mixed
@@ -252,9 +252,10 @@ def merged(one: dict[str, Value], other: dict[str, Value]) -> dict[str, Value]:
 def _try(walk: Walk, stmt: py.Try) -> bool:
     frame = walk.frame
     before = dict(frame.env)
-    rescue = _certain_handler(walk, stmt)
-    if rescue is not None:
-        ended = block(walk, rescue.body)
+    is_certain, rescue = rescues.outcome(walk, stmt)
+    if is_certain:
+        parts = (rescue.body,) if rescue is not None else (stmt.body, stmt.orelse)
+        ended = any(block(walk, part) for part in parts)  # what ends leaves the rest out
         return block(walk, stmt.finalbody) or ended
     walk.isolated += 1
     ended = block(walk, stmt.body)
@@ -278,19 +279,6 @@ def _try(walk: Walk, stmt: py.Try) -> bool:
     frame.env = after
     final = block(walk, stmt.finalbody)
     return final or (ended and (handlers_ended or not stmt.handlers))
-
-
-def _certain_handler(walk: Walk, stmt: py.Try) -> py.Handler | None:
-    """The handler that runs on each turn: what is tried begins with an attribute that the row is certain to lack."""
-    first = stmt.body[0]
-    value = first.value if isinstance(first, (py.Assign, py.Return, py.ExprStmt)) else None
-    if not isinstance(value, py.Attribute) or not isinstance(value.value, py.Name):
-        return None
-    for handler in stmt.handlers:
-        if handler.type is not None and text_of(handler.type) == "AttributeError":
-            row = expressions.evaluate(walk, value.value)
-            return handler if isinstance(row, Row) and comparisons.lacks(walk, row, value.attr) else None
-    return None
 
 
 def _match(walk: Walk, stmt: py.Match) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from stackaudit.facts import python as py
-from stackaudit.link.queries import access, calls, expressions, loops, rows
+from stackaudit.link.queries import access, calls, expressions, loops, rescues, rows
 from stackaudit.link.queries.joining import any_of
 from stackaudit.link.queries.values import UNKNOWN, ClassRef, Const, Mapping, Related, Rows, Seq, Value, key_of
 from stackaudit.link.queries.walk import At, Walk
@@ -49,6 +49,8 @@ def subscript(walk: Walk, node: py.Subscript) -> Value:
             found = value.get(key_of(index))
             if found is not None:
                 return found
+            if rescues.lacks_key(walk, node.value, value, node.index, index):
+                return UNKNOWN
         return loops.picked(walk, any_of(value), index)
     if isinstance(value, Seq):
         if isinstance(index, Const) and isinstance(index.value, int) and value.items is not None:

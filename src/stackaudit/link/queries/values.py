@@ -154,12 +154,16 @@ class Seq(Struct, frozen=True, cache_hash=True):
 
 
 class Mapping(Struct, frozen=True, cache_hash=True):
-    """A dictionary; `items` holds what stands under constants and classes, `element` what under any other key."""
+    """A dictionary; `items` holds what stands under constants and classes, `element` what under any other key.
+
+    `whole` says that a class or a module writes it out with all of its keys.
+    """
 
     element: Value
     items: tuple[tuple[Any, Value], ...] = ()
     key: Value = UNKNOWN
     loops: frozenset[Loop] = NO_LOOPS
+    whole: bool = False
 
     def get(self, key: Any) -> Value | None:
         """The value under a constant key."""
@@ -211,10 +215,14 @@ class Partial(Struct, frozen=True, cache_hash=True):
 
 
 class Choice(Struct, frozen=True, cache_hash=True):
-    """One of several functions, classes or objects: which one, only running the code tells."""
+    """One of several functions, classes, objects or rows: which one, only running the code tells.
+
+    `is_open` says that it may be something else, too, of which nothing is known.
+    """
 
     options: tuple[Value, ...]
     loops: frozenset[Loop] = NO_LOOPS
+    is_open: bool = False
 
 
 class Method(Struct, frozen=True, cache_hash=True):
@@ -223,6 +231,12 @@ class Method(Struct, frozen=True, cache_hash=True):
     receiver: Value
     name: str
     loops: frozenset[Loop] = NO_LOOPS
+
+
+def is_callable(value: Value) -> bool:
+    """Whether a value is a function or a method, or one of several."""
+    options = value.options if isinstance(value, Choice) else (value,)
+    return all(isinstance(item, (Function, Method)) for item in options)
 
 
 class Instance(Struct, eq=False):
