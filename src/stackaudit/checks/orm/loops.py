@@ -202,7 +202,7 @@ class Loops:
             return "few"
         if is_guarded:
             return "conditional-detail" if few else "conditional"
-        if few == "own":
+        if few in ("own", "short"):
             return f"{otherwise}-own" if otherwise else few
         if self.in_background(site, events[0]):
             return "background"

@@ -12,7 +12,7 @@ from stackaudit.link.models.model import Model
 from stackaudit.link.queries.events import OWNED, Event
 from stackaudit.model.verdict import Cost
 
-Few: TypeAlias = Literal["", "detail", "own"]
+Few: TypeAlias = Literal["", "detail", "own", "short"]
 ROWS = 100
 """So many rows a loop of the code goes through, where nothing tells."""
 _SUMMED = 3
@@ -23,14 +23,17 @@ def few(events: Sequence[Event], user: Model | None) -> Few:
     """How few rows are asked: "own" for those of one `user` that ask one thing each, "detail" for others, "" for many.
 
     Rows of a user and of one other thing are so few that they may ask several things. A user whose rows are divided
-    into pages has many.
+    into pages has many. "short" is a page or slice on which no more is asked than of that user's rows.
     """
     if not events or not all(event.is_short for event in events):
         return ""
     if all(event.second is not None for event in events):
         return "own"
-    is_one = user is not None and all(event.owner is user and not _page([event]) for event in events)
-    return "own" if is_one and len(_questions(events)) == 1 else "detail"
+    page, asked = _page(events), len(_questions(events))
+    if page:
+        return "short" if page * asked <= OWNED else "detail"
+    is_one = user is not None and all(event.owner is user for event in events)
+    return "own" if is_one and asked == 1 else "detail"
 
 
 def cost(events: Sequence[Event], rows: int, assumed: str, before: int = 0) -> Cost:
