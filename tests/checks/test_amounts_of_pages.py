@@ -1,4 +1,4 @@
-"""A short page asks little."""
+"""A short page asks little, and what a page asks once more than it needs is one query."""
 
 from __future__ import annotations
 
@@ -101,4 +101,42 @@ def test_a_short_page_asks_little(tmp_path: Path) -> None:
     assert told(stack, "n-plus-one", drf.n_plus_one) == {"shop.api.Loans": ("low", 8, "8 rows on a page")}
     assert told(stack, "method-field-query", drf.method_field_query) == {
         "shop.api.Loans": ("low", 8, "8 rows on a page")
+    }
+
+
+ASKED_VIEWS = """\
+from django.shortcuts import get_object_or_404, render
+from shop.models import Book
+
+def one_book(request, pk):
+    return render(request, "one_book.html", {"book": get_object_or_404(Book, pk=pk)})
+
+def all_books(request):
+    return render(request, "all_books.html", {"books": Book.objects.all()})
+"""
+ASKED_TWICE = "{% for loan in book.loan_set.all %}{{ loan.pk }}{% endfor %}"
+ASKED = f"{{% if book.loan_set.all %}}\n{ASKED_TWICE}\n{{% endif %}}"
+OF_SOME = "{% if book.author_id > 3 %}\n{{ book.author.loans.count }}\n{{ book.author.loans.count }}\n{% endif %}"
+
+
+def test_what_a_page_asks_twice_is_one_query_and_what_a_list_asks_twice_is_many(tmp_path: Path) -> None:
+    pages = {
+        "one_book": f"{ASKED}\n{{% include 'of_both.html' %}}",
+        "all_books": f"{{% for book in books %}}\n{ASKED}\n{{% include 'of_both.html' %}}\n{OF_SOME}\n{{% endfor %}}",
+        "of_both": "{{ book.shared.count }}\n{{ book.shared.count }}",
+    }
+    html = {f"shop/templates/{name}.html": text for name, text in pages.items()}
+    files = {**FILES, "shop/views.py": ASKED_VIEWS, "shop/api.py": "", "shop/admin.py": "", **html}
+    found = list(template.repeated_related_query(stack_of(tmp_path, files)))
+    assert {
+        (verdict.site.name.removeprefix("shop/templates/"), verdict.site.place.region.line): (
+            SEVERITIES["repeated-related-query", verdict.cause]
+        )
+        for verdict in found
+        if isinstance(verdict, Fail)
+    } == {
+        ("one_book.html: book.loan_set", 2): "low",
+        ("all_books.html: book.loan_set", 3): "medium",
+        ("all_books.html: book.author.loans", 8): "low",
+        ("of_both.html: book.shared", 2): "medium",
     }
