@@ -20,6 +20,7 @@ class Book(models.Model):
     author = models.ForeignKey(Author, on_delete=models.CASCADE)
     title = models.CharField(max_length=80)
     shelves = models.JSONField(default=list)
+    editor = models.ForeignKey(Author, null=True, on_delete=models.SET_NULL, related_name="+")
 
 class Reviewer(models.Model):
     book = models.ForeignKey(Book, on_delete=models.CASCADE)
@@ -412,11 +413,16 @@ def test_how_often_is_said_as_it_is(tmp_path: Path) -> None:
     for author in Author.objects.all():
         print([[reviewer.name for reviewer in book.reviewer_set.all()] for book in author.book_set.all()])
 """
+    bodies["of_a_key_that_may_be_null"] = """
+    for book in Book.objects.all():
+        print(book.editor.name)
+"""
     found = failures(tmp_path, "shop/views.py", "", bodies, (orm.n_plus_one_forward, orm.n_plus_one_reverse))
     assert {name: [fail.values["each"] for fail in fails] for name, fails in found.items()} == {
         "plain": ["once for each Book"],
         "guarded": ["for each Book that a condition lets through"],
         "behind_the_rows": ["once for each Author, or for each row behind it"],
+        "of_a_key_that_may_be_null": ["once for each Book that has one"],
     }
 
 

@@ -83,8 +83,7 @@ def _may_be_null(event: Event) -> bool:
     model = event.origin.model if event.origin is not None else None
     for name in event.path[:-1]:
         relation = model.relation(name) if model is not None else None
-        if relation is not None and relation.forward and relation.null:
+        if relation is not None and relation.is_optional:
             return True
         model = relation.target if relation is not None else None
-    last = event.relation
-    return last is not None and last.forward and last.null
+    return event.relation is not None and event.relation.is_optional
