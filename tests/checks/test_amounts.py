@@ -243,6 +243,68 @@ def test_keys_that_may_be_null_are_not_all_set(tmp_path: Path) -> None:
     }
 
 
+BRANCHES = """\
+from shop.models import Loan
+
+def either(request):
+    for loan in Loan.objects.all():
+        if loan.pk > 3:
+            print(loan.clerk.name)
+        else:
+            print(loan.book.pk, loan.user.pk)
+
+def chosen(request):
+    for loan in Loan.objects.all():
+        print(loan.clerk.name if loan.pk > 3 else loan.user.username)
+
+def each_of_two(request):
+    for loan in Loan.objects.all():
+        if loan.pk > 3:
+            print(loan.clerk.name)
+        if loan.pk > 5:
+            print(loan.user.username)
+
+def one_below_the_other(request):
+    for loan in Loan.objects.all():
+        if loan.pk > 3:
+            print(loan.clerk.name)
+            if loan.pk > 5:
+                print(loan.user.username)
+        else:
+            print(loan.former)
+
+def in_a_function(request):
+    for loan in Loan.objects.all():
+        if loan.pk > 3:
+            print(name(loan))
+        else:
+            print(loan.user.username)
+        print(name(loan))
+
+def name(loan):
+    return loan.clerk.name
+"""
+
+
+def test_of_the_branches_of_a_condition_one_is_taken(tmp_path: Path) -> None:
+    html = {
+        "shop/templates/of_all.html": "{% for loan in loans %}"
+        "{% if loan.pk > 3 %}{{ loan.clerk.name }}{% elif loan.pk > 5 %}{{ loan.user.username }}"
+        "{% else %}{{ loan.book.owner }}{% endif %}{% endfor %}"
+    }
+    views = BRANCHES + "\nfrom django.shortcuts import render\n" + VIEWS[VIEWS.index("def of_all") :]
+    stack = stack_of(tmp_path, {**FILES, "shop/views.py": views, "shop/api.py": "", "shop/admin.py": "", **html})
+    found = told(stack, "n-plus-one-forward", orm.n_plus_one_forward)
+    assert {name.removeprefix("shop.views."): queries - 1 for name, (_, queries, _) in found.items()} == {
+        "either": 200,
+        "chosen": 100,
+        "each_of_two": 200,
+        "one_below_the_other": 200,
+        "in_a_function": 200,
+    }
+    assert told(stack, "n-plus-one", template.n_plus_one)["shop.views.of_all"][1] == 50
+
+
 OVER_ONE = """\
 from django.contrib.auth.models import AbstractUser
 from django.db import models

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Literal, TypeAlias
 
 from stackaudit.link.models.model import Model
-from stackaudit.link.queries.events import OWNED, Event
+from stackaudit.link.queries.events import OWNED, Branch, Event
 from stackaudit.model.verdict import Cost
 
 Few: TypeAlias = Literal["", "detail", "own", "short"]
@@ -29,7 +29,7 @@ def few(events: Sequence[Event], user: Model | None) -> Few:
         return ""
     if all(event.second is not None for event in events):
         return "own"
-    page, asked = _page(events), len(_questions(events))
+    page, asked = _page(events), _at_once(events)
     if page:
         return "short" if page * asked <= OWNED else "detail"
     is_one = user is not None and all(event.owner is user for event in events)
@@ -52,7 +52,7 @@ def cost(events: Sequence[Event], rows: int, assumed: str, before: int = 0) -> C
     else:
         told = [assumed, "assumed"]
     nullable = sum(_may_be_null(event) for event in questions.values())
-    asked = max(len(questions), 1)
+    asked = max(_at_once(events), 1)
     if nullable >= _SUMMED:
         asked -= nullable // 2
         told = [told[0], f"every other one of {nullable} nullable keys set", "assumed"]
@@ -74,8 +74,31 @@ def _questions(events: Sequence[Event]) -> dict[tuple[tuple[str, ...], str], Eve
     """What each row is asked, each once, with the first event that asks it."""
     found: dict[tuple[tuple[str, ...], str], Event] = {}
     for event in events:
-        found.setdefault((event.path, "" if event.path else event.method), event)
+        found.setdefault(_question(event), event)
     return found
+
+
+def _question(event: Event) -> tuple[tuple[str, ...], str]:
+    """What an event asks a row for."""
+    return event.path, "" if event.path else event.method
+
+
+def _at_once(events: Sequence[Event]) -> int:
+    """How many questions one row may be asked: of the branches of a condition it takes one."""
+    ways: dict[tuple[tuple[str, ...], str], tuple[Branch, ...]] = {}
+    for event in events:
+        key, branch = _question(event), event.branch if event.guarded else ()
+        ways[key] = branch if ways.get(key, branch) == branch else ()
+    return _dearest(list(ways.values()))
+
+
+def _dearest(ways: Sequence[tuple[Branch, ...]]) -> int:
+    """How many of some questions are asked at most, each behind its conditions."""
+    conditions: dict[int, dict[int, list[tuple[Branch, ...]]]] = {}
+    for (condition, number), *inner in filter(None, ways):
+        conditions.setdefault(condition, {}).setdefault(number, []).append(tuple(inner))
+    chosen = (max(map(_dearest, branches.values())) for branches in conditions.values())
+    return sum(not way for way in ways) + sum(chosen)
 
 
 def _may_be_null(event: Event) -> bool:
