@@ -281,6 +281,13 @@ def in_a_function(request):
             print(loan.user.username)
         print(name(loan))
 
+def keys_that_may_be_null(request):
+    for loan in Loan.objects.all():
+        if loan.pk > 3:
+            print(loan.former, loan.later)
+        else:
+            print(loan.last)
+
 def name(loan):
     return loan.clerk.name
 """
@@ -301,6 +308,7 @@ def test_of_the_branches_of_a_condition_one_is_taken(tmp_path: Path) -> None:
         "each_of_two": 200,
         "one_below_the_other": 200,
         "in_a_function": 200,
+        "keys_that_may_be_null": 200,
     }
     assert told(stack, "n-plus-one", template.n_plus_one)["shop.views.of_all"][1] == 50
 

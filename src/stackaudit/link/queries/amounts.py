@@ -29,7 +29,7 @@ def few(events: Sequence[Event], user: Model | None) -> Few:
         return ""
     if all(event.second is not None for event in events):
         return "own"
-    page, asked = _page(events), _at_once(events)
+    page, asked = _page(events), len(_at_once(events))
     if page:
         return "short" if page * asked <= OWNED else "detail"
     is_one = user is not None and all(event.owner is user for event in events)
@@ -41,18 +41,18 @@ def cost(events: Sequence[Event], rows: int, assumed: str, before: int = 0) -> C
 
     `before` is how many queries run once. Of several keys that may be NULL every other one is taken to be: no query.
     """
-    page, questions, behind = _page(events), _questions(events), 0
+    page, questions, behind = _page(events), _at_once(events), 0
     if page:
         rows, told = page, [f"{page} rows on a page"]
     elif events and all(event.is_short and event.owner is not None for event in outer(events)):
         first = outer(events)[0]
         rows, told = first.owned, [f"{first.owned} rows {first.owners}", "assumed"]
-        behind = sum(not event.is_short for event in questions.values())
+        behind = sum(not event.is_short for event in questions)
         told[0] += f" and {OWNED} behind each" if behind else ""
     else:
         told = [assumed, "assumed"]
-    nullable = sum(_may_be_null(event) for event in questions.values())
-    asked = max(_at_once(events), 1)
+    nullable = sum(_may_be_null(event) for event in questions)
+    asked = max(len(questions), 1)
     if nullable >= _SUMMED:
         asked -= nullable // 2
         told = [told[0], f"every other one of {nullable} nullable keys set", "assumed"]
@@ -83,22 +83,27 @@ def _question(event: Event) -> tuple[tuple[str, ...], str]:
     return event.path, "" if event.path else event.method
 
 
-def _at_once(events: Sequence[Event]) -> int:
-    """How many questions one row may be asked: of the branches of a condition it takes one."""
+def _at_once(events: Sequence[Event]) -> list[Event]:
+    """The questions that one row may be asked, each by its first event: of the branches of a condition it takes one."""
     ways: dict[tuple[tuple[str, ...], str], tuple[Branch, ...]] = {}
     for event in events:
         key, branch = _question(event), event.branch if event.guarded else ()
         ways[key] = branch if ways.get(key, branch) == branch else ()
-    return _dearest(list(ways.values()))
+    return _dearest([(ways[key], event) for key, event in _questions(events).items()])
 
 
-def _dearest(ways: Sequence[tuple[Branch, ...]]) -> int:
-    """How many of some questions are asked at most, each behind its conditions."""
-    conditions: dict[int, dict[int, list[tuple[Branch, ...]]]] = {}
-    for (condition, number), *inner in filter(None, ways):
-        conditions.setdefault(condition, {}).setdefault(number, []).append(tuple(inner))
-    chosen = (max(map(_dearest, branches.values())) for branches in conditions.values())
-    return sum(not way for way in ways) + sum(chosen)
+def _dearest(ways: Sequence[tuple[tuple[Branch, ...], Event]]) -> list[Event]:
+    """The most of some questions that are asked together, each behind its conditions."""
+    conditions: dict[int, dict[int, list[tuple[tuple[Branch, ...], Event]]]] = {}
+    asked = [event for branch, event in ways if not branch]
+    for branch, event in ways:
+        if branch:
+            condition, number = branch[0]
+            conditions.setdefault(condition, {}).setdefault(number, []).append((branch[1:], event))
+    for branches in conditions.values():
+        dearest = max((_dearest(inner) for inner in branches.values()), key=len)
+        asked += dearest
+    return asked
 
 
 def _may_be_null(event: Event) -> bool:
