@@ -47,6 +47,10 @@ def looked_up(request):
     for loan in loans:
         print(Book.objects.get(author_id=loan.clerk_id))
 
+def one_page_filtered(request):
+    page = Paginator(Book.objects.prefetch_related("loan_set").order_by("pk"), 8).get_page(1)
+    return render(request, "one_page_filtered.html", {"books": page})
+
 def one_page(request):
     page = Paginator(Loan.objects.order_by("pk"), 8).get_page(request.GET.get("page"))
     return render(request, "one_page.html", {"loans": page})
@@ -83,7 +87,9 @@ class Loans(viewsets.ReadOnlyModelViewSet):
 
 def test_a_short_page_asks_little(tmp_path: Path) -> None:
     html = "shop/templates/one_page.html"
+    filtered = "{% for book in books %}{% for loan in book.loan_set.distinct %}{{ loan.pk }}{% endfor %}{% endfor %}"
     files = {**FILES, "shop/views.py": SHORT_VIEWS, "shop/api.py": SHORT_API, "shop/admin.py": "", html: LOOP}
+    files["shop/templates/one_page_filtered.html"] = filtered
     stack = stack_of(tmp_path, files)
     many = ("high", 101, "100 rows in the loop, assumed")
     assert told(stack, "n-plus-one-forward", orm.n_plus_one_forward) == {
@@ -97,7 +103,10 @@ def test_a_short_page_asks_little(tmp_path: Path) -> None:
     assert told(stack, "n-plus-one-reverse", orm.n_plus_one_reverse)["shop.views.eight_of_each"][0] == "high"
     looked_up = [verdict for verdict in orm.query_in_loop(stack) if isinstance(verdict, Fail)]
     assert [SEVERITIES["query-in-loop", verdict.cause] for verdict in looked_up] == ["low"]
-    assert told(stack, "n-plus-one", template.n_plus_one) == {"shop.views.one_page": ("low", 8, "8 rows on a page")}
+    assert told(stack, "n-plus-one", template.n_plus_one) == {
+        "shop.views.one_page": ("low", 8, "8 rows on a page"),
+        "shop.views.one_page_filtered": ("low", 8, "8 rows on a page"),
+    }
     assert told(stack, "n-plus-one", drf.n_plus_one) == {"shop.api.Loans": ("low", 8, "8 rows on a page")}
     assert told(stack, "method-field-query", drf.method_field_query) == {
         "shop.api.Loans": ("low", 8, "8 rows on a page")
