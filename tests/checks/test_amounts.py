@@ -241,3 +241,168 @@ def test_keys_that_may_be_null_are_not_all_set(tmp_path: Path) -> None:
         ),
         "shop.api.All": ("high", 75, "25 rows in a page, assumed"),
     }
+
+
+BRANCHES = """\
+from shop.models import Loan
+
+def either(request):
+    for loan in Loan.objects.all():
+        if loan.pk > 3:
+            print(loan.clerk.name)
+        else:
+            print(loan.book.pk, loan.user.pk)
+
+def chosen(request):
+    for loan in Loan.objects.all():
+        print(loan.clerk.name if loan.pk > 3 else loan.user.username)
+
+def each_of_two(request):
+    for loan in Loan.objects.all():
+        if loan.pk > 3:
+            print(loan.clerk.name)
+        if loan.pk > 5:
+            print(loan.user.username)
+
+def one_below_the_other(request):
+    for loan in Loan.objects.all():
+        if loan.pk > 3:
+            print(loan.clerk.name)
+            if loan.pk > 5:
+                print(loan.user.username)
+        else:
+            print(loan.former)
+
+def in_a_function(request):
+    for loan in Loan.objects.all():
+        if loan.pk > 3:
+            print(name(loan))
+        else:
+            print(loan.user.username)
+        print(name(loan))
+
+def keys_that_may_be_null(request):
+    for loan in Loan.objects.all():
+        if loan.pk > 3:
+            print(loan.former, loan.later)
+        else:
+            print(loan.last)
+
+def name(loan):
+    return loan.clerk.name
+"""
+
+
+def test_of_the_branches_of_a_condition_one_is_taken(tmp_path: Path) -> None:
+    html = {
+        "shop/templates/of_all.html": "{% for loan in loans %}"
+        "{% if loan.pk > 3 %}{{ loan.clerk.name }}{% elif loan.pk > 5 %}{{ loan.user.username }}"
+        "{% else %}{{ loan.book.owner }}{% endif %}{% endfor %}"
+    }
+    views = BRANCHES + "\nfrom django.shortcuts import render\n" + VIEWS[VIEWS.index("def of_all") :]
+    stack = stack_of(tmp_path, {**FILES, "shop/views.py": views, "shop/api.py": "", "shop/admin.py": "", **html})
+    found = told(stack, "n-plus-one-forward", orm.n_plus_one_forward)
+    assert {name.removeprefix("shop.views."): queries - 1 for name, (_, queries, _) in found.items()} == {
+        "either": 200,
+        "chosen": 100,
+        "each_of_two": 200,
+        "one_below_the_other": 200,
+        "in_a_function": 200,
+        "keys_that_may_be_null": 200,
+    }
+    assert told(stack, "n-plus-one", template.n_plus_one)["shop.views.of_all"][1] == 50
+
+
+OVER_ONE = """\
+from django.contrib.auth.models import AbstractUser
+from django.db import models
+
+class Shop(models.Model):
+    name = models.CharField(max_length=80)
+
+class User(AbstractUser):
+    pass
+
+class Author(models.Model):
+    user = models.ForeignKey(User, on_delete=models.CASCADE)
+    shop = models.ForeignKey(Shop, on_delete=models.CASCADE)
+
+class Book(models.Model):
+    author = models.ForeignKey(Author, on_delete=models.CASCADE)
+    shop = models.ForeignKey(Shop, on_delete=models.CASCADE)
+
+class Lender(models.Model):
+    user = models.OneToOneField(User, on_delete=models.CASCADE)
+
+class CopyQuerySet(models.QuerySet):
+    def of_author(self, author):
+        return self.filter(book__author=author)
+
+class Copy(models.Model):
+    book = models.ForeignKey(Book, on_delete=models.CASCADE)
+    lender = models.ForeignKey(Lender, on_delete=models.CASCADE, related_name="lent")
+    keeper = models.ForeignKey(User, on_delete=models.CASCADE, related_name="+")
+    objects = CopyQuerySet.as_manager()
+
+class Line(models.Model):
+    copy = models.ForeignKey(Copy, on_delete=models.CASCADE)
+    shop = models.ForeignKey(Shop, on_delete=models.CASCADE)
+    author = models.ForeignKey(Author, on_delete=models.CASCADE)
+"""
+OVER_ONE_VIEWS = """\
+from django.shortcuts import get_object_or_404
+from django.views.generic import DetailView
+from shop.models import Author, Copy, Line, Shop
+
+def of_an_author(request, pk):
+    for copy in Copy.objects.filter(book__author=get_object_or_404(Author, pk=pk)):
+        print(copy.keeper)
+
+class AuthorView(DetailView):
+    model = Author
+
+    def get_context_data(self, **kwargs):
+        context = super().get_context_data(**kwargs)
+        return {**context, "keepers": [copy.keeper for copy in Copy.objects.of_author(context["object"])]}
+
+    def of_self_object(self):
+        return [copy.keeper for copy in Copy.objects.filter(book__author=self.object)]
+
+def of_each_author(request):
+    for author in Author.objects.select_related("user"):
+        for copy in Copy.objects.filter(book__author=author):
+            print(copy.keeper)
+
+def over_one_row_for_each(request):
+    for copy in Copy.objects.filter(lender__user=request.user):
+        print(copy.keeper)
+
+def of_a_user(request):
+    for copy in Copy.objects.filter(book__author__user=request.user):
+        print(copy.keeper)
+
+def of_what_divides_all(request, pk):
+    for copy in Copy.objects.filter(book__shop=get_object_or_404(Shop, pk=pk)):
+        print(copy.keeper)
+
+def over_two_between(request, pk):
+    for line in Line.objects.filter(copy__book__author=get_object_or_404(Author, pk=pk)):
+        print(line.author)
+"""
+
+
+def test_a_filter_leaves_few_rows_to_one_row_over_one_between(tmp_path: Path) -> None:
+    others = "".join(f"class Page{number}(models.Model):\n    pass\n\n" for number in range(2))
+    files = {**FILES, "shop/models.py": OVER_ONE + others, "shop/views.py": OVER_ONE_VIEWS}
+    files = {name: text for name, text in files.items() if name not in ("shop/api.py", "shop/admin.py")}
+    one_author, many = ("medium", 11, "10 rows of one Author, assumed"), ("high", 101, "100 rows in the loop, assumed")
+    assert told(stack_of(tmp_path, files), "n-plus-one-forward", orm.n_plus_one_forward) == {
+        "shop.views.of_an_author": one_author,
+        "shop.views.AuthorView.get_context_data": one_author,
+        "shop.views.AuthorView.of_self_object": one_author,
+        "shop.views.of_each_author": many,
+        "shop.views.over_one_row_for_each": ("low", 11, "10 rows of one User, assumed"),
+        "shop.views.of_a_user": many,
+        "shop.views.of_what_divides_all": many,
+        "shop.views.over_two_between": many,
+    }

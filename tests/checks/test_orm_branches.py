@@ -174,7 +174,7 @@ def test_a_key_that_is_null_leaves_the_rest_of_the_rows() -> None:
         "goes_on": ("`editor`", some),
         "reads_another": ("`author`", each),
         "tests_the_row": ("`editor` (and, where a condition holds, `editor.country`)", each),
-        "tests_nothing": ("`editor`", each),
+        "tests_nothing": ("`editor`", f"{each} that has one"),
         "tests_what_is_there": ("`publisher` (and, where a condition holds, `author`)", each),
     }
     assert [name for name, item in said.items() if item.cause == "conditional"] == ["calls", "goes_on"]

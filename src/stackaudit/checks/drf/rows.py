@@ -128,7 +128,7 @@ def _cause(repeat: Repeat, listed: Repeat | None, user: Model | None, query: str
     failing = (listed or repeat).failing
     few = listed.few(user) if listed is not None else ""
     if all(event.kind == "bypassed" for event in repeat.failing):
-        return "bypassed-few" if few else "bypassed"
+        return "-".join(filter(None, ("bypassed", few if few == "short" else few and "few")))
     guarded = all(event.guarded for event in failing)
     amount = "detail" if listed is None else "few" if few and (guarded or few == "detail") else few
     kind = query if all(event.kind == "query" for event in repeat.failing) else ""

@@ -215,7 +215,7 @@ class _Judge:
             return reason
         if not asked.condition.is_shared:
             return "open"
-        if amounts.few([asked.event], self.loops.user) == "own":
+        if amounts.few([asked.event], self.loops.user) in ("own", "short"):
             return "few"
         return "" if is_long and not turn.writes else "given"
 

@@ -202,7 +202,7 @@ class Loops:
             return "few"
         if is_guarded:
             return "conditional-detail" if few else "conditional"
-        if few == "own":
+        if few in ("own", "short"):
             return f"{otherwise}-own" if otherwise else few
         if self.in_background(site, events[0]):
             return "background"
@@ -328,6 +328,10 @@ def _each(model: str, events: list[Event]) -> str:
     """Of how many rows the relations are asked, as it follows "asks the database"."""
     if all(event.guarded for event in events):
         return f"for each {model} that a condition lets through"
+    relation, path = events[0].relation, events[0].path
+    is_key = len(path) == 1 and all(event.kind == "forward" and event.path == path for event in events)
+    if is_key and relation is not None and relation.is_optional:
+        return f"once for each {model} that has one"
     return f"once for each {model}{', or for each row behind it' if any(map(is_nested, events)) else ''}"
 
 

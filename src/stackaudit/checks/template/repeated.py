@@ -16,19 +16,23 @@ from stackaudit.model.source import Place, Region
 from stackaudit.model.verdict import Fail, Pass, Site, Step, Unsure, Verdict
 
 _NUMBERS = dict(enumerate(("two", "three", "four", "five", "six", "seven", "eight", "nine"), 2))
+_ONCE = frozenset({"once", "answer-once", "asked-once", "context-once"})
+"""The ways of failing of what a page asks once, and no loop for each of its rows."""
 
 
 def repeated_related_query(stack: Stack) -> Iterator[Verdict]:
     """One site for each path to a queryset that a template evaluates more than once: its second evaluation."""
-    seen: set[tuple[Place, str]] = set()
+    found: dict[tuple[Place, str], Verdict] = {}
     turned = {place for asked in stack.pages.turned if asked.outcome == "fail" for place in asked.places}
     for path in stack.pages.repeated:
         late = path.again[0]
         if late.place in turned:
             continue  # each turn of a loop repeats it, which template/loop-invariant-query tells
-        if (late.place, path.text) not in seen:
-            seen.add((late.place, path.text))
-            yield _verdict(stack.sources, stack.templates.by_path[late.place.path], path)
+        verdict = _verdict(stack.sources, stack.templates.by_path[late.place.path], path)
+        known = found.setdefault((late.place, path.text), verdict)
+        if isinstance(verdict, Fail) and isinstance(known, Fail) and known.cause in _ONCE:
+            found[late.place, path.text] = verdict  # another page asks it for each row of a list
+    yield from found.values()
 
 
 def _verdict(sources: Sources, file: TemplateFile, path: Path) -> Verdict:
@@ -175,8 +179,10 @@ def _of_answers(along: list[Asked], asked: set[str], name: str, holders: list[st
 
 
 def _cause(path: Path, early: Asked, late: Asked) -> str:
+    """The way of failing; a page that asks twice waits for one answer more, a list for one more of each row."""
+    way = "asked"
     if "." not in path.text:
-        return "context"
-    if early.how == late.how:
-        return "answer" if late.how else ""
-    return "asked"
+        way = "context"
+    elif early.how == late.how:
+        way = "answer" if late.how else ""
+    return way if early.each else "-".join(filter(None, (way, "once")))

@@ -37,7 +37,7 @@ def _cause(repeat: Repeat, user: Model | None, by_hand: Container[str]) -> str:
     if failing and all(event.turns is not None and event.turns.kept for event in failing):
         return "kept"
     if all(event.kind == "bypassed" for event in failing):
-        return "-".join(filter(None, ("bypassed", few and "detail")))
+        return "-".join(filter(None, ("bypassed", few if few == "short" else few and "detail")))
     guarded, query = all(event.guarded for event in failing), all(event.kind == "query" for event in failing)
     return "-".join(
         filter(None, ("guarded" if guarded else "", "query" if query else "", few and "detail" if guarded else few))

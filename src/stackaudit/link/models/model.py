@@ -60,6 +60,11 @@ class Relation(Field):
         return self.relation in ("fk", "o2o", "generic_fk")
 
     @property
+    def is_optional(self) -> bool:
+        """Whether the key that it leads by may be NULL: then it leads nowhere, which asks nothing."""
+        return self.forward and self.null
+
+    @property
     def columns(self) -> tuple[str, ...]:
         """The fields of this model's table that hold the key it leads by; none where another table does."""
         if self.relation == "generic_fk":

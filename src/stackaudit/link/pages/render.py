@@ -238,7 +238,7 @@ class _File(Expressions):
                     tests.enter_context(self.where(branch.test, holds is None))
                 if holds is False:
                     continue
-                with q.guarded(self.walk), self.repeats.inside(node, index):
+                with q.guarded(self.walk, (id(node), index)), self.repeats.inside(node, index):
                     self.nodes(branch.body)
                 marks.append(len(record))
                 if holds:

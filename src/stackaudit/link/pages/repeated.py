@@ -25,12 +25,16 @@ ASKING = frozenset({"count", "exists", "first", "last"})
 
 @dataclass(frozen=True)
 class Asked:
-    """One evaluation: `how` is the method that runs the query, "" for going through the rows; `text` is as written."""
+    """One evaluation: `how` is the method that runs the query, "" for going through the rows; `text` is as written.
+
+    `each` says that every turn of a loop asks it of another row.
+    """
 
     place: Place
     how: str
     text: str
     branch: tuple[tuple[int, int], ...]
+    each: bool = False
 
 
 @dataclass
@@ -107,7 +111,8 @@ class Repeats:
         key = (place.path, name, parts, id(head))
         plain = rows.via is not None and not rows.asked
         path = self._paths.setdefault(key, Path(".".join((name, *parts)), head, rows.cached, unknown, plain))
-        asked = Asked(place, how, text, self.branch)
+        loop = self.walk.repeating(value.loops)
+        asked = Asked(place, how, text, self.branch, loop is not None and self.walk.guard <= loop.guard)
         if asked not in path.asked:
             path.asked.append(asked)
 

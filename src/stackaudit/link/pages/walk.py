@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from msgspec.structs import replace
 
 from stackaudit.link.queries import access, calls, loops, rows, subscripts
+from stackaudit.link.queries.events import Branch
 from stackaudit.link.queries.values import Const, Instance, Mapping, Other, Related, Row, Rows, Seq, Value
 from stackaudit.link.queries.walk import At, Walk
 
@@ -26,13 +27,14 @@ def each(walk: Walk, value: Value, at: At, text: str) -> Iterator[Value]:
 
 
 @contextmanager
-def guarded(walk: Walk) -> Iterator[None]:
-    """What happens inside depends on a condition."""
-    walk.guard += 1
+def guarded(walk: Walk, *branch: Branch) -> Iterator[None]:
+    """What happens inside depends on a condition; `branch` tells which branch of which one it is."""
+    before = walk.branch
+    walk.guard, walk.branch = walk.guard + 1, (*before, *branch)
     try:
         yield
     finally:
-        walk.guard -= 1
+        walk.guard, walk.branch = walk.guard - 1, before
 
 
 def attribute(walk: Walk, value: Value, name: str, at: At) -> Value:

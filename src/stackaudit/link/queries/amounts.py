@@ -9,10 +9,10 @@ from collections.abc import Sequence
 from typing import Literal, TypeAlias
 
 from stackaudit.link.models.model import Model
-from stackaudit.link.queries.events import OWNED, Event
+from stackaudit.link.queries.events import OWNED, Branch, Event
 from stackaudit.model.verdict import Cost
 
-Few: TypeAlias = Literal["", "detail", "own"]
+Few: TypeAlias = Literal["", "detail", "own", "short"]
 ROWS = 100
 """So many rows a loop of the code goes through, where nothing tells."""
 _SUMMED = 3
@@ -23,14 +23,17 @@ def few(events: Sequence[Event], user: Model | None) -> Few:
     """How few rows are asked: "own" for those of one `user` that ask one thing each, "detail" for others, "" for many.
 
     Rows of a user and of one other thing are so few that they may ask several things. A user whose rows are divided
-    into pages has many.
+    into pages has many. "short" is a page or slice on which no more is asked than of that user's rows.
     """
     if not events or not all(event.is_short for event in events):
         return ""
     if all(event.second is not None for event in events):
         return "own"
-    is_one = user is not None and all(event.owner is user and not _page([event]) for event in events)
-    return "own" if is_one and len(_questions(events)) == 1 else "detail"
+    page, asked = _page(events), len(_at_once(events))
+    if page:
+        return "short" if page * asked <= OWNED else "detail"
+    is_one = user is not None and all(event.owner is user for event in events)
+    return "own" if is_one and asked == 1 else "detail"
 
 
 def cost(events: Sequence[Event], rows: int, assumed: str, before: int = 0) -> Cost:
@@ -38,17 +41,17 @@ def cost(events: Sequence[Event], rows: int, assumed: str, before: int = 0) -> C
 
     `before` is how many queries run once. Of several keys that may be NULL every other one is taken to be: no query.
     """
-    page, questions, behind = _page(events), _questions(events), 0
+    page, questions, behind = _page(events), _at_once(events), 0
     if page:
         rows, told = page, [f"{page} rows on a page"]
     elif events and all(event.is_short and event.owner is not None for event in outer(events)):
         first = outer(events)[0]
         rows, told = first.owned, [f"{first.owned} rows {first.owners}", "assumed"]
-        behind = sum(not event.is_short for event in questions.values())
+        behind = sum(not event.is_short for event in questions)
         told[0] += f" and {OWNED} behind each" if behind else ""
     else:
         told = [assumed, "assumed"]
-    nullable = sum(_may_be_null(event) for event in questions.values())
+    nullable = sum(_may_be_null(event) for event in questions)
     asked = max(len(questions), 1)
     if nullable >= _SUMMED:
         asked -= nullable // 2
@@ -71,8 +74,36 @@ def _questions(events: Sequence[Event]) -> dict[tuple[tuple[str, ...], str], Eve
     """What each row is asked, each once, with the first event that asks it."""
     found: dict[tuple[tuple[str, ...], str], Event] = {}
     for event in events:
-        found.setdefault((event.path, "" if event.path else event.method), event)
+        found.setdefault(_question(event), event)
     return found
+
+
+def _question(event: Event) -> tuple[tuple[str, ...], str]:
+    """What an event asks a row for."""
+    return event.path, "" if event.path else event.method
+
+
+def _at_once(events: Sequence[Event]) -> list[Event]:
+    """The questions that one row may be asked, each by its first event: of the branches of a condition it takes one."""
+    ways: dict[tuple[tuple[str, ...], str], tuple[Branch, ...]] = {}
+    for event in events:
+        key, branch = _question(event), event.branch if event.guarded else ()
+        ways[key] = branch if ways.get(key, branch) == branch else ()
+    return _dearest([(ways[key], event) for key, event in _questions(events).items()])
+
+
+def _dearest(ways: Sequence[tuple[tuple[Branch, ...], Event]]) -> list[Event]:
+    """The most of some questions that are asked together, each behind its conditions."""
+    conditions: dict[int, dict[int, list[tuple[tuple[Branch, ...], Event]]]] = {}
+    asked = [event for branch, event in ways if not branch]
+    for branch, event in ways:
+        if branch:
+            condition, number = branch[0]
+            conditions.setdefault(condition, {}).setdefault(number, []).append((branch[1:], event))
+    for branches in conditions.values():
+        dearest = max((_dearest(inner) for inner in branches.values()), key=len)
+        asked += dearest
+    return asked
 
 
 def _may_be_null(event: Event) -> bool:
@@ -80,8 +111,7 @@ def _may_be_null(event: Event) -> bool:
     model = event.origin.model if event.origin is not None else None
     for name in event.path[:-1]:
         relation = model.relation(name) if model is not None else None
-        if relation is not None and relation.forward and relation.null:
+        if relation is not None and relation.is_optional:
             return True
         model = relation.target if relation is not None else None
-    last = event.relation
-    return last is not None and last.forward and last.null
+    return event.relation is not None and event.relation.is_optional

@@ -32,6 +32,7 @@ from stackaudit.link.queries.values import (
     META,
     NO_KEY,
     OF_TAG,
+    PAGES,
     STATE,
     UNKNOWN,
     Choice,
@@ -175,7 +176,7 @@ def attribute(walk: Walk, value: Value, name: str, at: At) -> Value:
         case Mapping() if (model := value.get(META)) is not None:
             return _of_meta(walk, model, name, at)
         case Mapping() if name == "page_range" and value.get("@paginator") is not None:
-            return Seq(Other(value.loops), None, value.loops, "pages")
+            return Seq(Other(value.loops), None, value.loops, PAGES)
         case Mapping() if name == "object_list" and value.get("@paginator") is not None:
             return value.get("@paginator") or UNKNOWN
         case Seq(page=page) if page and name == "object_list":

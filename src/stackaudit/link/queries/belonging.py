@@ -5,35 +5,54 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from stackaudit.facts import python as py
-from stackaudit.link.models.model import Model
+from stackaudit.link.models.model import Model, Relation
 from stackaudit.link.modules import dotted
 from stackaudit.link.queries.values import OBJECT, Other, Row, Rows, Value
 from stackaudit.link.queries.walk import At, Walk
 
 _COMMON = 4
-"""A table to which every fourth one belongs is what a project is divided by: a tenant, a project, a domain."""
+"""A table to which every fourth one belongs, and not one alone, is what a project is divided by: a tenant, a domain."""
+_KEYS = 2
+"""Behind more foreign keys than these the rows of one row are as many as those of a list."""
 
 
-def owner(model: Model, keywords: dict[str, Value], user: Model | None) -> Model | None:
+def owner(walk: Walk, model: Model, keywords: dict[str, Value]) -> Model | None:
     """The model of the one row to which a filter leaves what belongs to it.
 
-    It names that row by a foreign key, a `user` among those of a row, too, or asks for the keys that a query on the
-    rows of one row finds.
+    It names that row by a foreign key, or by one of a row between (`book__author`), a `user` among those of a row,
+    too; or it asks for the keys that a query on the rows of one row finds.
     """
+    user = walk.models.user
     for name, value in keywords.items():
         if name in ("pk__in", "id__in", f"{model.pk}__in") and isinstance(value, Rows) and not value.evaluated:
             if (found := whose(value, user)) is not None:
                 return found
             continue
+        is_one = value.loop is None if isinstance(value, Row) else isinstance(value, Other) and value.name == OBJECT
+        if not is_one:
+            continue
         relation = model.relation(name)
         is_own = relation is not None and relation.target is user is not None and relation.relation == "m2m"
-        if relation is None or not (is_own or relation.relation == "fk"):
-            continue
-        if isinstance(value, Row) and value.loop is None:
-            return value.model
-        if isinstance(value, Other) and value.name == OBJECT:
-            return relation.target
+        target = relation.target if relation is not None and is_own else _over_keys(walk, model, name)
+        if target is not None:
+            return value.model if isinstance(value, Row) else target
     return None
+
+
+def _over_keys(walk: Walk, model: Model, path: str) -> Model | None:
+    """The model of the row to which a path leads over one foreign key or two; None for any other path.
+
+    Over two it is no user, nor what a project is divided by, and neither is the row between: what belongs to each of
+    the rows of those is many.
+    """
+    followed = _to_one(model, path)
+    keys = sum(relation.relation == "fk" for relation in followed)
+    if keys == _KEYS and any(
+        item.target is walk.models.user or (item.target is not None and _is_common(walk, item.target))
+        for item in followed
+    ):
+        return None
+    return followed[-1].target if 0 < keys <= _KEYS else None
 
 
 def in_any_case(walk: Walk, model: Model, at: At) -> Model | None:
@@ -41,7 +60,7 @@ def in_any_case(walk: Walk, model: Model, at: At) -> Model | None:
     user = walk.models.user
     call = at[1] if isinstance(at, tuple) else None
     for arg in call.args if isinstance(call, py.Call) and user is not None else ():
-        if all(owner(model, _values(walk, leaf), user) is user for leaf in _alternatives(arg)):
+        if all(owner(walk, model, _values(walk, leaf)) is user for leaf in _alternatives(arg)):
             return user
     return None
 
@@ -105,12 +124,23 @@ def _named(model: Model, keywords: dict[str, Value]) -> Iterator[tuple[Model, Va
     """The rows of other models that the keywords of a filter name, by paths of relations to one row."""
     for name, value in keywords.items():
         is_one = (isinstance(value, Row) and value.loop is None) or (isinstance(value, Other) and not value.loops)
-        target: Model | None = model
-        for step in name.split("__") if is_one else ():
-            relation = target.relation(step) if target is not None else None
-            target = relation.target if relation is not None and relation.relation in ("fk", "o2o") else None
+        followed = _to_one(model, name) if is_one else []
+        target = followed[-1].target if followed else None
         if target is not None and target is not model:
             yield target, value
+
+
+def _to_one(model: Model, path: str) -> list[Relation]:
+    """The relations to one row that a path follows; none where it names anything else."""
+    followed: list[Relation] = []
+    target: Model | None = model
+    for step in path.split("__"):
+        relation = target.relation(step) if target is not None else None
+        if relation is None or relation.relation not in ("fk", "o2o"):
+            return []
+        followed.append(relation)
+        target = relation.target
+    return followed
 
 
 def _belongs(model: Model) -> bool:
@@ -126,5 +156,5 @@ def _is_common(walk: Walk, model: Model) -> bool:
         belonging = [
             item for item in own if any(held.forward and held.target is model for held in item.relations.values())
         ]
-        walk.common[model] = len(belonging) * _COMMON >= len(own)
+        walk.common[model] = len(belonging) > 1 and len(belonging) * _COMMON >= len(own)
     return walk.common[model]

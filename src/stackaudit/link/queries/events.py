@@ -19,6 +19,8 @@ from stackaudit.model.verdict import Step
 
 EventKind: TypeAlias = Literal["forward", "reverse", "deferred", "bypassed", "query", "write", "existence"]
 Outcome: TypeAlias = Literal["fail", "pass", "unknown"]
+Branch: TypeAlias = tuple[int, int]
+"""The identity of a condition in the source, and which of its branches: of those only one is taken."""
 OWNED = 10
 """So many rows are taken to belong to one row, where nothing tells: one book has fewer tags than a list has books."""
 PAIRED = 2
@@ -43,6 +45,7 @@ class Event(Struct, frozen=True, cache_hash=True):
     - `spared` says what to write so that a row of which only the key is wanted is not asked for, where `link/keys` was
       asked and nothing else wants more of it;
     - `around` is the loop whose rows the code is asked of that runs `loop`, None where that is no matter;
+    - `branch` are the conditions that it stands behind, the outer ones first, each with the number of its branch;
     - `why` completes "unknown, because ..." (unknown), says why all is well (pass) or why it matters little (fail).
     """
 
@@ -66,6 +69,7 @@ class Event(Struct, frozen=True, cache_hash=True):
     around: Loop | None = None
     asking: Asking | None = None
     spared: Spared | None = None
+    branch: tuple[Branch, ...] = ()
 
     @property
     def is_loaded(self) -> bool:
@@ -181,6 +185,9 @@ class Record:
         known = self._events.get(key)
         if known is None or (known.guarded and not event.guarded):
             self._events[key] = event
+        elif known.branch != event.branch:
+            both = (one for one, other in zip(known.branch, event.branch, strict=False) if one == other)
+            self._events[key] = replace(known, branch=tuple(both))
         return key
 
     def lead(self, call: py.Node, module: SourceModule, function: py.FunctionDef) -> None:

@@ -338,8 +338,12 @@ def _ifexp(walk: Walk, node: py.IfExp) -> Value:
         return evaluate(walk, node.body if holds else node.orelse)
     start = len(walk.reached)
     walk.guard += 1
+    outer = walk.branch
+    walk.branch = (*outer, (id(node), 0))
     body, middle = evaluate(walk, node.body), len(walk.reached)
+    walk.branch = (*outer, (id(node), 1))
     orelse = evaluate(walk, node.orelse)
+    walk.branch = outer
     walk.guard -= 1
     branches.shared(walk, start, middle, walk.guard)
     return join(body, orelse)

@@ -17,6 +17,7 @@ from stackaudit.link.queries.values import (
     FORMS,
     LISTED,
     ORM,
+    PAGES,
     UNKNOWN,
     ClassRef,
     Const,
@@ -117,7 +118,7 @@ def enter(walk: Walk, value: Value, at: At, text: str = "the loop", bounded: str
     if isinstance(value, (Related, Manager)):
         value = calls.base_rows(walk, value)
     if isinstance(value, Mapping) and value.get("@paginator") is not None:
-        value = Seq(containers.page_of(walk, value, at), None, value.loops, "pages")
+        value = Seq(containers.page_of(walk, value, at), None, value.loops, PAGES)
     called = _called(walk, value, at)
     if isinstance(value, Rows):
         if isinstance(at, Place):
@@ -137,8 +138,10 @@ def enter(walk: Walk, value: Value, at: At, text: str = "the loop", bounded: str
     walk.loops.append(loop)
     element = turned(element_of(value), loop, running)
     is_of_rows = isinstance(element, Row) and isinstance(value, (Rows, Seq))
-    if loop.bounded and is_of_rows and walk.repeating(value.loops) is not None:
+    if (loop.bounded or loop.page) and is_of_rows and walk.repeating(value.loops) is not None:
         loop.bounded, loop.page = "", 0  # a few rows for each turn of a longer loop are many
+    if any(around.bounded == PAGES for around in running):
+        loop.page = 0  # page by page it goes through all rows
     if isinstance(element, Row) and isinstance(value, Rows) and not value.cached:
         access.of_links(walk, element, at)
     if isinstance(value, Other) and value.name == LISTED:

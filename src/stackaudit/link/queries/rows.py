@@ -74,7 +74,7 @@ def called(
         if name == "filter" and changed.model is not None:
             changed = replace(changed, load=_nothing_there(changed.load, changed.model, keywords))
         if name == "filter" and changed.model is not None and changed.owner is None:
-            owner = belonging.owner(changed.model, keywords, walk.models.user)
+            owner = belonging.owner(walk, changed.model, keywords)
             changed = replace(changed, owner=owner or belonging.in_any_case(walk, changed.model, at))
         if name == "filter" and changed.second is None and (pair := belonging.pair(walk, changed, keywords)):
             changed = replace(changed, owner=pair[0], second=pair[1])

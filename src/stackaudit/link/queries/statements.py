@@ -158,13 +158,17 @@ def _if(walk: Walk, stmt: py.If) -> bool:
     walk.guard += 1
     frame.env = dict(before)
     _narrow(walk, stmt.test, value, True)
+    outer = walk.branch
+    walk.branch = (*outer, (id(stmt), 0))
     ended = _branch(walk, stmt.body)
     middle = len(walk.reached)
     walk.shielded -= filled
     then = frame.env
     frame.env = dict(before)
     _narrow(walk, stmt.test, value, False)
+    walk.branch = (*outer, (id(stmt), 1))
     other_ended = _branch(walk, stmt.orelse)
+    walk.branch = outer
     walk.guard -= 1
     branches.shared(walk, start, middle, walk.guard)
     walk.shielded -= shield

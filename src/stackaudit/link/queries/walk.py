@@ -14,7 +14,7 @@ from stackaudit.link.classes import SourceClass
 from stackaudit.link.models import Models
 from stackaudit.link.models.model import Model, Relation
 from stackaudit.link.modules import SETTINGS, SourceModule
-from stackaudit.link.queries.events import Event, EventKind, Outcome, Reached, Record, reached
+from stackaudit.link.queries.events import Branch, Event, EventKind, Outcome, Reached, Record, reached
 from stackaudit.link.queries.hooks import Hooks
 from stackaudit.link.queries.joining import all_loops, either
 from stackaudit.link.queries.loading import SPECIFIC
@@ -107,6 +107,7 @@ class Walk:
         self.frames: list[Frame] = []
         self.loops: list[Loop] = []
         self.guard = 0
+        self.branch: tuple[Branch, ...] = ()
         self.keys: Keys = frozenset()
         """The keys that a turn has found not to be NULL, or else it would not have come so far."""
         self.area = "orm"
@@ -166,7 +167,7 @@ class Walk:
         self.reached.clear()
         self.left.clear()
         self.guard = self.shielded = self.isolated = self.later = 0
-        self.keys = frozenset()
+        self.keys, self.branch = frozenset(), ()
 
     def setting(self, name: str, path: str = "") -> AnyValue:
         """A setting of the project; with `path` only what the file there sets."""
@@ -332,7 +333,7 @@ class Walk:
             model or (row.model if row is not None else rows.model if rows is not None else None),
             method, loop, tuple(flow),
             loop is not None and (loop.is_guarded or guard > (around or loop).guard), why,
-            self.area, len(calls), around, asking,
+            self.area, len(calls), around, asking, branch=self.branch,
         )  # fmt: skip
         met = reached(event, self.record.add(event), guard)
         if met is not None:
