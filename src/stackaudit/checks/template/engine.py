@@ -10,6 +10,7 @@ from stackaudit.link.pages.processors import asked
 from stackaudit.link.queries.events import Event
 from stackaudit.link.queries.source import code_of, text_of
 from stackaudit.link.settings import Settings
+from stackaudit.link.settings.lists import items
 from stackaudit.link.sources import Sources
 from stackaudit.link.stack import Stack
 from stackaudit.model.values import Known, Unknown
@@ -18,6 +19,15 @@ from stackaudit.model.verdict import Fail, Pass, Site, Step, Unsure, Verdict
 CACHED = "django.template.loaders.cached.Loader"
 DJANGO = "django.template.backends.django.DjangoTemplates"
 _READING = ("filesystem.Loader", "app_directories.Loader")
+_WRAPPING = tuple(
+    f"{package}{config}"
+    for package in ("django_cotton", "template_partials")
+    for config in ("", ".apps.LoaderAppConfig")
+)
+"""Apps that give the engine "django" other loaders, with the cached one around them, whatever the settings list.
+
+apps.py of django-cotton 2.8 and django-template-partials 25.3 (`wrap_loaders()` in `ready()`).
+"""
 
 
 def cached_loader_missing(stack: Stack) -> Iterator[Verdict]:
@@ -42,7 +52,7 @@ def _engine(settings: Settings, index: int) -> Verdict:
     loaders = settings.at("TEMPLATES", index, "OPTIONS", "loaders", default=None)
     if isinstance(loaders, Unknown):
         return Unsure(site, loaders.why)
-    if loaders.value is None:
+    if loaders.value is None or (_is_first(settings, index) and items(settings, "INSTALLED_APPS").find(*_WRAPPING)):
         return Pass(site)
     names = _names(loaders.value)
     if names is None:
@@ -51,6 +61,12 @@ def _engine(settings: Settings, index: int) -> Verdict:
         return Pass(site)
     plain = all(isinstance(item, Known) and isinstance(item.value, str) for item in loaders.value)
     return Fail(site, {"loaders": ", ".join(names)}, fix=_cached(names, plain))
+
+
+def _is_first(settings: Settings, index: int) -> bool:
+    """Whether an engine has the name "django", as one of Django's own has that is given none."""
+    name = settings.at("TEMPLATES", index, "NAME", default="django")
+    return isinstance(name, Known) and name.value == "django"
 
 
 def _cached(names: list[str], plain: bool) -> str:
