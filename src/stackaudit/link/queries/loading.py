@@ -139,12 +139,25 @@ def prefetched(load: Load, model: Model, path: str, last: Load | None = None, to
         return replace(load, lists=(*load.lists, (to_attr, relation.target, brought)))
     known = load.to_many(relation.name) if relation.many else load.to_one(relation.name)
     inner = known or NOTHING
+    if rest and _leads_back(relation, inner, rest):
+        made = prefetched(load, model, name)
+        _, _, more = rest.partition("__")
+        return prefetched(made, model, more, last, to_attr) if more else made
     if rest:
         inner = prefetched(inner, relation.target, rest, last, to_attr) if relation.target else _unsure(path)
     elif last is not None:
         inner = known.merge(last) if known is not None else last
     inner = with_parent(inner, relation)
     return load.with_many(relation.name, inner) if relation.many else load.with_one(relation.name, inner)
+
+
+def _leads_back(relation: Relation, inner: Load, rest: str) -> bool:
+    """Whether a path goes on from rows to the one that they were reached from: Django takes that row, and asks nothing.
+
+    What follows is prefetched for the rows that the path began at, then.
+    """
+    known = with_parent(inner, relation).to_one(relation.remote) if relation.remote else None
+    return known is PARENT and rest.partition("__")[0] == relation.remote
 
 
 def with_parent(load: Load, relation: Relation) -> Load:

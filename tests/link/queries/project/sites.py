@@ -1345,3 +1345,13 @@ def grows_below_a_pick():
 def flat_below_a_pick():
     for author in Author.objects.prefetch_related("books__publisher"):
         print([book.publisher.name for book in author.books.all()[:1]], author.books.all()[0].publisher.name)
+
+
+def grows_on_the_way_back():
+    for book in Book.objects.prefetch_related("chapter_set__book"):
+        print([chapter.book.author.name for chapter in book.chapter_set.all()])
+
+
+def flat_on_the_way_back():
+    for book in Book.objects.prefetch_related("chapter_set__book__author"):
+        print(book.author.name, [chapter.book.author.name for chapter in book.chapter_set.all()])
