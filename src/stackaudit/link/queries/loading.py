@@ -140,9 +140,8 @@ def prefetched(load: Load, model: Model, path: str, last: Load | None = None, to
     known = load.to_many(relation.name) if relation.many else load.to_one(relation.name)
     inner = known or NOTHING
     if rest and _leads_back(relation, inner, rest):
-        made = prefetched(load, model, name)
-        _, _, more = rest.partition("__")
-        return prefetched(made, model, more, last, to_attr) if more else made
+        there, (_, _, more) = prefetched(load, model, name), rest.partition("__")
+        return prefetched(there, model, more, last, to_attr) if more else there
     if rest:
         inner = prefetched(inner, relation.target, rest, last, to_attr) if relation.target else _unsure(path)
     elif last is not None:
