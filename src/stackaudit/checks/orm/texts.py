@@ -100,7 +100,7 @@ def _where(model: Model, selects: list[tuple[Admin, Relation]], loading: str) ->
 def _whose(admin: Admin) -> str:
     """An admin by the name of its class, or by its model where Django makes the class."""
     made = admin.is_default or admin.has_options
-    return f"the ModelAdmin of {admin.model.name}" if made and admin.model is not None else admin.cls.label
+    return f"the ModelAdmin of {admin.model.name}" if made and admin.model is not None else admin.label
 
 
 def _loading(events: list[Event]) -> str:
