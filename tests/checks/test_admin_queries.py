@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from stackaudit.checks.admin import list_display_n_plus_one, related_select_unbounded
+from stackaudit.checks.orm import str_follows_relation
 from stackaudit.link.stack import Stack
 from stackaudit.model.verdict import Fail, Verdict
 from tests.stacks import stack_of
@@ -174,3 +175,104 @@ def test_options_of_a_class_of_several_models(tmp_path: Path) -> None:
     assert found.fix.startswith(
         'Set `autocomplete_fields = ["reader"]` in a subclass of StampedAdmin that Loan is registered with.'
     )
+
+
+RELEASES = """\
+from django.contrib.auth.models import User
+from django.db import models
+
+class Release(models.Model):
+    version = models.CharField(max_length=16)
+
+    def __str__(self):
+        return self.version
+
+class FeatureManager(models.Manager):
+    def get_queryset(self):
+        return super().get_queryset()%s
+
+class Feature(models.Model):
+    release = models.OneToOneField(Release, null=True, on_delete=models.SET_NULL)
+    objects = FeatureManager()
+
+    def __str__(self):
+        return f"the features of {self.release}"
+
+class Preview(models.Model):
+    feature = models.ForeignKey(Feature, on_delete=models.CASCADE)
+
+    def __str__(self):
+        return str(self.pk)
+
+class Note(models.Model):
+    preview = models.ForeignKey(Preview, on_delete=models.CASCADE)
+
+def fill():
+    User.objects.create(username=f"u{User.objects.count()}")
+    release = Release.objects.create(version=str(Release.objects.count()))
+    Note.objects.create(preview=Preview.objects.create(feature=Feature.objects.create(release=release)))
+"""
+PREVIEWS = """
+@admin.register(Preview)
+class PreviewAdmin(admin.ModelAdmin):
+    %s
+"""
+NOTES = """
+@admin.register(Note)
+class NoteAdmin(admin.ModelAdmin):
+    list_filter = ["preview__feature"]
+"""
+LOADED = '.select_related("release")'
+MANAGED = (
+    "Let the text use columns of Feature alone; or let the default manager of Feature load what it reads, by "
+    f"`super().get_queryset(){LOADED}` in its get_queryset(): "
+)
+
+
+def test_a_filter_of_the_changelist_shows_every_text_too(tmp_path: Path) -> None:
+    light, filtered = 'raw_id_fields = ["feature"]', 'list_filter = ["feature"]'
+    in_use = 'list_filter = [("feature", admin.RelatedOnlyFieldListFilter)]'
+    programs = {
+        PREVIEWS % filtered: (
+            "both",
+            ["Preview form", "Preview list"],
+            "the select of the form and the filter of the changelist (`list_filter`) of PreviewAdmin show it.",
+        ),
+        PREVIEWS % f"{light}\n    {filtered}": (
+            "filter",
+            ["Preview list"],
+            "the filter of the changelist (`list_filter`) of PreviewAdmin shows it.",
+        ),
+        PREVIEWS % "pass" + NOTES: (
+            "both",
+            ["Note list", "Preview form"],
+            "the select of the form of PreviewAdmin and the filter of the changelist (`list_filter`) of NoteAdmin "
+            "show it.",
+        ),
+        PREVIEWS % f"{in_use}\n    {light}" + NOTES: (
+            "filter",
+            ["Note list", "Preview list"],
+            "2 filters of changelists (`list_filter`: those of PreviewAdmin and NoteAdmin) show it.",
+        ),
+    }
+    for index, (program, (cause, before, where)) in enumerate(programs.items()):
+        text = FIRST + program
+        (found,) = failures(tmp_path / f"told{index}", str_follows_relation, RELEASES % "", admin=text)
+        assert (found.cause, found.fix) == (cause, MANAGED + where)
+        assert growing(tmp_path / f"before{index}", RELEASES % "", admin=text) == before
+        assert growing(tmp_path / f"after{index}", RELEASES % LOADED, admin=text) == []
+        assert not failures(tmp_path / f"mended{index}", str_follows_relation, RELEASES % LOADED, admin=text)
+
+
+def test_a_filter_that_lists_something_else(tmp_path: Path) -> None:
+    filters = """list_filter = ["feature__release", "feature__release__version", ("feature", Newest)]
+    raw_id_fields = ["feature"]
+"""
+    newest = """
+class Newest(admin.RelatedFieldListFilter):
+    def field_choices(self, field, request, model_admin):
+        return [(1, "the first"), (2, "the second")]
+"""
+    text = FIRST + newest + PREVIEWS % filters
+    assert growing(tmp_path / "run", RELEASES % "", admin=text) == []
+    assert not failures(tmp_path / "told", str_follows_relation, RELEASES % "", admin=text)

@@ -136,6 +136,17 @@ class Model:
                     return item
         return None
 
+    def ends_at(self, path: str) -> Relation | None:
+        """The relation that a path with `__` ends at; None for a column, a lookup and what is not known."""
+        found: Relation | None = None
+        reached: Model | None = self
+        for name in path.split("__"):
+            found = reached.by_query_name(name) or reached.attname(name) if reached is not None else None
+            if found is None:
+                return None
+            reached = found.target
+        return found
+
     def is_itself(self, relation: Relation) -> bool:
         """Whether a relation leads from a row to that row again: the accessor that a parent has for a child model.
 
