@@ -182,18 +182,20 @@ class Admin:
 def rendered(model: Model, parent: Model | None) -> Iterator[Relation]:
     """The relations that Django renders as selects with all rows, unless an option of the admin says otherwise.
 
-    `parent` is the model of the form that an inline stands in: the key to its row is hidden. Django shows neither the
-    link to the row of a parent model, nor a table in between that is written out.
+    `parent` is the model of the form that an inline stands in: the key to its row is hidden. A form shows what the
+    model has of its concrete parents, too, but neither the link to the row of one, nor a table in between that is
+    written out.
     """
-    family = set(parent.family()) if parent is not None else set()
-    for relation in model.relations.values():
-        if relation.relation not in ("fk", "o2o", "m2m") or relation.call is None:
-            continue
-        if relation.relation != "m2m" and (relation.target in family or relation.name in model.parent_links):
-            continue
-        is_apart = relation.keyword("through") is not None or relation.keyword("limit_choices_to") is not None
-        if not is_apart and not is_false(relation.keyword("editable")):
-            yield relation
+    above = set(parent.family()) if parent is not None else set()
+    for owner in dict.fromkeys(model.family()):
+        for relation in owner.relations.values():
+            if relation.relation not in ("fk", "o2o", "m2m") or relation.call is None or relation.own_form:
+                continue
+            if relation.relation != "m2m" and (relation.target in above or relation.name in owner.parent_links):
+                continue
+            is_apart = relation.keyword("through") is not None or relation.keyword("limit_choices_to") is not None
+            if not is_apart and not is_false(relation.keyword("editable")):
+                yield relation
 
 
 class Admins:

@@ -36,7 +36,7 @@ class Relation(Field):
 
     `target` is the model it leads to, None where that cannot be told. `remote` is the name of the same relation on the
     other side ("" where it has none). `peers` says that one row that is asked brings it for all rows that were loaded
-    with it, as the keys of django-auto-prefetch do.
+    with it, as the keys of django-auto-prefetch do; `own_form` that its class makes a form field of its own.
     """
 
     relation: RelationKind = "fk"
@@ -48,6 +48,7 @@ class Relation(Field):
     null: bool = False
     to_field: str = ""
     peers: bool = False
+    own_form: bool = False
 
     @property
     def many(self) -> bool:
