@@ -57,6 +57,42 @@ from django.urls import path
 
 urlpatterns = [path("admin/", admin.site.urls)]
 """
+OWN = """\
+from django import forms
+from django.conf import settings
+from django.db import models
+
+class UserKey(models.ForeignKey):
+    def __init__(self, **kwargs):
+        kwargs["to"] = settings.AUTH_USER_MODEL
+        kwargs.setdefault("on_delete", models.CASCADE)
+        super().__init__(**kwargs)
+
+class TypedKey(UserKey):
+    def formfield(self, **kwargs):
+        return forms.ModelChoiceField(self.related_model.objects.all(), widget=forms.NumberInput)
+
+class Parent(models.Model):
+    owner = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE)
+
+class Child(Parent):
+    text = models.TextField()
+
+class Proxy(Child):
+    class Meta:
+        proxy = True
+
+class Bill(models.Model):
+    payer = UserKey()
+
+class Reminder(models.Model):
+    payer = TypedKey()
+"""
+KEYS = """\
+from django.contrib import admin
+from .models import Bill, Child, Proxy, Reminder
+
+"""
 READONLY = "What nobody changes belongs into `readonly_fields`."
 RUN = """
 import json, sys
@@ -99,11 +135,11 @@ print(json.dumps({"searches": searches, "widgets": widgets, "options": options, 
 """
 
 
-def measured(root: Path, admin: str) -> dict[str, Any]:
+def measured(root: Path, admin: str, models: str = MODELS) -> dict[str, Any]:
     """What real Django makes of an admin: rows that a search finds, widgets with their options, messages of checks."""
     shop = root / "shop"
     shop.mkdir(parents=True)
-    for name, text in (("__init__", ""), ("models", MODELS), ("admin", admin), ("urls", URLS)):
+    for name, text in (("__init__", ""), ("models", models), ("admin", admin), ("urls", URLS)):
         (shop / f"{name}.py").write_text(text)
     done = subprocess.run([sys.executable, "-c", RUN, str(root)], capture_output=True, text=True, check=False)
     assert not done.returncode, done.stderr
@@ -112,8 +148,8 @@ def measured(root: Path, admin: str) -> dict[str, Any]:
     return found
 
 
-def fixes(root: Path, admin: str) -> list[str]:
-    return [fix for _, fix in told(root, related_select_unbounded, models=MODELS, admin=admin)]
+def fixes(root: Path, admin: str, models: str = MODELS) -> list[str]:
+    return [fix for _, fix in told(root, related_select_unbounded, models=models, admin=admin)]
 
 
 def test_what_cannot_be_searched_is_told_before_it_is_completed(tmp_path: Path) -> None:
@@ -183,3 +219,22 @@ def test_options_that_count_for_nothing_beside_the_lighter_one(tmp_path: Path) -
         "raw_id_fields": {**both["raw_id_fields"], "Book.readers": "ManyToManyRawIdWidget",
                           "Book.owner": "ForeignKeyRawIdWidget"},
     }  # fmt: skip
+
+
+def test_keys_of_a_parent_model_and_of_a_class_of_ones_own_are_selects_too(tmp_path: Path) -> None:
+    """`TypedKey` says itself how it is typed in, so nothing is told of it."""
+    plain = KEYS + "admin.site.register([Child, Proxy, Bill, Reminder])\n"
+    found = measured(tmp_path / "plain", plain, OWN)
+    shown = {"Child.owner": 31, "Proxy.owner": 31, "Bill.payer": 31, "Reminder.payer": 0}
+    assert {name: found["options"][name] for name in shown} == shown
+    told = fixes(tmp_path / "told", plain, OWN)
+    assert told == [
+        f'Set `autocomplete_fields = ["{field}"]` in a ModelAdmin that {name} is registered with. {READONLY}'
+        for name, field in (("Child", "owner"), ("Proxy", "owner"), ("Bill", "payer"))
+    ]
+    mended = "".join(
+        f'\n@admin.register({name})\nclass {name}Admin(admin.ModelAdmin):\n    autocomplete_fields = ["{field}"]\n'
+        for name, field in (("Child", "owner"), ("Proxy", "owner"), ("Bill", "payer"))
+    )
+    after = measured(tmp_path / "mended", KEYS + mended, OWN)["options"]
+    assert [after[name] for name in ("Child.owner", "Proxy.owner", "Bill.payer")] == [0, 0, 0]

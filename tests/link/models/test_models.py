@@ -284,3 +284,60 @@ class Book(models.Model):
         "about": ("generic_fk", "", ""),
         "readers": ("m2m", "shop.Author", ""),
     }
+
+
+def test_what_the_init_of_a_key_gives_to_djangos_own() -> None:
+    built = models(
+        {
+            "shop/__init__.py": "",
+            "shop/keys.py": BASE
+            + """
+class UserKey(models.ForeignKey):
+    def __init__(self, **kwargs):
+        kwargs["to"] = settings.AUTH_USER_MODEL
+        kwargs.setdefault("related_name", "+")
+        super().__init__(**kwargs)
+class OwnKey(UserKey):
+    def __init__(self, null=True, **kwargs):
+        super().__init__(null=null, related_name="%(class)ss", **kwargs)
+class AnyKey(models.ForeignKey):
+    def __init__(self, to="shop.Book", *args, label=""):
+        self.label = label
+        super().__init__(to, models.CASCADE, *args)
+class ShortKey(models.ForeignKey):
+    def __init__(self, label, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+class UnknownKey(models.ForeignKey):
+    def __init__(self, **kwargs):
+        if "to" not in kwargs:
+            kwargs["to"] = settings.AUTH_USER_MODEL
+        super().__init__(**kwargs)
+""",
+            "shop/models.py": """
+from django.db import models
+from .keys import AnyKey, OwnKey, ShortKey, UnknownKey, UserKey
+class Book(models.Model):
+    owner = UserKey()
+    seller = UserKey(related_name="sold")
+    writer = OwnKey()
+    buyer = OwnKey(null=False)
+    first = AnyKey(label="the first")
+    next = AnyKey("self", label="the next")
+    part = ShortKey("a part", "Part", models.CASCADE)
+    what = UnknownKey()
+class Part(models.Model):
+    name = models.CharField()
+""",
+        }
+    )
+    book = built.by_label["shop.Book"]
+    assert {name: (*graph(book)[name], item.null) for name, item in book.relations.items() if item.forward} == {
+        "owner": ("fk", "auth.User", "", False),
+        "seller": ("fk", "auth.User", "sold", False),
+        "writer": ("fk", "auth.User", "books", True),
+        "buyer": ("fk", "auth.User", "books", False),
+        "first": ("fk", "shop.Book", "book_set", False),
+        "next": ("fk", "shop.Book", "book_set", False),
+        "part": ("fk", "shop.Part", "book_set", False),
+        "what": ("fk", "", "book_set", False),
+    }

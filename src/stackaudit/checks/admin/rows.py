@@ -85,7 +85,8 @@ def _inline_fix(admin: Admin, repeat: Repeat) -> str:
     if not calls:
         return ""
     told = f"Return `super().get_queryset(request){calls}` from get_queryset() of {admin.cls.label}{_shown(repeat)}."
-    if admin.overrides("get_queryset"):
+    member = admin.cls.find("get_queryset")
+    if member is not None and member.owner is admin.cls:
         told = f"Add `{calls}` to what get_queryset() of {admin.cls.label} returns{_shown(repeat)}."
     return " ".join(filter(None, [told, _asked_by_widgets(admin, repeat)]))
 
@@ -119,25 +120,31 @@ def _fix(lists: Changelists, admin: Admin, repeat: Repeat) -> str:
     """
     if not repeat.loads() and not repeat.owned:
         return ""
-    label, own = admin.cls.label, admin.overrides("get_queryset")
-    prefetch = repeat.fetches() + repeat.annotates()
+    label = admin.cls.label
+    loaded = repeat.fetches() + repeat.annotates()
+    setting = ""
     if lists.joins_itself(admin):
-        join = f".select_related({arguments(repeat.read)})" if repeat.joins else ""
-        return f"Add `{join}{prefetch}` to what get_queryset() of {label} returns{_shown(repeat)}."
-    option = admin.option("list_select_related")
-    kept = [tuple(item.text.split("__")) for item in option.items if item.text] if option is not None else []
-    joined = dict.fromkeys((*kept, *repeat.read))
-    steps = [f"set `list_select_related = [{arguments(joined)}]`"] if repeat.joins else []
-    if prefetch and own:
-        steps.append(f"add `{prefetch}` to what get_queryset() returns")
-    elif prefetch:
-        steps.append(f"return `super().get_queryset(request){prefetch}` from get_queryset()")
+        loaded = (f".select_related({arguments(repeat.read)})" if repeat.joins else "") + loaded
+    elif repeat.joins:
+        option = admin.option("list_select_related")
+        kept = [tuple(item.text.split("__")) for item in option.items if item.text] if option is not None else []
+        setting = f"`list_select_related = [{arguments(dict.fromkeys((*kept, *repeat.read)))}]`"
+    if admin.is_shared and admin.model is not None:
+        method = f"a get_queryset() that returns `super().get_queryset(request){loaded}`" if loaded else ""
+        held = " and ".join(filter(None, [setting, method])) + _shown(repeat)
+        return f"Register {admin.model.name} with a ModelAdmin of its own: a subclass of {label} with {held}."
+    if lists.joins_itself(admin):
+        return f"Add `{loaded}` to what get_queryset() of {label} returns{_shown(repeat)}."
+    steps = [f"set {setting}"] if setting else []
+    if loaded and admin.overrides("get_queryset"):
+        steps.append(f"add `{loaded}` to what get_queryset() returns")
+    elif loaded:
+        steps.append(f"return `super().get_queryset(request){loaded}` from get_queryset()")
     told = " and ".join(steps) + _shown(repeat)
-    shared = any(other is not admin and admin.cls in other.cls.mro for other in lists.admins)
     if admin.has_options and admin.model is not None:
-        made = f"In a ModelAdmin for {admin.model.name} with" if prefetch else "Among"
+        made = f"In a ModelAdmin for {admin.model.name} with" if loaded else "Among"
         return f"{made} the options that `register({admin.model.name}, …)` is given {told}."
-    if (admin.is_default or shared) and admin.model is not None:
+    if admin.is_default and admin.model is not None:
         return f"Register {admin.model.name} with a ModelAdmin of its own, and there {told}."
     return f"In {label} {told}."
 

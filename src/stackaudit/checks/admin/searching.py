@@ -33,20 +33,11 @@ def refused(admin: Admin | None) -> list[tuple[str, Relation]]:
     if admin is None or admin.model is None or admin.overrides("get_search_results"):
         return []
     option = None if admin.overrides("get_search_fields") else admin.option("search_fields")
-    found = ((item.text, _end(admin.model, item.text)) for item in (option.items if option is not None else ()))
+    found = (
+        (item.text, admin.model.ends_at(item.text.lstrip(_PREFIXES)))
+        for item in (option.items if option is not None else ())
+    )
     return [(text, relation) for text, relation in found if relation is not None]
-
-
-def _end(model: Model, path: str) -> Relation | None:
-    """The relation that an entry ends at, None for a column, a lookup (`name__iexact`) and what is not known."""
-    found: Relation | None = None
-    reached: Model | None = model
-    for name in path.lstrip(_PREFIXES).split("__"):
-        found = reached.by_query_name(name) or reached.attname(name) if reached is not None else None
-        if found is None:
-            return None
-        reached = found.target
-    return found
 
 
 def in_place(admins: Admins, text: str, relation: Relation) -> str:

@@ -53,7 +53,7 @@ def _filters(admin: Admin, grown: set[Model]) -> Iterator[Verdict]:
         if any(name.endswith("Filter") for name in item.names):
             yield Pass(site)
         else:
-            values = {"admin": admin.cls.label, "field": item.text, "target": relation.target.name}
+            values = {"admin": admin.label, "field": item.text, "target": relation.target.name}
             yield Fail(site, values, cause="filter")
 
 
@@ -102,7 +102,7 @@ def _form(admins: Admins, admin: Admin, grown: set[Model], parent: Model | None)
             if item.owner is not None and item.call is not None
         )
         values = {
-            "admin": f"{admin.model.name}" if admin.is_default else admin.cls.label,
+            "admin": f"{admin.model.name}" if admin.is_default else admin.label,
             "field": ", ".join(item.name for item in heavy),
             "names": ", ".join(f'"{item.name}"' for item in heavy),
             "target": ", ".join(dict.fromkeys(item.target.name for item in heavy if item.target is not None)),
@@ -142,11 +142,19 @@ def _lighter(admins: Admins, admin: Admin, heavy: list[Relation]) -> str:
         where = f"among the options that `register({admin.model.name}, …)` is given"
     elif admin.is_default:
         where = f"in a ModelAdmin that {admin.model.name} is registered with"
+    elif not _have_them(admins, admin, heavy):
+        where = f"in a subclass of {admin.cls.label} that {admin.model.name} is registered with"
     sentences = [f"Set {' and '.join(told)} {where}.", *_beaten(admin, heavy), *dict.fromkeys(first)]
     if lacking:
         needed = " and in ".join(dict.fromkeys(lacking))
         sentences.append(f"For `autocomplete_fields` there `search_fields` has to be in {needed}.")
     return " ".join([*sentences, "What nobody changes belongs into `readonly_fields`."])
+
+
+def _have_them(admins: Admins, admin: Admin, relations: list[Relation]) -> bool:
+    """Whether every model whose admin is the class, or derives from it, has the relations: its checks refuse others."""
+    models = [other.model for other in admins if admin.cls in other.cls.mro]
+    return all(model is not None and model.relation(item.name) is not None for model in models for item in relations)
 
 
 def _beaten(admin: Admin, heavy: list[Relation]) -> Iterator[str]:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -62,8 +63,13 @@ class Admin:
     """One admin class for one model.
 
     `place` is where it is registered or defined; `is_default` says that the model was registered without a class, and
-    `has_options` that options were given to `register()`: Django makes a class of them.
+    `has_options` that options were given to `register()`: Django makes a class of them. `is_shared` says that other
+    models are registered with the class, too, or with one that derives from it.
     """
+
+    is_shared = False
+    registered: Place | None = None
+    """Where it is registered, of a class that is registered for several models: there they differ."""
 
     def __init__(
         self,
@@ -82,15 +88,22 @@ class Admin:
 
     @property
     def place(self) -> Place:
-        """The head of the class."""
+        """The head of the class; the model in the call that registers it, where several are registered with it."""
+        if self.registered is not None:
+            return self.registered
         node, module = self.cls.node, self.cls.module
         head = py.Name(node.start, min(node.start + len("class ") + len(node.name), node.end), node.name)
         return module.place(head)
 
     @property
     def name(self) -> str:
-        """The logical name of the class."""
-        return self.cls.name
+        """The logical name of the class; together with that of the model where several are registered with it."""
+        return f"{self.cls.name}({self.model.name})" if self.registered and self.model else self.cls.name
+
+    @property
+    def label(self) -> str:
+        """What people call it: the name of the class, with that of the model where several are registered with it."""
+        return f"{self.cls.label} for {self.model.name}" if self.registered and self.model else self.cls.label
 
     def overrides(self, method: str) -> bool:
         """Whether the class or a base of the repository defines `method`."""
@@ -169,18 +182,20 @@ class Admin:
 def rendered(model: Model, parent: Model | None) -> Iterator[Relation]:
     """The relations that Django renders as selects with all rows, unless an option of the admin says otherwise.
 
-    `parent` is the model of the form that an inline stands in: the key to its row is hidden. Django shows neither the
-    link to the row of a parent model, nor a table in between that is written out.
+    `parent` is the model of the form that an inline stands in: the key to its row is hidden. A form shows what the
+    model has of its concrete parents, too, but neither the link to the row of one, nor a table in between that is
+    written out.
     """
-    family = set(parent.family()) if parent is not None else set()
-    for relation in model.relations.values():
-        if relation.relation not in ("fk", "o2o", "m2m") or relation.call is None:
-            continue
-        if relation.relation != "m2m" and (relation.target in family or relation.name in model.parent_links):
-            continue
-        is_apart = relation.keyword("through") is not None or relation.keyword("limit_choices_to") is not None
-        if not is_apart and not is_false(relation.keyword("editable")):
-            yield relation
+    above = set(parent.family()) if parent is not None else set()
+    for owner in dict.fromkeys(model.family()):
+        for relation in owner.relations.values():
+            if relation.relation not in ("fk", "o2o", "m2m") or relation.call is None or relation.own_form:
+                continue
+            if relation.relation != "m2m" and (relation.target in above or relation.name in owner.parent_links):
+                continue
+            is_apart = relation.keyword("through") is not None or relation.keyword("limit_choices_to") is not None
+            if not is_apart and not is_false(relation.keyword("editable")):
+                yield relation
 
 
 class Admins:
@@ -189,7 +204,13 @@ class Admins:
     def __init__(self, models: Models) -> None:
         self.models = models
         self.classes = models.classes
-        self.all = list({(admin.cls, id(admin.model)): admin for admin in self._registered()}.values())
+        registered = {(admin.cls, id(admin.model)): (admin, place) for admin, place in self._registered()}
+        self.all = [admin for admin, _ in registered.values()]
+        models_of = Counter(admin.cls for admin in self.all)
+        used = Counter(cls for admin in self.all for cls in admin.cls.mro if isinstance(cls, SourceClass))
+        for admin, place in registered.values():
+            admin.is_shared = used[admin.cls] > 1
+            admin.registered = place if models_of[admin.cls] > 1 else None
         for admin in self.all:
             for inline in admin.inlines:
                 member = inline.cls.find("model")
@@ -209,12 +230,15 @@ class Admins:
             base.rpartition(".")[2].endswith(("Admin", "Inline")) for base in cls.externals
         )
 
-    def _registered(self) -> Iterator[Admin]:
+    def _registered(self) -> Iterator[tuple[Admin, Place]]:
+        """The admins, each with the place of its model in the call or decorator that registers it."""
         for module in self.models.modules:
             for stmt in module.facts.body:
                 yield from self._in(module, stmt)
 
-    def _made(self, module: SourceModule, call: py.Call, node: py.Expr, base: py.Expr | None) -> Iterator[Admin]:
+    def _made(
+        self, module: SourceModule, call: py.Call, node: py.Expr, base: py.Expr | None
+    ) -> Iterator[tuple[Admin, Place]]:
         """The ModelAdmin that Django makes for a model which is registered without a class, or with options."""
         model = self.models.of_expr(module, node)
         if model is not None:
@@ -226,7 +250,8 @@ class Admins:
             bases = (base,) if base is not None else ()
             written = py.ClassDef(node.start, node.end, f"{model.name}Admin", bases, (), (), options)
             cls = self.classes.build(module, written, f"{module.name}.{model.name}Admin")
-            yield Admin(cls, model, self.classes, is_default=base is None, has_options=bool(options))
+            made = Admin(cls, model, self.classes, is_default=base is None, has_options=bool(options))
+            yield made, module.place(node)
 
     def _decorating(self, module: SourceModule, stmt: py.ClassDef, node: py.Expr) -> Model | None:
         """The model that a decorator names; where the class takes the model's name, what was imported under it."""
@@ -239,14 +264,14 @@ class Admins:
                     return self.models.of_expr(origin, py.Name(node.start, node.end, alias.name))
         return None
 
-    def _in(self, module: SourceModule, stmt: py.Stmt) -> Iterator[Admin]:
+    def _in(self, module: SourceModule, stmt: py.Stmt) -> Iterator[tuple[Admin, Place]]:
         if isinstance(stmt, py.ClassDef):
             for decorator in stmt.decorators:
                 if isinstance(decorator, py.Call) and dotted(decorator.func).rpartition(".")[2] == "register":
                     cls = self.classes.build(module, stmt)
                     if self.is_admin(cls):
                         for arg in decorator.args:
-                            yield Admin(cls, self._decorating(module, stmt, arg), self.classes)
+                            yield Admin(cls, self._decorating(module, stmt, arg), self.classes), module.place(arg)
         elif isinstance(stmt, py.ExprStmt) and isinstance(stmt.value, py.Call):
             call = stmt.value
             if not dotted(call.func).endswith("register") or not call.args:
@@ -261,7 +286,7 @@ class Admins:
                     if given:
                         yield from self._made(module, call, model, second)
                     else:
-                        yield Admin(named, self.models.of_expr(module, model), self.classes)
+                        yield Admin(named, self.models.of_expr(module, model), self.classes), module.place(model)
                 elif second is None and dotted(call.func).endswith("site.register"):
                     yield from self._made(module, call, model, None)
         elif isinstance(stmt, (py.If, py.Try)):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from stackaudit.facts import python as py
 from stackaudit.link.classes import SourceClass
 from stackaudit.link.models.contrib import AUTO_PREFETCH, CONTRIB, FIELD_KINDS, TAG, TAGS, ContribModel, canonical
+from stackaudit.link.models.given import TO, given
 from stackaudit.link.models.model import Field, ManagerDef, Model, Relation, RelationKind, keyword
 from stackaudit.link.models.packages import PACKAGED
 from stackaudit.link.modules import Binding, dotted
@@ -134,8 +135,10 @@ class Builder:
 
     def _relation(self, model: Model, owner: SourceClass, name: str, call: py.Call, kind: str) -> Relation:
         target = None
-        wanted = keyword(call, "to") or (call.args[0] if call.args else None)
         cls = self.classes.resolve(owner.module, call.func)
+        made = given(cls, call, owner.module)
+        words = {name: node for name, (node, _) in made.items()}
+        wanted, module = made.get(TO, (None, owner.module))
         is_of_tags = _holds_tags(cls)
         if is_of_tags:
             wanted = keyword(call, "to")  # its first argument is its name for people
@@ -144,27 +147,27 @@ class Builder:
             if isinstance(wanted, py.Constant) and wanted.value == "self":
                 target = model
             else:
-                target = self.models.of_expr(owner.module, wanted, model.app)
+                target = self.models.of_expr(module, wanted, model.app)
                 if target is None and isinstance(wanted, py.Constant):
-                    target = self.models.of_expr(owner.module, wanted, self.models.app_of(owner.module))
-        given = keyword(call, "related_name")
+                    target = self.models.of_expr(module, wanted, self.models.app_of(module))
+        related = words.get("related_name")
         remote = f"{model.name.lower()}_set" if kind != "o2o" else model.name.lower()
         query_name = model.name.lower()
-        default = self.models.meta(model.cls, "default_related_name") if given is None and model.cls else None
-        written = given.value if isinstance(given, py.Constant) else default
+        default = self.models.meta(model.cls, "default_related_name") if related is None and model.cls else None
+        written = related.value if isinstance(related, py.Constant) else default
         if isinstance(written, str):
             text = written.replace("%(class)s", model.name.lower()).replace("%(app_label)s", model.app)
             text = text.replace("%(model_name)s", model.name.lower())
             remote = query_name = "" if text.endswith("+") else text
-        elif given is not None:
+        elif related is not None:
             remote = query_name = ""
-        asked = keyword(call, "related_query_name")
+        asked = words.get("related_query_name")
         if isinstance(asked, py.Constant) and isinstance(asked.value, str):
             query_name = asked.value
         elif kind == "generic":
             query_name = ""  # its rows cannot be asked for by the one that they speak of: a FieldError on Django 5.2
-        symmetric = kind == "m2m" and target is model and not is_false(keyword(call, "symmetrical"))
-        to_field = keyword(call, "to_field")
+        symmetric = kind == "m2m" and target is model and not is_false(words.get("symmetrical"))
+        to_field = words.get("to_field")
         return Relation(
             name,
             kind,
@@ -176,9 +179,10 @@ class Builder:
             remote="" if symmetric or is_of_tags or kind in ("generic", "generic_fk") else remote,
             query_name=name,
             remote_query_name=query_name,
-            null=is_true(keyword(call, "null")),
+            null=is_true(words.get("null")),
             to_field=str(to_field.value) if isinstance(to_field, py.Constant) else "",
             peers=any(base.startswith(AUTO_PREFETCH) for base in _externals(cls)),
+            own_form=isinstance(cls, SourceClass) and cls.find("formfield") is not None,
         )
 
     def _other_side(self, model: Model, relation: Relation) -> None:

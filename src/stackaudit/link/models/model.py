@@ -36,7 +36,7 @@ class Relation(Field):
 
     `target` is the model it leads to, None where that cannot be told. `remote` is the name of the same relation on the
     other side ("" where it has none). `peers` says that one row that is asked brings it for all rows that were loaded
-    with it, as the keys of django-auto-prefetch do.
+    with it, as the keys of django-auto-prefetch do; `own_form` that its class makes a form field of its own.
     """
 
     relation: RelationKind = "fk"
@@ -48,6 +48,7 @@ class Relation(Field):
     null: bool = False
     to_field: str = ""
     peers: bool = False
+    own_form: bool = False
 
     @property
     def many(self) -> bool:
@@ -135,6 +136,17 @@ class Model:
                 if item.query_name == name:
                     return item
         return None
+
+    def ends_at(self, path: str) -> Relation | None:
+        """The relation that a path with `__` ends at; None for a column, a lookup and what is not known."""
+        found: Relation | None = None
+        reached: Model | None = self
+        for name in path.split("__"):
+            found = reached.by_query_name(name) or reached.attname(name) if reached is not None else None
+            if found is None:
+                return None
+            reached = found.target
+        return found
 
     def is_itself(self, relation: Relation) -> bool:
         """Whether a relation leads from a row to that row again: the accessor that a parent has for a child model.
