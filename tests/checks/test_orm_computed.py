@@ -233,3 +233,29 @@ def test_what_is_proposed_answers_the_same(tmp_path: Path) -> None:
         "one malformed key": "ValidationError",
         "keys": [False, True],
     }
+
+
+FETCHED = """
+import requests
+from .models import Author, Task
+
+
+def of_users(feed):
+    users = [requests.get(url).json() for url in feed]
+    return [known(user) for user in users]
+
+
+def known(user):
+    if Task.objects.filter(state=user["state"]).exists():
+        return True
+    return Author.objects.filter(name=user.get("name", "")).exists()
+"""
+
+
+def test_what_else_a_turn_asks_for_is_named(tmp_path: Path) -> None:
+    files = {"shop/__init__.py": "", "shop/models.py": MODELS, "shop/views.py": FETCHED}
+    (found,) = (item for item in orm.query_in_loop(stack_of(tmp_path, files)) if isinstance(item, Fail))
+    assert (found.cause, found.values["beside"]) == (
+        "beside",
+        '`Author.objects.filter(name=user.get("name", "")).exists()`',
+    )

@@ -1345,3 +1345,13 @@ def grows_below_a_pick():
 def flat_below_a_pick():
     for author in Author.objects.prefetch_related("books__publisher"):
         print([book.publisher.name for book in author.books.all()[:1]], author.books.all()[0].publisher.name)
+
+
+def grows_by_what_a_chained_call_gives():
+    rows = [f"{book.pk}; {book.title}" for book in Book.objects.all()]
+    return [Book.objects.filter(title=row.split(";")[1].strip()).exists() for row in rows]
+
+
+def flat_by_what_a_chained_call_gives_before():
+    rows = [f"{book.pk}; {book.title}" for book in Book.objects.all()]
+    return Book.objects.filter(title__in=[row.split(";")[1].strip() for row in rows]).count()
