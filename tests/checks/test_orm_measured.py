@@ -98,6 +98,20 @@ PAIRS: dict[str, tuple[str, str, str]] = {
         return [tag.name for tag in tags], [tag.pk for tag in tags]
         """,
     ),
+    "counted after they were loaded": (
+        "count-as-existence",
+        """
+        author = Author.objects.get(name="author 0")
+        are_dear = all([book.price > 1 for book in author.books.all()])
+        return author.books.all().count() > 0 and are_dear
+        """,
+        """
+        author = Author.objects.get(name="author 0")
+        books = list(author.books.all())
+        are_dear = all([book.price > 1 for book in books])
+        return bool(books) and are_dear
+        """,
+    ),
     "prefetched for nothing": (
         "unused-eager-load",
         'return [author.name for author in Author.objects.prefetch_related("books")]',
