@@ -12,7 +12,7 @@ from stackaudit.scan import scan
 from tests.link.queries import oracle
 
 SIZES = (4, 9)
-HEAD = "from django.db.models import F, Prefetch, Sum\nfrom shop.models import Author, Book, Chapter, Country, Tag\n"
+HEAD = "from django.db.models import Count, F, Prefetch, Q, Sum\nfrom shop.models import Author, Book, Chapter, Country, Tag\n"
 PAIRS: dict[str, tuple[str, str, str]] = {
     # name: (rule, wasteful, better)
     "exists first": (
@@ -110,6 +110,27 @@ PAIRS: dict[str, tuple[str, str, str]] = {
         books = list(author.books.all())
         are_dear = all([book.price > 1 for book in books])
         return bool(books) and are_dear
+        """,
+    ),
+    "counts of the same rows": (
+        "query-in-loop",
+        """
+        found = []
+        for author in Author.objects.all():
+            books = Book.objects.filter(author_id=author.pk)
+            found.append((books.count(), books.filter(price__gt=1).count(), books.filter(price__lt=1).count()))
+        return found
+        """,
+        """
+        found = []
+        for author in Author.objects.all():
+            counted = Book.objects.filter(author_id=author.pk).aggregate(
+                total=Count("pk"),
+                dear=Count("pk", filter=Q(price__gt=1)),
+                cheap=Count("pk", filter=Q(price__lt=1)),
+            )
+            found.append(tuple(counted.values()))
+        return found
         """,
     ),
     "prefetched for nothing": (

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from stackaudit.checks.orm import births, permissions, trees
 from stackaudit.checks.orm.causes import grouped, own, verdict
 from stackaudit.checks.orm.conditions import Condition, chain, condition
+from stackaudit.checks.orm.counting import together
 from stackaudit.checks.orm.guards import needless
 from stackaudit.checks.orm.loops import Loops, cost, loop_of, loop_step, loop_text, words
 from stackaudit.checks.orm.proposals import proposal
@@ -108,7 +109,8 @@ class _Judge:
     def _fix(self, asked: _Asked, others: list[Event]) -> str:
         """What to write in place of one query of a turn that asks `others`, too."""
         event = asked.event
-        return needless(self._turns.sources, event) or proposal(
+        told = needless(self._turns.sources, event) or together(self._turns, event, others)
+        return told or proposal(
             event, asked.condition, around(self._turns, event, asked.condition, others, self._asking(event))
         )
 
