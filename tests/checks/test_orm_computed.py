@@ -233,3 +233,59 @@ def test_what_is_proposed_answers_the_same(tmp_path: Path) -> None:
         "one malformed key": "ValidationError",
         "keys": [False, True],
     }
+
+
+FETCHED = """
+import requests
+from .models import Author, Task
+
+
+def of_users(feed):
+    users = [requests.get(url).json() for url in feed]
+    return [known(user) for user in users]
+
+
+def known(user):
+    if Task.objects.filter(state=user["state"]).exists():
+        return True
+    return Author.objects.filter(name=user.get("name", "")).exists()
+"""
+
+
+def test_what_else_a_turn_asks_for_is_named(tmp_path: Path) -> None:
+    files = {"shop/__init__.py": "", "shop/models.py": MODELS, "shop/views.py": FETCHED}
+    (found,) = (item for item in orm.query_in_loop(stack_of(tmp_path, files)) if isinstance(item, Fail))
+    assert (found.cause, found.values["beside"]) == (
+        "beside",
+        '`Author.objects.filter(name=user.get("name", "")).exists()`',
+    )
+
+
+TOTALS = """
+from .models import Author, Entry, Task
+
+
+def totals(author, day):
+    entries = Entry.objects.filter(author_id=author.pk)
+    entries_of_a_day = entries.filter(date=day)
+    author.entries, author.new = entries.count(), entries_of_a_day.count()
+    author.tasks = Task.objects.filter(state=author.name).count()
+
+
+def refresh(day):
+    for author in Author.objects.all():
+        totals(author, day)
+"""
+
+
+def test_counts_of_the_same_rows_are_asked_at_once(tmp_path: Path) -> None:
+    files = {"shop/__init__.py": "", "shop/models.py": MODELS, "shop/views.py": TOTALS}
+    (found,) = (item for item in orm.query_in_loop(stack_of(tmp_path, files)) if isinstance(item, Fail))
+    assert found.fix == (
+        "`totals()` counts the same rows several times (Entry 2 times): let one query there answer, "
+        '`aggregate(total=Count("pk"), part=Count("pk", filter=Q(…)), …)` of the rows that all of them begin with, and '
+        "a `filter=` for each that narrows them. That serves every caller."
+    )
+    apart = {**files, "shop/views.py": TOTALS.replace("entries.filter(date", "Entry.objects.filter(date")}
+    (other,) = (item for item in orm.query_in_loop(stack_of(tmp_path / "apart", apart)) if isinstance(item, Fail))
+    assert "counts the same rows" not in other.fix

@@ -342,7 +342,8 @@ def test_what_is_proposed(tmp_path: Path) -> None:
         '`Subquery(Book.objects.filter(author=OuterRef("pk")).order_by(…).values(…)[:1])`.',
         "count_of_rows": 'Count in the queryset of the loop: `annotate(number=Count("book", distinct=True))`.',
         "count_of_a_list": books + 'Count by key, `….order_by().values("title").annotate(number=Count("pk"))`, make a '
-        "dictionary of the answer and look it up in the loop.",
+        "dictionary of the answer and look it up in the loop. A key without rows is not in it: "
+        "read it by `.get(…, 0)`.",
         "exists_of_rows": "Ask in the queryset of the loop: "
         '`annotate(found=Exists(Book.objects.filter(title=OuterRef("name"))))`.',
         "exists_of_a_list": books + 'Keep `set(….values_list("title", flat=True))` of it and look it up in the loop.',

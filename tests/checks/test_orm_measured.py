@@ -98,6 +98,20 @@ PAIRS: dict[str, tuple[str, str, str]] = {
         return [tag.name for tag in tags], [tag.pk for tag in tags]
         """,
     ),
+    "counted after they were loaded": (
+        "count-as-existence",
+        """
+        author = Author.objects.get(name="author 0")
+        are_dear = all([book.price > 1 for book in author.books.all()])
+        return author.books.all().count() > 0 and are_dear
+        """,
+        """
+        author = Author.objects.get(name="author 0")
+        books = list(author.books.all())
+        are_dear = all([book.price > 1 for book in books])
+        return bool(books) and are_dear
+        """,
+    ),
     "prefetched for nothing": (
         "unused-eager-load",
         'return [author.name for author in Author.objects.prefetch_related("books")]',
@@ -336,3 +350,31 @@ def test_what_a_lookup_reads() -> None:
     plans = [oracle.ask(program, name, SIZES[0])["value"] for name in ("without", "with_one")]
     assert ["SCAN" in plan for plan in plans] == [True, False]
     assert ["USING INDEX" in plan for plan in plans] == [False, True]
+
+
+def test_counts_of_the_same_rows() -> None:
+    """One aggregate answers several counts of the rows of one row."""
+    apart = """
+        found = []
+        for author in Author.objects.order_by("pk"):
+            books = Book.objects.filter(author_id=author.pk)
+            found.append((books.count(), books.filter(price__gt=1).count(), books.filter(price__lte=1).count()))
+        return found
+        """
+    together = """
+        found = []
+        for author in Author.objects.order_by("pk"):
+            counted = Book.objects.filter(author_id=author.pk).aggregate(
+                total=Count("pk"), dear=Count("pk", filter=Q(price__gt=1)), cheap=Count("pk", filter=Q(price__lte=1))
+            )
+            found.append(tuple(counted.values()))
+        return found
+        """
+    program = (
+        "from django.db.models import Count, Q\n" + HEAD + function("apart", apart) + function("together", together)
+    )
+    for size in SIZES:
+        many, few = (oracle.ask(program, name, size)["count"] for name in ("apart", "together"))
+        assert (many - 1) == 3 * (few - 1)
+    same = program + function("same", "assert apart() == together()")
+    assert not isinstance(oracle.counts(same, "same"), str)

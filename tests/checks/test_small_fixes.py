@@ -519,3 +519,74 @@ def writers(book: Book):
             "sort them into dictionaries of lists by `id`.",
         )
     ]
+
+
+def test_rows_that_each_turn_narrows(tmp_path: Path) -> None:
+    views = """\
+from .models import Book
+
+def by_all(authors, title):
+    books = Book.objects.exclude(title=title)
+    for author in authors:
+        books = books.filter(author=author)
+    if not books:
+        return None
+
+def by_title(titles, title):
+    books = Book.objects.exclude(title=title)
+    for title in titles:
+        books = books.exclude(title=title)
+    if not books:
+        return None
+"""
+    assert told(tmp_path, orm.loads_rows_to_count, views=views) == [
+        ("few", "Write `books.exists()`."),
+        ("truth", "Write `books.exists()`."),
+    ]
+
+
+def test_a_count_of_rows_that_were_loaded_before(tmp_path: Path) -> None:
+    views = """\
+from .models import Author
+
+def is_sold(author: Author):
+    all_sold = all([book.title for book in author.book_set.all()])
+    return author.book_set.all().count() > 0 and all_sold
+
+def is_empty(author: Author):
+    for book in author.book_set.all():
+        print(book.title)
+    if author.book_set.all().count() == 0:
+        print("none")
+
+def after_a_write(author: Author):
+    for book in author.book_set.all():
+        book.delete()
+    return author.book_set.all().count() > 0
+
+def where_a_condition_holds(author: Author):
+    if author.name:
+        print([book.title for book in author.book_set.all()])
+    return author.book_set.all().count() > 0
+
+def of_another(author: Author):
+    print([book.title for book in author.book_set.all()])
+    author = Author.objects.get(name=author.name)
+    return author.book_set.all().count() > 0
+"""
+    exists = ("few", "Write `author.book_set.all().exists()` instead.")
+    assert told(tmp_path, orm.count_as_existence, views=views) == [
+        (
+            "few",
+            "Its rows are loaded on line 4 already: make `rows = list(author.book_set.all())` before that, go over "
+            "`rows` there, and write `bool(rows)` for `author.book_set.all().count() > 0`.",
+        ),
+        (
+            "few",
+            "Its rows are loaded on line 8 already: make `rows = list(author.book_set.all())` before that, go over "
+            "`rows` there, and write `not rows` for `author.book_set.all().count() == 0`.",
+        ),
+        exists,
+        exists,
+        exists,
+    ]

@@ -11,6 +11,8 @@ from stackaudit.link.queries.reading import FILTERS
 from stackaudit.link.sources import Sources, below
 
 _DEEPEST = 4
+_APART = frozenset({"findall", "loads", "rsplit", "split", "splitlines"})
+"""Functions that take a text apart, which no expression of a query does."""
 
 
 def freedom(sources: Sources, asking: Asking) -> Freedom:
@@ -18,9 +20,17 @@ def freedom(sources: Sources, asking: Asking) -> Freedom:
     node, function = sources.at(asking.place), sources.function(asking.place)
     if node is None or function is None:
         return ""
-    given = [arg for call in _chain(sources, function, node) for arg in (*call.args, *_unpacked(call))]
+    filters = list(_chain(sources, function, node))
+    if any(_is_taken_apart(item.value) for call in filters for item in call.keywords):
+        return BUILT
+    given = [arg for call in filters for arg in (*call.args, *_unpacked(call))]
     found = {_freedom(sources, function, arg) for arg in given}
     return BUILT if BUILT in found else ALTERNATIVES if ALTERNATIVES in found else ""
+
+
+def _is_taken_apart(value: py.Expr) -> bool:
+    """Whether a value is a list that Python makes of a text: `self.codes.split(",")`."""
+    return isinstance(value, py.Call) and dotted(value.func).rpartition(".")[2] in _APART
 
 
 def _unpacked(call: py.Call) -> Iterator[py.Expr]:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from stackaudit.facts import python as py
+from stackaudit.link.modules import dotted
 from stackaudit.link.queries import narrowing
 from stackaudit.link.queries.source import code_of, text_of
 from stackaudit.link.queries.values import Manager, Related, Rows
@@ -210,8 +211,26 @@ def _wasted(body: Body, site: Site, use: Use, value: Rows) -> Fail:
         "columns": "" if narrowed else " with all its columns",
         "purpose": _PURPOSE[use.how],
     }
-    few = value.via is not None or (value.model is not None and narrowing.of(value) == "few")
+    few = value.via is not None or _is_narrowed(value) or _is_narrowed_by_turns(body, use.node)
     return Fail(site, values, "few" if few else "" if use.how == "length" else use.how, fix=_better(body, use))
+
+
+def _is_narrowed(value: object) -> bool:
+    return isinstance(value, Rows) and value.model is not None and narrowing.of(value) == "few"
+
+
+def _is_narrowed_by_turns(body: Body, node: py.Expr) -> bool:
+    """Whether each turn of a loop before narrows the rows that a name stands for: `books = books.filter(tags=tag)`."""
+    for bind in body.binds.get(node.id, ()) if isinstance(node, py.Name) else ():
+        loop, begin = body.parents.get(bind.statement), bind.value
+        while isinstance(begin, (py.Attribute, py.Call)):
+            begin = begin.func if isinstance(begin, py.Call) else begin.value
+        if not isinstance(begin, py.Name) or begin.id != dotted(node) or bind.at > node.start or bind.value is None:
+            continue
+        is_of_turns = isinstance(loop, py.For) and bind.statement in loop.body and body.always(loop, node)
+        if is_of_turns and _is_narrowed(body.value(bind.value)):
+            return True
+    return False
 
 
 def _better(body: Body, use: Use) -> str:

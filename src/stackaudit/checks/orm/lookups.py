@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from stackaudit.checks.orm import births, permissions, trees
 from stackaudit.checks.orm.causes import grouped, own, verdict
 from stackaudit.checks.orm.conditions import Condition, chain, condition
+from stackaudit.checks.orm.counting import together
 from stackaudit.checks.orm.guards import needless
 from stackaudit.checks.orm.loops import Loops, cost, loop_of, loop_step, loop_text, words
 from stackaudit.checks.orm.proposals import proposal
@@ -20,6 +21,7 @@ from stackaudit.facts import python as py
 from stackaudit.link.modules import dotted, target_names
 from stackaudit.link.queries import amounts
 from stackaudit.link.queries.events import Event
+from stackaudit.link.queries.source import text_of
 from stackaudit.link.queries.values import Rows
 from stackaudit.link.sources import around as enclosing
 from stackaudit.link.sources import below
@@ -100,14 +102,15 @@ class _Judge:
         cause = self._cause(site, turn, least)
         others = [item.event for item in asked if item is not least]
         return Fail(
-            site, self._words(turn, least), cause, loop_step([least.event, *others]), least.event.flow,
+            site, self._words(turn, least, others), cause, loop_step([least.event, *others]), least.event.flow,
             self._fix(least, others), cost([least.event]) if cause != "few" else None,
         )  # fmt: skip
 
     def _fix(self, asked: _Asked, others: list[Event]) -> str:
         """What to write in place of one query of a turn that asks `others`, too."""
         event = asked.event
-        return needless(self._turns.sources, event) or proposal(
+        told = needless(self._turns.sources, event) or together(self._turns, event, others)
+        return told or proposal(
             event, asked.condition, around(self._turns, event, asked.condition, others, self._asking(event))
         )
 
@@ -247,13 +250,15 @@ class _Judge:
             self._turns.goes_through_rows(event) and event.owner is None and not self._turns.is_cut(event, amounts.ROWS)
         )
 
-    def _words(self, turn: Turn, asked: _Asked) -> dict[str, str]:
-        event = asked.event
+    def _words(self, turn: Turn, asked: _Asked, others: list[Event]) -> dict[str, str]:
+        event, sources = asked.event, self._turns.sources
         named = event.below > 0 and self._turns.called(event) is not None and event.model is not None
         method = f" (`{event.method}`)" if event.method not in ("", "…") else ""
         asks = f"asks for {event.model.name}{method}" if named and event.model is not None else "runs a query"
-        own = {event.query, *chain(self._turns.sources, event)}
-        other = next((text for place, text in turn.places if place not in own), "")
+        own = {event.query, *chain(sources, event)}
+        found = ((item.query, sources.at(item.query)) for item in others)
+        more = ((place, text_of(node)) for place, node in found if node is not None)
+        other = next((text for place, text in (*turn.places, *more) if place not in own), "")
         return {
             **words(event),
             "loop": "` and, with the same answer, of `".join([loop_text(event), *self._turns.inner(event)]),

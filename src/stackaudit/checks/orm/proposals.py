@@ -309,7 +309,7 @@ class _Recipe:
         if self.method in _COUNTING:
             return (
                 f'Count by key, `….order_by().values({names}).annotate(number=Count("pk"))`, make a dictionary '
-                f"of the answer and {used}."
+                f"of the answer and {used}. A key without rows is not in it: read it by `.get(…, 0)`."
             )
         if self.method in _AGGREGATING:
             return (

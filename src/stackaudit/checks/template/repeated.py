@@ -59,7 +59,7 @@ def _verdict(sources: Sources, file: TemplateFile, path: Path) -> Verdict:
     if loaded is not None:
         fix = _of_rows(path, along, name, loaded, holders)
     else:
-        fix = _of_answers(along, {early.how, late.how}, name, holders)
+        fix = _of_answers(path, along, {early.how, late.how}, name, holders)
     return Fail(
         site,
         {**values, "rows": _rows(path, along), "name": name if loaded is not None else f"{name}_{late.how}"},
@@ -163,11 +163,18 @@ def _by_view(asked: str) -> str:
     )
 
 
-def _of_answers(along: list[Asked], asked: set[str], name: str, holders: list[str]) -> str:
+def _of_answers(path: Path, along: list[Asked], asked: set[str], name: str, holders: list[str]) -> str:
     """What to write where the template wants single rows or numbers."""
     places = [int(how) for how in asked if how.isdigit()]
     if places:
-        most = f"list({name}[:{max(places) + 1}])"
+        most = f"list({name}[:{max(*places, path.uses.highest) + 1}])"
+        page = path.text.removesuffix(".object_list")
+        if isinstance(path.head, Rows) and path.head.paged and "." not in page:
+            told = "a page makes a list of its rows, a queryset does not"
+            return f"Write `{page}.0` for `{path.text}.0` and so on: {told}."
+        if path.uses.is_read:
+            own = f"Let the view hand over a list under a name of its own, `{most}`,"
+            return f"{own} and read the rows by number from that: of a queryset each is a query."
         return f"Let the view hand over a list, `{most}`: of a queryset each row by number is a query."
     asking = [item for item in along if item.how in asked]
     one = next((item for item in asking if item.how != "exists"), asking[0])

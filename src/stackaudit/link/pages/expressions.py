@@ -121,14 +121,24 @@ class Expressions(ABC):
                 self.turns.rows(path.name, head, (*path.parts[:-1], f"{path.parts[-1]}()"), value, at)
 
     def evaluated(self, path: t.Path, rows: Rows) -> None:
-        """A queryset that the context holds keeps its rows once somebody went through them."""
+        """A queryset that the context holds keeps its rows once somebody went through them, or through its page."""
         if path.parts:
             return
         self.turns.fetched(self.scope.get(path.name))
+        if rows.paged:
+            self._listed(rows)
         for layer in reversed(self.scope.layers):
             if path.name in layer:
                 layer[path.name] = replace(rows, evaluated=True)
                 return
+
+    def _listed(self, page: Rows) -> None:
+        """A page has made a list of its queryset, which may have names of its own."""
+        done = replace(page, paged=False, evaluated=True)
+        for layer in self.scope.layers:
+            for name, value in layer.items():
+                if isinstance(value, Rows) and replace(value, evaluated=True) == done:
+                    layer[name] = done
 
     @abstractmethod
     def nodes(self, nodes: tuple[t.Node, ...]) -> None:
@@ -258,12 +268,22 @@ class Expressions(ABC):
             if calls:
                 value = self.auto(value, at, ".".join(parts[: index + 1]))
                 self.turns.member(held, part, at, ".".join(filter(None, (self.named(), *parts[: index + 1]))))
-        return self.auto(value, at, "") if calls and not parts else value
+        value = self.auto(value, at, "") if calls and not parts else value
+        if self.head is not None and self.is_fresh:
+            self.repeats.use(self.head[1], parts, value)
+        return value
 
     def asked(self, value: Value, before: tuple[str, ...], part: str, at: Place) -> None:
         """`part`, read of the `value` that the path before it leads to, may run a query of its own."""
-        if self.head is not None and (part in ASKING or part.isdigit()) and self.is_fresh:
-            name, head = self.head
+        if self.head is None or not self.is_fresh:
+            return
+        name, head = self.head
+        if isinstance(value, Rows) and value.paged:
+            if part.isdigit() and not before:
+                self.evaluated(t.Path(at.region, name), value)
+            return
+        self.repeats.use(head, before, value, part)
+        if part in ASKING or part.isdigit():
             self.repeats.add(name, head, before, value, at, part)
             self.turns.rows(name, head, before, value, at, part)
 

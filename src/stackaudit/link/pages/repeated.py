@@ -38,11 +38,21 @@ class Asked:
 
 
 @dataclass
+class Uses:
+    """How templates read the rows that a path leads to: the `highest` number, and whether in any other way, too."""
+
+    head: Value
+    highest: int = -1
+    is_read: bool = False
+
+
+@dataclass
 class Path:
     """A path to a queryset, and everything in one template that evaluates it.
 
     `head` is what the path begins with; `cached` says that the rows were prefetched, `unknown` why that cannot be told,
-    `plain` that a prefetch would answer: no method on the way filters or orders them.
+    `plain` that a prefetch would answer: no method on the way filters or orders them. `uses` tells of all templates
+    that read the same rows.
     """
 
     text: str
@@ -50,6 +60,7 @@ class Path:
     cached: bool
     unknown: str
     plain: bool
+    uses: Uses
     asked: list[Asked] = field(default_factory=list)
 
     @property
@@ -82,6 +93,7 @@ class Repeats:
     def __init__(self, walk: Walk) -> None:
         self.walk = walk
         self.branch: tuple[tuple[int, int], ...] = ()
+        self._uses: dict[tuple[int, tuple[str, ...]], Uses] = {}
         self._paths: dict[tuple[str, str, tuple[str, ...], int], Path] = {}
 
     @property
@@ -99,20 +111,36 @@ class Repeats:
         finally:
             self.branch = before
 
+    def use(self, head: Value, parts: tuple[str, ...], value: Value, part: str = "") -> None:
+        """`value`, that `parts` lead to from `head`, is read, or `part` of it."""
+        if not isinstance(value, (Manager, Related, Rows)) or part == "all":
+            return
+        uses = self._of(head, parts)
+        if part.isdigit():
+            uses.highest = max(uses.highest, int(part))
+        else:
+            uses.is_read = True
+
+    def _of(self, head: Value, parts: tuple[str, ...]) -> Uses:
+        while parts and parts[-1] == "all":
+            parts = parts[:-1]
+        return self._uses.setdefault((id(head), parts), Uses(head))
+
     def add(self, name: str, head: Value, parts: tuple[str, ...], value: Value, place: Place, how: str = "") -> None:
         """`value`, that `name.parts` leads to from `head`, is evaluated at `place`."""
         rows = calls.base_rows(self.walk, value) if isinstance(value, (Related, Manager)) else value
         if not isinstance(rows, Rows) or rows.evaluated:
             return
-        text = ".".join((name, *parts, *([how] if how else [])))
+        written = ".".join((name, *parts, *([how] if how else [])))
         while parts and parts[-1] == "all":
             parts = parts[:-1]
         unknown = rows.via.row.load.unknown if rows.via is not None and not rows.cached else ""
         key = (place.path, name, parts, id(head))
         plain = rows.via is not None and not rows.asked
-        path = self._paths.setdefault(key, Path(".".join((name, *parts)), head, rows.cached, unknown, plain))
+        text, uses = ".".join((name, *parts)), self._of(head, parts)
+        path = self._paths.setdefault(key, Path(text, head, rows.cached, unknown, plain, uses))
         loop = self.walk.repeating(value.loops)
-        asked = Asked(place, how, text, self.branch, loop is not None and self.walk.guard <= loop.guard)
+        asked = Asked(place, how, written, self.branch, loop is not None and self.walk.guard <= loop.guard)
         if asked not in path.asked:
             path.asked.append(asked)
 

@@ -100,8 +100,9 @@ class Views:
             return self.context(view, kind, keywords, at)
         if name == "paginate_queryset" and args:
             size = self.walk.number(args[1]) if len(args) > 1 else 0
-            page = replace(args[0], limited=True, page=size) if isinstance(args[0], Rows) else args[0]
-            return Seq(UNKNOWN, (UNKNOWN, page, page, UNKNOWN))
+            rows = replace(args[0], limited=True, page=size) if isinstance(args[0], Rows) else args[0]
+            page = replace(rows, paged=True) if isinstance(rows, Rows) else rows
+            return Seq(UNKNOWN, (UNKNOWN, page, rows, UNKNOWN))
         if name == "get_form":
             return bases.called(self.walk, view, name, args, at) or UNKNOWN
         if name == "get_template_names":
@@ -152,9 +153,11 @@ class Views:
             rows = (
                 keywords.get("object_list") or view.attributes.get("object_list") or self.ask(view, "get_queryset", at)
             )
+            page = rows
             if isinstance(rows, Rows) and self.divides(view, at):
                 rows = replace(rows, limited=True, page=self.size(view, at) or rows.page)
-            items |= {"object_list": rows, "page_obj": rows, "paginator": UNKNOWN, "is_paginated": UNKNOWN}
+                page = replace(rows, paged=True)
+            items |= {"object_list": rows, "page_obj": page, "paginator": UNKNOWN, "is_paginated": UNKNOWN}
             if isinstance(rows, Rows) and rows.model is not None:
                 name = name or f"{rows.model.name.lower()}_list"
             if name:

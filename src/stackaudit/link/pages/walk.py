@@ -69,7 +69,7 @@ def item(walk: Walk, value: Value, index: Const, at: At) -> Value:
     if isinstance(value, Related):
         value = calls.base_rows(walk, value)
     if isinstance(value, Rows):
-        if value.evaluated or value.cached:
+        if value.evaluated or value.cached or value.paged:
             return loops.one_of(walk, value, index)
         return rows.called(walk, value, "earliest", (), {}, at)
     if isinstance(value, Seq):

@@ -177,11 +177,13 @@ def context(walk: Walk, view: Instance, keywords: dict[str, Value], at: At) -> M
     labels = {base.rpartition(".")[2] for base in view.cls.externals}
     if labels & OF_MANY:
         rows = keywords.get("object_list") or view.attributes.get("object_list") or _listed(walk, view, at)
-        if isinstance(rows, Rows) and view.cls.find("paginate_by") is not None:
+        is_divided = view.cls.find("paginate_by") is not None
+        if isinstance(rows, Rows) and is_divided:
             size = walk.number(calls.attribute(walk, view, "paginate_by", at))
             rows = replace(rows, limited=True, page=size or rows.page)
         if isinstance(rows, Rows) and rows.model is not None:
-            items = dict.fromkeys(("object_list", "page_obj", f"{rows.model.name.lower()}_list"), rows)
+            items = dict.fromkeys(("object_list", f"{rows.model.name.lower()}_list"), rows)
+            items["page_obj"] = replace(rows, paged=is_divided)
     elif labels & OF_ONE_ROW:
         row = _object(walk, view, at)
         if isinstance(row, Row):

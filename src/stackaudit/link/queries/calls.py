@@ -125,7 +125,8 @@ def apply(
             is_there = value.row.load.to_many(value.relation.name) is not None  # whichever manager loaded it
             return value if is_there else access.related_rows(walk, value, str(named.value))
         case Other():
-            return known.external(walk, value.name, args, keywords, at)
+            answer = known.external(walk, value.name, args, keywords, at)
+            return varying(answer, value.loops) if type(answer) is Other else answer
         case Choice():
             is_one = type(value.options[0]) is Function and all(loop.bounded for loop in walk.loops)
             if is_one:  # which one runs matters to the rows of a loop alone

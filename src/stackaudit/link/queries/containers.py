@@ -82,7 +82,7 @@ def page_of(walk: Walk, paginator: Mapping, at: At) -> Value:
     made = held if isinstance(held, Rows) else builtin.loaded(walk, held, at)
     page = walk.number(paginator.get("@per_page") or UNKNOWN)
     if isinstance(made, Rows):
-        return replace(made, limited=True, page=page)
+        return replace(made, limited=True, page=page, paged=True)
     others = made.others if isinstance(made, Seq) else ()
     return Seq(loops.element_of(made), None, made.loops, page=page, others=others) if page else made
 

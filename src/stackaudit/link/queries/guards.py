@@ -5,22 +5,41 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from stackaudit.facts import python as py
-from stackaudit.link.modules import target_names
+from stackaudit.link.modules import dotted, target_names
 from stackaudit.link.nodes import nodes
 from stackaudit.link.queries.walk import Walk
 
 _CACHE = "_prefetched_objects_cache"
 _CONTEXT = "context"
+_OF_HASATTR = 2
 
 
 def asks_cache(walk: Walk, stmt: py.If) -> bool:
-    """Whether a condition looks into `_prefetched_objects_cache`, or what it held: the idiom that guards a query."""
+    """Whether a condition looks into `_prefetched_objects_cache`, or what it held: the idiom that guards a query.
+
+    So does `hasattr(book, "_author")` where other code gives rows that attribute.
+    """
     mentions = walk.models.mentions
+    if _asks_for_given(stmt, mentions.assigned):
+        return True
     if _CACHE not in mentions.names and _CACHE not in mentions.texts:
         return False
     if stmt not in walk.guards:
         walk.guards[stmt] = not _held_by(walk, _CACHE).isdisjoint(_named(stmt.test))
     return walk.guards[stmt]
+
+
+def _asks_for_given(stmt: py.If, assigned: frozenset[str]) -> bool:
+    """Whether a condition asks for a private attribute that other code than the statement itself sets on objects."""
+    test = stmt.test
+    call = test.operand if isinstance(test, py.UnaryOp) and test.op == "not" else test
+    if not isinstance(call, py.Call) or len(call.args) != _OF_HASATTR or dotted(call.func) != "hasattr":
+        return False
+    name = call.args[1].value if isinstance(call.args[1], py.Constant) else None
+    if not isinstance(name, str) or not name.startswith("_") or name not in assigned:
+        return False
+    own = (target for part in nodes((stmt,)) if isinstance(part, py.Assign) for target in part.targets)
+    return not any(isinstance(target, py.Attribute) and target.attr == name for target in own)
 
 
 def answers_from_context(walk: Walk, stmt: py.If) -> bool:

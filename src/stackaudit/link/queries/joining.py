@@ -177,6 +177,7 @@ def join(one: Value, other: Value) -> Value:
             owner=owner,
             second=second,
             page=page,
+            paged=one.paged or other.paged,
             bounded=one.bounded if other.bounded else "",
             asking=_asking(chosen.asking, other.asking if chosen is one else one.asking),
             asked=chosen.asked or (one.asked or other.asked if one.via is not None and other.via is not None else ""),

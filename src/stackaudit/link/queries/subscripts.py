@@ -14,6 +14,8 @@ from stackaudit.link.queries.walk import At, Walk
 def subscript(walk: Walk, node: py.Subscript) -> Value:
     """An element or a slice; a slice of a few rows is bounded, one of a lazy queryset runs no query yet."""
     value, index = expressions.evaluate(walk, node.value), None
+    if isinstance(value, Rows) and value.paged:
+        value = access.evaluate(walk, value, walk.at(node))  # a page makes a list of its rows
     if isinstance(node.index, py.Slice):
         bounds = [expressions.evaluate(walk, part) for part in (node.index.lower, node.index.upper) if part is not None]
         if isinstance(value, (Rows, Related)):

@@ -91,7 +91,8 @@ class Rows(Struct, frozen=True, cache_hash=True):
     `cached` where they were prefetched, `asked` names the method that made a prefetched manager ask again, `asking`
     the whole expression.
     `narrowed` holds what filters ask for ("?" where that cannot be told), `limited` that they are one page or slice,
-    and `page` of how many rows at most, 0 where that is not known. `owner` is the model of the one row that a filter on
+    and `page` of how many rows at most, 0 where that is not known; `paged` marks the page itself, which is no queryset
+    and makes a list of its rows once one is read by number. `owner` is the model of the one row that a filter on
     a foreign key names, None where none does, and `second` that of another one where filters name one user and it.
     """
 
@@ -115,6 +116,7 @@ class Rows(Struct, frozen=True, cache_hash=True):
     page: int = 0
     owner: Model | None = None
     second: Model | None = None
+    paged: bool = False
 
 
 class Manager(Struct, frozen=True, cache_hash=True):

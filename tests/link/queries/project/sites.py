@@ -1355,3 +1355,13 @@ def grows_on_the_way_back():
 def flat_on_the_way_back():
     for book in Book.objects.prefetch_related("chapter_set__book__author"):
         print(book.author.name, [chapter.book.author.name for chapter in book.chapter_set.all()])
+
+
+def grows_by_what_a_chained_call_gives():
+    rows = [f"{book.pk}; {book.title}" for book in Book.objects.all()]
+    return [Book.objects.filter(title=row.split(";")[1].strip()).exists() for row in rows]
+
+
+def flat_by_what_a_chained_call_gives_before():
+    rows = [f"{book.pk}; {book.title}" for book in Book.objects.all()]
+    return Book.objects.filter(title__in=[row.split(";")[1].strip() for row in rows]).count()
