@@ -64,6 +64,16 @@ def grows_below_a_prefetch():
             print(book.publisher.name)
 
 
+def grows_first_of_each():
+    for book in Book.objects.all():
+        print(book.tags.first(), [chapter.title for chapter in book.chapter_set.all()])
+
+
+def flat_first_of_an_ordered_prefetch():
+    for book in Book.objects.prefetch_related(Prefetch("tags", queryset=Tag.objects.filter(pk__gt=0).order_by("pk"))):
+        print(book.tags.first(), book.tags.all().first())
+
+
 def grows_where_a_branch_refines(dear=True, new=True):
     books = Book.objects.order_by("pk")
     if dear:
@@ -107,6 +117,11 @@ def test_what_is_proposed(narrowed: Applied) -> None:
             'Append `.prefetch_related("books__chapter_set", "books__publisher")` to `Author.objects.all()`.'
         ],
         "grows_down_a_chain_of_one": ['Append `.prefetch_related("chapter_set", "tags")` to `author.books.all()`.'],
+        "grows_first_of_each": [
+            'Append `.prefetch_related(Prefetch("tags", queryset=Tag.objects.order_by("pk")), "chapter_set")` to '
+            "`Book.objects.all()`. `first()` of a prefetch that is ordered asks nothing: it stays in "
+            "`shop.views.grows_first_of_each`."
+        ],
         "grows_only_another_path": [
             'Add "publisher" to the only() of `Book.objects.only("title", "author_id").filter(price__gt=0)` and append '
             '`.select_related("author__country", "publisher")` to `books.order_by("pk")`.'

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable, Iterator
 
 from stackaudit.link.queries.events import Event
-from stackaudit.link.queries.lookups import calls
+from stackaudit.link.queries.lookups import arguments, calls, longest, quoted
 from stackaudit.link.queries.origins import Asking
 from stackaudit.link.queries.reading import (
     SAID,
@@ -27,6 +27,7 @@ from stackaudit.link.queries.reading import (
     looked_at,
     manager,
     no_text,
+    ordered_prefetches,
     plain,
     shown,
 )
@@ -42,6 +43,23 @@ def is_shared(event: Event) -> bool:
 def is_listed(event: Event) -> bool:
     """Whether the rows are to come as a list of their own: `Prefetch(…, to_attr="…")`, or by their keys."""
     return is_shared(event) or is_narrowed(event)
+
+
+def given(paths: Iterable[tuple[str, ...]], events: Iterable[Event], is_annotated: bool) -> str:
+    """What `prefetch_related()` takes for paths: first those in an order of their own, which others lead through."""
+    wanted, known = list(paths), list(events)
+    ordered = ordered_prefetches((event for event in known if event.kind == "reverse"), wanted)
+    rows: dict[str, list[str]] = {}
+    for path, queryset in ordered.items():
+        rows.setdefault(queryset, []).append("__".join(path))
+    made = [
+        f'Prefetch("{names[0]}", {queryset})'
+        if len(names) == 1
+        else f"*(Prefetch(path, {queryset}) for path in ({quoted(names)}))"
+        for queryset, names in rows.items()
+    ]
+    rest = arguments(path for path in longest(wanted) if path not in ordered)
+    return ", ".join(filter(None, [*made, rest, *prefetches(known, is_annotated)]))
 
 
 def prefetches(events: Iterable[Event], is_annotated: bool) -> list[str]:

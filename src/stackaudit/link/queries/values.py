@@ -93,6 +93,7 @@ class Rows(Struct, frozen=True, cache_hash=True):
     `narrowed` holds what filters ask for ("?" where that cannot be told), `limited` that they are one page or slice,
     and `page` of how many rows at most, 0 where that is not known. `owner` is the model of the one row that a filter on
     a foreign key names, None where none does, and `second` that of another one where filters name one user and it.
+    `ordered` says that `order_by()` gave them an order.
     """
 
     model: Model | None
@@ -115,6 +116,7 @@ class Rows(Struct, frozen=True, cache_hash=True):
     page: int = 0
     owner: Model | None = None
     second: Model | None = None
+    ordered: bool = False
 
 
 class Manager(Struct, frozen=True, cache_hash=True):

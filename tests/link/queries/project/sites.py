@@ -1345,3 +1345,23 @@ def grows_below_a_pick():
 def flat_below_a_pick():
     for author in Author.objects.prefetch_related("books__publisher"):
         print([book.publisher.name for book in author.books.all()[:1]], author.books.all()[0].publisher.name)
+
+
+def first_tag(tags):
+    return tags.first()
+
+
+def flat_first_of_an_ordered_prefetch():
+    for book in Book.objects.prefetch_related(Prefetch("tags", queryset=Tag.objects.order_by("pk"))):
+        print(book.tags.first(), book.tags.all().first(), first_tag(book.tags))
+
+
+def grows_first_of_a_prefetch_that_has_lost_its_order():
+    tags = Tag.objects.order_by("pk").filter(pk__gt=0).order_by()
+    for book in Book.objects.prefetch_related(Prefetch("tags", queryset=tags)):
+        print(book.tags.first())
+
+
+def grows_last_of_an_ordered_prefetch():
+    for book in Book.objects.prefetch_related(Prefetch("tags", queryset=Tag.objects.order_by("pk"))):
+        print(book.tags.last())
