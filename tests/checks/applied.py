@@ -29,6 +29,7 @@ BEFORE = re.compile(
     r"[Pp]ut `(\.(?:select|prefetch)_related\([^`]*\))` before `\.\w+\(…\)` in (`[^`]*`)(?: in [\w.]+)?"
 )
 FORMS = (ONLY, DEFER, CALL, BEFORE)
+STAYS = re.compile(r"`first\(\)` of a prefetch that is ordered asks nothing: it stays in `[^`]+`\.")
 REPLACED = "That takes the place of the bare `select_related()`: what it joins is named, too."
 
 
@@ -59,7 +60,7 @@ def function(verdict: Fail) -> str:
 
 def is_plain(fix: str) -> bool:
     """Whether a fix consists of calls to append and columns to let in, with nothing left open."""
-    rest = fix.replace(REPLACED, "")
+    rest = STAYS.sub("", fix.replace(REPLACED, ""))
     for form in FORMS:
         rest = form.sub("", rest)
     calls = [*CALL.findall(fix), *BEFORE.findall(fix)]

@@ -64,6 +64,16 @@ def grows_below_a_prefetch():
             print(book.publisher.name)
 
 
+def grows_first_of_each():
+    for book in Book.objects.all():
+        print(book.tags.first(), [chapter.title for chapter in book.chapter_set.all()])
+
+
+def flat_first_of_an_ordered_prefetch():
+    for book in Book.objects.prefetch_related(Prefetch("tags", queryset=Tag.objects.filter(pk__gt=0).order_by("pk"))):
+        print(book.tags.first(), book.tags.all().first())
+
+
 def grows_where_a_branch_refines(dear=True, new=True):
     books = Book.objects.order_by("pk")
     if dear:
@@ -107,6 +117,11 @@ def test_what_is_proposed(narrowed: Applied) -> None:
             'Append `.prefetch_related("books__chapter_set", "books__publisher")` to `Author.objects.all()`.'
         ],
         "grows_down_a_chain_of_one": ['Append `.prefetch_related("chapter_set", "tags")` to `author.books.all()`.'],
+        "grows_first_of_each": [
+            'Append `.prefetch_related(Prefetch("tags", queryset=Tag.objects.order_by("pk")), "chapter_set")` to '
+            "`Book.objects.all()`. `first()` of a prefetch that is ordered asks nothing: it stays in "
+            "`shop.views.grows_first_of_each`."
+        ],
         "grows_only_another_path": [
             'Add "publisher" to the only() of `Book.objects.only("title", "author_id").filter(price__gt=0)` and append '
             '`.select_related("author__country", "publisher")` to `books.order_by("pk")`.'
@@ -192,6 +207,17 @@ def books():
     return Book.objects.order_by("pk")
 
 
+def shown_first():
+    shown = set(Author.objects.get(pk=2).books.shown())
+    print(len(shown))
+    for book in shown:
+        print([tag.name for tag in book.tags.all()])
+
+
+def shown_anywhere():
+    return [book.title for book in Book.objects.shown()]
+
+
 def some(nothing=False):
     if nothing:
         return []
@@ -221,14 +247,17 @@ def test_a_call_that_gives_the_queryset_takes_more_calls() -> None:
         "once": [
             'Append `.select_related("author")` to `books()`.', 'Append `.prefetch_related("tags")` to `books()`.',
         ],
+        "shown_first": ['Append `.prefetch_related("tags")` to `Author.objects.get(pk=2).books.shown()`.'],
         "at_times": [
             'Append `.select_related("author")` to `Book.objects.order_by("pk")` in shop.views.some.',
         ],
     }  # fmt: skip
+    size = oracle.SIZES[1]
+    mended = program.replace("books.shown())", 'books.shown().prefetch_related("tags"))')
+    assert [oracle.ask(text, "shown_first", size)["count"] for text in (program, mended)] == [5, 3]
     for name in ("once", "at_times"):
         assert oracle.grows(program, name)
         assert not oracle.grows(told.program, name)
-    size = oracle.SIZES[1]
     assert oracle.ask(told.program, "titles", size)["count"] == oracle.ask(program, "titles", size)["count"]
 
 

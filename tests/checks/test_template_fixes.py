@@ -221,21 +221,26 @@ def test_what_a_condition_guards_is_not_named_before_it(tmp_path: Path) -> None:
     ]
 
 
-def test_the_first_of_prefetched_rows_is_taken_by_its_index(tmp_path: Path) -> None:
+def test_the_first_of_a_prefetch_that_is_ordered_asks_nothing(tmp_path: Path) -> None:
     template = "{% for book in books %}{{ book.tags.first.name }}{% endfor %}"
+    made = 'Prefetch("tags", queryset=Tag.objects.order_by("pk"))'
+    stays = "`first()` of a prefetch that is ordered asks nothing: it stays in `shop/templates/shelf.html`."
     assert fixes(tmp_path, template) == [
-        'Add `.prefetch_related("tags")` to `Book.objects.all()` in shop.views.shelf. In `shop/templates/shelf.html` '
-        "write `book.tags.all.0.name` for `book.tags.first.name`: `first` asks the database even where `tags` is "
-        "prefetched. `first` goes by the key there, a prefetch in any order: for the same row let the prefetch be "
-        '`Prefetch("tags", queryset=Tag.objects.order_by("pk"))`, before each path that leads through it (else '
-        "ValueError)."
+        f"Add `.prefetch_related({made})` to `Book.objects.all()` in shop.views.shelf. {stays}"
     ]
-    assert (
-        fixes(tmp_path, template.replace("first", "all.0"), VIEWS.replace(".all()", '.prefetch_related("tags")')) == []
-    )
-    ordered = MODELS.replace("max_length=80)\n\nclass Book", "max_length=80)\n\n    class Meta:\n"
-                             "        ordering = ['name']\n\nclass Book")  # fmt: skip
-    assert all("by the key" not in fix for fix in fixes(tmp_path / "ordered", template, VIEWS, ordered))
+    plain = VIEWS.replace(".all()", '.prefetch_related("tags")')
+    by_hand = VIEWS.replace(".all()", f".prefetch_related({made})")
+    by_hand = "from django.db.models import Prefetch\nfrom shop.models import Tag\n" + by_hand
+    assert [fixes(tmp_path, template.replace("first", "all.0"), plain), fixes(tmp_path, template, by_hand)] == [[], []]
+    assert fixes(tmp_path, template, plain) == [
+        f"Let the prefetch be `{made}`, before each path that leads through it (else ValueError). {stays}"
+    ]
+    meta = "max_length=80)\n\n    class Meta:\n        ordering = %s\n\nclass Book"
+    for ordering, told in (("['name']", ""), ("made()", "In `shop/templates/shelf.html` write `book.tags.all.0.name`")):
+        models = MODELS.replace("max_length=80)\n\nclass Book", meta % ordering)
+        (fix,) = fixes(tmp_path / ordering, template, VIEWS, models)
+        assert fix.startswith('Add `.prefetch_related("tags")` to `Book.objects.all()` in shop.views.shelf.')
+        assert (told in fix, "stays" in fix) == (True, False)
 
 
 def test_a_number_of_a_property_is_brought_with_the_rows(tmp_path: Path) -> None:

@@ -55,7 +55,7 @@ def query_in_loop(stack: Stack) -> Iterator[Verdict]:
     apart = (births.asks, permissions.asks, trees.asks)
     for group in grouped((event for event in near if not any(asks(event) for asks in apart)), loop_of):
         yield verdict(group, judge.of)
-    yield from permissions.judged(judge.loops, near)
+    yield from permissions.judged(stack, judge.loops, near)
     yield from trees.judged(judge.loops, near)
     yield from births.judged(near)
 

@@ -34,7 +34,7 @@ from stackaudit.link.queries.needless import read_itself, read_keys
 from stackaudit.link.queries.origins import Origin
 from stackaudit.link.queries.reading import TextOf, is_of_row, no_text, readings
 from stackaudit.link.queries.roots import apart, inherited
-from stackaudit.link.queries.sharing import apart_from_lists, instead, is_listed, prefetches
+from stackaudit.link.queries.sharing import apart_from_lists, given, instead, is_listed
 from stackaudit.model.source import Place
 from stackaudit.model.verdict import Cost, Step
 
@@ -157,7 +157,7 @@ class Repeat:
 
     def _lookups(self) -> str:
         """What is missing, as `prefetch_related_objects()` takes it."""
-        return ", ".join(filter(None, [arguments([*self.joins, *self.prefetches]), *prefetches(self._missing, False)]))
+        return given([*self.joins, *self.prefetches], self._missing, is_annotated=False)
 
     def _loading(self, origin: Origin | None, loads: str, text_of: TextOf) -> str:
         """The sentences that say where what is missing is to be loaded, and the numbers with it; "" for nothing."""
@@ -188,7 +188,7 @@ class Repeat:
 
     def fetches(self) -> str:
         """The calls of `loads` that are no join."""
-        return prefetching(arguments(self.prefetches), self._missing, takes_calls(self.origin))
+        return prefetching(self.prefetches, self._missing, takes_calls(self.origin))
 
     @property
     def joins(self) -> list[tuple[str, ...]]:

@@ -26,7 +26,7 @@ from stackaudit.link.queries.reading import (
     no_text,
     readings,
 )
-from stackaudit.link.queries.sharing import apart_from_lists, instead, prefetches, ways, with_keys
+from stackaudit.link.queries.sharing import apart_from_lists, given, instead, ways, with_keys
 
 Path = tuple[str, ...]
 _MANAGER = re.compile(r"""\(manager=["'](\w+)["']\)""")
@@ -106,13 +106,13 @@ def loading(origin: Origin | None, events: Iterable[Event]) -> str:
     joined = beside_bare(origin, joins)
     rest = [path for path in paths if path not in joins]
     joining = f".select_related({arguments(joined)})" if joined else ""
-    return joining + prefetching(arguments(rest), found, is_annotated)
+    return joining + prefetching(rest, found, is_annotated)
 
 
-def prefetching(paths: str, events: list[Event], is_annotated: bool) -> str:
+def prefetching(paths: Iterable[Path], events: list[Event], is_annotated: bool) -> str:
     """The calls that load `paths`, and what code shared with others asks for."""
-    given = ", ".join(filter(None, [paths, *prefetches(events, is_annotated)]))
-    return (f".prefetch_related({given})" if given else "") + with_keys(events, is_annotated)
+    taken = given(paths, events, is_annotated)
+    return (f".prefetch_related({taken})" if taken else "") + with_keys(events, is_annotated)
 
 
 def below(events: Iterable[Event]) -> Iterator[Path]:
@@ -301,7 +301,7 @@ def of_prefetched(origin: Origin | None, source: str, events: list[Event]) -> st
     wanted = unnumbered(events, counted)
     source = _placed(origin, with_branches(origin, source), events)
     picked = [event.path for event in apart_from_lists(wanted) if event.kind != "bypassed"]
-    call = prefetching(arguments(picked), wanted, takes_calls(origin))
+    call = prefetching(picked, wanted, takes_calls(origin))
     texts = _brought(origin, call, source, counted) if takes_calls(origin) else ()
     return " ".join([*texts, *_otherwise(origin, wanted, counted)])
 
@@ -358,5 +358,4 @@ def _paths(origin: Origin | None, events: list[Event]) -> str:
     """What `prefetch_related_objects()` takes for rows, or for the one row that they stand behind."""
     if origin is not None and origin.by == HANDED:
         events = [replace(event, path=(*origin.way[-1:], *event.path)) for event in events]
-    given = arguments(event.path for event in apart_from_lists(events))
-    return ", ".join(filter(None, [given, *prefetches(events, is_annotated=False)]))
+    return given((event.path for event in apart_from_lists(events)), events, is_annotated=False)

@@ -23,7 +23,7 @@ from stackaudit.link.queries.reading import (
     plain,
     shown,
 )
-from stackaudit.link.queries.sharing import is_shared
+from stackaudit.link.queries.sharing import is_shared, tested_together
 from stackaudit.model.prose import in_words
 from stackaudit.model.source import Place
 
@@ -32,12 +32,13 @@ def numbers(events: Iterable[Event], kept: Iterable[Path] = ()) -> list[Event]:
     """The events that ask for nothing but a number which the rows can bring, one for each expression.
 
     Where all of the rows are wanted anyway, for another event or as one of the paths `kept`, they tell their number; so
-    does a prefetch below other rows, where no filter narrows it.
+    does a prefetch below other rows, where no filter narrows it, and so do rows of several relations that are tested
+    together.
     """
     found = [event for event in events if event.path]
     cut = {event.path for event in found if is_cut(event)}
     whole = [event for event in found if not any(event.path[:end] in cut for end in range(1, len(event.path) + 1))]
-    wanted = {*kept, *(event.path for event in whole if not is_number(event))}
+    wanted = {*kept, *tested_together(found), *(event.path for event in whole if not is_number(event))}
     paths = {*wanted, *(event.path for event in whole)}
     lists = {(event.path, event.asking.where) for event in whole if event.asking and not is_number(event)}
     told: dict[tuple[Place | None, Path], Event] = {}

@@ -11,7 +11,7 @@ from stackaudit.link.queries.reading import PICKS, SAID, TextOf, manager, no_tex
 from stackaudit.link.queries.table import PERMISSIONS
 
 _OWN, _OF_GROUPS = '"user_permissions__content_type"', '"groups__permissions__content_type"'
-_NAMES = {
+NAMES = {
     "get_group_permissions": _OF_GROUPS, "get_user_permissions": _OWN, "get_all_permissions": f"{_OWN}, {_OF_GROUPS}",
 }  # fmt: skip
 """What the methods of users that give names of permissions read.
@@ -82,15 +82,15 @@ def _once(event: Event, last: str, brought: str) -> str:
         return f"{bring} the answer, `annotate(…=Exists({rows}))` with the row as `OuterRef(…)`{use}"
     if last == "aggregate":
         return f"{bring} the value, `annotate(…=Subquery(…))`{over}{use}"
-    if last in _NAMES:
+    if last in NAMES:
         return (
-            f"{bring} what they have, `prefetch_related({_NAMES[last]})`, and put the names together in Python (none "
+            f"{bring} what they have, `prefetch_related({NAMES[last]})`, and put the names together in Python (none "
             "for an inactive user, all for a superuser), for this method asks whatever was prefetched"
         )
     if last in PERMISSIONS and model is not None:
         return (
             f"ask once for those who have it, `{manager(model)}.with_perm(…)`, and test by key; or {bring} what they "
-            f"have, `prefetch_related({_NAMES['get_all_permissions']})`, and put the names together in Python, for "
+            f"have, `prefetch_related({NAMES['get_all_permissions']})`, and put the names together in Python, for "
             "this method asks whatever was prefetched"
         )
     wanted = f"{name} rows" if name else "rows"

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from msgspec.structs import replace
+
 from stackaudit.facts import python as py
 from stackaudit.link.modules import SETTINGS, SourceModule, dotted
 from stackaudit.link.queries import access, bases, builtin, callbacks, calls, effects, forms, loops, rows
-from stackaudit.link.queries.loading import Load
+from stackaudit.link.queries.loading import ORDERED, Load
 from stackaudit.link.queries.values import (
     FORMS,
     UNKNOWN,
@@ -189,7 +191,8 @@ def _prefetch(walk: Walk, args: tuple[Value, ...], keywords: dict[str, Value]) -
         return UNKNOWN
     load = None
     if isinstance(queryset, (Rows, Manager)):
-        load = calls.base_rows(walk, queryset).load
+        rows = calls.base_rows(walk, queryset)
+        load = replace(rows.load, attributes=rows.load.attributes | {ORDERED}) if rows.ordered else rows.load
     elif queryset is not None and not (isinstance(queryset, Const) and queryset.value is None):
         load = Load(unknown="the queryset of a Prefetch cannot be followed")
     name = to_attr.value if isinstance(to_attr, Const) and isinstance(to_attr.value, str) else ""

@@ -98,6 +98,8 @@ STORED = "@stored"
 """An attribute of rows that `create()` has just written."""
 UNSAVED = "@unsaved"
 """An attribute of rows whose primary key was taken away: `save()` writes a copy."""
+ORDERED = "@ordered"
+"""An attribute of prefetched rows whose queryset says in which order they come."""
 SPECIFIC = "specific"
 """An attribute of Wagtail's pages that come as rows of their own class: the name of the method that brings those."""
 PARENT = Load(unknown="the parent row")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from stackaudit.facts import python as py
-from stackaudit.link.modules import SETTINGS
+from stackaudit.link.modules import SETTINGS, target_names
 from stackaudit.link.nodes import nodes
 from stackaudit.link.queries import access, attached, belonging, calls, containers, forms
 from stackaudit.link.queries.joining import join, turned
@@ -37,6 +37,7 @@ from stackaudit.model.source import Place, Region
 FEW = 25
 """A range up to this constant does not grow with the data and is short."""
 _CHANGED = "the queryset is changed by what cannot be followed"
+_COPIES = frozenset({"frozenset", "list", "reversed", "set", "sorted", "tuple"})
 _GIVING = frozenset({"filter_queryset", "get_queryset"})
 """Methods of views, Django's or REST framework's, that give querysets."""
 _KNOWING = frozenset({"reverse_fk", "reverse_o2o"})
@@ -177,13 +178,15 @@ def _called(walk: Walk, value: Value, at: At) -> tuple[str, Place] | None:
     A function that gives a list at times gives nothing that takes more calls, and what a class overrides gives other
     rows for each class.
     """
-    node = at[1] if isinstance(at, tuple) else None
+    node = _maker(walk, value, at[1]) if isinstance(at, tuple) else None
+    if isinstance(at, tuple) and node is not None and node is not at[1]:
+        at, value = (at[0], node), walk.kept.get(node, UNKNOWN)
     if walk.served is not None and walk.frame.owner is not walk.served:
         return None  # a base class asks it of each class that derives from it
     if not isinstance(value, Rows) or not isinstance(node, py.Call) or value.evaluated or value.streamed:
         return None
     origin = value.origin
-    if origin is None or value.via is not None or origin.place == place_of(at) or node not in walk.kept:
+    if origin is None or origin.outer is not None or origin.place == place_of(at) or node not in walk.kept:
         return None
     found = walk.record.called.get(node)
     if found is None and not (isinstance(node.func, py.Attribute) and node.func.attr in _GIVING):
@@ -201,6 +204,27 @@ def _called(walk: Walk, value: Value, at: At) -> tuple[str, Place] | None:
         return None
     text = code_of(node, 60)
     return (text, origin.place) if text else None
+
+
+def _maker(walk: Walk, value: Value, node: py.Node) -> py.Node:
+    """The expression that gives the rows of a loop, behind `set()` and the like and a name that is bound once."""
+    row = value.element if isinstance(value, Seq) else value
+    if not isinstance(row, (Row, Rows)) or row.origin is None or row.origin.where == walk.frame.where:
+        return node
+    is_bound = False
+    while True:
+        if isinstance(node, py.Name) and not is_bound and isinstance(walk.frame.node, py.FunctionDef):
+            found = [item for item in nodes(walk.frame.node.body) if isinstance(item, py.Assign)]
+            found = [item for item in found if any(node.id in target_names(target) for target in item.targets)]
+            if len(found) != 1 or not isinstance(found[0].targets[0], py.Name):
+                return node
+            node, is_bound = found[0].value, True
+        elif isinstance(node, py.Call) and isinstance(node.func, py.Name) and node.func.id in _COPIES:
+            if len(node.args) != 1:
+                return node
+            node = node.args[0]
+        else:
+            return node
 
 
 def _returns(function: py.FunctionDef) -> list[py.Return]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator
 
+from stackaudit.link.classes import SourceClass
 from stackaudit.link.models.model import Model
 from stackaudit.link.queries.events import Event
 from stackaudit.link.queries.lookups import way_to
@@ -51,10 +52,25 @@ def is_answered(event: Event) -> bool:
     method = plain(event.method)
     if method == "first":
         target = event.relation.target if event.relation is not None else None
-        return target is not None and bool(target.ordered)
+        return target is not None and (bool(target.ordered) or goes_by_key(event))
     if method == "earliest" and event.asking is not None and not event.asking.text:
         return True  # the first one by its index, in a template
     return method in _ANSWERED
+
+
+def goes_by_key(event: Event) -> bool:
+    """Whether it asks a plain relation for its first row, and nothing but the key says which one that is.
+
+    A prefetch that is ordered by the key then holds the same row first, and `first()` takes it from there: measured on
+    Django 4.2 and 5.2. `last()` asks again, whatever the order.
+    """
+    asking, target = event.asking, event.relation.target if event.relation is not None else None
+    if asking is None or target is None or asking.methods or is_cut(event):
+        return False
+    if plain(asking.last) != "first" or plain(event.method) != "first" or target.ordered is not False:
+        return False
+    made = target.managers.get(target.default_manager)
+    return made is None or not isinstance(made.cls, SourceClass) or made.cls.find("get_queryset") is None
 
 
 def is_cut(event: Event) -> bool:
@@ -186,25 +202,30 @@ def readings(events: Iterable[Event], text_of: TextOf = no_text, several: frozen
         )
         told.setdefault((preposition, said), []).append(place)
     sentences = [f"{preposition} {in_words(homes, most=SAID)} {said}" for (preposition, said), homes in told.items()]
-    asked = [event for group in places.values() for event in group]
-    return [*sentences[:SAID], *_by_key(asked), *_unwise(known)]
+    return [*sentences[:SAID], *_by_key(known), *_unwise(known)]
+
+
+def ordered_prefetches(events: Iterable[Event], paths: Iterable[Path]) -> dict[Path, str]:
+    """The prefetches that hold the row of the lowest key first, by their paths; those of them that are to be loaded."""
+    wanted, found = list(paths), dict[Path, str]()
+    for event in sorted(events, key=lambda event: len(event.path)):
+        target = event.relation.target if event.relation is not None else None
+        if target is not None and goes_by_key(event) and any(p[: len(event.path)] == event.path for p in wanted):
+            found[event.path] = f'queryset={manager(target)}.order_by("pk")'
+    return found
 
 
 def _by_key(events: Iterable[Event]) -> Iterator[str]:
-    """What keeps the row that `first` finds in a template: it goes by the key where nothing else gives an order."""
-    named: dict[str, None] = {}
-    for event in events:
-        asking, target = event.asking, event.relation.target if event.relation is not None else None
-        if asking is None or target is None or asking.text or asking.methods or plain(asking.last) != "first":
-            continue
-        if target.ordered is False and not is_narrowed(event):
-            named[f'`Prefetch("{"__".join(event.path)}", queryset={manager(target)}.order_by("pk"))`'] = None
-    if named:
-        kept = in_words([*named], most=SAID)
-        yield (
-            f"`first` goes by the key there, a prefetch in any order: for the same row let the prefetch be {kept}, "
-            "before each path that leads through it (else ValueError)."
-        )
+    """Why what asks for the first row stays as it is, and how a prefetch that is there has to change for it."""
+    found = [event for event in events if goes_by_key(event)]
+    there = [event for event in found if event.kind == "bypassed"]
+    if there:
+        made = ordered_prefetches(there, [event.path for event in there])
+        kept = in_words([f'`Prefetch("{"__".join(path)}", {rows})`' for path, rows in made.items()], most=SAID)
+        yield f"Let the prefetch be {kept}, before each path that leads through it (else ValueError)."
+    if found:
+        homes = in_words(list(dict.fromkeys(_home(event.asking.where) for event in found if event.asking)), most=SAID)
+        yield f"`{found[0].method}()` of a prefetch that is ordered asks nothing: it stays in {homes}."
 
 
 def is_dear(event: Event) -> bool:

@@ -94,6 +94,7 @@ class Rows(Struct, frozen=True, cache_hash=True):
     and `page` of how many rows at most, 0 where that is not known; `paged` marks the page itself, which is no queryset
     and makes a list of its rows once one is read by number. `owner` is the model of the one row that a filter on
     a foreign key names, None where none does, and `second` that of another one where filters name one user and it.
+    `ordered` says that `order_by()` gave them an order.
     """
 
     model: Model | None
@@ -117,6 +118,7 @@ class Rows(Struct, frozen=True, cache_hash=True):
     owner: Model | None = None
     second: Model | None = None
     paged: bool = False
+    ordered: bool = False
 
 
 class Manager(Struct, frozen=True, cache_hash=True):

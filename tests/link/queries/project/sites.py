@@ -1365,3 +1365,23 @@ def grows_by_what_a_chained_call_gives():
 def flat_by_what_a_chained_call_gives_before():
     rows = [f"{book.pk}; {book.title}" for book in Book.objects.all()]
     return Book.objects.filter(title__in=[row.split(";")[1].strip() for row in rows]).count()
+
+
+def first_tag(tags):
+    return tags.first()
+
+
+def flat_first_of_an_ordered_prefetch():
+    for book in Book.objects.prefetch_related(Prefetch("tags", queryset=Tag.objects.order_by("pk"))):
+        print(book.tags.first(), book.tags.all().first(), first_tag(book.tags))
+
+
+def grows_first_of_a_prefetch_that_has_lost_its_order():
+    tags = Tag.objects.order_by("pk").filter(pk__gt=0).order_by()
+    for book in Book.objects.prefetch_related(Prefetch("tags", queryset=tags)):
+        print(book.tags.first())
+
+
+def grows_last_of_an_ordered_prefetch():
+    for book in Book.objects.prefetch_related(Prefetch("tags", queryset=Tag.objects.order_by("pk"))):
+        print(book.tags.last())
