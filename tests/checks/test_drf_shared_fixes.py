@@ -234,3 +234,11 @@ def test_a_write_that_shows_a_row_of_the_list_brings_what_the_list_does(tmp_path
     text = COUNTS.replace("{begin}", "").replace("{authors}", COUNTED).replace("moved(1)", "self.get_object()")
     (fix,) = told(tmp_path, text)
     assert "count over `author.books.all()` in Python" in fix
+
+
+def test_each_field_that_counts_asks_anew(tmp_path: Path) -> None:
+    text = COUNTS.replace("{begin}", "").replace("{authors}", COUNTED)
+    stack = stack_of(tmp_path, {"shop/models.py": MODELS, "shop/api.py": text, "shop/__init__.py": ""})
+    (fail,) = [item for item in method_field_query(stack) if isinstance(item, Fail)]
+    assert fail.cost is not None
+    assert (fail.cost.queries, fail.cost.rows) == (2 * 25, 25)
