@@ -135,6 +135,49 @@ def test_what_goes_beyond_is_told(tmp_path: Path) -> None:
     assert fail.fix == 'Add `.select_related("author__country")` to `Book.objects.all()` in shop.api.Books.'
 
 
+SHOWN = """\
+from rest_framework import serializers, viewsets
+from .models import Book
+
+class ReviewField(serializers.RelatedField):
+    def to_representation(self, review):
+        return review.by.name if review.by else ""
+
+class BookSerializer(serializers.ModelSerializer):
+    reviews = ReviewField(many=True, read_only=True)
+    sequel_of = serializers.StringRelatedField()
+
+    class Meta:
+        model = Book
+        fields = ["reviews", "sequel_of"]
+
+class Books(viewsets.ReadOnlyModelViewSet):
+    queryset = Book.objects.all()
+    serializer_class = BookSerializer
+"""
+TITLED = """class Review("""
+WITH_TITLE = """    def __str__(self):
+        return f"{self.title} {self.byline}"
+
+class Review("""
+
+
+def test_a_field_and_its_own_code_are_one_cause(tmp_path: Path) -> None:
+    models = MODELS.replace(TITLED, WITH_TITLE)
+    stack = stack_of(tmp_path / "told", {"shop/models.py": models, "shop/api.py": SHOWN, "shop/__init__.py": ""})
+    assert [item for item in method_field_query(stack) if isinstance(item, Fail)] == []
+    (fail,) = [item for item in n_plus_one(stack) if isinstance(item, Fail)]
+    assert fail.values["relation"] == "reviews.by, sequel_of.author"
+    calls = '.select_related("sequel_of__author").prefetch_related("reviews__by")'
+    assert fail.fix == f"Add `{calls}` to `Book.objects.all()` in shop.api.Books."
+    assert {step.place.path for step in fail.related} == {"shop/api.py", "shop/models.py"}
+    assert fail.cost is not None
+    assert fail.cost.queries == 4 * 25
+    ((before, _),) = asked(tmp_path / "before", models, SHOWN, "Books")
+    ((after, _),) = asked(tmp_path / "after", models, SHOWN.replace(".all()", calls), "Books")
+    assert (before, after) == (1 + 10 + 20 + 9 + 9, 3)
+
+
 def test_another_queryset_is_another_cause(tmp_path: Path) -> None:
     more = """
 class Bylines(serializers.ModelSerializer):

@@ -158,3 +158,87 @@ def test_what_a_method_keeps_itself_is_not_to_be_given(tmp_path: Path) -> None:
             return author._genres
         author._genres = [book.genre.name for book in author.books.exclude(genre=None)]"""
     assert not any("takes `_genres`" in fix for fix in told(tmp_path, api(keeps, more="")))
+
+
+COUNTS = """\
+from django.db.models import Count, Q
+from rest_framework import serializers, viewsets
+from rest_framework.response import Response
+from .models import Author, Book
+
+class OfGenre(serializers.IntegerField):
+    def __init__(self, genre):
+        self.genre = genre
+        super().__init__(read_only=True)
+
+    def get_attribute(self, author):{begin}
+        return author.books.filter(genre__name=self.genre).count()
+
+class BookSerializer(serializers.ModelSerializer):
+    class Meta:
+        model = Book
+        fields = ["id"]
+
+class AuthorSerializer(serializers.ModelSerializer):
+    a = OfGenre("a")
+    b = OfGenre("b")
+    books = BookSerializer(many=True, read_only=True)
+
+    class Meta:
+        model = Author
+        fields = ["id", "a", "b", "books"]
+
+def moved(pk):
+    author = Author.objects.get(pk=pk)
+    author.books.filter(genre__name="c").update(genre=1)
+    return author
+
+class Authors(viewsets.ReadOnlyModelViewSet):
+    queryset = {authors}
+    serializer_class = AuthorSerializer
+
+    def partial_update(self, request):
+        return Response(AuthorSerializer(moved(1)).data)
+"""
+WRITTEN = """
+class One(Authors):
+    list = Authors.partial_update
+"""
+COUNTED = "Author.objects.all()"
+BRINGS = (
+    '.prefetch_related("books").annotate(n_a=Count("books", distinct=True, filter=Q(books__genre__name="a")), '
+    'n_b=Count("books", distinct=True, filter=Q(books__genre__name="b")))'
+)
+BROUGHT = """
+        if hasattr(author, f"n_{self.genre}"):
+            return getattr(author, f"n_{self.genre}")"""
+
+
+def test_what_a_write_shows_of_a_row_that_brings_nothing_stays_as_cheap(tmp_path: Path) -> None:
+    def counts(begin: str = "", authors: str = COUNTED, more: str = "") -> str:
+        return COUNTS.replace("{begin}", begin).replace("{authors}", authors) + more
+
+    (fix,) = told(tmp_path / "told", counts())
+    assert fix == (
+        'Add `.annotate(…=Count("books", distinct=True, filter=Q(…)))` to `Author.objects.all()` in shop.api.Authors '
+        "and let `shop.api.OfGenre.get_attribute` use that where the row has it."
+    )
+    before, one = asked(tmp_path / "before", MODELS, counts(more=WRITTEN), "Authors", "One")
+    loaded = counts(BROUGHT, f"{COUNTED}{BRINGS}", WRITTEN)
+    after, same = asked(tmp_path / "after", MODELS, loaded, "Authors", "One")
+    assert (before[1], one) == (after[1], same)
+    assert (before[0], after[0]) == (31, 2)
+
+
+def test_a_write_that_shows_a_row_of_the_list_brings_what_the_list_does(tmp_path: Path) -> None:
+    text = COUNTS.replace("{begin}", "").replace("{authors}", COUNTED).replace("moved(1)", "self.get_object()")
+    (fix,) = told(tmp_path, text)
+    assert "count over `author.books.all()` in Python" in fix
+
+
+def test_each_field_that_counts_asks_anew(tmp_path: Path) -> None:
+    text = COUNTS.replace("{begin}", "").replace("{authors}", COUNTED)
+    stack = stack_of(tmp_path, {"shop/models.py": MODELS, "shop/api.py": text, "shop/__init__.py": ""})
+    (fail,) = [item for item in method_field_query(stack) if isinstance(item, Fail)]
+    assert fail.cost is not None
+    assert (fail.cost.queries, fail.cost.rows) == (2 * 25, 25)

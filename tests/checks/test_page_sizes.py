@@ -160,3 +160,98 @@ def test_pages_of_templates(tmp_path: Path) -> None:
         "long_of_one_author.html": ("", "200 rows on a page"),
         "asked.html": ("", "25 rows on a page, assumed"),
     }
+
+
+NESTED = {
+    "shop/models.py": """
+from django.db import models
+
+class Tag(models.Model):
+    name = models.CharField(max_length=80)
+
+class Chapter(models.Model):
+    tags = models.ManyToManyField(Tag)
+    authors = models.ManyToManyField(Tag, related_name="+")
+
+class Book(models.Model):
+    title = models.CharField(max_length=80)
+    chapters = models.ManyToManyField(Chapter)
+""",
+    "shop/search.py": """
+from django.shortcuts import render
+from rest_framework import serializers, viewsets
+from rest_framework.response import Response
+from rest_framework.views import APIView
+from .models import Book, Chapter
+from .pages import Fifty
+
+LIMIT = 3
+
+class ChapterSerializer(serializers.ModelSerializer):
+    class Meta:
+        model = Chapter
+        fields = ["id", "tags", "authors"]
+
+class BookSerializer(serializers.ModelSerializer):
+    chapters = ChapterSerializer(many=True)
+
+    class Meta:
+        model = Book
+        fields = ["id", "chapters"]
+
+class AtOnce(APIView):
+    def get(self, request):
+        books = Book.objects.filter(title=request.GET["q"])[:LIMIT]
+        return Response(BookSerializer(books, many=True).data)
+
+class Later(APIView):
+    def get(self, request):
+        limit = 3
+        books = Book.objects.filter(title=request.GET["q"])
+        books = books[:limit]
+        return Response(BookSerializer(books, many=True).data)
+
+class Permitted(APIView):
+    def get(self, request):
+        books = Book.objects.filter(title=request.GET["q"]) if request.user.has_perm("shop.view_book") else []
+        books = books[:LIMIT]
+        return Response(BookSerializer(books, many=True).data)
+
+class Twenty(APIView):
+    def get(self, request):
+        books = Book.objects.prefetch_related("chapters")[:20]
+        return Response(BookSerializer(books, many=True).data)
+
+class Open(APIView):
+    def get(self, request):
+        books = Book.objects.filter(title=request.GET["q"])[:request.GET["size"]]
+        return Response(BookSerializer(books, many=True).data)
+
+class Paged(viewsets.ReadOnlyModelViewSet):
+    queryset = Book.objects.prefetch_related("chapters")
+    serializer_class = BookSerializer
+    pagination_class = Fifty
+
+def shown(request):
+    return render(request, "shown.html", {"books": Book.objects.order_by("pk")[:5]})
+""",
+    "shop/templates/shown.html": (
+        "{% for book in books %}{% for chapter in book.chapters.all %}{% for tag in chapter.tags.all %}{{ tag.name }}"
+        "{% endfor %}{% endfor %}{% endfor %}"
+    ),
+}
+
+
+def test_what_lies_behind_the_rows_of_a_page_goes_by_that_page(tmp_path: Path) -> None:
+    linked = stack(tmp_path, NESTED)
+    found = [item for item in (*drf.n_plus_one(linked), *template.n_plus_one(linked)) if isinstance(item, Fail)]
+    told = {item.site.name.partition(" > ")[0].removesuffix(".get").rpartition(".")[2]: item for item in found}
+    assert {name: (item.cause, item.cost) for name, item in told.items()} == {
+        "AtOnce": ("short", Cost(6, 3, "3 rows on a page")),
+        "Later": ("short", Cost(6, 3, "3 rows on a page")),
+        "Permitted": ("short", Cost(6, 3, "3 rows on a page")),
+        "Twenty": ("", Cost(40, 20, "20 rows on a page")),
+        "Open": ("", Cost(75, 25, "25 rows in a page, assumed")),
+        "Paged": ("", Cost(100, 50, "50 rows on a page")),
+        "shown": ("short", Cost(5, 5, "5 rows on a page")),
+    }

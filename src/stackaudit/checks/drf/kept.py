@@ -1,4 +1,8 @@
-"""What several fields read of the same related row: a row keeps it once one of them has asked for it."""
+"""What code that fields call asks for, beside what the fields load themselves.
+
+A row keeps what one of its fields has asked for, so that code which reads the same asks no more. What code asks of the
+rows that its own field has loaded is missing beside them.
+"""
 
 from __future__ import annotations
 
@@ -34,6 +38,29 @@ def kept(events: Iterable[Event], in_method: Callable[[Event], bool]) -> dict[Ev
         is_same = not any((cause, path[:length]) in several for length in range(1, len(path)))
         if loads is not None and is_same and (event.guarded or not loads.guarded):
             found[event] = loads
+    return found
+
+
+def beyond(events: Iterable[Event], in_method: Callable[[Event], bool], field: Callable[[Event], Place]) -> set[Event]:
+    """The events of code that go on from what the very field which calls it lacks: one path to load, one root cause.
+
+    A field that shows `tags` by `str(tag.colour)` asks for the tags itself, and its code for the colour of each.
+    `field` gives the place of the field that an event belongs to.
+    """
+    failing = [event for event in events if event.outcome == "fail" and event.path]
+    fields: dict[tuple[Place, Cause, tuple[str, ...]], bool] = {}
+    for event in failing:
+        if not in_method(event):
+            cause, path, _ = _key(event)
+            key = field(event), cause, path
+            fields[key] = fields.get(key, True) and event.guarded
+    found = set()
+    for event in failing:
+        if in_method(event):
+            cause, path, _ = _key(event)
+            loads = [fields.get((field(event), cause, path[:length])) for length in range(1, len(path))]
+            if any(guarded is not None and (event.guarded or not guarded) for guarded in loads):
+                found.add(event)
     return found
 
 

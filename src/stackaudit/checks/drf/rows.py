@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from stackaudit.checks.drf.kept import kept
+from stackaudit.checks.drf.kept import beyond, kept
 from stackaudit.link.models.model import Model
 from stackaudit.link.pages.events import REPEATING, Cause, Repeat, cause_of, grouped, inner_steps, rooted, some
 from stackaudit.link.queries.events import Event
@@ -39,10 +39,11 @@ def n_plus_one(stack: Stack) -> Iterator[Verdict]:
     for detail in {detail.view: detail for detail in api.details.unclear}.values():
         yield Unsure(Site(detail.view.place, f"{detail.view.cls.name}: retrieve"), detail.why)
     events = stack.readers.told(api.events, api.walk)
+    further = _beyond(api, events)
     besides: dict[tuple[Place, Place], list[Event]] = {}
     for event, loads in kept(events, lambda event: _in_method(api, event)).items():
         besides.setdefault((loads.place, loads.query), []).append(event)
-    for repeat in grouped(events, lambda event: not _in_method(api, event)):
+    for repeat in grouped(events, lambda event: event in further or not _in_method(api, event)):
         also = [event for item in repeat.failing for event in besides.get((item.place, item.query), ())]
         yield _fields(api, user, repeat, also)
 
@@ -58,6 +59,21 @@ def _in_method(api: Api, event: Event) -> bool:
 def _access(api: Api, event: Event) -> Place:
     """The first access in the code that the field calls."""
     return next((step.place for step in inner_steps(event) if step.place not in api.fields), event.query)
+
+
+def _beyond(api: Api, events: list[Event]) -> set[Event]:
+    """What the code of a field asks of the very rows that the field itself asks for."""
+    return beyond(events, lambda event: _in_method(api, event), lambda event: _innermost(api, event))
+
+
+def _innermost(api: Api, event: Event) -> Place:
+    """The field that asks, or calls the code that does: of nested fields the last one."""
+    found = event.place
+    for step in inner_steps(event):
+        if step.place not in api.fields:
+            break
+        found = step.place
+    return found
 
 
 def _fields(api: Api, user: Model | None, repeat: Repeat, also: list[Event]) -> Verdict:
@@ -140,7 +156,7 @@ def method_field_query(stack: Stack) -> Iterator[Verdict]:
     api = stack.api
     found: dict[Cause, list[Event]] = {}
     events = stack.readers.told(api.events, api.walk)
-    there = kept(events, lambda event: _in_method(api, event))
+    there = {*kept(events, lambda event: _in_method(api, event)), *_beyond(api, events)}
     asking = (event for event in events if event.kind in REPEATING and _in_method(api, event))
     for event in rooted(event for event in asking if event not in there):
         found.setdefault(_root(event), []).append(event)

@@ -10,9 +10,12 @@ from typing import Literal, TypeAlias
 
 from stackaudit.link.models.model import Model
 from stackaudit.link.queries.events import OWNED, Branch, Event
+from stackaudit.model.source import Place
 from stackaudit.model.verdict import Cost
 
 Few: TypeAlias = Literal["", "detail", "own", "short"]
+_Question: TypeAlias = tuple[tuple[str, ...], str, Place | None]
+"""The path that is asked for, or the method of a query that is none, and the place where it is asked anew each time."""
 ROWS = 100
 """So many rows a loop of the code goes through, where nothing tells."""
 _SUMMED = 3
@@ -70,22 +73,23 @@ def _page(events: Sequence[Event]) -> int:
     return max((event.turns.page for event in events if event.turns is not None), default=0)
 
 
-def _questions(events: Sequence[Event]) -> dict[tuple[tuple[str, ...], str], Event]:
+def _questions(events: Sequence[Event]) -> dict[_Question, Event]:
     """What each row is asked, each once, with the first event that asks it."""
-    found: dict[tuple[tuple[str, ...], str], Event] = {}
+    found: dict[_Question, Event] = {}
     for event in events:
         found.setdefault(_question(event), event)
     return found
 
 
-def _question(event: Event) -> tuple[tuple[str, ...], str]:
-    """What an event asks a row for."""
-    return event.path, "" if event.path else event.method
+def _question(event: Event) -> _Question:
+    """What an event asks a row for: a row keeps the one that a relation leads to, and asks for many each time."""
+    is_kept = event.kind not in ("reverse", "bypassed")
+    return event.path, "" if event.path else event.method, event.place if event.path and not is_kept else None
 
 
 def _at_once(events: Sequence[Event]) -> list[Event]:
     """The questions that one row may be asked, each by its first event: of the branches of a condition it takes one."""
-    ways: dict[tuple[tuple[str, ...], str], tuple[Branch, ...]] = {}
+    ways: dict[_Question, tuple[Branch, ...]] = {}
     for event in events:
         key, branch = _question(event), event.branch if event.guarded else ()
         ways[key] = branch if ways.get(key, branch) == branch else ()

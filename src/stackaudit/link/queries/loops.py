@@ -143,6 +143,10 @@ def enter(walk: Walk, value: Value, at: At, text: str = "the loop", bounded: str
         loop.bounded, loop.page = "", 0  # a few rows for each turn of a longer loop are many
     if any(around.bounded == PAGES for around in running):
         loop.page = 0  # page by page it goes through all rows
+    elif isinstance(at, Place) and isinstance(value, Rows) and value.via is not None and not loop.bounded:
+        # What is served shows little behind each of a few rows; code may go through thousands.
+        around = value.via.row.loop
+        loop.page = loop.page or (around.page if around in running and loop.owner is None else 0)
     if isinstance(element, Row) and isinstance(value, Rows) and not value.cached:
         access.of_links(walk, element, at)
     if isinstance(value, Other) and value.name == LISTED:

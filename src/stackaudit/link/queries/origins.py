@@ -46,12 +46,13 @@ class Loop(Struct, eq=False):
     """A loop during its walk.
 
     `depth` counts the frames below it; `bounded` says why its turns do not count, "" where they do; `page` how many
-    turns it takes where a page shows so many rows, 0 where that is open. `behind` says whose relation it goes through,
-    `owner` is the model of the one row whose relation that is, None where there are several rows, or it is no relation;
-    `second` that of another one, where the rows belong to one user and to it. `kept` says that a cache keeps what the
-    turns make, `chosen` that it goes through those rows alone that a condition let through, `conditional` that a page
-    shows what belongs to its one row only where a condition holds. `called` is the call that gives the queryset which
-    it goes through, where another function makes that, with the place there.
+    turns it takes where a page shows so many rows, or for how many rows of a page or slice it shows what is behind
+    each, 0 where that is open. `behind` says whose relation it goes through, `owner` is the model of the one row whose
+    relation that is, None where there are several rows, or it is no relation; `second` that of another one, where the
+    rows belong to one user and to it. `kept` says that a cache keeps what the turns make, `chosen` that it goes through
+    those rows alone that a condition let through, `conditional` that a page shows what belongs to its one row only
+    where a condition holds. `called` is the call that gives the queryset which it goes through, where another function
+    makes that, with the place there.
     """
 
     place: Place

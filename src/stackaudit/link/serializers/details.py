@@ -18,6 +18,7 @@ from stackaudit.link.pages import walk as q
 from stackaudit.link.queries import calls
 from stackaudit.link.queries.entries import functions
 from stackaudit.link.queries.origins import FETCHES_ONE, Loop, Origin
+from stackaudit.link.queries.trials import trial
 from stackaudit.link.queries.values import Function, Instance, Row, Value
 from stackaudit.link.queries.walk import At
 from stackaudit.link.serializers import Shape
@@ -44,7 +45,8 @@ class Detail:
 class Details:
     """The single objects that the views of `api` show. `unclear` are those that cannot be followed.
 
-    Only what answers GET is walked, and while it is (`on`), lists are left alone: they have been walked before.
+    Only what answers GET is told, and while it is walked (`on`), lists are left alone: they have been walked before. Of
+    what answers a write alone (`writes`) counts which code is run for the object that it shows.
     """
 
     def __init__(self, api: Api) -> None:
@@ -52,6 +54,7 @@ class Details:
         self.unclear: list[Detail] = []
         self.loops: set[Loop | None] = set()
         self.on = False
+        self.writes = False
         self._shows: dict[py.FunctionDef, bool] = {}
 
     def walk_all(self) -> None:
@@ -64,7 +67,22 @@ class Details:
                 if owner is None and routes(node) and not _only_writes(node) and self._shows_one(node):
                     self.api.walk.spent = 0
                     calls.call(self.api.walk, Function(module, node), (), {}, (module, node), node.name, is_entry=True)
+        self._after_writes()
         self.on = False
+
+    def _after_writes(self) -> None:
+        """Walk what shows the object that a request has written, for the code that is run for it alone."""
+        with trial(self.api.walk) as tried:
+            self.writes = True
+            for view in self.api.views:
+                for name, node, owner in self.api.methods(view):
+                    is_own = owner is view.cls or owner not in self.api.by_class
+                    if is_own and _only_writes(node) and self._shows_one(node):
+                        self.api.serve(view, name, node, owner)
+            self.writes = False
+        for asked, rows in tried.once.items():
+            known = self.api.walk.record.once.setdefault(asked, {})
+            known.update((place, row) for place, row in rows.items() if place not in known)
 
     def _view(self, view: ApiView) -> None:
         own = False
@@ -109,7 +127,12 @@ class Details:
 
     def _write(self, shape: Shape, row: Value, at: At, view: ApiView | None, context: Value = SERVED) -> None:
         if not isinstance(row, Row) or row.origin is None or row.load.unknown:
-            if view is not None and not view.lists and any(item.many and item.shape for item in shape.fields):
+            if (
+                view is not None
+                and not self.writes
+                and not view.lists
+                and any(item.many and item.shape for item in shape.fields)
+            ):
                 why = row.load.unknown if isinstance(row, Row) else ""
                 self.unclear.append(Detail(view, why or "its object cannot be followed"))
             return
