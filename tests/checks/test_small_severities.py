@@ -71,6 +71,36 @@ def test_commands_that_nothing_runs(tmp_path: Path) -> None:
     assert lines == [[("by-hand", 12)], [("beside", 10), ("background", 12)]]
 
 
+def test_numbers_that_are_made_in_python(tmp_path: Path) -> None:
+    command = """\
+from django.core.management.base import BaseCommand
+from shop.models import Book
+
+class Command(BaseCommand):
+    def handle(self, *args, **options):
+        print(max(book.made for book in Book.objects.filter(title="a")))
+"""
+    views = """\
+from shop.models import Author, Book
+
+def told(author: Author):
+    print(max(book.made for book in Book.objects.filter(title="a")))
+    books = Book.objects.filter(author=author)
+    print(max(book.made for book in books))
+
+def each(request):
+    for author in Author.objects.all():
+        books = Book.objects.filter(author=author, title="a")
+        print(max(book.made for book in books))
+"""
+    made = "title = models.CharField(max_length=80)\n    made = models.DateTimeField()"
+    models = MODELS.replace("title = models.CharField(max_length=80)", made)
+    files = {PATH: command, "shop/views.py": views, "shop/models.py": models}
+    told = found(tmp_path, orm.python_aggregation, files)
+    assert [(item.cause, item.site.place.region.line) for item in told] == [("by-hand", 6), ("", 4), ("few", 6)]
+    assert [item.site.place.region.line for item in found(tmp_path, orm.query_in_loop, files)] == [11]
+
+
 def test_turns_that_ask_for_much_else(tmp_path: Path) -> None:
     tasks = """\
 from celery import shared_task
