@@ -4,22 +4,25 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from stackaudit.checks.orm import births, permissions, trees
+from stackaudit.checks.orm.alternatives import is_alternative, of_either
 from stackaudit.checks.orm.causes import grouped, own, verdict
 from stackaudit.checks.orm.conditions import Condition, chain, condition
 from stackaudit.checks.orm.guards import needless
 from stackaudit.checks.orm.loops import Loops, cost, loop_of, loop_step, loop_text, words
-from stackaudit.checks.orm.proposals import proposal
+from stackaudit.checks.orm.proposals import proposal, raised
 from stackaudit.checks.orm.short import is_short
 from stackaudit.checks.orm.surroundings import around
 from stackaudit.checks.orm.turns import Turn, Turns, ends
 from stackaudit.facts import python as py
+from stackaudit.link.indexes import indexes_of
 from stackaudit.link.modules import dotted, target_names
 from stackaudit.link.queries import amounts
 from stackaudit.link.queries.events import Event
+from stackaudit.link.queries.source import text_of
 from stackaudit.link.queries.values import Rows
 from stackaudit.link.sources import around as enclosing
 from stackaudit.link.sources import below
@@ -71,6 +74,7 @@ class _Judge:
     def __init__(self, stack: Stack) -> None:
         self.loops, self._turns = Loops.of(stack), Turns(stack)
         self._many = stack.made | stack.growing
+        self._models = stack.models
         self._working = frozenset(stack.queries.walk.record.working)
         self._declared = {event.place for event in stack.declared.events}
         self._events: dict[Place, list[Event]] = {}
@@ -90,7 +94,7 @@ class _Judge:
         asked = [item for item in asked if not self._turns.is_handling(item.event)]
         if not asked:
             return Pass(site)
-        least = min(asked, key=lambda item: (len(item.reasons), not item.condition.is_shared))
+        least = min(asked, key=lambda item: (len(item.reasons), not item.condition.is_shared, item.event.below))
         if len(least.reasons) >= _BUSY or self._is_minor(site, turn, least) or self._is_of_kinds(least):
             return Pass(site)
         if not (least.condition.is_told or self._turns.goes_through_rows(least.event)):
@@ -99,17 +103,44 @@ class _Judge:
             site = Site(least.event.place, f"{least.event.where}: {least.event.text}")
         cause = self._cause(site, turn, least)
         others = [item.event for item in asked if item is not least]
+        either = self._either(least, asked)
         return Fail(
-            site, self._words(turn, least), cause, loop_step([least.event, *others]), least.event.flow,
-            self._fix(least, others), cost([least.event]) if cause != "few" else None,
+            site, self._words(turn, least, either), cause, loop_step([least.event, *others]), least.event.flow,
+            self._fix(least, others, either), cost([least.event]) if cause != "few" else None,
         )  # fmt: skip
 
-    def _fix(self, asked: _Asked, others: list[Event]) -> str:
-        """What to write in place of one query of a turn that asks `others`, too."""
+    def _either(self, least: _Asked, asked: list[_Asked]) -> list[_Asked]:
+        """The queries of which a turn runs one, in the order of the source; those alone that ask in other words."""
+        found: dict[str, _Asked] = {}
+        for item in (least, *asked):
+            if item is least or is_alternative(least.event, item.event):
+                node = self._turns.sources.at(item.event.query)
+                found.setdefault(text_of(node, 400) if node is not None else item.event.text, item)
+        return sorted(found.values(), key=lambda item: item.event.query)
+
+    def _fix(self, asked: _Asked, others: list[Event], either: list[_Asked]) -> str:
+        """What to write in place of one query of a turn that asks `others`, too, or of those of which it asks one."""
         event = asked.event
-        return needless(self._turns.sources, event) or proposal(
-            event, asked.condition, around(self._turns, event, asked.condition, others, self._asking(event))
-        )
+        known = around(self._turns, event, asked.condition, others, self._asking(event))
+        if len(either) > 1:
+            shared = next(filter(None, map(self._several, either)), "")
+            stand = [around(self._turns, item.event, item.condition) for item in either]
+            queries = [(item.event, item.condition, own) for item, own in zip(either, stand, strict=True)]
+            return of_either(queries, raised(shared))
+        known = replace(known, several=self._several(asked))
+        return needless(self._turns.sources, event) or proposal(event, asked.condition, known)
+
+    def _several(self, asked: _Asked) -> str:
+        """The column by which alone a query asks for one row, where several may have the same value; "" for others."""
+        model, wanted = asked.event.model, asked.condition
+        if asked.event.method not in ("get", "aget") or model is None or not wanted.alone or wanted.others:
+            return ""
+        column = model.column(wanted.field)
+        if column is None or column.call is None or model.is_open:
+            return ""
+        found, unread = indexes_of(self._models, model)
+        is_unique = any(index.asked == "unique" and index.columns == (column.name,) for index in found)
+        return "" if is_unique or unread is not None else column.name
 
     def _asking(self, event: Event) -> set[Place]:
         """Where the turns of the loop of an event ask for rows, or make them."""
@@ -247,7 +278,7 @@ class _Judge:
             self._turns.goes_through_rows(event) and event.owner is None and not self._turns.is_cut(event, amounts.ROWS)
         )
 
-    def _words(self, turn: Turn, asked: _Asked) -> dict[str, str]:
+    def _words(self, turn: Turn, asked: _Asked, either: list[_Asked]) -> dict[str, str]:
         event = asked.event
         named = event.below > 0 and self._turns.called(event) is not None and event.model is not None
         method = f" (`{event.method}`)" if event.method not in ("", "…") else ""
@@ -256,6 +287,7 @@ class _Judge:
         other = next((text for place, text in turn.places if place not in own), "")
         return {
             **words(event),
+            "access": "` or `".join(dict.fromkeys(item.event.text for item in either)),
             "loop": "` and, with the same answer, of `".join([loop_text(event), *self._turns.inner(event)]),
             "asks": asks,
             "turns": "some turns" if "conditional" in asked.reasons else "each turn",
