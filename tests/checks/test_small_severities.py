@@ -156,6 +156,47 @@ def bound(sprints):
     assert told.values["loop"] == 'for sprint in sprints` and, with the same answer, of `for story in sprint["stories"]'
 
 
+def test_values_that_may_be_rows_already(tmp_path: Path) -> None:
+    services = """\
+from shop.models import Author, Book
+
+def resolve(value):
+    if isinstance(value, Author):
+        return value
+    try:
+        return Author.objects.get(id=value)
+    except Author.DoesNotExist:
+        return None
+
+def resolve_all(options):
+    return {key: resolve(value) for key, value in options["authors"].items()}
+
+def here(values):
+    for value in values:
+        if not isinstance(value, (Author, Book)):
+            value = Author.objects.get(id=value)
+        print(value)
+
+def chosen(values):
+    return [value if isinstance(value, Author) else Author.objects.get(id=value) for value in values]
+
+def other(values):
+    for value in values:
+        if isinstance(value, Book):
+            continue
+        print(Author.objects.get(id=value))
+
+def rows_alone(values):
+    for value in values:
+        if isinstance(value, Author):
+            print(Author.objects.get(id=value.pk))
+"""
+    told = found(tmp_path, orm.query_in_loop, {"shop/services.py": services})
+    causes = {item.site.place.region.line: item.cause for item in told}
+    assert {line for line, cause in causes.items() if cause == "row-or-key"} == {12, 17, 21}
+    assert {27, 32} <= set(causes)
+
+
 def test_names_for_answers(tmp_path: Path) -> None:
     views = """\
 from shop.models import Author, Book

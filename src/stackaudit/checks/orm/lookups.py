@@ -12,6 +12,7 @@ from stackaudit.checks.orm.alternatives import is_alternative, of_either
 from stackaudit.checks.orm.causes import grouped, own, verdict
 from stackaudit.checks.orm.conditions import Condition, chain, condition
 from stackaudit.checks.orm.guards import needless
+from stackaudit.checks.orm.instances import is_for_others
 from stackaudit.checks.orm.loops import Loops, cost, loop_of, loop_step, loop_text, words
 from stackaudit.checks.orm.proposals import proposal, raised
 from stackaudit.checks.orm.short import is_short
@@ -106,7 +107,7 @@ class _Judge:
         either = self._either(least, asked)
         return Fail(
             site, self._words(turn, least, either), cause, loop_step([least.event, *others]), least.event.flow,
-            self._fix(least, others, either), cost([least.event]) if cause != "few" else None,
+            self._fix(least, others, either), cost([least.event]) if cause not in ("few", "row-or-key") else None,
         )  # fmt: skip
 
     def _either(self, least: _Asked, asked: list[_Asked]) -> list[_Asked]:
@@ -237,6 +238,8 @@ class _Judge:
         is_long = self._is_long(asked.event)
         if asked.event.loop is not None and self.loops.callers.is_by_hand(asked.event.loop.place):
             return "by-hand"
+        if is_for_others(self._turns.sources, asked.event, asked.condition):
+            return "row-or-key"
         if self.loops.in_background(site, asked.event):
             is_sure = asked.condition.is_shared and not turn.writes and not reason
             return "background" if is_sure else "rare" if reason in ("", "conditional") else reason
