@@ -197,6 +197,36 @@ def rows_alone(values):
     assert {27, 32} <= set(causes)
 
 
+def test_a_loop_of_the_callee_that_asks_for_each_of_its_rows(tmp_path: Path) -> None:
+    tasks = """\
+from celery import shared_task
+from shop.models import Author, Book
+
+def others(book):
+    return Author.objects.exclude(book=book)
+
+def rank(book):
+    for author in others(book):
+        print(Book.objects.filter(author=author, title=book.title).first())
+
+def show(book):
+    for author in others(book):
+        print(author.name)
+
+@shared_task
+def rebuild():
+    for book in Book.objects.all():
+        rank(book)
+
+@shared_task
+def remind():
+    for book in Book.objects.all():
+        show(book)
+"""
+    lines = [item.site.place.region.line for item in found(tmp_path, orm.query_in_loop, {"shop/tasks.py": tasks})]
+    assert lines == [9, 23]  # where each row of the inner loop asks again, one query for all of them is little
+
+
 def test_names_for_answers(tmp_path: Path) -> None:
     views = """\
 from shop.models import Author, Book

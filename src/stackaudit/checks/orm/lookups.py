@@ -269,7 +269,8 @@ class _Judge:
         event = asked.event
         if not self.loops.in_background(site, event):
             return False
-        if event.place in self._events or _ARGUMENTS.search(self._turns.source(event)):
+        drowns = any(not other.guarded for other in self._events.get(event.query, ()))
+        if drowns or event.place in self._events or _ARGUMENTS.search(self._turns.source(event)):
             return True
         if {"computed", "few"} & set(asked.reasons) or (event.below == 0 and "beside" in asked.reasons):
             return True
