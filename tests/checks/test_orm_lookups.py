@@ -333,9 +333,10 @@ def test_what_is_proposed(tmp_path: Path) -> None:
     keys = "Collect the keys, ask once with `Book.objects.in_bulk(keys)` and look the rows up in the loop."
     types = ' Look up values of the column\'s type: a dictionary does not find "1" under 1.'
     lower = "Ask once before the loop with `Shelf.objects.annotate(lower=Lower("
+    several = " `name` is not unique: of several rows with one value a dictionary keeps one, where `get()` raises."
     assert {name: fail.fix for name, (fail,) in found.items()} == {
         "get_by_key": keys + types,
-        "get_by_field": shelves + "Put the rows into a dictionary by `name` and look them up in the loop.",
+        "get_by_field": shelves + f"Put the rows into a dictionary by `name` and look them up in the loop.{several}",
         "get_by_field_of_any_case": lower + '"name")).filter(lower__in=…)` and lower-case values. Put the rows into a '
         "dictionary by `lower` and look them up in the loop.",
         "last_of_rows": "Annotate what is needed of the row in the queryset of the loop: "
@@ -379,7 +380,7 @@ def test_what_is_proposed(tmp_path: Path) -> None:
         "the loop.",
         "missing_and_suppressed": "Ask once before the loop with `Shelf.objects.filter(name__in=…)`. Put the rows into "
         "a dictionary by `name` and look them up in the loop. Keys without a row take the way of "
-        "`suppress(Shelf.DoesNotExist)`.",
+        f"`suppress(Shelf.DoesNotExist)`.{several}",
         "missing_and_several": lower + '"name")).filter(lower__in=…)` and lower-case values. Sort the rows into a '
         "dictionary of lists by `lower` and look them up in the loop. Keys without a row or with several take the way "
         "of `except Shelf.DoesNotExist` and `except Shelf.MultipleObjectsReturned`.",

@@ -71,6 +71,36 @@ def test_commands_that_nothing_runs(tmp_path: Path) -> None:
     assert lines == [[("by-hand", 12)], [("beside", 10), ("background", 12)]]
 
 
+def test_numbers_that_are_made_in_python(tmp_path: Path) -> None:
+    command = """\
+from django.core.management.base import BaseCommand
+from shop.models import Book
+
+class Command(BaseCommand):
+    def handle(self, *args, **options):
+        print(max(book.made for book in Book.objects.filter(title="a")))
+"""
+    views = """\
+from shop.models import Author, Book
+
+def told(author: Author):
+    print(max(book.made for book in Book.objects.filter(title="a")))
+    books = Book.objects.filter(author=author)
+    print(max(book.made for book in books))
+
+def each(request):
+    for author in Author.objects.all():
+        books = Book.objects.filter(author=author, title="a")
+        print(max(book.made for book in books))
+"""
+    made = "title = models.CharField(max_length=80)\n    made = models.DateTimeField()"
+    models = MODELS.replace("title = models.CharField(max_length=80)", made)
+    files = {PATH: command, "shop/views.py": views, "shop/models.py": models}
+    told = found(tmp_path, orm.python_aggregation, files)
+    assert [(item.cause, item.site.place.region.line) for item in told] == [("by-hand", 6), ("", 4), ("few", 6)]
+    assert [item.site.place.region.line for item in found(tmp_path, orm.query_in_loop, files)] == [11]
+
+
 def test_turns_that_ask_for_much_else(tmp_path: Path) -> None:
     tasks = """\
 from celery import shared_task
@@ -124,6 +154,77 @@ def bound(sprints):
 """
     (told,) = found(tmp_path, orm.query_in_loop, {"shop/views.py": views})
     assert told.values["loop"] == 'for sprint in sprints` and, with the same answer, of `for story in sprint["stories"]'
+
+
+def test_values_that_may_be_rows_already(tmp_path: Path) -> None:
+    services = """\
+from shop.models import Author, Book
+
+def resolve(value):
+    if isinstance(value, Author):
+        return value
+    try:
+        return Author.objects.get(id=value)
+    except Author.DoesNotExist:
+        return None
+
+def resolve_all(options):
+    return {key: resolve(value) for key, value in options["authors"].items()}
+
+def here(values):
+    for value in values:
+        if not isinstance(value, (Author, Book)):
+            value = Author.objects.get(id=value)
+        print(value)
+
+def chosen(values):
+    return [value if isinstance(value, Author) else Author.objects.get(id=value) for value in values]
+
+def other(values):
+    for value in values:
+        if isinstance(value, Book):
+            continue
+        print(Author.objects.get(id=value))
+
+def rows_alone(values):
+    for value in values:
+        if isinstance(value, Author):
+            print(Author.objects.get(id=value.pk))
+"""
+    told = found(tmp_path, orm.query_in_loop, {"shop/services.py": services})
+    causes = {item.site.place.region.line: item.cause for item in told}
+    assert {line for line, cause in causes.items() if cause == "row-or-key"} == {12, 17, 21}
+    assert {27, 32} <= set(causes)
+
+
+def test_a_loop_of_the_callee_that_asks_for_each_of_its_rows(tmp_path: Path) -> None:
+    tasks = """\
+from celery import shared_task
+from shop.models import Author, Book
+
+def others(book):
+    return Author.objects.exclude(book=book)
+
+def rank(book):
+    for author in others(book):
+        print(Book.objects.filter(author=author, title=book.title).first())
+
+def show(book):
+    for author in others(book):
+        print(author.name)
+
+@shared_task
+def rebuild():
+    for book in Book.objects.all():
+        rank(book)
+
+@shared_task
+def remind():
+    for book in Book.objects.all():
+        show(book)
+"""
+    lines = [item.site.place.region.line for item in found(tmp_path, orm.query_in_loop, {"shop/tasks.py": tasks})]
+    assert lines == [9, 23]  # where each row of the inner loop asks again, one query for all of them is little
 
 
 def test_names_for_answers(tmp_path: Path) -> None:

@@ -25,6 +25,14 @@ class Place(msgspec.Struct, frozen=True, gc=False, order=True):
         """A whole line: from its first column past the end of `text` (without its line break)."""
         return cls(path, Region(line, 1, line, len(text) + 1))
 
+    def holds(self, other: Place) -> bool:
+        """Whether another place stands in this one, or is the same."""
+        own, inner = self.region, other.region
+        return self.path == other.path and (own.line, own.column) <= (inner.line, inner.column) <= (
+            own.end_line,
+            own.end_column,
+        )
+
 
 class Waiver(msgspec.Struct, frozen=True, gc=False):
     """A comment `stackaudit: ignore[rule, ...] reason`.

@@ -5,13 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from stackaudit.checks.orm.callers import Callers
+from stackaudit.checks.orm.lookups import query_in_loop
 from stackaudit.facts import python as py
 from stackaudit.link.models.model import Model
+from stackaudit.link.queries import narrowing
 from stackaudit.link.queries.source import code_of, text_of
 from stackaudit.link.queries.values import Rows
 from stackaudit.link.usage.bodies import Body
 from stackaudit.link.usage.chains import calls_of
 from stackaudit.link.usage.uses import is_builtin, is_lazy, uses_of
+from stackaudit.model.source import Place
 from stackaudit.model.verdict import Fail, Pass, Site, Unsure, Verdict
 
 if TYPE_CHECKING:
@@ -29,12 +33,30 @@ _CLOSED = frozenset({"union", "intersection", "difference", "raw", "extra"})
 
 def python_aggregation(stack: Stack) -> Iterator[Verdict]:
     """One site for each `sum()`, `max()` or `min()` over one expression of the rows of a queryset."""
+    callers = Callers(stack)
+    told: set[Place] | None = None
     for body in stack.usage:
         for call in body.calls:
             if is_builtin(body, call.func, frozenset(_AGGREGATES)) and len(call.args) == 1:
                 source = _source(body, call.args[0])
-                if source is not None:
-                    yield from _judge(body, call, *source, stack.queries.walk.django)
+                if source is None:
+                    continue
+                for verdict in _judge(body, callers, call, *source, stack.queries.walk.django):
+                    is_repeated = isinstance(verdict, Fail) and bool(body.loops(call))
+                    if is_repeated and told is None:
+                        told = _told_of_loops(stack)
+                    if not (is_repeated and any(verdict.site.place.holds(place) for place in told or ())):
+                        yield verdict
+
+
+def _told_of_loops(stack: Stack) -> set[Place]:
+    """Where the turns of loops ask for what one query before the loop could ask for: what is told there mends more."""
+    return {
+        place
+        for verdict in query_in_loop(stack)
+        if isinstance(verdict, Fail)
+        for place in (verdict.site.place, *(step.place for step in verdict.related))
+    }
 
 
 def _source(body: Body, node: py.Expr) -> tuple[py.Expr, py.Expr | None, str] | None:
@@ -50,8 +72,9 @@ def _source(body: Body, node: py.Expr) -> tuple[py.Expr, py.Expr | None, str] | 
 
 
 def _judge(
-    body: Body, call: py.Call, rows: py.Expr, element: py.Expr | None, name: str, django: tuple[int, int]
-) -> Iterator[Verdict]:
+    body: Body, callers: Callers, call: py.Call, rows: py.Expr, element: py.Expr | None, name: str,
+    django: tuple[int, int],
+) -> Iterator[Verdict]:  # fmt: skip
     value = body.value(rows)
     if not isinstance(value, Rows) or value.model is None or not is_lazy(body, rows) or value.bounded:
         return
@@ -77,7 +100,9 @@ def _judge(
     elif value.via is not None and (value.via.row.load.unknown or body.is_given(rows)):
         yield Unsure(site, "whether a caller has prefetched these rows is not known")
     elif value.kind == "rows" or element is None:
-        yield _fail(site, call, rows, column, called, django)
+        few = value.via is not None or narrowing.of(value) == "few"
+        cause = "by-hand" if callers.is_by_hand(site.place) else "few" if few else ""
+        yield _fail(site, cause, call, rows, column, called, django)
 
 
 def _sliced(node: py.Expr) -> bool:
@@ -115,7 +140,9 @@ def _listed(model: Model, node: py.Expr, called: str) -> str | None:
     return f'F("{field.name}")' if flat and field is not None and field.kind in kinds else None
 
 
-def _fail(site: Site, call: py.Call, rows: py.Expr, column: str, called: str, django: tuple[int, int]) -> Fail:
+def _fail(
+    site: Site, cause: str, call: py.Call, rows: py.Expr, column: str, called: str, django: tuple[int, int]
+) -> Fail:
     source = rows
     if isinstance(rows, py.Call) and isinstance(rows.func, py.Attribute) and rows.func.attr in ("all", "values_list"):
         source = rows.func.value
@@ -127,4 +154,6 @@ def _fail(site: Site, call: py.Call, rows: py.Expr, column: str, called: str, dj
     asking = f'.aggregate(value={function}({inner}{default}))["value"]{otherwise}'
     written = code_of(source, 60)
     fix = f"Write `{written}{asking}`." if written else f"Ask the queryset itself by `{asking}`."
-    return Fail(site, {"expression": text_of(call, 80), "function": function, "rows": text_of(rows, 60)}, fix=fix)
+    return Fail(
+        site, {"expression": text_of(call, 80), "function": function, "rows": text_of(rows, 60)}, cause, fix=fix
+    )

@@ -36,18 +36,9 @@ def count_as_existence(stack: Stack) -> Iterator[Verdict]:
     for group in grouped((event for event in events if event.kind == "existence"), lambda event: event.query):
         first = group[0]
         few = first.outcome == "fail" and bool(first.why)
-        told = few and any(_holds(first.query, place) for place in turned)  # what repeats it matters more
-        if not told and not any(_holds(first.query, place) for place in known):
+        told = few and any(first.query.holds(place) for place in turned)  # what repeats it matters more
+        if not told and not any(first.query.holds(place) for place in known):  # mending that mends both
             yield verdict(group, partial(_existence, stack, callers, bodies))
-
-
-def _holds(outer: Place, inner: Place) -> bool:
-    """Whether what is asked elsewhere too stands in the comparison: mending that mends both."""
-    one, other = outer.region, inner.region
-    return outer.path == inner.path and (one.line, one.column) <= (other.line, other.column) <= (
-        one.end_line,
-        one.end_column,
-    )
 
 
 def _existence(

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from stackaudit.checks.orm import births, permissions, trees
+from stackaudit.checks.orm.alternatives import is_alternative, of_either
 from stackaudit.checks.orm.causes import grouped, own, verdict
 from stackaudit.checks.orm.conditions import Condition, chain, condition
 from stackaudit.checks.orm.counting import together
 from stackaudit.checks.orm.guards import needless
+from stackaudit.checks.orm.instances import is_for_others
 from stackaudit.checks.orm.loops import Loops, cost, loop_of, loop_step, loop_text, words
-from stackaudit.checks.orm.proposals import proposal
+from stackaudit.checks.orm.proposals import proposal, raised
 from stackaudit.checks.orm.short import is_short
 from stackaudit.checks.orm.surroundings import around
 from stackaudit.checks.orm.turns import Turn, Turns, ends
 from stackaudit.facts import python as py
+from stackaudit.link.indexes import indexes_of
 from stackaudit.link.modules import dotted, target_names
 from stackaudit.link.queries import amounts
 from stackaudit.link.queries.events import Event
@@ -73,6 +76,7 @@ class _Judge:
     def __init__(self, stack: Stack) -> None:
         self.loops, self._turns = Loops.of(stack), Turns(stack)
         self._many = stack.made | stack.growing
+        self._models = stack.models
         self._working = frozenset(stack.queries.walk.record.working)
         self._declared = {event.place for event in stack.declared.events}
         self._events: dict[Place, list[Event]] = {}
@@ -92,7 +96,7 @@ class _Judge:
         asked = [item for item in asked if not self._turns.is_handling(item.event)]
         if not asked:
             return Pass(site)
-        least = min(asked, key=lambda item: (len(item.reasons), not item.condition.is_shared))
+        least = min(asked, key=lambda item: (len(item.reasons), not item.condition.is_shared, item.event.below))
         if len(least.reasons) >= _BUSY or self._is_minor(site, turn, least) or self._is_of_kinds(least):
             return Pass(site)
         if not (least.condition.is_told or self._turns.goes_through_rows(least.event)):
@@ -101,18 +105,45 @@ class _Judge:
             site = Site(least.event.place, f"{least.event.where}: {least.event.text}")
         cause = self._cause(site, turn, least)
         others = [item.event for item in asked if item is not least]
+        either = self._either(least, asked)
         return Fail(
-            site, self._words(turn, least, others), cause, loop_step([least.event, *others]), least.event.flow,
-            self._fix(least, others), cost([least.event]) if cause != "few" else None,
+            site, self._words(turn, least, others, either), cause, loop_step([least.event, *others]), least.event.flow,
+            self._fix(least, others, either), cost([least.event]) if cause not in ("few", "row-or-key") else None,
         )  # fmt: skip
 
-    def _fix(self, asked: _Asked, others: list[Event]) -> str:
-        """What to write in place of one query of a turn that asks `others`, too."""
+    def _either(self, least: _Asked, asked: list[_Asked]) -> list[_Asked]:
+        """The queries of which a turn runs one, in the order of the source; those alone that ask in other words."""
+        found: dict[str, _Asked] = {}
+        for item in (least, *asked):
+            if item is least or is_alternative(least.event, item.event):
+                node = self._turns.sources.at(item.event.query)
+                found.setdefault(text_of(node, 400) if node is not None else item.event.text, item)
+        return sorted(found.values(), key=lambda item: item.event.query)
+
+    def _fix(self, asked: _Asked, others: list[Event], either: list[_Asked]) -> str:
+        """What to write in place of one query of a turn that asks `others`, too, or of those of which it asks one."""
         event = asked.event
-        told = needless(self._turns.sources, event) or together(self._turns, event, others)
-        return told or proposal(
-            event, asked.condition, around(self._turns, event, asked.condition, others, self._asking(event))
-        )
+        if told := needless(self._turns.sources, event) or together(self._turns, event, others):
+            return told
+        known = around(self._turns, event, asked.condition, others, self._asking(event))
+        if len(either) > 1:
+            shared = next(filter(None, map(self._several, either)), "")
+            stand = [around(self._turns, item.event, item.condition) for item in either]
+            queries = [(item.event, item.condition, own) for item, own in zip(either, stand, strict=True)]
+            return of_either(queries, raised(shared))
+        return proposal(event, asked.condition, replace(known, several=self._several(asked)))
+
+    def _several(self, asked: _Asked) -> str:
+        """The column by which alone a query asks for one row, where several may have the same value; "" for others."""
+        model, wanted = asked.event.model, asked.condition
+        if asked.event.method not in ("get", "aget") or model is None or not wanted.alone or wanted.others:
+            return ""
+        column = model.column(wanted.field)
+        if column is None or column.call is None or model.is_open:
+            return ""
+        found, unread = indexes_of(self._models, model)
+        is_unique = any(index.asked == "unique" and index.columns == (column.name,) for index in found)
+        return "" if is_unique or unread is not None else column.name
 
     def _asking(self, event: Event) -> set[Place]:
         """Where the turns of the loop of an event ask for rows, or make them."""
@@ -209,6 +240,8 @@ class _Judge:
         is_long = self._is_long(asked.event)
         if asked.event.loop is not None and self.loops.callers.is_by_hand(asked.event.loop.place):
             return "by-hand"
+        if is_for_others(self._turns.sources, asked.event, asked.condition):
+            return "row-or-key"
         if self.loops.in_background(site, asked.event):
             is_sure = asked.condition.is_shared and not turn.writes and not reason
             return "background" if is_sure else "rare" if reason in ("", "conditional") else reason
@@ -238,7 +271,8 @@ class _Judge:
         event = asked.event
         if not self.loops.in_background(site, event):
             return False
-        if event.place in self._events or _ARGUMENTS.search(self._turns.source(event)):
+        drowns = any(not other.guarded for other in self._events.get(event.query, ()))
+        if drowns or event.place in self._events or _ARGUMENTS.search(self._turns.source(event)):
             return True
         if {"computed", "few"} & set(asked.reasons) or (event.below == 0 and "beside" in asked.reasons):
             return True
@@ -250,7 +284,7 @@ class _Judge:
             self._turns.goes_through_rows(event) and event.owner is None and not self._turns.is_cut(event, amounts.ROWS)
         )
 
-    def _words(self, turn: Turn, asked: _Asked, others: list[Event]) -> dict[str, str]:
+    def _words(self, turn: Turn, asked: _Asked, others: list[Event], either: list[_Asked]) -> dict[str, str]:
         event, sources = asked.event, self._turns.sources
         named = event.below > 0 and self._turns.called(event) is not None and event.model is not None
         method = f" (`{event.method}`)" if event.method not in ("", "…") else ""
@@ -261,6 +295,7 @@ class _Judge:
         other = next((text for place, text in (*turn.places, *more) if place not in own), "")
         return {
             **words(event),
+            "access": "` or `".join(dict.fromkeys(item.event.text for item in either)),
             "loop": "` and, with the same answer, of `".join([loop_text(event), *self._turns.inner(event)]),
             "asks": asks,
             "turns": "some turns" if "conditional" in asked.reasons else "each turn",

@@ -58,7 +58,8 @@ class Around:
     - `is_deep` says that the query is not the helper's own, but that of something it calls;
     - `once` is what the loop goes through where no key is there before a turn has computed it ("`reader`"), `rest` the
       rows that all turns ask about then, as code;
-    - `is_caught` says that it goes through no rows, and goes on after what one turn raises.
+    - `is_caught` says that it goes through no rows, and goes on after what one turn raises;
+    - `several` is the column by which alone it asks for one row, where several rows may have the same value in it.
     """
 
     rows: str = ""
@@ -76,6 +77,7 @@ class Around:
     once: str = ""
     rest: str = ""
     is_caught: bool = False
+    several: str = ""
 
     def used(self, what: str, handed: str = "") -> str:
         """What becomes of what was asked for before the loop."""
@@ -87,6 +89,13 @@ class Around:
         if self.is_deep:
             return f"set {given} on its row, where the code that `{self.helper}` leads to reads that first"
         return f"use {given} in place of `{self.helper}`"
+
+
+def raised(column: str) -> str:
+    """What `get()` does and a dictionary does not where several rows have the same value in a column, "" for none."""
+    if not column:
+        return ""
+    return f" `{column}` is not unique: of several rows with one value a dictionary keeps one, where `get()` raises."
 
 
 def proposal(event: Event, asked: Condition, around: Around) -> str:
@@ -209,7 +218,8 @@ class _Recipe:
                 f"Go through {self.around.once} once and keep what each turn computes in a list, ask for all of them "
                 f"{self.at_once()}, and go through the list."
             )
-        return f"{asks} {self.kept()}{self.missing()}{self.types()}"
+        several = raised(self.around.several) if self._is_single() else ""
+        return f"{asks} {self.kept()}{self.missing()}{several}{self.types()}"
 
     def after(self) -> str:
         """The fix for a query whose keys only another query of the same turn tells."""

@@ -257,7 +257,11 @@ def reached(event: Event, key: tuple[object, ...], guard: int) -> Reached | None
     """A query that the turns of a loop repeat, as it was met behind so many conditions; None for any other event."""
     if event.turns is None or event.outcome != "fail":
         return None
-    return Reached(key, _asked(event) if event.path else key, event.turns, guard)
+    if event.path:
+        return Reached(key, _asked(event), event.turns, guard)
+    is_of_table = event.kind == "query" and event.model is not None
+    what = (event.kind, event.model, event.method, event.below, id(event.loop)) if is_of_table else key
+    return Reached(key, what, event.turns, guard)
 
 
 def _asked(event: Event) -> tuple[object, ...]:
