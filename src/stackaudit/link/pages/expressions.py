@@ -265,6 +265,8 @@ class Expressions(ABC):
                 value = q.item(self.walk, value, Const(int(part)), at)
             else:
                 value = q.attribute(self.walk, value, part, at)
+                if part == "object_list" and isinstance(value, Rows):
+                    value = replace(value, paged=False)
             if calls:
                 value = self.auto(value, at, ".".join(parts[: index + 1]))
                 self.turns.member(held, part, at, ".".join(filter(None, (self.named(), *parts[: index + 1]))))

@@ -339,9 +339,7 @@ def _of_rows(walk: Walk, value: Manager | Rows | Related, name: str, at: At) -> 
         walk.record.looked = True
         return Other(value.loops, KEY if value.cached or value.evaluated else NO_KEY)
     if isinstance(value, Rows) and name == "object_list":
-        return replace(value, paged=False)  # the rows of a page
-    if isinstance(value, Rows) and value.paged:
-        return Other(value.loops)
+        return value  # the rows of a page
     if method(name) is None or (isinstance(value, Rows) and name in MANAGER_ONLY):
         return Other(value.loops)
     return Method(value, name, value.loops)
