@@ -54,11 +54,6 @@ from stackaudit.link.queries.values import (
 )
 from stackaudit.link.queries.walk import BUDGET, FAR, MAX_DEPTH, QUIET_DEPTH, At, Frame, Walk, place_of
 
-_OF_TEXTS = frozenset({
-    "capitalize", "casefold", "lower", "lstrip", "partition", "removeprefix", "removesuffix", "rpartition", "rsplit",
-    "rstrip", "split", "splitlines", "strip", "upper",
-})  # fmt: skip
-
 
 def base_rows(walk: Walk, value: Value) -> Rows:
     """All rows of a manager: what its `get_queryset` gives."""
@@ -129,8 +124,6 @@ def apply(
         case Related() if isinstance(named := keywords.get("manager"), Const):
             is_there = value.row.load.to_many(value.relation.name) is not None  # whichever manager loaded it
             return value if is_there else access.related_rows(walk, value, str(named.value))
-        case Other(name="") if value.loops and _gives_text(at):
-            return walk.unknown(value, *args, *keywords.values())
         case Other():
             answer = known.external(walk, value.name, args, keywords, at)
             return varying(answer, value.loops) if type(answer) is Other else answer
@@ -150,12 +143,6 @@ def apply(
             return apply(walk, member(walk, value, found, at), args, keywords, at) if found is not None else UNKNOWN
         case _:
             return walk.unknown(value, *args, *keywords.values())
-
-
-def _gives_text(at: At) -> bool:
-    """Whether a call is of a method that gives texts, made of the one that a name holds: `name.split(".")`."""
-    func = at[1].func if isinstance(at, tuple) and isinstance(at[1], py.Call) else None
-    return isinstance(func, py.Attribute) and isinstance(func.value, py.Name) and func.attr in _OF_TEXTS
 
 
 def special(walk: Walk, value: Value, name: str, at: At) -> Value | None:
