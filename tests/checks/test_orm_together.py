@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from stackaudit.checks.orm.causes import together
+from stackaudit.model.source import Place, Region
+from stackaudit.model.verdict import Fail, Site
 from tests.checks.applied import findings, function
 from tests.link.queries import oracle
 
@@ -67,3 +70,16 @@ def test_one_place_that_asks_rows_of_several_querysets(name: str) -> None:
     assert [oracle.grows(program, way) for way in ("cheap", "dear", "named")] == [True] * 3
     assert [oracle.grows(mended, way) for way in ("cheap", "dear", "named")] == [False] * 3
     assert findings(mended) == []
+
+
+def test_a_queryset_that_another_one_names_already_is_told_once() -> None:
+    site = Site(Place("shop/views.py", Region(1, 1, 1, 9)), "shop.views.shown: book.author")
+    call = 'Append `.select_related("author")` to'
+    fails = [
+        Fail(site, fix=f"{call} `Book.objects.all()` and `Book.objects.live()` in shop.views.either."),
+        Fail(site, fix=f"{call} `Book.objects.live()`."),
+        Fail(site, fix=f"{call} `Book.objects.dear()`. Mind the key."),
+        Fail(site, cause="few", fix=f"{call} `Book.objects.live()`."),
+    ]
+    told = [verdict.fix for verdict in together(fails) if isinstance(verdict, Fail)]
+    assert told == [f"{fails[0].fix} {fails[2].fix}", fails[3].fix]

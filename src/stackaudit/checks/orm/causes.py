@@ -21,7 +21,7 @@ from stackaudit.model.verdict import Fail, Pass, Site, Unsure, Verdict
 if TYPE_CHECKING:
     from stackaudit.link.stack import Stack
 
-_APPENDED = re.compile(r" to (`[^`]+`(?: in [\w.]*\w)?)")
+_APPENDED = re.compile(r" to (`[^`]+`(?: and `[^`]+`)*(?: in [\w.]*\w)?)")
 _STEPS = 20
 
 
