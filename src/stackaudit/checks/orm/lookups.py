@@ -11,7 +11,7 @@ from stackaudit.checks.orm import births, permissions, trees
 from stackaudit.checks.orm.alternatives import is_alternative, of_either
 from stackaudit.checks.orm.causes import grouped, own, verdict
 from stackaudit.checks.orm.conditions import Condition, chain, condition
-from stackaudit.checks.orm.counting import together
+from stackaudit.checks.orm.counting import by_one_aggregate
 from stackaudit.checks.orm.guards import needless
 from stackaudit.checks.orm.instances import is_for_others
 from stackaudit.checks.orm.loops import Loops, cost, loop_of, loop_step, loop_text, words
@@ -123,7 +123,7 @@ class _Judge:
     def _fix(self, asked: _Asked, others: list[Event], either: list[_Asked]) -> str:
         """What to write in place of one query of a turn that asks `others`, too, or of those of which it asks one."""
         event = asked.event
-        if told := needless(self._turns.sources, event) or together(self._turns, event, others):
+        if told := needless(self._turns.sources, event) or by_one_aggregate(self._turns, event, others):
             return told
         known = around(self._turns, event, asked.condition, others, self._asking(event))
         if len(either) > 1:
