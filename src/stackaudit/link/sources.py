@@ -135,6 +135,15 @@ def returned(function: py.FunctionDef) -> py.Expr | None:
     return body[0].value if len(body) == 1 and isinstance(body[0], py.Return) else None
 
 
+def tries(tree: dict[py.Node, py.Node], node: py.Node, outer: py.Node) -> Iterator[py.Try]:
+    """The `try` statements within `outer` that try a node, the innermost first; none beyond the node's function."""
+    while node is not outer and not isinstance(node, py.FunctionDef) and node in tree:
+        above = tree[node]
+        if isinstance(above, py.Try) and node in above.body:
+            yield above
+        node = above
+
+
 def around(tree: dict[py.Node, py.Node], node: py.Node) -> py.Node:
     """The innermost loop or function around a node."""
     while node in tree and not isinstance(tree[node], (py.For, py.While, py.FunctionDef)):

@@ -63,7 +63,7 @@ def _text_column(admins: Admins, model: Model) -> str:
 
 def broken(admin: Admin, entries: list[tuple[str, Relation]], instead: list[str]) -> str:
     """The sentence on entries that cannot be searched; `instead` are those to write in their place."""
-    if admin.model is not None and (admin.is_default or admin.has_options):
+    if admin.model is not None and admin.is_made:
         where = f"that `register({admin.model.name}, …)` is given"
     else:
         where = f"of {admin.cls.label}"

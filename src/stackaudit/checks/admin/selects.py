@@ -128,8 +128,8 @@ def _lighter(admins: Admins, admin: Admin, heavy: list[Relation]) -> str:
         if other is not None and entries:
             first.append(broken(other, entries, instead if is_completed else []))
         elif not is_completed:
-            made = other is None or other.is_default or other.has_options
-            lacking.append(f"an admin of {item.target.name}" if made or other is None else other.cls.label)
+            is_made = other is None or other.is_made
+            lacking.append(f"an admin of {item.target.name}" if is_made or other is None else other.cls.label)
     told = []
     for option, names in (("autocomplete_fields", searched), ("raw_id_fields", others)):
         held = admin.option(option)

@@ -8,7 +8,7 @@ from stackaudit.facts import python as py
 from stackaudit.link.modules import dotted, target_names
 from stackaudit.link.queries.events import Event
 from stackaudit.link.queries.source import code_of
-from stackaudit.link.sources import below
+from stackaudit.link.sources import below, tries
 
 _BUILTIN = frozenset({"filter", "iter", "map", "open", "zip"})
 _READING = frozenset({"DictReader", "finditer", "reader"})
@@ -81,11 +81,4 @@ def _is_once(turns: Turns, event: Event, loop: py.For) -> bool:
 
 def _is_tried(turns: Turns, event: Event, loop: py.For, stmt: py.Assign) -> bool:
     """Whether the turn catches what a statement raises."""
-    tree = turns.sources.tree(event.query.path)
-    node: py.Node = stmt
-    while node in tree and node is not loop:
-        above = tree[node]
-        if isinstance(above, py.Try) and above.handlers and node in above.body:
-            return True
-        node = above
-    return False
+    return any(item.handlers for item in tries(turns.sources.tree(event.query.path), stmt, loop))

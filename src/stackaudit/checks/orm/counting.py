@@ -10,7 +10,6 @@ from stackaudit.facts import python as py
 from stackaudit.link.queries.events import Event
 from stackaudit.link.queries.source import text_of
 
-_ONE = 1
 _OTHER = frozenset(
     {"annotate", "difference", "distinct", "extra", "intersection", "raw", "union", "values", "values_list"}
 )
@@ -30,11 +29,11 @@ def by_one_aggregate(turns: Turns, event: Event, others: Iterable[Event]) -> str
     for one in (event, *others):
         if one.place == event.place and one.model is not None and _is_count(turns, one, function):
             found.setdefault(one.model.name, []).append(one)
-    shared = {name: len(counts) for name, counts in found.items() if len(counts) > _ONE and _are_of_one(turns, counts)}
+    shared = {name: len(counts) for name, counts in found.items() if len(counts) > 1 and _are_of_one(turns, counts)}
     if event.model is None or event.model.name not in shared:
         return ""
     told = " and ".join(f"{name} {number} times" for name, number in shared.items())
-    each = " each" if len(shared) > _ONE else ""
+    each = " each" if len(shared) > 1 else ""
     return (
         f"`{text_of(node.func, 60)}()` counts the same rows several times ({told}): let one query there answer{each}, "
         '`aggregate(total=Count("pk"), part=Count("pk", filter=Q(…)), …)` of the rows that all of them begin with, and '

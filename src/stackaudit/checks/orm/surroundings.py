@@ -13,7 +13,7 @@ from stackaudit.link.modules import dotted, target_names
 from stackaudit.link.queries.events import Event
 from stackaudit.link.queries.source import code_of, text_of
 from stackaudit.link.queries.values import Rows
-from stackaudit.link.sources import Sources, below
+from stackaudit.link.sources import Sources, below, tries
 from stackaudit.model.source import Place
 
 _CAUGHT = ("DoesNotExist", "MultipleObjectsReturned")
@@ -147,14 +147,18 @@ def _handled(sources: Sources, place: Place) -> Iterator[str]:
         parent = tree.get(node)
         if isinstance(parent, py.Try) and node in parent.body:
             for handler in parent.handlers:
-                kinds = handler.type.elts if isinstance(handler.type, py.Tuple) else (handler.type,)
-                yield from (f"except {name}" for name in _caught(kinds))
+                yield from (f"except {name}" for name in _caught(_kinds(handler)))
         elif isinstance(parent, py.With) and node in parent.body:
             for item in parent.items:
                 call = item.value
                 if isinstance(call, py.Call) and dotted(call.func).rpartition(".")[2] == "suppress":
                     yield from (f"suppress({name})" for name in _caught(call.args))
         node = parent
+
+
+def _kinds(handler: py.Handler) -> tuple[py.Expr | None, ...]:
+    """What a handler takes; None for anything."""
+    return handler.type.elts if isinstance(handler.type, py.Tuple) else (handler.type,)
 
 
 def _caught(kinds: Iterable[py.Expr | None]) -> Iterator[str]:
@@ -166,19 +170,15 @@ def _is_caught(sources: Sources, event: Event, loop: py.For | py.Comprehension) 
     """Whether a turn catches what a value that no column takes makes the query raise, and the next turn follows."""
     for place in dict.fromkeys((event.query, event.place)):
         node = sources.at(place)
-        tree = sources.tree(place.path) if node is not None else {}
-        while node is not None and node is not loop and not isinstance(node, py.FunctionDef):
-            parent = tree.get(node)
-            if isinstance(parent, py.Try) and node in parent.body and any(map(_goes_on, parent.handlers)):
-                return True
-            node = parent
+        tried = tries(sources.tree(place.path), node, loop) if node is not None else ()
+        if any(map(_goes_on, (handler for item in tried for handler in item.handlers))):
+            return True
     return False
 
 
 def _goes_on(handler: py.Handler) -> bool:
     """Whether what a refused value raises ends no more than the turn."""
-    kinds = handler.type.elts if isinstance(handler.type, py.Tuple) else (handler.type,)
-    named = {dotted(kind).rpartition(".")[2] if kind is not None else "" for kind in kinds}
+    named = {dotted(kind).rpartition(".")[2] if kind is not None else "" for kind in _kinds(handler)}
     return bool(named & _REFUSING) and not isinstance(handler.body[-1], (py.Raise, py.Return))
 
 

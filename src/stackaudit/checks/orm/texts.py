@@ -152,8 +152,7 @@ def _of(shown: list[_Shown]) -> str:
 
 def _whose(admin: Admin) -> str:
     """An admin by the name of its class, or by its model where Django makes the class."""
-    made = admin.is_default or admin.has_options
-    return f"the ModelAdmin of {admin.model.name}" if made and admin.model is not None else admin.label
+    return f"the ModelAdmin of {admin.model.name}" if admin.is_made and admin.model is not None else admin.label
 
 
 def _loading(events: list[Event]) -> str:

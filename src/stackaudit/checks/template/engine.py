@@ -52,7 +52,9 @@ def _engine(settings: Settings, index: int) -> Verdict:
     loaders = settings.at("TEMPLATES", index, "OPTIONS", "loaders", default=None)
     if isinstance(loaders, Unknown):
         return Unsure(site, loaders.why)
-    if loaders.value is None or (_is_first(settings, index) and items(settings, "INSTALLED_APPS").find(*_WRAPPING)):
+    if loaders.value is None or (
+        _is_named_django(settings, index) and items(settings, "INSTALLED_APPS").find(*_WRAPPING)
+    ):
         return Pass(site)
     names = _names(loaders.value)
     if names is None:
@@ -63,8 +65,8 @@ def _engine(settings: Settings, index: int) -> Verdict:
     return Fail(site, {"loaders": ", ".join(names)}, fix=_cached(names, plain))
 
 
-def _is_first(settings: Settings, index: int) -> bool:
-    """Whether an engine has the name "django", as one of Django's own has that is given none."""
+def _is_named_django(settings: Settings, index: int) -> bool:
+    """Whether an engine has the name that one of Django's own has where it is given none."""
     name = settings.at("TEMPLATES", index, "NAME", default="django")
     return isinstance(name, Known) and name.value == "django"
 

@@ -101,6 +101,11 @@ class Admin:
         return f"{self.cls.name}({self.model.name})" if self.registered and self.model else self.cls.name
 
     @property
+    def is_made(self) -> bool:
+        """Whether Django makes the class, so that none in the code has its name."""
+        return self.is_default or self.has_options
+
+    @property
     def label(self) -> str:
         """What people call it: the name of the class, with that of the model where several are registered with it."""
         return f"{self.cls.label} for {self.model.name}" if self.registered and self.model else self.cls.label

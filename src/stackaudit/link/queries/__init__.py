@@ -2,20 +2,26 @@
 
 Rooms: `table` (what each queryset method costs), `loading` (what rows bring with them), `origins` (loops, and the
 expressions that make and ask querysets), `values` (what an expression stands for), `joining` (two values become one),
-`walk` (frames, loops, recording), `access` (attributes of rows, evaluation), `rows`, `writes` (methods of querysets),
-`signals` (who waits for writes), `calls`, `expressions`, `displays` (lists, dictionaries and comprehensions),
+`walk` (frames, loops, recording), `access` (attributes of rows, evaluation), `attributes` (those of all else),
+`attached` (what is done to rows that are there), `existence` (counts that only say whether there are any), `narrowing`
+(how many rows filters leave), `rows`, `writes` (methods of querysets), `signals` (who waits for writes), `calls`,
+`expressions`, `displays` (lists, dictionaries and comprehensions), `containers` and `subscripts` (what they give),
 `statements`, `branches` (what all arms of a condition ask for), `guards` (conditions that guard a query), `memos`
 (dictionaries that remember answers), `comparisons` (what is certain of conditions), `loops`, `repeating` (`for` and
-`while`), `answers` (what calls gave before), `builtin`, `known` (Django's helpers), `bases` (what base classes give),
-`forms` (the fields of forms), `events` (what is found), `advice` (what to append to a queryset), `reading` (how to read
-what is loaded then), `lookups` (paths as the ORM writes them), `annotations` (numbers that rows bring), `sharing` (what
-helps where others run the code that asks), `belonging` and `amounts` (whose rows they are, how many, and what that
-costs), `entries` (where the walk begins), `overriding` (inherited methods that ask what a class overrides), `callbacks`
-and `decorating` (functions that are handed over, or stand around others), `spelled` and `registries` (lists that are
-written out, and dictionaries that a decorator fills), `schemas` and `validation` (what is made of rows, or of data,
-field by field), `packaged` (what other packages give to rows: trees, Wagtail's pages, histories), `binding`
-(parameters), `births` (what runs for each row as Django makes it), `trials` (what would be asked if something were
-loaded), `rescues` (which handler of a `try` runs), `roots` (which of several querysets is to load what is missing).
+`while`), `batches` (generators of slices), `effects` (work outside the database), `answers` (what calls gave before),
+`builtin`, `known` (Django's helpers), `bases` (what base classes give), `forms` (the fields of forms), `hooks` (whom
+the walk asks about calls that leave the repository), `events` (what is found), `source` (expressions as text), `advice`
+(what to append to a queryset), `elsewhere` (where nothing can be), `everykey` (what a bare `select_related()` joins),
+`levels` (code that comes back to itself), `needless` (rows that need not be asked for), `asked` (queries that are no
+access to a relation), `reading` (how to read what is loaded then), `lookups` (paths as the ORM writes them),
+`annotations` (numbers that rows bring), `sharing` (what helps where others run the code that asks), `belonging` and
+`amounts` (whose rows they are, how many, and what that costs), `entries` (where the walk begins), `overriding`
+(inherited methods that ask what a class overrides), `callbacks` and `decorating` (functions that are handed over, or
+stand around others), `spelled` and `registries` (lists that are written out, and dictionaries that a decorator fills),
+`schemas` and `validation` (what is made of rows, or of data, field by field), `packaged` (what other packages give to
+rows: trees, Wagtail's pages, histories), `binding` (parameters), `births` (what runs for each row as Django makes it),
+`trials` (what would be asked if something were loaded), `rescues` (which handler of a `try` runs), `roots` (which of
+several querysets is to load what is missing).
 
 Entry interface for whoever brings rows from elsewhere (templates, serializers, admin):
 

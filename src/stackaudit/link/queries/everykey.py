@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from stackaudit.link.models.model import Model
-from stackaudit.link.queries.lookups import Path
+from stackaudit.link.queries.lookups import Path, longest
 from stackaudit.link.queries.origins import Origin
 
 _DEEPEST = 5
@@ -23,8 +23,7 @@ def beside_bare(origin: Origin | None, joins: list[Path]) -> list[Path]:
     """`joins` with what a bare `select_related()` joins already: one that names relations takes its place."""
     if origin is None or not origin.bare or origin.model is None or not joins:
         return joins
-    paths = [*(_joined(origin) or ()), *joins]
-    return [path for path in dict.fromkeys(paths) if not any(path == other[: len(path)] != other for other in paths)]
+    return longest([*(_joined(origin) or ()), *joins])
 
 
 def replacing(origin: Origin | None, calls: str) -> Iterator[str]:
