@@ -12,6 +12,7 @@ from stackaudit import __version__, catalog, judge, score, waivers
 from stackaudit.config import Config
 from stackaudit.discover import Inputs, discover
 from stackaudit.facts.tools import ToolFacts
+from stackaudit.link.settings import projects
 from stackaudit.link.stack import Stack
 from stackaudit.link.summary import summary
 from stackaudit.lower import pool, tools
@@ -62,8 +63,11 @@ def _scan(root: Path, config: Config, tell: Progress) -> Result:
         unknowns=tuple(judged.unknowns),
         waived=tuple(settled.waived),
         passed=tuple(judged.passed),
-        notifications=(*pool.notifications(files, problems), *judged.notifications, *settled.notifications),
-    )
+        notifications=(
+            *projects.notifications(stack), *pool.notifications(files, problems), *judged.notifications,
+            *settled.notifications,
+        ),
+    )  # fmt: skip
 
 
 def _ask_tools(root: Path, stack: Stack, config: Config, tell: Progress) -> ToolFacts:

@@ -14,8 +14,10 @@ from stackaudit.link.folding.objects import FoldedDict, Maybe
 from stackaudit.link.folding.operators import of_plain
 from stackaudit.link.settings import choice as settings_choice
 from stackaudit.link.settings import classes as settings_classes
+from stackaudit.link.settings import projects
 from stackaudit.link.settings import sources as settings_sources
 from stackaudit.link.settings.defaults import default as django_default
+from stackaudit.model.prose import in_words
 from stackaudit.model.source import Place
 from stackaudit.model.values import AnyValue, Known, Unknown, by_default, defaulted, plain
 
@@ -152,7 +154,7 @@ class Settings:
 
 def resolve(stack: Stack) -> Settings | None:
     """The settings of production, None where the repository has none."""
-    choice = settings_choice.choose(stack)
+    choice = _chosen(stack)
     if choice is None:
         return None
     release = stack.packages.django_version
@@ -173,9 +175,16 @@ def resolve(stack: Stack) -> Settings | None:
     return found
 
 
+def _chosen(stack: Stack) -> settings_choice.Choice | None:
+    choice = settings_choice.choose(stack)
+    if choice is not None and not choice.doubt and (folders := projects.several(stack)):
+        return replace(choice, doubt=f"{in_words(folders)} are projects with settings of their own")
+    return choice
+
+
 def tried(stack: Stack, variable: str, text: str) -> Settings | None:
     """The settings as they were if production set `variable` to `text`; None where they cannot be read."""
-    choice = settings_choice.choose(stack)
+    choice = _chosen(stack)
     module = stack.modules.by_path.get(choice.path) if choice is not None and not choice.broken else None
     if choice is None or module is None:
         return None
