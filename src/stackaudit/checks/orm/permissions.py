@@ -1,4 +1,4 @@
-"""Permissions that a loop asks of each user."""
+"""Permissions that a loop asks of each user, or for each object."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from stackaudit.checks.orm.causes import grouped, verdict
-from stackaudit.checks.orm.loops import Loops, cost, loop_of, loop_text, words
+from stackaudit.checks.orm.loops import Loops, cost, loop_of, loop_step, loop_text, words
 from stackaudit.facts import python as py
+from stackaudit.link.queries import granted
 from stackaudit.link.queries.asked import NAMES
 from stackaudit.link.queries.events import Event
 from stackaudit.link.queries.reading import manager, plain
@@ -27,20 +28,37 @@ _TESTS = {"has_perm": "or", "has_perms": "and"}
 """The methods that test permissions by their names, and how a test of several names joins them where it is one."""
 _ONE = frozenset({"get_group_permissions", "get_user_permissions"})
 """Methods that take one query; all others take two, one for the user's own permissions and one for his groups'."""
+_OF_OBJECTS = {
+    "by-hand": "object-permissions-by-hand", "few": "object-permissions-few", "detail": "object-permissions-few",
+    "pair": "object-permissions-few",
+}  # fmt: skip
 _BACKEND = "ModelBackend"
 _WHO = "superusers are among them, users who are not active are not"
 
 
 def asks(event: Event) -> bool:
-    """Whether an event asks a user for permissions."""
-    return event.method in PERMISSIONS
+    """Whether an event asks for permissions."""
+    return event.method in PERMISSIONS or event.method == granted.ASKED
 
 
 def judged(stack: Stack, loops: Loops, events: Iterable[Event]) -> Iterator[Verdict]:
-    """One site for each loop that asks users for permissions."""
-    found = (event for event in events if asks(event) and not _is_of_object(stack.sources, event))
-    for group in grouped(found, loop_of):
+    """One site for each loop that asks users for permissions, and one for each that asks for objects."""
+    found = list(events)
+    of_users = (event for event in found if event.method in PERMISSIONS and not _is_of_object(stack.sources, event))
+    for group in grouped(of_users, loop_of):
         yield verdict(group, partial(_judged, stack, loops))
+    for group in grouped((event for event in found if event.method == granted.ASKED), loop_of):
+        yield verdict(group, partial(_of_objects, loops))
+
+
+def _of_objects(loops: Loops, site: Site, events: list[Event]) -> Fail | Pass:
+    first = events[0]
+    values = {**words(first), "loop": loop_text(first)}
+    cause = _OF_OBJECTS.get(loops.cause(site, [first]), "object-permissions")
+    told = cost([first])
+    told = replace(told, queries=told.queries * granted.QUERIES)
+    fix = granted.AT_ONCE
+    return Fail(site, values, cause, loop_step(events), first.flow, f"{fix[0].upper()}{fix[1:]}.", told)
 
 
 def _is_of_object(sources: Sources, event: Event) -> bool:

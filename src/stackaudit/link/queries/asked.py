@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from stackaudit.link.queries import packaged
+from stackaudit.link.queries import granted, packaged
 from stackaudit.link.queries.events import Event
 from stackaudit.link.queries.origins import BUILT, MODEL, Handed
 from stackaudit.link.queries.reading import PICKS, SAID, TextOf, manager, no_text, plain, shown
@@ -66,6 +66,8 @@ def _once(event: Event, last: str, brought: str) -> str:
     model = event.model
     if event.method in packaged.ASKED and model is not None:
         return packaged.at_once(event.method, model)
+    if event.method == granted.ASKED:
+        return granted.AT_ONCE
     name = model.name if model is not None else ""
     rows = f"{manager(model)}.filter(…)" if model is not None else "…"
     over = f" over {name}" if name else ""

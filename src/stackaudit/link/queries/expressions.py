@@ -22,6 +22,7 @@ from stackaudit.link.queries import (
     displays,
     effects,
     existence,
+    granted,
     known,
     loops,
     memos,
@@ -210,6 +211,8 @@ def _call_outside(walk: Walk, node: py.Call, called: Other, at: At) -> Value:
         return value
     if called.name.rpartition(".")[2] in known.PREFETCHERS and node.args:
         attached.prefetch(walk, node.args[0], args[0], args[1:])
+    if called.name == granted.PREFETCH and isinstance(func, py.Attribute):
+        loops.assign(walk, func.value, granted.READY)
     if called.name == "builtins.setattr" and len(args) == 3 and len(node.args) == 3:
         name = args[1].value if isinstance(args[1], Const) else None
         if isinstance(name, str):

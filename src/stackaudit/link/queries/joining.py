@@ -162,7 +162,8 @@ def join(one: Value, other: Value) -> Value:
         names = (*templates(one), *templates(other))
         if names:
             return Other(loops, TEMPLATES + "\n".join(dict.fromkeys(names)))
-        return Other(loops) if loops else UNKNOWN
+        name = _external(one, other) or _external(other, one)
+        return Other(loops, name) if loops or name else UNKNOWN
     if isinstance(one, Rows) and isinstance(other, Rows) and one.model is other.model and one.kind == other.kind:
         chosen = other if one.bounded and not other.bounded else one
         owner, second, page = _amount(one, other, chosen)
@@ -214,6 +215,13 @@ def join(one: Value, other: Value) -> Value:
     if rank[0] == rank[1] == (False, False):
         return Other(loops)
     return varying(one if rank[0] >= rank[1] else other, loops)
+
+
+def _external(one: Value, other: Value) -> str:
+    """The name of an external thing that either is there or is None; "" for all else."""
+    if not isinstance(one, Other) or not isinstance(other, Const) or other.value is not None:
+        return ""
+    return one.name if one.name[:1] != "@" else ""
 
 
 def _part(one: Row, other: Row) -> bool:

@@ -6,7 +6,7 @@ from msgspec.structs import replace
 
 from stackaudit.facts import python as py
 from stackaudit.link.modules import SETTINGS, SourceModule, dotted
-from stackaudit.link.queries import access, bases, builtin, callbacks, calls, effects, forms, loops, rows
+from stackaudit.link.queries import access, bases, builtin, callbacks, calls, effects, forms, granted, loops, rows
 from stackaudit.link.queries.loading import ORDERED, Load
 from stackaudit.link.queries.values import (
     FORMS,
@@ -102,6 +102,8 @@ def external(walk: Walk, name: str, args: tuple[Value, ...], keywords: dict[str,
     if name == "operator.attrgetter":
         paths = [str(arg.value) for arg in args if isinstance(arg, Const)]
         return Other(name=builtin.ATTRGETTER + " ".join(paths))
+    if (answer := granted.external(walk, name, args, keywords, at)) is not None:
+        return answer
     if (field := forms.made(name, args, keywords, at)) is not None:
         return field
     if last in _FORMSETS or name == FORMS:

@@ -7,7 +7,7 @@ from msgspec.structs import replace
 from stackaudit.facts import python as py
 from stackaudit.link.models.model import Model
 from stackaudit.link.nodes import nodes
-from stackaudit.link.queries import access, attached, belonging, calls, narrowing, packaged
+from stackaudit.link.queries import access, attached, belonging, calls, granted, narrowing, packaged
 from stackaudit.link.queries.joining import EMPTY
 from stackaudit.link.queries.loading import NEW, NOTHING, ORDERED, STORED, Load, joined, prefetched
 from stackaudit.link.queries.loops import IDLE, element_of
@@ -48,7 +48,7 @@ def called(
 ) -> Value:
     """`receiver.name(...)` for one of Django's own methods."""
     if isinstance(receiver, Row):
-        return _row_method(walk, receiver, name, args or tuple(keywords.values()), at)
+        return _row_method(walk, receiver, name, (*args, *keywords.values()), at)
     row = method(name, walk.django)
     loops = receiver.loops.union(
         *(arg.loops for arg in args if not (_is_batch(arg) and name in _OF_MANY)),
@@ -375,6 +375,8 @@ def _row_method(walk: Walk, row: Row, name: str, args: tuple[Value, ...], at: At
             access.saved(walk, row)
     elif name == "full_clean":
         calls.apply(walk, calls.attribute(walk, row, "clean", at), (), {}, at)
+    elif name == "has_perm" and len(args) > 1:
+        granted.tested(walk, args, at)
     elif name in PERMISSIONS and _is_asked_of_tables(walk):
         access.ask(walk, Rows(row.model, loops=row.loops), at, name)
     elif is_neighbour(name, row.model.columns):
