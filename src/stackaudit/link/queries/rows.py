@@ -68,6 +68,8 @@ def called(
             rows = replace(rows, cached=False, asked=rows.asked or name)
     elif rows.via is not None and row.on_prefetched == "query" and not rows.evaluated:
         rows = replace(rows, asked=rows.asked or name)
+    if row.effect == "union" and rows.evaluated and not any(map(_is_lazy, args)):
+        return replace(rows, loops=loops)  # a method of sets: what it is of has been loaded, as what it takes has
     if row.effect == "union":
         rows = combined(rows, Other(loops), name)
     if row.runs == "never":
@@ -241,6 +243,10 @@ def _one(rows: Rows, loops: frozenset[object], at: At, walk: Walk, name: str) ->
             load = replace(picked.load, one=tuple(item for item in picked.load.one if item[0] != link))
             return replace(picked, load=load, origin=row.origin, path=path, loop=row.loop, loops=loops)
     return Row(rows.model, rows.load, walk.origin(at, name, rows), (), None, loops)  # type: ignore[arg-type]
+
+
+def _is_lazy(value: Value) -> bool:
+    return isinstance(value, (Manager, Related)) or (isinstance(value, Rows) and not value.evaluated)
 
 
 def _lazy(rows: Rows, effect: str, name: str, args: tuple[Value, ...], keywords: dict[str, Value]) -> Rows:

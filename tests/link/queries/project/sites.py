@@ -1385,3 +1385,19 @@ def grows_first_of_a_prefetch_that_has_lost_its_order():
 def grows_last_of_an_ordered_prefetch():
     for book in Book.objects.prefetch_related(Prefetch("tags", queryset=Tag.objects.order_by("pk"))):
         print(book.tags.last())
+
+
+def flat_sets_of_what_was_loaded():
+    titles = set(Book.objects.values_list("title", flat=True))
+    names = set(Author.objects.values_list("name", flat=True))
+    found = []
+    for book in Book.objects.all():
+        found += sorted(titles.union([book.title])) + sorted(titles.difference(names, {book.title}))
+    return found
+
+
+def grows_union_of_querysets():
+    found = []
+    for book in Book.objects.all():
+        found += list(Book.objects.filter(pk=book.pk).union(Book.objects.filter(title="")))
+    return found
