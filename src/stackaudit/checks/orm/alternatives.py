@@ -27,7 +27,7 @@ def of_either(asked: Sequence[tuple[Event, Condition, Around]], several: str) ->
     first, _, around = asked[0]
     lines = [_line(first.place, event.query) for event, _, _ in asked]
     used = around.used("them", "those of each turn") if around.helper else "look them up in the loop"
-    wanted = [_wanted(condition) for _, condition, _ in asked]
+    wanted = [_wanted(condition, own.brings) for _, condition, own in asked]
     taken = "".join(_taken(line, own.handled) for line, (_, _, own) in zip(lines, asked, strict=True))
     begin = f"A turn asks on {' or '.join(lines)}. Ask each of them once before the loop for all turns"
     if not all(wanted):
@@ -49,14 +49,17 @@ def _taken(line: str, handled: Sequence[str]) -> str:
     return f" On {line}, keys without a row{several} take the way of {' and '.join(f'`{name}`' for name in handled)}."
 
 
-def _wanted(condition: Condition) -> str:
-    """How to ask for all turns at once; "" where no list of values surely stands for what they ask."""
-    fields = (condition.field, *condition.others)
+def _wanted(condition: Condition, brings: str) -> str:
+    """How to ask for all turns at once; "" where no list of values surely stands for what they ask.
+
+    `brings` are the calls that load what a turn asks of its row.
+    """
+    fields, more = (condition.field, *condition.others), f" and `{brings}`" if brings else ""
     if not condition.field or condition.computed or "?" in condition.ends:
         return ""
     if len(fields) == 1 and condition.field.endswith("__iexact"):
         name = condition.field.removesuffix("__iexact")
-        return f'`annotate(lower=Lower("{name}"))` and `lower__in=…` (lower-case values)'
+        return f'`annotate(lower=Lower("{name}"))` and `lower__in=…` (lower-case values){more}'
     if any(field.endswith("__iexact") for field in fields):
         return ""
-    return f"`{', '.join(f'{field}__in=…' for field in fields)}`"
+    return f"`{', '.join(f'{field}__in=…' for field in fields)}`{more}"

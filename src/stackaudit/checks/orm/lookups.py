@@ -12,6 +12,7 @@ from stackaudit.checks.orm.alternatives import is_alternative, of_either
 from stackaudit.checks.orm.causes import grouped, own, verdict
 from stackaudit.checks.orm.conditions import Condition, chain, condition
 from stackaudit.checks.orm.counting import by_one_aggregate
+from stackaudit.checks.orm.fetched import Fetched
 from stackaudit.checks.orm.guards import needless
 from stackaudit.checks.orm.instances import is_for_others
 from stackaudit.checks.orm.loops import Loops, cost, loop_of, loop_step, loop_text, words
@@ -29,7 +30,7 @@ from stackaudit.link.queries.values import Rows
 from stackaudit.link.sources import around as enclosing
 from stackaudit.link.sources import below
 from stackaudit.model.source import Place
-from stackaudit.model.verdict import Fail, Pass, Site, Verdict
+from stackaudit.model.verdict import Fail, Pass, Site, Step, Verdict
 
 if TYPE_CHECKING:
     from stackaudit.link.stack import Stack
@@ -47,6 +48,7 @@ _OWN = frozenset({"refresh_from_db", "get_or_create", "update_or_create", "selec
 """Methods that speak of one row: whoever calls them wants that row as it is now, or writes it."""
 _HANDFUL = re.compile(r"Roles?\.objects\b|\bself\.fields\b")
 """Loops over roles, or over the fields of a form."""
+_STEPS = 20
 _ARGUMENTS = re.compile(r"\b(?:options|args)\b")
 """What somebody has typed behind a command."""
 
@@ -75,6 +77,7 @@ class _Asked:
 class _Judge:
     def __init__(self, stack: Stack) -> None:
         self.loops, self._turns = Loops.of(stack), Turns(stack)
+        self._fetched = Fetched(stack)
         self._many = stack.made | stack.growing
         self._models = stack.models
         self._working = frozenset(stack.queries.walk.record.working)
@@ -106,10 +109,21 @@ class _Judge:
         cause = self._cause(site, turn, least)
         others = [item.event for item in asked if item is not least]
         either = self._either(least, asked)
+        costs = [least.event, *self._fetched.asked(least.event)]
         return Fail(
-            site, self._words(turn, least, others, either), cause, loop_step([least.event, *others]), least.event.flow,
-            self._fix(least, others, either), cost([least.event]) if cause not in ("few", "row-or-key") else None,
+            site, self._words(turn, least, others, either), cause, self._steps(least.event, others), least.event.flow,
+            self._fix(least, others, either), cost(costs) if cause not in ("few", "row-or-key") else None,
         )  # fmt: skip
+
+    def _steps(self, event: Event, others: list[Event]) -> tuple[Step, ...]:
+        """The loop of an event, and where else its turns ask: what one call leads to by the places that ask."""
+        found = {step.place: step for step in loop_step([event, *others])}
+        beside = (other for other in others if other.place == event.place)
+        for place in (other.query for item in (beside, self._fetched.asked(event)) for other in item):
+            node = self._turns.sources.at(place)
+            if node is not None and place not in (event.place, event.query):
+                found.setdefault(place, Step(place, f"`{text_of(node)}`"))
+        return tuple(found.values())[:_STEPS]
 
     def _either(self, least: _Asked, asked: list[_Asked]) -> list[_Asked]:
         """The queries of which a turn runs one, in the order of the source; those alone that ask in other words."""
@@ -128,10 +142,15 @@ class _Judge:
         known = around(self._turns, event, asked.condition, others, self._asking(event))
         if len(either) > 1:
             shared = next(filter(None, map(self._several, either)), "")
-            stand = [around(self._turns, item.event, item.condition) for item in either]
+            stand = [
+                replace(around(self._turns, item.event, item.condition), brings=self._fetched.loading(item.event))
+                for item in either
+            ]
             queries = [(item.event, item.condition, own) for item, own in zip(either, stand, strict=True)]
             return of_either(queries, raised(shared))
-        return proposal(event, asked.condition, replace(known, several=self._several(asked)))
+        rows = [event, *(other for other in others if known.fetched and other.model is event.model)]
+        brings = next(filter(None, map(self._fetched.loading, rows)), "")
+        return proposal(event, asked.condition, replace(known, several=self._several(asked), brings=brings))
 
     def _several(self, asked: _Asked) -> str:
         """The column by which alone a query asks for one row, where several may have the same value; "" for others."""

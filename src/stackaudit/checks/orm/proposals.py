@@ -59,7 +59,8 @@ class Around:
     - `once` is what the loop goes through where no key is there before a turn has computed it ("`reader`"), `rest` the
       rows that all turns ask about then, as code;
     - `is_caught` says that it goes through no rows, and goes on after what one turn raises;
-    - `several` is the column by which alone it asks for one row, where several rows may have the same value in it.
+    - `several` is the column by which alone it asks for one row, where several rows may have the same value in it;
+    - `brings` are the calls that load what a turn asks of the row that it gets: `.select_related("author")`.
     """
 
     rows: str = ""
@@ -78,6 +79,12 @@ class Around:
     rest: str = ""
     is_caught: bool = False
     several: str = ""
+    brings: str = ""
+
+    @property
+    def bringing(self) -> str:
+        """What to say of the rows where no recipe names the query that gives them."""
+        return f" Let that query bring what a turn reads of its row: `{self.brings}`." if self.brings else ""
 
     def used(self, what: str, handed: str = "") -> str:
         """What becomes of what was asked for before the loop."""
@@ -126,7 +133,7 @@ def _in_words(method: str, what: str, around: Around, field: str = "") -> str:
         used, by = around.used("it", "what its turn needs"), f"`{field}`" if field else "what they differ in"
         return f"Let one query before the loop answer for all turns, grouped by {by}, and {used}."
     used = around.used("them", "those of each turn") if around.helper else "pick from them in the loop"
-    return f"Ask once before the loop for the {what} that all turns need, and {used}."
+    return f"Ask once before the loop for the {what} that all turns need, and {used}.{around.bringing}"
 
 
 def _computed(method: str, model: Model, asked: Condition, around: Around) -> str:
@@ -225,11 +232,11 @@ class _Recipe:
         """The fix for a query whose keys only another query of the same turn tells."""
         read = f"which of them a turn needs it only learns from `{self.around.late}`, which it asks for itself"
         if self.around.whole and self.method in ("get", "aget", "first", "afirst"):
-            rows = f"{{row.{self.names[0]}: row for row in {self.around.whole}.all()}}"
+            rows = f"{{row.{self.names[0]}: row for row in {self.around.whole}.all(){self.around.brings}}}"
             return f"Load them once before the loop, `{rows}`, and look them up in it: {read}.{self.missing()}"
         return (
             f"Bring what `{self.around.late}` stands for with one query before the loop, and with another one the "
-            f"{self.model.name} rows that all of those name: {read}."
+            f"{self.model.name} rows that all of those name: {read}.{self.around.bringing}"
         )
 
     def by_key(self) -> str:
@@ -243,10 +250,10 @@ class _Recipe:
         if self.around.taker:
             return (
                 f"`{self.around.taker}` takes a list: hand it all rows at once, `{self.model.name}.objects.filter("
-                "pk__in=…)`, in place of the loop."
+                f"pk__in=…){self.around.brings}`, in place of the loop."
             )
         return (
-            f"Collect the keys, ask once with `{self.model.name}.objects.in_bulk(keys)` and {used}."
+            f"Collect the keys, ask once with `{self.model.name}.objects{self.around.brings}.in_bulk(keys)` and {used}."
             f"{self.missing()}{self.types()}"
         )
 
@@ -295,12 +302,12 @@ class _Recipe:
                 f"place of `{self.asked.field}=…`"
             )
         given = ", ".join(f"{field}__in=…" for field in self.fields)
-        brought = self.brought()
+        calls = (f".annotate({keys})" if (keys := self.brought()) else "") + self.around.brings
         if self.asked.alone:
-            return f"with `{self.model.name}.objects.filter({given}){f'.annotate({brought})' if brought else ''}`"
+            return f"with `{self.model.name}.objects.filter({given}){calls}`"
         before = ", ".join(f"{field}=…" for field in self.fields)
         as_filter = ", as `filter()`," if self.method in ("get", "aget") else ""
-        named = f", and with `annotate({brought})`" if brought else ""
+        named = f", and with `{calls.removeprefix('.')}`" if calls else ""
         return f"by the same query{as_filter} with `{given}` in place of `{before}`{named}"
 
     def kept(self) -> str:
