@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from stackaudit.checks.orm.conditions import Condition
-from stackaudit.checks.orm.proposals import Around
+from stackaudit.checks.orm.recipes import Around
 from stackaudit.link.queries.events import Event
 from stackaudit.model.source import Place
 

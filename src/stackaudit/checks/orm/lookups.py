@@ -16,7 +16,8 @@ from stackaudit.checks.orm.fetched import Fetched
 from stackaudit.checks.orm.guards import needless
 from stackaudit.checks.orm.instances import is_for_others
 from stackaudit.checks.orm.loops import Loops, cost, loop_of, loop_step, loop_text, words
-from stackaudit.checks.orm.proposals import proposal, raised
+from stackaudit.checks.orm.proposals import proposal
+from stackaudit.checks.orm.recipes import raised
 from stackaudit.checks.orm.short import is_short
 from stackaudit.checks.orm.surroundings import around
 from stackaudit.checks.orm.turns import Turn, Turns, ends
