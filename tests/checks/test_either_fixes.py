@@ -5,7 +5,7 @@ from __future__ import annotations
 from tests.checks.applied import applied, findings, function
 from tests.link.queries import oracle
 
-NAMED = """from django.db.models import F
+NAMED = """from django.db.models import F, Value
 from django.db.models.functions import Lower
 
 
@@ -52,8 +52,8 @@ LOOKED_UP = """
 
 def finds():
     keys = named()
-    lower = [key.partition(".")[0].lower() for key in keys]
-    own = {row.lower: row for row in Country.objects.annotate(lower=Lower("name")).filter(lower__in=lower)}
+    lower = [Lower(Value(key.partition(".")[0])) for key in keys]
+    own = {row.name.lower(): row for row in Country.objects.annotate(lower=Lower("name")).filter(lower__in=lower)}
     theirs = {row.key: row for row in Country.objects.filter(author__name__in=keys).annotate(key=F("author__name"))}
     return [(own[key.partition(".")[0].lower()] if "." in key else theirs[key]).pk for key in keys]
 """
@@ -68,8 +68,9 @@ CASES = {
     ),
     OWN: (
         "A turn asks on line 18 or line 20. Ask each of them once before the loop for all turns: with "
-        '`annotate(lower=Lower("name"))` and `lower__in=…` (lower-case values) on line 18, with `author__name__in=…` '
-        "on line 20. Keep their answers apart and look them up in the loop.",
+        '`annotate(lower=Lower("name"))` and `lower__in=[Lower(Value(value)) for value in …]` on line 18, with '
+        "`author__name__in=…` on line 20. Keep their answers apart and look them up in the loop. On line 18 look up "
+        '`key.partition(".")[0].lower()`: the database may fold other letters than Python.',
         '`Country.objects.get(name__iexact=key.partition(".")[0])` or `Country.objects.get(author__name=key)` runs a '
         "query on each turn of `for key in named()`.",
         LOOKED_UP,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from stackaudit.checks.orm.conditions import Condition
-from stackaudit.checks.orm.recipes import Around
+from stackaudit.checks.orm.recipes import Around, Recipe
 from stackaudit.link.queries.events import Event
 from stackaudit.model.source import Place
 
@@ -27,13 +27,17 @@ def of_either(asked: Sequence[tuple[Event, Condition, Around]], several: str) ->
     first, _, around = asked[0]
     lines = [_line(first.place, event.query) for event, _, _ in asked]
     used = around.used("them", "those of each turn") if around.helper else "look them up in the loop"
-    wanted = [_wanted(condition, own.brings) for _, condition, own in asked]
+    assert first.model is not None
+    recipes = [Recipe(first.method, first.model, condition, own) for _, condition, own in asked]
+    wanted = [recipe.wanted() for recipe in recipes]
     taken = "".join(_taken(line, own.handled) for line, (_, _, own) in zip(lines, asked, strict=True))
     begin = f"A turn asks on {' or '.join(lines)}. Ask each of them once before the loop for all turns"
     if not all(wanted):
         return f"{begin}, keep their answers apart, and {used}.{taken}{several}"
     named = ", ".join(f"with {given} on {line}" for given, line in zip(wanted, lines, strict=True))
-    return f"{begin}: {named}. Keep their answers apart and {used}.{taken}{several}"
+    both = zip(recipes, lines, strict=True)
+    folding = "".join(f" {recipe.folding(f'On {line} look')}." for recipe, line in both if recipe.is_any_case)
+    return f"{begin}: {named}. Keep their answers apart and {used}.{taken}{several}{folding}"
 
 
 def _line(shown: Place, query: Place) -> str:
@@ -47,19 +51,3 @@ def _taken(line: str, handled: Sequence[str]) -> str:
         return ""
     several = " or with several" if any("MultipleObjectsReturned" in name for name in handled) else ""
     return f" On {line}, keys without a row{several} take the way of {' and '.join(f'`{name}`' for name in handled)}."
-
-
-def _wanted(condition: Condition, brings: str) -> str:
-    """How to ask for all turns at once; "" where no list of values surely stands for what they ask.
-
-    `brings` are the calls that load what a turn asks of its row.
-    """
-    fields, more = (condition.field, *condition.others), f" and `{brings}`" if brings else ""
-    if not condition.field or condition.computed or "?" in condition.ends:
-        return ""
-    if len(fields) == 1 and condition.field.endswith("__iexact"):
-        name = condition.field.removesuffix("__iexact")
-        return f'`annotate(lower=Lower("{name}"))` and `lower__in=…` (lower-case values){more}'
-    if any(field.endswith("__iexact") for field in fields):
-        return ""
-    return f"`{', '.join(f'{field}__in=…' for field in fields)}`{more}"

@@ -35,6 +35,8 @@ _TIMES = {
 }
 _TEXT = re.compile(r"\brequest\.(?:POST|GET)\b|\.split\(|\bre\.(?:findall|finditer)\(")
 """What hands out texts."""
+_HELD = (py.Name, py.Attribute, py.Subscript, py.Call)
+"""What a method can be called of as it is written."""
 
 
 @dataclass(frozen=True)
@@ -117,13 +119,14 @@ class Recipe:
 
     def __init__(self, method: str, model: Model, asked: Condition, around: Around) -> None:
         self.method, self.model, self.asked, self.around = method, model, asked, around
-        self.fields = (asked.field, *asked.others)
         self.is_any_case = asked.field.endswith("__iexact") and not asked.others
-        self.names = tuple("lower" if self.is_any_case else self._name(field) for field in self.fields)
+        self.fields = (asked.field.removesuffix("__iexact"),) if self.is_any_case else (asked.field, *asked.others)
+        self.names = tuple(map(self._name, self.fields))
 
     def text(self) -> str:
         """The fix."""
-        if any(field.endswith("__iexact") for field in self.fields) and not self.is_any_case:
+        is_mixed = any(field.endswith("__iexact") for field in self.fields)
+        if is_mixed or (self.is_any_case and self.method in AGGREGATING):
             return unspecific(self.method, f"{self.model.name} rows", self.around)
         outer, helper = self.outer(), self.around.helper
         handed = f" and {self.around.used('it')}" if helper else ""
@@ -143,7 +146,7 @@ class Recipe:
         if self.asked.ends & VALUES and self.method in (*COUNTING, *CHECKING, *AGGREGATING, *ORDERED):
             return unspecific(self.method, f"{self.model.name} rows", self.around)
         of_rows = self.method not in (*COUNTING, *CHECKING, *AGGREGATING) and not self.asked.ends & VALUES
-        if self.fields[0] in _KEYS and self.asked.alone and of_rows:
+        if self.asked.field in _KEYS and self.asked.alone and of_rows:
             return self.by_key()
         if self.around.once and self.around.rest and not self.around.fetched:
             name = "known" if self.fields[0].endswith(("s", "x", "y")) else f"{self.fields[0]}s"
@@ -165,7 +168,7 @@ class Recipe:
         """The fix for a query whose keys only another query of the same turn tells."""
         read = f"which of them a turn needs it only learns from `{self.around.late}`, which it asks for itself"
         if self.around.whole and self.method in ("get", "aget", "first", "afirst"):
-            rows = f"{{row.{self.names[0]}: row for row in {self.around.whole}.all(){self.around.brings}}}"
+            rows = f"{{{self.key()}: row for row in {self.around.whole}.all(){self.around.brings}}}"
             return f"Load them once before the loop, `{rows}`, and look them up in it: {read}.{self.missing()}"
         return (
             f"Bring what `{self.around.late}` stands for with one query before the loop, and with another one the "
@@ -223,25 +226,27 @@ class Recipe:
             return f"`annotate({name}={function}({self.narrowed(outer)}))`"
         return f'`annotate({name}={function}(…))` of the same query with `{self.asked.field}=OuterRef("{outer}")`'
 
+    def folded(self) -> str:
+        """The call that lets the database fold what it compares in any case, "" for nothing to fold."""
+        return f'annotate(lower=Lower("{self.fields[0]}"))' if self.is_any_case else ""
+
+    def given(self) -> str:
+        """The condition that holds for what any turn asks."""
+        if self.is_any_case:
+            return "lower__in=[Lower(Value(value)) for value in …]"
+        return ", ".join(f"{field}__in=…" for field in self.fields)
+
     def at_once(self) -> str:
         """How to ask for all turns."""
-        if self.is_any_case:
-            name = self.asked.field.removesuffix("__iexact")
-            if self.asked.alone:
-                asks = f'with `{self.model.name}.objects.annotate(lower=Lower("{name}")).filter(lower__in=…)`'
-                return f"{asks} and lower-case values"
-            return (
-                f'by the same query with `annotate(lower=Lower("{name}"))` and `lower__in=…` (lower-case values) in '
-                f"place of `{self.asked.field}=…`"
-            )
-        given = ", ".join(f"{field}__in=…" for field in self.fields)
+        given, folded = self.given(), self.folded()
         calls = (f".annotate({keys})" if (keys := self.brought()) else "") + self.around.brings
         if self.asked.alone:
-            return f"with `{self.model.name}.objects.filter({given}){calls}`"
-        before = ", ".join(f"{field}=…" for field in self.fields)
+            return f"with `{'.'.join(filter(None, [self.model.name, 'objects', folded]))}.filter({given}){calls}`"
+        before = ", ".join(f"{field}=…" for field in (self.asked.field, *self.asked.others))
         as_filter = ", as `filter()`," if self.method in ("get", "aget") else ""
         named = f", and with `{calls.removeprefix('.')}`" if calls else ""
-        return f"by the same query{as_filter} with `{given}` in place of `{before}`{named}"
+        first = f"`{folded}` and " if folded else ""
+        return f"by the same query{as_filter} with {first}`{given}` in place of `{before}`{named}"
 
     def kept(self) -> str:
         """What to keep of the answer, and how the loop uses it."""
@@ -249,13 +254,19 @@ class Recipe:
         used, rows = self.around.used("it"), self.around.used("them", "those of each turn")
         names = ", ".join(f'"{name}"' for name in self.names)
         if self.method in CHECKING and self.around.fetched == "pk" and len(self.names) == 1:
-            return f'Keep `dict(….values_list({names}, "pk"))` of it and {used}: that holds the key of the row, too.'
+            pairs = f'….values_list({names}, "pk")'
+            held = f"{{value.lower(): pk for value, pk in {pairs}}}" if self.is_any_case else f"dict({pairs})"
+            return f"Keep `{held}` of it and {used}: that holds the key of the row, too."
         if self.method in CHECKING and self.around.fetched:
             method = "get" if self.around.fetched == "pk" else self.around.fetched
             return Recipe(method, self.model, self.asked, self.around).kept()
         if self.method in CHECKING:
-            flat = ", flat=True" if len(self.names) == 1 else ""
-            return f"Keep `set(….values_list({names}{flat}))` of it and {used}."
+            values = f"….values_list({names}{', flat=True' if len(self.names) == 1 else ''})"
+            held = f"{{value.lower() for value in {values}}}" if self.is_any_case else f"set({values})"
+            return f"Keep `{held}` of it and {used}."
+        if self.method in COUNTING and self.is_any_case:
+            counter = f"Counter(value.lower() for value in ….values_list({names}, flat=True))"
+            return f"Count in Python, `{counter}`, and {used}."
         if self.method in COUNTING:
             return (
                 f'Count by key, `….order_by().values({names}).annotate(number=Count("pk"))`, make a dictionary '
@@ -268,7 +279,7 @@ class Recipe:
             )
         named = self.asked.ends & VALUES
         extra = f" (let `{min(named)}()` bring it along)" if named else ""
-        shown = key if len(self.names) > 1 else self.names[0]
+        shown = key if len(self.names) > 1 or self.is_any_case else self.names[0]
         if self.method in ORDERED and not self._is_unique():
             order = "in the same order"
             if self.method in _OF_DATES:
@@ -282,7 +293,7 @@ class Recipe:
 
     def key(self) -> str:
         """The key of a row in the dictionary."""
-        joined = ", ".join(f"row.{name}" for name in self.names)
+        joined = ", ".join(f"row.{name}{'.lower()' * self.is_any_case}" for name in self.names)
         return f"({joined})" if len(self.names) > 1 else joined
 
     def brought(self) -> str:
@@ -301,6 +312,8 @@ class Recipe:
         return field if relation is None else f"{field}_id"
 
     def _is_unique(self) -> bool:
+        if self.is_any_case:
+            return False
         if self.fields[0] in _KEYS:
             return True
         column = self.model.column(self.fields[0])
@@ -323,9 +336,11 @@ class Recipe:
         return " Raise `Http404` for a key that is missing there." if is_shortcut else ""
 
     def types(self) -> str:
-        """That a dictionary tells 1 from "1", where the values come from outside."""
+        """That a dictionary tells 1 from "1", where the values come from outside, and "a" from "A"."""
         value, field = self.asked.value, self.fields[0]
-        if self.around.rows or self.is_any_case or value is None or isinstance(value, py.Attribute):
+        if self.is_any_case:
+            return f" {self.folding('Look')}."
+        if self.around.rows or value is None or isinstance(value, py.Attribute):
             return ""
         items = (node for node in (value, *below(value)) if isinstance(node, py.Subscript))
         named = [str(node.index.value) for node in items if isinstance(node.index, py.Constant)]
@@ -340,6 +355,24 @@ class Recipe:
             unlike = 'set that holds 1 does not hold "1"' if held == "set" else 'dictionary does not find "1" under 1'
             return f"{typed}a {unlike}."
         return ""
+
+    def folding(self, look: str) -> str:
+        """How to look up what the database finds in any case; `look` is the first word.
+
+        SQLite and the collation "C" fold ASCII letters only, so a key that they have folded is not the one of Python.
+        """
+        value = self.asked.value
+        looked = code_of(value, 40) if isinstance(value, _HELD) else ""
+        return f"{look} up `{looked or '…'}.lower()`: the database may fold other letters than Python"
+
+    def wanted(self) -> str:
+        """What to ask with for all turns at once; "" where no list of values surely stands for what they ask."""
+        if not self.asked.field or self.asked.computed or "?" in self.asked.ends:
+            return ""
+        if any(field.endswith("__iexact") for field in self.fields):
+            return ""
+        calls = self.around.brings
+        return " and ".join(f"`{part}`" for part in (self.folded(), self.given(), calls) if part)
 
     def _kind(self) -> str:
         """The class of the column by whose values the answer is kept."""
