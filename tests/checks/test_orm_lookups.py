@@ -358,7 +358,7 @@ def test_what_is_proposed(tmp_path: Path) -> None:
         "count_of_any_case": lower + f'"name")).filter({given})`. Count in Python, `Counter(value.lower() for value in '
         f'….values_list("name", flat=True))`, and look it up in the loop.{folded.format("name")}',
         "last_of_rows": "Annotate what is needed of the row in the queryset of the loop: "
-        '`Subquery(Book.objects.filter(author=OuterRef("pk")).order_by(…).values(…)[:1])`.',
+        '`Subquery(Book.objects.filter(author=OuterRef("pk")).order_by("-pk").values(…)[:1])`.',
         "count_of_rows": 'Count in the queryset of the loop: `annotate(number=Count("book", distinct=True))`.',
         "count_of_a_list": books + 'Count by key, `….order_by().values("title").annotate(number=Count("pk"))`, make a '
         "dictionary of the answer and look it up in the loop. A key without rows is not in it: "

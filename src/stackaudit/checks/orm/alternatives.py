@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from stackaudit.checks.orm.alike import number
 from stackaudit.checks.orm.conditions import Condition
 from stackaudit.checks.orm.recipes import Around, Recipe
 from stackaudit.link.queries.events import Event
@@ -41,8 +42,7 @@ def of_either(asked: Sequence[tuple[Event, Condition, Around]], several: str) ->
 
 
 def _line(shown: Place, query: Place) -> str:
-    line = f"line {query.region.line}"
-    return line if shown.path == query.path else f"{line} of {query.path}"
+    return f"line {number(shown, query)}"
 
 
 def _taken(line: str, handled: Sequence[str]) -> str:

@@ -41,6 +41,7 @@ _ENDING = frozenset({
     "iterator", "last",
 })  # fmt: skip
 """Methods that change nothing of what a queryset asks for."""
+_ORDERING = frozenset({"aearliest", "alatest", "earliest", "latest", "order_by"})
 _OWN_CONDITIONS = "with conditions that the turn puts together"
 _ANOTHER = "with another"
 _DEEPEST = 8
@@ -61,6 +62,7 @@ class Condition:
     - `batch` that it is asked for a whole batch of keys or rows at once;
     - `value` is what `field` is compared with, and `others` are more fields that it compares with values of the turn;
     - `ends` are the methods from there to the end, "?" for what else changes with the turns;
+    - `order` are the columns that it orders its rows by, () where that is open;
     - `is_cut` says that it takes the first rows only.
     """
 
@@ -69,6 +71,7 @@ class Condition:
     value: py.Expr | None = None
     others: tuple[str, ...] = ()
     ends: frozenset[str] = frozenset()
+    order: tuple[str, ...] = ()
     is_cut: bool = False
     relation: str = ""
     computed: str = ""
@@ -151,7 +154,7 @@ class _Reader:
     def read(self, node: py.Node) -> Condition:
         found, asked = Condition(), ""
         parts = list(self._chain(node))
-        found = replace(found, alone=_is_alone(parts))
+        found = replace(found, alone=_is_alone(parts), order=_order(parts))
         for part in parts:
             before = found
             found = self._with(found, part)
@@ -297,6 +300,18 @@ def _is_alone(parts: list[py.Node]) -> bool:
     last = parts[-1] if parts else None
     root = dotted(last) if isinstance(last, (py.Name, py.Attribute)) else ""
     return narrowed == 1 and _MODELS.fullmatch(root) is not None
+
+
+def _order(parts: list[py.Node]) -> tuple[str, ...]:
+    """The columns by which the last method of a chain that has a say in it orders the rows."""
+    for part in parts:
+        name = _last(part) if isinstance(part, py.Call) else ""
+        if isinstance(part, py.Call) and name in _ORDERING:
+            given = [str(arg.value) for arg in part.args if isinstance(arg, py.Constant)]
+            return tuple(given) if len(given) == len(part.args) and "?" not in given else ()
+        if name == "reverse":
+            return ()
+    return ()
 
 
 def _parameters(function: py.Node) -> set[str]:

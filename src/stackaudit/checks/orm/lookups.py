@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from stackaudit.checks.orm import births, permissions, trees
+from stackaudit.checks.orm.alike import alike
 from stackaudit.checks.orm.alternatives import is_alternative, of_either
 from stackaudit.checks.orm.causes import grouped, own, verdict
 from stackaudit.checks.orm.conditions import Condition, chain, condition
@@ -17,7 +18,7 @@ from stackaudit.checks.orm.guards import needless
 from stackaudit.checks.orm.instances import is_for_others
 from stackaudit.checks.orm.loops import Loops, cost, loop_of, loop_step, loop_text, words
 from stackaudit.checks.orm.proposals import proposal
-from stackaudit.checks.orm.recipes import raised
+from stackaudit.checks.orm.recipes import is_like, raised
 from stackaudit.checks.orm.short import is_short
 from stackaudit.checks.orm.surroundings import around
 from stackaudit.checks.orm.turns import Turn, Turns, ends
@@ -28,8 +29,8 @@ from stackaudit.link.queries import amounts
 from stackaudit.link.queries.events import Event
 from stackaudit.link.queries.source import text_of
 from stackaudit.link.queries.values import Rows
+from stackaudit.link.sources import Sources, below
 from stackaudit.link.sources import around as enclosing
-from stackaudit.link.sources import below
 from stackaudit.model.source import Place
 from stackaudit.model.verdict import Fail, Pass, Site, Step, Verdict
 
@@ -108,12 +109,13 @@ class _Judge:
         if least.event is not first:
             site = Site(least.event.place, f"{least.event.where}: {least.event.text}")
         cause = self._cause(site, turn, least)
-        others = [item.event for item in asked if item is not least]
+        beside = [item for item in asked if item is not least]
+        others = [item.event for item in beside]
         either = self._either(least, asked)
         costs = [least.event, *self._fetched.asked(least.event)]
         return Fail(
             site, self._words(turn, least, others, either), cause, self._steps(least.event, others), least.event.flow,
-            self._fix(least, others, either), cost(costs) if cause not in ("few", "row-or-key") else None,
+            self._fix(least, beside, either), cost(costs) if cause not in ("few", "row-or-key") else None,
         )  # fmt: skip
 
     def _steps(self, event: Event, others: list[Event]) -> tuple[Step, ...]:
@@ -131,13 +133,12 @@ class _Judge:
         found: dict[str, _Asked] = {}
         for item in (least, *asked):
             if item is least or is_alternative(least.event, item.event):
-                node = self._turns.sources.at(item.event.query)
-                found.setdefault(text_of(node, 400) if node is not None else item.event.text, item)
+                found.setdefault(_text(self._turns.sources, item.event), item)
         return sorted(found.values(), key=lambda item: item.event.query)
 
-    def _fix(self, asked: _Asked, others: list[Event], either: list[_Asked]) -> str:
-        """What to write in place of one query of a turn that asks `others`, too, or of those of which it asks one."""
-        event = asked.event
+    def _fix(self, asked: _Asked, beside: list[_Asked], either: list[_Asked]) -> str:
+        """What to write in place of one query of a turn, with others that it asks, or of those of which it asks one."""
+        event, others = asked.event, [item.event for item in beside]
         if told := needless(self._turns.sources, event) or by_one_aggregate(self._turns, event, others):
             return told
         known = around(self._turns, event, asked.condition, others, self._asking(event))
@@ -151,7 +152,29 @@ class _Judge:
             return of_either(queries, raised(shared))
         rows = [event, *(other for other in others if known.fetched and other.model is event.model)]
         brings = next(filter(None, map(self._fetched.loading, rows)), "")
-        return proposal(event, asked.condition, replace(known, several=self._several(asked), brings=brings))
+        fix = proposal(event, asked.condition, replace(known, several=self._several(asked), brings=brings))
+        return fix + (
+            "" if known.late or known.once or known.fetched else alike(event, fix, self._alike(asked, beside))
+        )
+
+    def _alike(self, asked: _Asked, beside: list[_Asked]) -> list[tuple[Event, str]]:
+        """Others that ask by a like method for what no query of the turn gives, with their fixes."""
+        event, sources = asked.event, self._turns.sources
+        found: dict[str, tuple[Event, str]] = {_text(sources, event): (event, "")}
+        for item in beside:
+            other = item.event
+            is_near = other.below == event.below and (not event.below or other.place == event.place)
+            if not is_near or not is_like(other.method, event.method) or not item.condition.is_shared:
+                continue
+            known = around(self._turns, other, item.condition, (), self._asking(other))
+            if not known.late and not known.once:
+                own = replace(known, several=self._several(item), brings=self._fetched.loading(other))
+                fix = proposal(other, item.condition, own)
+                if other.loop is not None and other.model is not None:
+                    written = self.loops.changed.get(other.loop.place, ())
+                    fix += " Add what the turns write to it." if other.model.label in written else ""
+                found.setdefault(_text(sources, other), (other, fix))
+        return list(found.values())[1:]
 
     def _several(self, asked: _Asked) -> str:
         """The column by which alone a query asks for one row, where several may have the same value; "" for others."""
@@ -322,6 +345,12 @@ class _Judge:
             "beside": f"`{other}`" if other else "other work",
             "computed": asked.condition.computed,
         }
+
+
+def _text(sources: Sources, event: Event) -> str:
+    """What asks, as text."""
+    node = sources.at(event.query)
+    return text_of(node, 400) if node is not None else event.text
 
 
 def _is_before(first: Place, second: Place) -> bool:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from stackaudit.checks.orm.conditions import Condition
 from stackaudit.facts import python as py
 from stackaudit.link.models.model import Model
+from stackaudit.link.queries.lookups import quoted
 from stackaudit.link.queries.source import code_of
 from stackaudit.link.sources import below
 
@@ -37,6 +38,11 @@ _TEXT = re.compile(r"\brequest\.(?:POST|GET)\b|\.split\(|\bre\.(?:findall|findit
 """What hands out texts."""
 _HELD = (py.Name, py.Attribute, py.Subscript, py.Call)
 """What a method can be called of as it is written."""
+
+
+def is_like(one: str, other: str) -> bool:
+    """Whether two methods give the same kind of answer: both one row, or both a number."""
+    return one == other or {one, other} <= {*ORDERED, "get", "aget"}
 
 
 @dataclass(frozen=True)
@@ -133,11 +139,12 @@ class Recipe:
         if outer and self.method in CHECKING and not self.around.fetched:
             return f"Ask in the queryset of the loop{handed}: {self.subquery('found', 'Exists', outer)}."
         if outer and self.method in ORDERED and outer == "pk":
-            asks = f"`Subquery({self.narrowed(outer)}.order_by(…).values(…)[:1])`"
+            taken, turned = self.taken()
+            asks = f"`Subquery({self.narrowed(outer)}{taken})`{turned}"
             if not self.asked.alone:
                 asks = (
                     f'`Subquery(…)` of the same query with `{self.asked.field}=OuterRef("{outer}")`, and with '
-                    f"`.order_by(…).values(…)[:1]` in place of `{self.method}()`"
+                    f"`{taken}`{turned}{',' * bool(turned)} in place of `{self.method}()`"
                 )
             return f"Annotate what is needed of the row in the queryset of the loop{handed}: {asks}."
         counted = self.counted(outer) if self.method in COUNTING else ""
@@ -192,6 +199,19 @@ class Recipe:
             f"Collect the keys, ask once with `{self.model.name}.objects{self.around.brings}.in_bulk(keys)` and {used}."
             f"{self.missing()}{self.types()}"
         )
+
+    def taken(self) -> tuple[str, str]:
+        """What a subquery takes of the rows of one turn, and what to say of their order where that is not known."""
+        is_last, order = self.method not in _FIRST, self.asked.order
+        if order and not is_last and self.method not in _OF_DATES:
+            return ".values(…)[:1]", ""
+        own = any(manager.cls or manager.queryset for manager in self.model.managers.values())
+        if not order and self.asked.alone and self.model.ordered is False and not own and self.method not in _OF_DATES:
+            order = ("pk",)
+        if not order:
+            return ".order_by(…).values(…)[:1]", ", with the order turned round" * is_last
+        names = (name.removeprefix("-") if name.startswith("-") else f"-{name}" for name in order) if is_last else order
+        return f".order_by({quoted(names)}).values(…)[:1]", ""
 
     def outer(self) -> str:
         """The column of the loop's rows that the query compares with, where their queryset can ask as well."""
