@@ -57,19 +57,22 @@ def finds():
     theirs = {row.key: row for row in Country.objects.filter(author__name__in=keys).annotate(key=F("author__name"))}
     return [(own[key.partition(".")[0].lower()] if "." in key else theirs[key]).pk for key in keys]
 """
-SHARED = " `name` is not unique: of several rows with one value a dictionary keeps one, where `get()` raises."
+RAISED = " Neither is unique: keys with no row or with several have to raise as `get()` did."
 CASES = {
     HELPER: (
         "A turn asks on line 17 or line 19. Ask each of them once before the loop for all turns: with "
-        "`country__name__in=…, name__in=…` on line 17, with `name__in=…` on line 19. Keep their answers apart and hand "
-        f"those of each turn to `find()`.{SHARED}",
+        '`country__name__in=…, name__in=…` and `annotate(key=F("country__name"))` on line 17, with `name__in=…` on '
+        "line 19. Keep their answers apart, that of line 17 by `(row.key, row.name)`, and hand those of each turn to "
+        f"`find()`.{RAISED}",
         "`find(key)` asks for Author (`get`) on each turn of `for key in named()`.",
         HANDED,
     ),
     OWN: (
         "A turn asks on line 18 or line 20. Ask each of them once before the loop for all turns: with "
         '`annotate(lower=Lower("name"))` and `lower__in=[Lower(Value(value)) for value in …]` on line 18, with '
-        "`author__name__in=…` on line 20. Keep their answers apart and look them up in the loop. On line 18 look up "
+        '`author__name__in=…` and `annotate(key=F("author__name"))` on line 20. Keep their answers apart, that of line '
+        "18 by `row.name.lower()`, that of line 20 by `row.key`, and look them up in the loop. On line 18 `name` in "
+        "any case is not unique: keys with no row or with several have to raise as `get()` did. On line 18 look up "
         '`key.partition(".")[0].lower()`: the database may fold other letters than Python.',
         '`Country.objects.get(name__iexact=key.partition(".")[0])` or `Country.objects.get(author__name=key)` runs a '
         "query on each turn of `for key in named()`.",

@@ -350,11 +350,14 @@ def test_what_is_proposed(tmp_path: Path) -> None:
     given = "lower__in=[Lower(Value(value)) for value in …]"
     folded = " Look up `{}.lower()`: the database may fold other letters than Python."
     several = " `name` is not unique: of several rows with one value a dictionary keeps one, where `get()` raises."
+    raised = " `{} not unique: keys with no row or with several have to raise as `get()` did."
     assert {name: fail.fix for name, (fail,) in found.items()} == {
         "get_by_key": keys + types,
-        "get_by_field": shelves + f"Put the rows into a dictionary by `name` and look them up in the loop.{several}",
+        "get_by_field": shelves
+        + f"Put the rows into a dictionary by `name` and look them up in the loop.{raised.format('name` is')}",
         "get_by_field_of_any_case": lower + f'"name")).filter({given})`. Put the rows into a dictionary by '
-        f"`row.name.lower()` and look them up in the loop.{folded.format('name')}",
+        f"`row.name.lower()` and look them up in the loop.{raised.format('name` in any case is')}"
+        f"{folded.format('name')}",
         "count_of_any_case": lower + f'"name")).filter({given})`. Count in Python, `Counter(value.lower() for value in '
         f'….values_list("name", flat=True))`, and look it up in the loop.{folded.format("name")}',
         "last_of_rows": "Annotate what is needed of the row in the queryset of the loop: "
@@ -413,7 +416,7 @@ def test_what_is_proposed(tmp_path: Path) -> None:
         f"up in the loop: that holds the key of the row, too.{folded.format('name')}",
         "by_two_values": same + ", as `filter()`, with `author_id__in=…, title__in=…` in place of "
         "`author_id=…, title=…`. Put the rows into a dictionary by `(row.author_id, row.title)` and look them up in "
-        "the loop." + types,
+        "the loop." + raised.format("author_id` and `title` together are") + types,
         "keys_of_a_form": keys + types,
         "counted_behind_a_list": "Load them for all turns before the loop: "
         '`prefetch_related_objects(authors, "book_set")`, and take `len(….all())`.',

@@ -57,7 +57,7 @@ class Condition:
       value is, "" where that is open;
     - `relation` is the path to the rows behind a row of the turn that it asks;
     - `computed` says what each turn makes up so that no list of values can stand for it, "" for nothing;
-    - `alone` that it asks the model's manager by that field, and nothing else narrows it;
+    - `narrowed` is how many conditions it asks the model's manager by, 0 where that is open;
     - `locks` that it locks what it reads;
     - `batch` that it is asked for a whole batch of keys or rows at once;
     - `value` is what `field` is compared with, and `others` are more fields that it compares with values of the turn;
@@ -75,9 +75,19 @@ class Condition:
     is_cut: bool = False
     relation: str = ""
     computed: str = ""
-    alone: bool = False
+    narrowed: int = 0
     locks: bool = False
     batch: bool = False
+
+    @property
+    def alone(self) -> bool:
+        """Whether it asks the model's manager by `field`, and nothing else narrows it."""
+        return self.narrowed == 1
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether it asks the model's manager by nothing but values of the turn."""
+        return bool(self.field) and self.narrowed == 1 + len(self.others)
 
     @property
     def is_shared(self) -> bool:
@@ -154,7 +164,7 @@ class _Reader:
     def read(self, node: py.Node) -> Condition:
         found, asked = Condition(), ""
         parts = list(self._chain(node))
-        found = replace(found, alone=_is_alone(parts), order=_order(parts))
+        found = replace(found, narrowed=_narrowed(parts), order=_order(parts))
         for part in parts:
             before = found
             found = self._with(found, part)
@@ -284,8 +294,8 @@ class _Reader:
         return found
 
 
-def _is_alone(parts: list[py.Node]) -> bool:
-    """Whether a chain narrows a manager by one condition: `Book.objects.filter(title=title).first()`."""
+def _narrowed(parts: list[py.Node]) -> int:
+    """By how many conditions a chain narrows a manager, and does nothing else: `Book.objects.filter(title=title)`."""
     narrowed = 0
     for part in parts:
         if isinstance(part, py.Call):
@@ -294,12 +304,12 @@ def _is_alone(parts: list[py.Node]) -> bool:
                 model = 1 if name.endswith("_404") else 0
                 narrowed += len(part.keywords) + len(part.args) - model + (name == "exclude")
             elif name not in _ENDING and name not in _WRAPPERS and name not in _WRITING:
-                return False
+                return 0
         elif not isinstance(part, (py.Name, py.Attribute, py.Subscript)):
-            return False
+            return 0
     last = parts[-1] if parts else None
     root = dotted(last) if isinstance(last, (py.Name, py.Attribute)) else ""
-    return narrowed == 1 and _MODELS.fullmatch(root) is not None
+    return narrowed if _MODELS.fullmatch(root) is not None else 0
 
 
 def _order(parts: list[py.Node]) -> tuple[str, ...]:

@@ -18,12 +18,12 @@ from stackaudit.checks.orm.guards import needless
 from stackaudit.checks.orm.instances import is_for_others
 from stackaudit.checks.orm.loops import Loops, cost, loop_of, loop_step, loop_text, words
 from stackaudit.checks.orm.proposals import proposal
-from stackaudit.checks.orm.recipes import is_like, raised
+from stackaudit.checks.orm.recipes import Around, is_like
 from stackaudit.checks.orm.short import is_short
 from stackaudit.checks.orm.surroundings import around
 from stackaudit.checks.orm.turns import Turn, Turns, ends
 from stackaudit.facts import python as py
-from stackaudit.link.indexes import indexes_of
+from stackaudit.link.indexes import may_be_several
 from stackaudit.link.modules import dotted, target_names
 from stackaudit.link.queries import amounts
 from stackaudit.link.queries.events import Event
@@ -143,16 +143,13 @@ class _Judge:
             return told
         known = around(self._turns, event, asked.condition, others, self._asking(event))
         if len(either) > 1:
-            shared = next(filter(None, map(self._several, either)), "")
-            stand = [
-                replace(around(self._turns, item.event, item.condition), brings=self._fetched.loading(item.event))
-                for item in either
-            ]
-            queries = [(item.event, item.condition, own) for item, own in zip(either, stand, strict=True)]
-            return of_either(queries, raised(shared))
+            stand = [self._own(item, around(self._turns, item.event, item.condition)) for item in either]
+            return of_either([
+                (item.event, item.condition, own) for item, own in zip(either, stand, strict=True)
+            ])  # fmt: skip
         rows = [event, *(other for other in others if known.fetched and other.model is event.model)]
         brings = next(filter(None, map(self._fetched.loading, rows)), "")
-        fix = proposal(event, asked.condition, replace(known, several=self._several(asked), brings=brings))
+        fix = proposal(event, asked.condition, replace(self._own(asked, known), brings=brings))
         return fix + (
             "" if known.late or known.once or known.fetched else alike(event, fix, self._alike(asked, beside))
         )
@@ -168,25 +165,19 @@ class _Judge:
                 continue
             known = around(self._turns, other, item.condition, (), self._asking(other))
             if not known.late and not known.once:
-                own = replace(known, several=self._several(item), brings=self._fetched.loading(other))
-                fix = proposal(other, item.condition, own)
+                fix = proposal(other, item.condition, self._own(item, known))
                 if other.loop is not None and other.model is not None:
                     written = self.loops.changed.get(other.loop.place, ())
                     fix += " Add what the turns write to it." if other.model.label in written else ""
                 found.setdefault(_text(sources, other), (other, fix))
         return list(found.values())[1:]
 
-    def _several(self, asked: _Asked) -> str:
-        """The column by which alone a query asks for one row, where several may have the same value; "" for others."""
+    def _own(self, asked: _Asked, known: Around) -> Around:
+        """What stands around a query, with what its row is asked for and what several rows would have alike."""
         model, wanted = asked.event.model, asked.condition
-        if asked.event.method not in ("get", "aget") or model is None or not wanted.alone or wanted.others:
-            return ""
-        column = model.column(wanted.field)
-        if column is None or column.call is None or model.is_open:
-            return ""
-        found, unread = indexes_of(self._models, model)
-        is_unique = any(index.asked == "unique" and index.columns == (column.name,) for index in found)
-        return "" if is_unique or unread is not None else column.name
+        fields = (wanted.field, *wanted.others) if wanted.is_whole and asked.event.method in ("get", "aget") else ()
+        several = fields if fields and model is not None and may_be_several(self._models, model, fields) else ()
+        return replace(known, several=several, brings=self._fetched.loading(asked.event))
 
     def _asking(self, event: Event) -> set[Place]:
         """Where the turns of the loop of an event ask for rows, or make them."""

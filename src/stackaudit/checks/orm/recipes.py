@@ -14,6 +14,7 @@ from stackaudit.link.models.model import Model
 from stackaudit.link.queries.lookups import quoted
 from stackaudit.link.queries.source import code_of
 from stackaudit.link.sources import below
+from stackaudit.model.prose import in_words
 
 _KEYS = frozenset({"pk", "id"})
 _FIRST = ("first", "earliest", "afirst", "aearliest")
@@ -65,7 +66,7 @@ class Around:
     - `once` is what the loop goes through where no key is there before a turn has computed it ("`reader`"), `rest` the
       rows that all turns ask about then, as code;
     - `is_caught` says that it goes through no rows, and goes on after what one turn raises;
-    - `several` is the column by which alone it asks for one row, where several rows may have the same value in it;
+    - `several` are the columns by which alone it asks for one row, where several rows may have the same in them;
     - `brings` are the calls that load what a turn asks of the row that it gets: `.select_related("author")`.
     """
 
@@ -84,7 +85,7 @@ class Around:
     once: str = ""
     rest: str = ""
     is_caught: bool = False
-    several: str = ""
+    several: tuple[str, ...] = ()
     brings: str = ""
 
     @property
@@ -104,11 +105,22 @@ class Around:
         return f"use {given} in place of `{self.helper}`"
 
 
-def raised(column: str) -> str:
-    """What `get()` does and a dictionary does not where several rows have the same value in a column, "" for none."""
-    if not column:
+def raised(around: Around, begin: str = "") -> str:
+    """What `get()` does and a dictionary does not where several rows have the same in some columns, "" for none.
+
+    `begin` says where it asks by them.
+    """
+    iexact = "__iexact"
+    names = ((name.removesuffix(iexact), " in any case" * name.endswith(iexact)) for name in around.several)
+    named = in_words([f"`{name}`{any_case}" for name, any_case in names])
+    if not named or any("MultipleObjectsReturned" in name for name in around.handled):
         return ""
-    return f" `{column}` is not unique: of several rows with one value a dictionary keeps one, where `get()` raises."
+    of_what = f"{named} together are" if len(around.several) > 1 else f"{named} is"
+    if around.handled:
+        said = "of several rows with one value a dictionary keeps one, where `get()` raises"
+    else:
+        said = "keys with no row or with several have to raise as `get()` did"
+    return f" {begin}{of_what} not unique: {said}."
 
 
 def unspecific(method: str, what: str, around: Around, field: str = "") -> str:
@@ -168,7 +180,7 @@ class Recipe:
                 f"Go through {self.around.once} once and keep what each turn computes in a list, ask for all of them "
                 f"{self.at_once()}, and go through the list."
             )
-        several = raised(self.around.several) if self._is_single() else ""
+        several = raised(self.around) if self._is_single() else ""
         return f"{asks} {self.kept()}{self.missing()}{several}{self.types()}"
 
     def after(self) -> str:
@@ -391,8 +403,16 @@ class Recipe:
             return ""
         if any(field.endswith("__iexact") for field in self.fields):
             return ""
-        calls = self.around.brings
+        of_rows = self.method not in (*COUNTING, *CHECKING, *AGGREGATING)
+        keys = f"annotate({self.brought()})" if of_rows and self.brought() else ""
+        calls = f"{keys}{self.around.brings}".removeprefix(".")
         return " and ".join(f"`{part}`" for part in (self.folded(), self.given(), calls) if part)
+
+    def keyed(self) -> str:
+        """The key of each row, where that is not just the value of one of its columns."""
+        is_plain = len(self.names) == 1 and not self.is_any_case and self.names[0] in ("pk", *self.fields)
+        of_rows = self.method not in (*COUNTING, *CHECKING, *AGGREGATING)
+        return f"`{self.key()}`" if of_rows and not is_plain else ""
 
     def _kind(self) -> str:
         """The class of the column by whose values the answer is kept."""
