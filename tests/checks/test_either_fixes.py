@@ -132,3 +132,28 @@ def test_queries_of_one_text_or_of_several_models_stand_alone() -> None:
     apart = OWN.replace("Country.objects.get(author__name=key)", "Author.objects.get(name=key)")
     told = applied(oracle.HEAD + NAMED + apart).fixes["finds"]
     assert not any("A turn asks" in fix for fix in told)
+
+
+def test_what_each_turn_asks_beside_is_named() -> None:
+    program = """
+
+def find(shelf, key):
+    if "." in key:
+        found = Author.objects.get(country__name=key)
+    else:
+        found = Author.objects.get(name=key)
+    kept = shelf.books.filter(author=found)
+    if kept.exists() or shelf.tags.filter(name=key).exists():
+        return found
+    return Book.objects.filter(tags__in=shelf.tags.filter(name=key))
+
+
+def finds(shelf):
+    return [find(shelf, key) for key in named()]
+"""
+    (told,) = [item for item in findings(oracle.HEAD + NAMED + program) if function(item) == "finds"]
+    assert [step.text for step in told.related] == [
+        "for key in named()",
+        "`Author.objects.get(name=key)`",
+        "`shelf.tags.filter(name=key).exists()`",
+    ]

@@ -28,6 +28,7 @@ from stackaudit.link.modules import dotted, target_names
 from stackaudit.link.queries import amounts
 from stackaudit.link.queries.events import Event
 from stackaudit.link.queries.source import text_of
+from stackaudit.link.queries.table import method as method_of
 from stackaudit.link.queries.values import Rows
 from stackaudit.link.sources import Sources, below
 from stackaudit.link.sources import around as enclosing
@@ -112,20 +113,28 @@ class _Judge:
         beside = [item for item in asked if item is not least]
         others = [item.event for item in beside]
         either = self._either(least, asked)
+        said, steps = self._words(turn, least, others, either), self._steps(turn, least.event, others)
         costs = [least.event, *self._fetched.asked(least.event)]
         return Fail(
-            site, self._words(turn, least, others, either), cause, self._steps(least.event, others), least.event.flow,
-            self._fix(least, beside, either), cost(costs) if cause not in ("few", "row-or-key") else None,
+            site, said, cause, steps, least.event.flow, self._fix(least, beside, either),
+            cost(costs) if cause not in ("few", "row-or-key") else None,
         )  # fmt: skip
 
-    def _steps(self, event: Event, others: list[Event]) -> tuple[Step, ...]:
+    def _steps(self, turn: Turn, event: Event, others: list[Event]) -> tuple[Step, ...]:
         """The loop of an event, and where else its turns ask: what one call leads to by the places that ask."""
+        sources = self._turns.sources
         found = {step.place: step for step in loop_step([event, *others])}
         beside = (other for other in others if other.place == event.place)
         for place in (other.query for item in (beside, self._fetched.asked(event)) for other in item):
-            node = self._turns.sources.at(place)
+            node = sources.at(place)
             if node is not None and place not in (event.place, event.query):
                 found.setdefault(place, Step(place, f"`{text_of(node)}`"))
+        own = {event.query, *chain(sources, event)}
+        for place in (place for place, _ in turn.places if event.below and place not in own):
+            asks = _asks(sources, place) if sources.function(place) is sources.function(event.query) else None
+            at = sources.modules[place.path].place(asks) if asks is not None else place
+            if asks is not None and at not in own:
+                found.setdefault(at, Step(at, f"`{text_of(asks)}`"))
         return tuple(found.values())[:_STEPS]
 
     def _either(self, least: _Asked, asked: list[_Asked]) -> list[_Asked]:
@@ -336,6 +345,20 @@ class _Judge:
             "beside": f"`{other}`" if other else "other work",
             "computed": asked.condition.computed,
         }
+
+
+def _asks(sources: Sources, place: Place) -> py.Node | None:
+    """The call that runs the query whose chain stands at a place, None where that is only put together there."""
+    node, tree = sources.at(place), sources.tree(place.path)
+    while node is not None:
+        func = node.func if isinstance(node, py.Call) else None
+        known = method_of(func.attr) if isinstance(func, py.Attribute) else None
+        if known is not None and known.runs == "read":
+            return node
+        held = tree.get(node)
+        above = tree.get(held) if isinstance(held, py.Attribute) else None
+        node = above if isinstance(above, py.Call) and above.func is held else None
+    return None
 
 
 def _text(sources: Sources, event: Event) -> str:
