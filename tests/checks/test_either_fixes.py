@@ -5,7 +5,7 @@ from __future__ import annotations
 from tests.checks.applied import applied, findings, function
 from tests.link.queries import oracle
 
-NAMED = """from django.db.models import F
+NAMED = """from django.db.models import F, Value
 from django.db.models.functions import Lower
 
 
@@ -52,24 +52,28 @@ LOOKED_UP = """
 
 def finds():
     keys = named()
-    lower = [key.partition(".")[0].lower() for key in keys]
-    own = {row.lower: row for row in Country.objects.annotate(lower=Lower("name")).filter(lower__in=lower)}
+    lower = [Lower(Value(key.partition(".")[0])) for key in keys]
+    own = {row.name.lower(): row for row in Country.objects.annotate(lower=Lower("name")).filter(lower__in=lower)}
     theirs = {row.key: row for row in Country.objects.filter(author__name__in=keys).annotate(key=F("author__name"))}
     return [(own[key.partition(".")[0].lower()] if "." in key else theirs[key]).pk for key in keys]
 """
-SHARED = " `name` is not unique: of several rows with one value a dictionary keeps one, where `get()` raises."
+RAISED = " Neither is unique: keys with no row or with several have to raise as `get()` did."
 CASES = {
     HELPER: (
         "A turn asks on line 17 or line 19. Ask each of them once before the loop for all turns: with "
-        "`country__name__in=…, name__in=…` on line 17, with `name__in=…` on line 19. Keep their answers apart and hand "
-        f"those of each turn to `find()`.{SHARED}",
+        '`country__name__in=…, name__in=…` and `annotate(key=F("country__name"))` on line 17, with `name__in=…` on '
+        "line 19. Keep their answers apart, that of line 17 by `(row.key, row.name)`, and hand those of each turn to "
+        f"`find()`.{RAISED}",
         "`find(key)` asks for Author (`get`) on each turn of `for key in named()`.",
         HANDED,
     ),
     OWN: (
         "A turn asks on line 18 or line 20. Ask each of them once before the loop for all turns: with "
-        '`annotate(lower=Lower("name"))` and `lower__in=…` (lower-case values) on line 18, with `author__name__in=…` '
-        "on line 20. Keep their answers apart and look them up in the loop.",
+        '`annotate(lower=Lower("name"))` and `lower__in=[Lower(Value(value)) for value in …]` on line 18, with '
+        '`author__name__in=…` and `annotate(key=F("author__name"))` on line 20. Keep their answers apart, that of line '
+        "18 by `row.name.lower()`, that of line 20 by `row.key`, and look them up in the loop. On line 18 `name` in "
+        "any case is not unique: keys with no row or with several have to raise as `get()` did. On line 18 look up "
+        '`key.partition(".")[0].lower()`: the database may fold other letters than Python.',
         '`Country.objects.get(name__iexact=key.partition(".")[0])` or `Country.objects.get(author__name=key)` runs a '
         "query on each turn of `for key in named()`.",
         LOOKED_UP,
@@ -128,3 +132,28 @@ def test_queries_of_one_text_or_of_several_models_stand_alone() -> None:
     apart = OWN.replace("Country.objects.get(author__name=key)", "Author.objects.get(name=key)")
     told = applied(oracle.HEAD + NAMED + apart).fixes["finds"]
     assert not any("A turn asks" in fix for fix in told)
+
+
+def test_what_each_turn_asks_beside_is_named() -> None:
+    program = """
+
+def find(shelf, key):
+    if "." in key:
+        found = Author.objects.get(country__name=key)
+    else:
+        found = Author.objects.get(name=key)
+    kept = shelf.books.filter(author=found)
+    if kept.exists() or shelf.tags.filter(name=key).exists():
+        return found
+    return Book.objects.filter(tags__in=shelf.tags.filter(name=key))
+
+
+def finds(shelf):
+    return [find(shelf, key) for key in named()]
+"""
+    (told,) = [item for item in findings(oracle.HEAD + NAMED + program) if function(item) == "finds"]
+    assert [step.text for step in told.related] == [
+        "for key in named()",
+        "`Author.objects.get(name=key)`",
+        "`shelf.tags.filter(name=key).exists()`",
+    ]

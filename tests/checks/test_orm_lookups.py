@@ -231,6 +231,20 @@ FIXES = {
     for name in names:
         print(Book.objects.exclude(author=None).filter(title__iexact=name).exists())
 """,
+    "count_of_any_case": """
+    for name in names:
+        print(Shelf.objects.filter(name__iexact=name).count())
+""",
+    "any_case_behind_another": """
+    for name in names:
+        print(Book.objects.exclude(title="").get(author__name__iexact=name.strip()))
+""",
+    "any_case_and_its_key": """
+    for name in names:
+        books = Book.objects.exclude(author=None).filter(title__iexact=name)
+        if books.exists():
+            print(books.get().pk)
+""",
     "by_what_the_turn_asks_for": """
     for name in names:
         shelf = one_of(Shelf.objects.all(), name=name)
@@ -333,14 +347,21 @@ def test_what_is_proposed(tmp_path: Path) -> None:
     keys = "Collect the keys, ask once with `Book.objects.in_bulk(keys)` and look the rows up in the loop."
     types = ' Look up values of the column\'s type: a dictionary does not find "1" under 1.'
     lower = "Ask once before the loop with `Shelf.objects.annotate(lower=Lower("
+    given = "lower__in=[Lower(Value(value)) for value in …]"
+    folded = " Look up `{}.lower()`: the database may fold other letters than Python."
     several = " `name` is not unique: of several rows with one value a dictionary keeps one, where `get()` raises."
+    raised = " `{} not unique: keys with no row or with several have to raise as `get()` did."
     assert {name: fail.fix for name, (fail,) in found.items()} == {
         "get_by_key": keys + types,
-        "get_by_field": shelves + f"Put the rows into a dictionary by `name` and look them up in the loop.{several}",
-        "get_by_field_of_any_case": lower + '"name")).filter(lower__in=…)` and lower-case values. Put the rows into a '
-        "dictionary by `lower` and look them up in the loop.",
+        "get_by_field": shelves
+        + f"Put the rows into a dictionary by `name` and look them up in the loop.{raised.format('name` is')}",
+        "get_by_field_of_any_case": lower + f'"name")).filter({given})`. Put the rows into a dictionary by '
+        f"`row.name.lower()` and look them up in the loop.{raised.format('name` in any case is')}"
+        f"{folded.format('name')}",
+        "count_of_any_case": lower + f'"name")).filter({given})`. Count in Python, `Counter(value.lower() for value in '
+        f'….values_list("name", flat=True))`, and look it up in the loop.{folded.format("name")}',
         "last_of_rows": "Annotate what is needed of the row in the queryset of the loop: "
-        '`Subquery(Book.objects.filter(author=OuterRef("pk")).order_by(…).values(…)[:1])`.',
+        '`Subquery(Book.objects.filter(author=OuterRef("pk")).order_by("-pk").values(…)[:1])`.',
         "count_of_rows": 'Count in the queryset of the loop: `annotate(number=Count("book", distinct=True))`.',
         "count_of_a_list": books + 'Count by key, `….order_by().values("title").annotate(number=Count("pk"))`, make a '
         "dictionary of the answer and look it up in the loop. A key without rows is not in it: "
@@ -381,15 +402,21 @@ def test_what_is_proposed(tmp_path: Path) -> None:
         "missing_and_suppressed": "Ask once before the loop with `Shelf.objects.filter(name__in=…)`. Put the rows into "
         "a dictionary by `name` and look them up in the loop. Keys without a row take the way of "
         f"`suppress(Shelf.DoesNotExist)`.{several}",
-        "missing_and_several": lower + '"name")).filter(lower__in=…)` and lower-case values. Sort the rows into a '
-        "dictionary of lists by `lower` and look them up in the loop. Keys without a row or with several take the way "
-        "of `except Shelf.DoesNotExist` and `except Shelf.MultipleObjectsReturned`.",
-        "any_case_among_others": same + ' with `annotate(lower=Lower("title"))` and `lower__in=…` (lower-case values) '
-        'in place of `title__iexact=…`. Keep `set(….values_list("lower", flat=True))` of it and look it up in the '
-        "loop.",
+        "missing_and_several": lower + f'"name")).filter({given})`. Sort the rows into a dictionary of lists by '
+        "`row.name.lower()` and look them up in the loop. Keys without a row or with several take the way of "
+        f"`except Shelf.DoesNotExist` and `except Shelf.MultipleObjectsReturned`.{folded.format('name')}",
+        "any_case_among_others": same + f' with `annotate(lower=Lower("title"))` and `{given}` in place of '
+        '`title__iexact=…`. Keep `{value.lower() for value in ….values_list("title", flat=True)}` of it and look it '
+        f"up in the loop.{folded.format('name')}",
+        "any_case_behind_another": same + f', as `filter()`, with `annotate(lower=Lower("author__name"))` and `{given}`'
+        ' in place of `author__name__iexact=…`, and with `annotate(key=F("author__name"))`. Put the rows into a '
+        f"dictionary by `row.key.lower()` and look them up in the loop.{folded.format('name.strip()')}",
+        "any_case_and_its_key": same + f' with `annotate(lower=Lower("title"))` and `{given}` in place of '
+        '`title__iexact=…`. Keep `{value.lower(): pk for value, pk in ….values_list("title", "pk")}` of it and look it '
+        f"up in the loop: that holds the key of the row, too.{folded.format('name')}",
         "by_two_values": same + ", as `filter()`, with `author_id__in=…, title__in=…` in place of "
         "`author_id=…, title=…`. Put the rows into a dictionary by `(row.author_id, row.title)` and look them up in "
-        "the loop." + types,
+        "the loop." + raised.format("author_id` and `title` together are") + types,
         "keys_of_a_form": keys + types,
         "counted_behind_a_list": "Load them for all turns before the loop: "
         '`prefetch_related_objects(authors, "book_set")`, and take `len(….all())`.',

@@ -21,6 +21,8 @@ class Book(models.Model):
 """
 PROGRAM = """
 import json
+from collections import Counter
+
 import django
 from django.conf import settings
 
@@ -32,7 +34,7 @@ settings.configure(
 django.setup()
 from django.core.exceptions import FieldError
 from django.db import connection
-from django.db.models import Count, F, Q, Window, prefetch_related_objects
+from django.db.models import Count, F, Q, Value, Window, prefetch_related_objects
 from django.db.models.functions import Lower, RowNumber
 
 from shop.models import Author, Book
@@ -79,12 +81,23 @@ compare(
     [Book.objects.filter(author=author).count() for author in authors],
     [author.number for author in Author.objects.order_by("pk").annotate(number=Count("book", distinct=True))],
 )
-lower = set(Book.objects.annotate(lower=Lower("title")).filter(lower__in=["a", "z"]).values_list("lower", flat=True))
+Book.objects.create(author=authors[2], title="ÄPFEL.pdf")
+titles = ["A", "Z", "ÄPFEL.pdf", "ÄPFEL.PDF"]
+folded = Book.objects.annotate(lower=Lower("title")).filter(lower__in=[Lower(Value(title)) for title in titles])
+lower = {value.lower() for value in folded.values_list("title", flat=True)}
 compare(
     "any case",
-    [Book.objects.filter(title__iexact=title).exists() for title in "AZ"],
-    [title.lower() in lower for title in "AZ"],
+    [Book.objects.filter(title__iexact=title).exists() for title in titles],
+    [title.lower() in lower for title in titles],
 )
+numbers = Counter(value.lower() for value in folded.values_list("title", flat=True))
+compare(
+    "counts in any case",
+    [Book.objects.filter(title__iexact=title).count() for title in titles],
+    [numbers[title.lower()] for title in titles],
+)
+by_python = Book.objects.annotate(lower=Lower("title")).filter(lower__in=[title.lower() for title in titles])
+found["letters that Python has folded"] = "ÄPFEL.pdf" in by_python.values_list("title", flat=True)
 try:
     list(Book.objects.filter(title__iexact__in=["a"]))
 except FieldError as error:
@@ -132,6 +145,8 @@ def test_what_is_proposed_answers_the_same(tmp_path: Path) -> None:
         "counts by key": True,
         "counts with the rows of the loop": True,
         "any case": True,
+        "counts in any case": True,
+        "letters that Python has folded": False,
         "iexact__in": "Unsupported lookup 'iexact__in'",
         "one count for each condition": True,
         "the first two of each": True,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
@@ -65,6 +65,26 @@ def indexes_of(models: Models, model: Model) -> tuple[list[Index], Place | None]
             unread = unread or module.place(node)
         found += [index for index in made if index is not None and index.columns]
     return found, unread
+
+
+def may_be_several(models: Models, model: Model, lookups: Iterable[str]) -> bool:
+    """Whether several rows of a model may meet conditions by equality, as filters name them; no where that is open.
+
+    What lies behind a relation, or is compared in any case, makes nothing unique.
+    """
+    columns: set[str] = set()
+    for lookup in lookups:
+        first, _, rest = lookup.partition("__")
+        field = model.relation(first) or model.attname(first) or model.column(first)
+        if first in ("pk", model.pk) or field is None:
+            return False
+        if not rest or rest in ("pk", "id"):
+            columns.add(field.name)
+    if model.unique:
+        return not any(columns.issuperset(names) for names in model.unique)
+    found, unread = indexes_of(models, model)
+    unique = (index.columns for index in found if index.asked == "unique")
+    return not model.is_open and unread is None and not any(columns.issuperset(names) for names in unique)
 
 
 def _of_field(model: Model, name: str) -> Iterator[Index]:

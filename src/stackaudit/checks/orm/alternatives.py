@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from stackaudit.checks.orm.alike import number
 from stackaudit.checks.orm.conditions import Condition
-from stackaudit.checks.orm.proposals import Around
+from stackaudit.checks.orm.recipes import Around, Recipe, raised
 from stackaudit.link.queries.events import Event
 from stackaudit.model.source import Place
 
@@ -19,26 +20,36 @@ def is_alternative(one: Event, other: Event) -> bool:
     return mine[0] == its[0]
 
 
-def of_either(asked: Sequence[tuple[Event, Condition, Around]], several: str) -> str:
-    """The fix for queries of which each turn runs one: what is asked before the loop has to answer for all of them.
-
-    `several` says what becomes of rows that have the same key.
-    """
+def of_either(asked: Sequence[tuple[Event, Condition, Around]]) -> str:
+    """The fix for queries of which each turn runs one: what is asked before the loop has to answer for all of them."""
     first, _, around = asked[0]
     lines = [_line(first.place, event.query) for event, _, _ in asked]
     used = around.used("them", "those of each turn") if around.helper else "look them up in the loop"
-    wanted = [_wanted(condition) for _, condition, _ in asked]
-    taken = "".join(_taken(line, own.handled) for line, (_, _, own) in zip(lines, asked, strict=True))
+    assert first.model is not None
+    recipes = [Recipe(first.method, first.model, condition, own) for _, condition, own in asked]
+    wanted = [recipe.wanted() for recipe in recipes]
+    stand = [own for _, _, own in asked]
+    taken = "".join(_taken(line, own.handled) for line, own in zip(lines, stand, strict=True)) + _raised(lines, stand)
     begin = f"A turn asks on {' or '.join(lines)}. Ask each of them once before the loop for all turns"
     if not all(wanted):
-        return f"{begin}, keep their answers apart, and {used}.{taken}{several}"
+        return f"{begin}, keep their answers apart, and {used}.{taken}"
     named = ", ".join(f"with {given} on {line}" for given, line in zip(wanted, lines, strict=True))
-    return f"{begin}: {named}. Keep their answers apart and {used}.{taken}{several}"
+    both = list(zip(recipes, lines, strict=True))
+    folding = "".join(f" {recipe.folding(f'On {line} look')}." for recipe, line in both if recipe.is_any_case)
+    keyed = "".join(f", that of {line} by {key}," for recipe, line in both if (key := recipe.keyed()))
+    return f"{begin}: {named}. Keep their answers apart{keyed.replace(',,', ',')} and {used}.{taken}{folding}"
 
 
 def _line(shown: Place, query: Place) -> str:
-    line = f"line {query.region.line}"
-    return line if shown.path == query.path else f"{line} of {query.path}"
+    return f"line {number(shown, query)}"
+
+
+def _raised(lines: Sequence[str], stand: Sequence[Around]) -> str:
+    """What becomes of keys for which `get()` raises what the code around it does not take."""
+    if not any(own.handled for own in stand) and all(own.several for own in stand):
+        neither = "Neither" if len(lines) == 2 else "None of them"
+        return f" {neither} is unique: keys with no row or with several have to raise as `get()` did."
+    return "".join(raised(own, f"On {line} ") for line, own in zip(lines, stand, strict=True))
 
 
 def _taken(line: str, handled: Sequence[str]) -> str:
@@ -47,16 +58,3 @@ def _taken(line: str, handled: Sequence[str]) -> str:
         return ""
     several = " or with several" if any("MultipleObjectsReturned" in name for name in handled) else ""
     return f" On {line}, keys without a row{several} take the way of {' and '.join(f'`{name}`' for name in handled)}."
-
-
-def _wanted(condition: Condition) -> str:
-    """How to ask for all turns at once; "" where no list of values surely stands for what they ask."""
-    fields = (condition.field, *condition.others)
-    if not condition.field or condition.computed or "?" in condition.ends:
-        return ""
-    if len(fields) == 1 and condition.field.endswith("__iexact"):
-        name = condition.field.removesuffix("__iexact")
-        return f'`annotate(lower=Lower("{name}"))` and `lower__in=…` (lower-case values)'
-    if any(field.endswith("__iexact") for field in fields):
-        return ""
-    return f"`{', '.join(f'{field}__in=…' for field in fields)}`"

@@ -41,6 +41,7 @@ _ENDING = frozenset({
     "iterator", "last",
 })  # fmt: skip
 """Methods that change nothing of what a queryset asks for."""
+_ORDERING = frozenset({"aearliest", "alatest", "earliest", "latest", "order_by"})
 _OWN_CONDITIONS = "with conditions that the turn puts together"
 _ANOTHER = "with another"
 _DEEPEST = 8
@@ -56,11 +57,12 @@ class Condition:
       value is, "" where that is open;
     - `relation` is the path to the rows behind a row of the turn that it asks;
     - `computed` says what each turn makes up so that no list of values can stand for it, "" for nothing;
-    - `alone` that it asks the model's manager by that field, and nothing else narrows it;
+    - `narrowed` is how many conditions it asks the model's manager by, 0 where that is open;
     - `locks` that it locks what it reads;
     - `batch` that it is asked for a whole batch of keys or rows at once;
     - `value` is what `field` is compared with, and `others` are more fields that it compares with values of the turn;
     - `ends` are the methods from there to the end, "?" for what else changes with the turns;
+    - `order` are the columns that it orders its rows by, () where that is open;
     - `is_cut` says that it takes the first rows only.
     """
 
@@ -69,12 +71,23 @@ class Condition:
     value: py.Expr | None = None
     others: tuple[str, ...] = ()
     ends: frozenset[str] = frozenset()
+    order: tuple[str, ...] = ()
     is_cut: bool = False
     relation: str = ""
     computed: str = ""
-    alone: bool = False
+    narrowed: int = 0
     locks: bool = False
     batch: bool = False
+
+    @property
+    def alone(self) -> bool:
+        """Whether it asks the model's manager by `field`, and nothing else narrows it."""
+        return self.narrowed == 1
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether it asks the model's manager by nothing but values of the turn."""
+        return bool(self.field) and self.narrowed == 1 + len(self.others)
 
     @property
     def is_shared(self) -> bool:
@@ -151,7 +164,7 @@ class _Reader:
     def read(self, node: py.Node) -> Condition:
         found, asked = Condition(), ""
         parts = list(self._chain(node))
-        found = replace(found, alone=_is_alone(parts))
+        found = replace(found, narrowed=_narrowed(parts), order=_order(parts))
         for part in parts:
             before = found
             found = self._with(found, part)
@@ -281,8 +294,8 @@ class _Reader:
         return found
 
 
-def _is_alone(parts: list[py.Node]) -> bool:
-    """Whether a chain narrows a manager by one condition: `Book.objects.filter(title=title).first()`."""
+def _narrowed(parts: list[py.Node]) -> int:
+    """By how many conditions a chain narrows a manager, and does nothing else: `Book.objects.filter(title=title)`."""
     narrowed = 0
     for part in parts:
         if isinstance(part, py.Call):
@@ -291,12 +304,24 @@ def _is_alone(parts: list[py.Node]) -> bool:
                 model = 1 if name.endswith("_404") else 0
                 narrowed += len(part.keywords) + len(part.args) - model + (name == "exclude")
             elif name not in _ENDING and name not in _WRAPPERS and name not in _WRITING:
-                return False
+                return 0
         elif not isinstance(part, (py.Name, py.Attribute, py.Subscript)):
-            return False
+            return 0
     last = parts[-1] if parts else None
     root = dotted(last) if isinstance(last, (py.Name, py.Attribute)) else ""
-    return narrowed == 1 and _MODELS.fullmatch(root) is not None
+    return narrowed if _MODELS.fullmatch(root) is not None else 0
+
+
+def _order(parts: list[py.Node]) -> tuple[str, ...]:
+    """The columns by which the last method of a chain that has a say in it orders the rows."""
+    for part in parts:
+        name = _last(part) if isinstance(part, py.Call) else ""
+        if isinstance(part, py.Call) and name in _ORDERING:
+            given = [str(arg.value) for arg in part.args if isinstance(arg, py.Constant)]
+            return tuple(given) if len(given) == len(part.args) and "?" not in given else ()
+        if name == "reverse":
+            return ()
+    return ()
 
 
 def _parameters(function: py.Node) -> set[str]:

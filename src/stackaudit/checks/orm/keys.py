@@ -46,7 +46,7 @@ def only_keys(stack: Stack) -> set[Place]:
 
 def _causes(stack: Stack) -> tuple[set[Place], set[Place], set[Place]]:
     """Accesses of keys: all, those of querysets that need nothing else, and those of querysets that lack more."""
-    keys = _keys(stack)
+    keys = held_keys(stack)
     failed = [event for event in own(stack) if event.kind == "forward" and event.outcome == "fail"]
     groups = grouped(failed, source)
     alone = [group for group in groups if all(event.place in keys for event in group)]
@@ -58,7 +58,7 @@ def _causes(stack: Stack) -> tuple[set[Place], set[Place], set[Place]]:
     )
 
 
-def _keys(stack: Stack) -> set[Place]:
+def held_keys(stack: Stack) -> set[Place]:
     """The accesses of foreign keys of which a function needs no more than the key."""
     return {
         body.place(key.held)

@@ -8,28 +8,32 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from stackaudit.checks.orm import births, permissions, trees
+from stackaudit.checks.orm.alike import alike
 from stackaudit.checks.orm.alternatives import is_alternative, of_either
 from stackaudit.checks.orm.causes import grouped, own, verdict
 from stackaudit.checks.orm.conditions import Condition, chain, condition
 from stackaudit.checks.orm.counting import by_one_aggregate
+from stackaudit.checks.orm.fetched import Fetched
 from stackaudit.checks.orm.guards import needless
 from stackaudit.checks.orm.instances import is_for_others
 from stackaudit.checks.orm.loops import Loops, cost, loop_of, loop_step, loop_text, words
-from stackaudit.checks.orm.proposals import proposal, raised
+from stackaudit.checks.orm.proposals import proposal
+from stackaudit.checks.orm.recipes import Around, is_like
 from stackaudit.checks.orm.short import is_short
 from stackaudit.checks.orm.surroundings import around
 from stackaudit.checks.orm.turns import Turn, Turns, ends
 from stackaudit.facts import python as py
-from stackaudit.link.indexes import indexes_of
+from stackaudit.link.indexes import may_be_several
 from stackaudit.link.modules import dotted, target_names
 from stackaudit.link.queries import amounts
 from stackaudit.link.queries.events import Event
 from stackaudit.link.queries.source import text_of
+from stackaudit.link.queries.table import method as method_of
 from stackaudit.link.queries.values import Rows
+from stackaudit.link.sources import Sources, below
 from stackaudit.link.sources import around as enclosing
-from stackaudit.link.sources import below
 from stackaudit.model.source import Place
-from stackaudit.model.verdict import Fail, Pass, Site, Verdict
+from stackaudit.model.verdict import Fail, Pass, Site, Step, Verdict
 
 if TYPE_CHECKING:
     from stackaudit.link.stack import Stack
@@ -47,6 +51,7 @@ _OWN = frozenset({"refresh_from_db", "get_or_create", "update_or_create", "selec
 """Methods that speak of one row: whoever calls them wants that row as it is now, or writes it."""
 _HANDFUL = re.compile(r"Roles?\.objects\b|\bself\.fields\b")
 """Loops over roles, or over the fields of a form."""
+_STEPS = 20
 _ARGUMENTS = re.compile(r"\b(?:options|args)\b")
 """What somebody has typed behind a command."""
 
@@ -75,6 +80,7 @@ class _Asked:
 class _Judge:
     def __init__(self, stack: Stack) -> None:
         self.loops, self._turns = Loops.of(stack), Turns(stack)
+        self._fetched = Fetched(stack)
         self._many = stack.made | stack.growing
         self._models = stack.models
         self._working = frozenset(stack.queries.walk.record.working)
@@ -104,46 +110,83 @@ class _Judge:
         if least.event is not first:
             site = Site(least.event.place, f"{least.event.where}: {least.event.text}")
         cause = self._cause(site, turn, least)
-        others = [item.event for item in asked if item is not least]
+        beside = [item for item in asked if item is not least]
+        others = [item.event for item in beside]
         either = self._either(least, asked)
+        said, steps = self._words(turn, least, others, either), self._steps(turn, least.event, others)
+        costs = [least.event, *self._fetched.asked(least.event)]
         return Fail(
-            site, self._words(turn, least, others, either), cause, loop_step([least.event, *others]), least.event.flow,
-            self._fix(least, others, either), cost([least.event]) if cause not in ("few", "row-or-key") else None,
+            site, said, cause, steps, least.event.flow, self._fix(least, beside, either),
+            cost(costs) if cause not in ("few", "row-or-key") else None,
         )  # fmt: skip
+
+    def _steps(self, turn: Turn, event: Event, others: list[Event]) -> tuple[Step, ...]:
+        """The loop of an event, and where else its turns ask: what one call leads to by the places that ask."""
+        sources = self._turns.sources
+        found = {step.place: step for step in loop_step([event, *others])}
+        beside = (other for other in others if other.place == event.place)
+        for place in (other.query for item in (beside, self._fetched.asked(event)) for other in item):
+            node = sources.at(place)
+            if node is not None and place not in (event.place, event.query):
+                found.setdefault(place, Step(place, f"`{text_of(node)}`"))
+        own = {event.query, *chain(sources, event)}
+        for place in (place for place, _ in turn.places if event.below and place not in own):
+            asks = _asks(sources, place) if sources.function(place) is sources.function(event.query) else None
+            at = sources.modules[place.path].place(asks) if asks is not None else place
+            if asks is not None and at not in own:
+                found.setdefault(at, Step(at, f"`{text_of(asks)}`"))
+        return tuple(found.values())[:_STEPS]
 
     def _either(self, least: _Asked, asked: list[_Asked]) -> list[_Asked]:
         """The queries of which a turn runs one, in the order of the source; those alone that ask in other words."""
         found: dict[str, _Asked] = {}
         for item in (least, *asked):
             if item is least or is_alternative(least.event, item.event):
-                node = self._turns.sources.at(item.event.query)
-                found.setdefault(text_of(node, 400) if node is not None else item.event.text, item)
+                found.setdefault(_text(self._turns.sources, item.event), item)
         return sorted(found.values(), key=lambda item: item.event.query)
 
-    def _fix(self, asked: _Asked, others: list[Event], either: list[_Asked]) -> str:
-        """What to write in place of one query of a turn that asks `others`, too, or of those of which it asks one."""
-        event = asked.event
+    def _fix(self, asked: _Asked, beside: list[_Asked], either: list[_Asked]) -> str:
+        """What to write in place of one query of a turn, with others that it asks, or of those of which it asks one."""
+        event, others = asked.event, [item.event for item in beside]
         if told := needless(self._turns.sources, event) or by_one_aggregate(self._turns, event, others):
             return told
         known = around(self._turns, event, asked.condition, others, self._asking(event))
         if len(either) > 1:
-            shared = next(filter(None, map(self._several, either)), "")
-            stand = [around(self._turns, item.event, item.condition) for item in either]
-            queries = [(item.event, item.condition, own) for item, own in zip(either, stand, strict=True)]
-            return of_either(queries, raised(shared))
-        return proposal(event, asked.condition, replace(known, several=self._several(asked)))
+            stand = [self._own(item, around(self._turns, item.event, item.condition)) for item in either]
+            return of_either([
+                (item.event, item.condition, own) for item, own in zip(either, stand, strict=True)
+            ])  # fmt: skip
+        rows = [event, *(other for other in others if known.fetched and other.model is event.model)]
+        brings = next(filter(None, map(self._fetched.loading, rows)), "")
+        fix = proposal(event, asked.condition, replace(self._own(asked, known), brings=brings))
+        return fix + (
+            "" if known.late or known.once or known.fetched else alike(event, fix, self._alike(asked, beside))
+        )
 
-    def _several(self, asked: _Asked) -> str:
-        """The column by which alone a query asks for one row, where several may have the same value; "" for others."""
+    def _alike(self, asked: _Asked, beside: list[_Asked]) -> list[tuple[Event, str]]:
+        """Others that ask by a like method for what no query of the turn gives, with their fixes."""
+        event, sources = asked.event, self._turns.sources
+        found: dict[str, tuple[Event, str]] = {_text(sources, event): (event, "")}
+        for item in beside:
+            other = item.event
+            is_near = other.below == event.below and (not event.below or other.place == event.place)
+            if not is_near or not is_like(other.method, event.method) or not item.condition.is_shared:
+                continue
+            known = around(self._turns, other, item.condition, (), self._asking(other))
+            if not known.late and not known.once:
+                fix = proposal(other, item.condition, self._own(item, known))
+                if other.loop is not None and other.model is not None:
+                    written = self.loops.changed.get(other.loop.place, ())
+                    fix += " Add what the turns write to it." if other.model.label in written else ""
+                found.setdefault(_text(sources, other), (other, fix))
+        return list(found.values())[1:]
+
+    def _own(self, asked: _Asked, known: Around) -> Around:
+        """What stands around a query, with what its row is asked for and what several rows would have alike."""
         model, wanted = asked.event.model, asked.condition
-        if asked.event.method not in ("get", "aget") or model is None or not wanted.alone or wanted.others:
-            return ""
-        column = model.column(wanted.field)
-        if column is None or column.call is None or model.is_open:
-            return ""
-        found, unread = indexes_of(self._models, model)
-        is_unique = any(index.asked == "unique" and index.columns == (column.name,) for index in found)
-        return "" if is_unique or unread is not None else column.name
+        fields = (wanted.field, *wanted.others) if wanted.is_whole and asked.event.method in ("get", "aget") else ()
+        several = fields if fields and model is not None and may_be_several(self._models, model, fields) else ()
+        return replace(known, several=several, brings=self._fetched.loading(asked.event))
 
     def _asking(self, event: Event) -> set[Place]:
         """Where the turns of the loop of an event ask for rows, or make them."""
@@ -302,6 +345,26 @@ class _Judge:
             "beside": f"`{other}`" if other else "other work",
             "computed": asked.condition.computed,
         }
+
+
+def _asks(sources: Sources, place: Place) -> py.Node | None:
+    """The call that runs the query whose chain stands at a place, None where that is only put together there."""
+    node, tree = sources.at(place), sources.tree(place.path)
+    while node is not None:
+        func = node.func if isinstance(node, py.Call) else None
+        known = method_of(func.attr) if isinstance(func, py.Attribute) else None
+        if known is not None and known.runs == "read":
+            return node
+        held = tree.get(node)
+        above = tree.get(held) if isinstance(held, py.Attribute) else None
+        node = above if isinstance(above, py.Call) and above.func is held else None
+    return None
+
+
+def _text(sources: Sources, event: Event) -> str:
+    """What asks, as text."""
+    node = sources.at(event.query)
+    return text_of(node, 400) if node is not None else event.text
 
 
 def _is_before(first: Place, second: Place) -> bool:

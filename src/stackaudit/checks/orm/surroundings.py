@@ -6,7 +6,7 @@ from collections.abc import Container, Iterable, Iterator
 
 from stackaudit.checks.orm.computing import once, rest
 from stackaudit.checks.orm.conditions import Condition
-from stackaudit.checks.orm.proposals import Around
+from stackaudit.checks.orm.recipes import Around
 from stackaudit.checks.orm.turns import Turns
 from stackaudit.facts import python as py
 from stackaudit.link.modules import dotted, target_names

@@ -259,7 +259,7 @@ class Models:
 
     def _add_contrib(self, name: str, known: ContribModel) -> None:
         app, _, label = known.label.partition(".")
-        model = Model(known.label, label, app, ordered=known.ordered, is_open=True)
+        model = Model(known.label, label, app, ordered=known.ordered, is_open=True, unique=known.unique)
         self._contrib[name] = model
         self.by_label[known.label] = model
         self._by_name.setdefault(label.lower(), []).append(model)

@@ -15,7 +15,8 @@ RelationKind: TypeAlias = Literal["fk", "o2o", "m2m"]
 class ContribModel:
     """A model outside the repository: `relations` maps a field to (kind, target label, related name, null).
 
-    An abstract one gives its fields to the models that derive from it.
+    An abstract one gives its fields to the models that derive from it. `unique` are the columns of which no two rows
+    have the same, beside the key.
     """
 
     label: str
@@ -23,6 +24,7 @@ class ContribModel:
     relations: dict[str, tuple[RelationKind, str, str, bool]] = field(default_factory=dict)
     ordered: bool = False
     abstract: bool = False
+    unique: tuple[tuple[str, ...], ...] = ()
 
 
 _PERMISSIONS: dict[str, tuple[RelationKind, str, str, bool]] = {
@@ -39,20 +41,28 @@ CONTRIB: dict[str, ContribModel] = {
     "django.contrib.auth.base_user.AbstractBaseUser": ContribModel("", ("password", "last_login"), abstract=True),
     "django.contrib.auth.models.PermissionsMixin": ContribModel("", ("is_superuser",), _PERMISSIONS, abstract=True),
     "django.contrib.auth.models.AbstractUser": ContribModel("", _USER, _PERMISSIONS, abstract=True),
-    "django.contrib.auth.models.User": ContribModel("auth.User", _USER, _PERMISSIONS),
+    "django.contrib.auth.models.User": ContribModel("auth.User", _USER, _PERMISSIONS, unique=(("username",),)),
     "django.contrib.auth.models.Group": ContribModel(
-        "auth.Group", ("name",), {"permissions": ("m2m", "auth.Permission", "group_set", False)}
+        "auth.Group",
+        ("name",),
+        {"permissions": ("m2m", "auth.Permission", "group_set", False)},
+        unique=(("name",),),
     ),
     "django.contrib.auth.models.Permission": ContribModel(
         "auth.Permission",
         ("name", "codename"),
         {"content_type": ("fk", "contenttypes.ContentType", "permission_set", False)},
         ordered=True,
+        unique=(("content_type", "codename"),),
     ),
-    "django.contrib.contenttypes.models.ContentType": ContribModel("contenttypes.ContentType", ("app_label", "model")),
-    "django.contrib.sites.models.Site": ContribModel("sites.Site", ("domain", "name"), ordered=True),
+    "django.contrib.contenttypes.models.ContentType": ContribModel(
+        "contenttypes.ContentType", ("app_label", "model"), unique=(("app_label", "model"),)
+    ),
+    "django.contrib.sites.models.Site": ContribModel(
+        "sites.Site", ("domain", "name"), ordered=True, unique=(("domain",),)
+    ),
     "django.contrib.sessions.models.Session": ContribModel(
-        "sessions.Session", ("session_key", "session_data", "expire_date")
+        "sessions.Session", ("session_key", "session_data", "expire_date"), unique=(("session_key",),)
     ),
     "django.contrib.admin.models.LogEntry": ContribModel(
         "admin.LogEntry",

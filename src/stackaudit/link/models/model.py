@@ -97,7 +97,11 @@ class ManagerDef:
 
 @dataclass(eq=False)
 class Model:
-    """A model. `label` is "app.Name"; `cls` is None for one that the repository does not define."""
+    """A model. `label` is "app.Name"; `cls` is None for one that the repository does not define.
+
+    `unique` are the sets of columns of which no two rows have the same, for models of Django's own; for those of the
+    repository `link/indexes` reads them.
+    """
 
     label: str
     name: str
@@ -115,6 +119,7 @@ class Model:
     managers: dict[str, ManagerDef] = field(default_factory=dict)
     default_manager: str = "objects"
     parent_links: dict[str, Model] = field(default_factory=dict)
+    unique: tuple[tuple[str, ...], ...] = ()
 
     def relation(self, name: str) -> Relation | None:
         """The relation that `row.<name>` follows, own or of a concrete parent."""

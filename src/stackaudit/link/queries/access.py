@@ -11,7 +11,7 @@ from stackaudit.link.nodes import is_true
 from stackaudit.link.queries import births, branches, calls, loops, packaged
 from stackaudit.link.queries.joining import matters
 from stackaudit.link.queries.loading import BORN, NOTHING, PARENT, STORED, UNSAVED, Load
-from stackaudit.link.queries.origins import Asking
+from stackaudit.link.queries.origins import FETCHES_ONE, Asking
 from stackaudit.link.queries.table import PERMISSIONS, ROW_METHODS, is_neighbour
 from stackaudit.link.queries.values import (
     KEY,
@@ -230,6 +230,8 @@ def to_one(walk: Walk, row: Row, relation: Relation, at: At) -> Value:
         for column in relation.columns or (relation.name,):
             of_column(walk, row, column, column, at)
         walk.add("forward", "fail", at, row.loop, row=row, relation=relation)
+    elif relation.name not in load.attributes:
+        _of_fetched(walk, row, relation, at)
     if target is None:
         return Other(row.loops)
     inner = loaded if loaded is not None else NOTHING
@@ -240,6 +242,17 @@ def to_one(walk: Walk, row: Row, relation: Relation, at: At) -> Value:
         inner = inner.with_one(relation.remote, PARENT)
         return Row(target, inner, row.origin, path, row.loop, row.loops, row, relation.remote)
     return Row(target, inner, row.origin, path, row.loop, row.loops)
+
+
+def _of_fetched(walk: Walk, row: Row, relation: Relation, at: At, method: str = "") -> None:
+    """Take note of what a turn asks a row for that it has asked for itself; `method` is what no prefetch answers."""
+    if row.loop is not None or row.origin is None or row.origin.by not in FETCHES_ONE or row.load.unknown:
+        return
+    loop = walk.repeating(row.loops)
+    if loop is not None:
+        if row.load.only is not None or row.load.deferred:
+            method = "only"
+        walk.add("fetched", "fail", at, loop, row=row, relation=relation, method=method)
 
 
 def related_rows(walk: Walk, manager: Related, name: str = "") -> Rows:
@@ -306,6 +319,8 @@ def evaluate(walk: Walk, rows: Rows, at: At, method: str = "") -> Rows:
     if via is not None and running is not None and not rows.asked and via.row.load.unknown not in ("", NEW):
         walk.add("reverse", "unknown", at, running, row=via.row, relation=via.relation, why=via.row.load.unknown)
         return done
+    if via is not None:
+        _of_fetched(walk, via.row, via.relation, at, rows.asked)
     ask(walk, rows, at, (rows.asked if rows.via is None else "") or method or "…")
     return done
 

@@ -17,7 +17,7 @@ from stackaudit.link.queries.values import Instance, Row, Rows
 from stackaudit.model.source import Place
 from stackaudit.model.verdict import Step
 
-EventKind: TypeAlias = Literal["forward", "reverse", "deferred", "bypassed", "query", "write", "existence"]
+EventKind: TypeAlias = Literal["forward", "reverse", "deferred", "bypassed", "query", "write", "existence", "fetched"]
 Outcome: TypeAlias = Literal["fail", "pass", "unknown"]
 Branch: TypeAlias = tuple[int, int]
 """The identity of a condition in the source, and which of its branches: of those only one is taken."""
@@ -32,6 +32,8 @@ _PAGE = 25
 class Event(Struct, frozen=True, cache_hash=True):
     """One place that asks the database, or would if the rows did not bring what it reads.
 
+    - `kind` "fetched" is a relation of a row that the turn itself asks for: what brings that row could bring it, too,
+      but for a `method`, which would ask again; it stands apart in the record;
     - `place` is the first access in the frame of the loop (a template line, also of one that the loop includes, or the
       call of a method), `query` the place that runs the query; `origin` is the queryset whose rows are looped over,
       None where it is not one;
@@ -216,7 +218,8 @@ class Record:
 
     def since(self, mark: int) -> list[Event]:
         """The events that came when the record had the length `mark`, the last one first."""
-        return list(islice(reversed(self._events.values()), len(self._events) - mark))
+        late = islice(reversed(self._events.values()), len(self._events) - mark)
+        return [event for event in late if event.kind != "fetched"]
 
     def on_every_branch(self, marks: list[int], guard: int) -> None:
         """Take what all branches of a condition ask for as certain.
@@ -236,7 +239,12 @@ class Record:
     @property
     def events(self) -> list[Event]:
         """All events in the order of the walk; a write beside work outside the database belongs to its row."""
-        return [self._settled(event) for event in self._events.values()]
+        return [self._settled(event) for event in self._events.values() if event.kind != "fetched"]
+
+    @property
+    def fetched(self) -> list[Event]:
+        """What turns ask of rows that they have asked for themselves."""
+        return [event for event in self._events.values() if event.kind == "fetched"]
 
     def _settled(self, event: Event) -> Event:
         if event.kind not in ("write", "query") or event.loop is None:
