@@ -98,7 +98,8 @@ class Readers:
                 if event.asking is not None
                 else event
                 for event in found
-            ]
+            ],
+            walk.record,
         )
 
     def _cut(self, event: Event) -> Event:

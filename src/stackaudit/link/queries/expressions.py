@@ -328,6 +328,7 @@ def _compare(walk: Walk, node: py.Compare) -> Value:
             done = access.evaluate(walk, value, walk.at(right), "")
             _remember(walk, right, value, done)
         values.append(value)
+    comparisons.remember(walk, node, values)
     return comparisons.outcome(walk, node, values) or walk.unknown(*values)
 
 
