@@ -113,7 +113,7 @@ class Keys:
             for expr in parts(self._templates.by_path[path].tree):
                 if isinstance(expr, t.Path):
                     self._written[path][expr.region] = ".".join((expr.name, *expr.parts))
-            self._tested[path] = _tested(self._templates.by_path[path].tree.nodes)
+            self._tested[path] = tested(self._templates.by_path[path].tree.nodes)
         text = self._written[path].get(event.place.region, "")
         if event.place != event.query or not text:
             return None
@@ -241,7 +241,7 @@ def _is_test(tree: dict[py.Node, py.Node], node: py.Node) -> bool:
     return isinstance(above, (py.If, py.While, py.IfExp)) and above.test is node
 
 
-def _tested(nodes: tuple[t.Node, ...]) -> frozenset[Region]:
+def tested(nodes: tuple[t.Node, ...]) -> frozenset[Region]:
     """Where paths stand as a condition of a template, or as a part of one that is no comparison."""
     conditions = [branch.test for node in flat(nodes) if isinstance(node, t.If) for branch in node.branches]
     found: set[Region] = set()

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from stackaudit.checks.orm.conditions import Condition
 from stackaudit.facts import python as py
 from stackaudit.link.models.model import Model
+from stackaudit.link.queries.annotations import counted as numbered
 from stackaudit.link.queries.events import Event
 from stackaudit.link.queries.source import code_of
 from stackaudit.link.sources import below
@@ -59,7 +60,9 @@ class Around:
     - `once` is what the loop goes through where no key is there before a turn has computed it ("`reader`"), `rest` the
       rows that all turns ask about then, as code;
     - `is_caught` says that it goes through no rows, and goes on after what one turn raises;
-    - `several` is the column by which alone it asks for one row, where several rows may have the same value in it.
+    - `several` is the column by which alone it asks for one row, where several rows may have the same value in it;
+    - `is_tested` says that what it counts is only asked whether it is nothing, `is_grouped` that the query for
+      the rows of the loop may group, which takes the order away that Meta gives them.
     """
 
     rows: str = ""
@@ -78,6 +81,8 @@ class Around:
     rest: str = ""
     is_caught: bool = False
     several: str = ""
+    is_tested: bool = False
+    is_grouped: bool = True
 
     def used(self, what: str, handed: str = "") -> str:
         """What becomes of what was asked for before the loop."""
@@ -187,7 +192,8 @@ class _Recipe:
             return _in_words(self.method, f"{self.model.name} rows", self.around)
         outer, helper = self.outer(), self.around.helper
         handed = f" and {self.around.used('it')}" if helper else ""
-        if outer and self.method in _CHECKING and not self.around.fetched:
+        is_checked = self.method in _CHECKING or (self.method in _COUNTING and self.around.is_tested)
+        if outer and is_checked and not self.around.fetched:
             return f"Ask in the queryset of the loop{handed}: {self.subquery('found', 'Exists', outer)}."
         if outer and self.method in _ORDERED and outer == "pk":
             asks = f"`Subquery({self.narrowed(outer)}.order_by(…).values(…)[:1])`"
@@ -270,6 +276,10 @@ class _Recipe:
         name = relation.remote_query_name
         if not name or relation.relation not in ("fk", "o2o", "m2m"):
             return ""
+        if not self.around.is_grouped:
+            more = "" if self.asked.alone else ", …"
+            rows = f'{self.model.name}.objects.filter({self.asked.field}=OuterRef("pk"){more})'
+            return numbered(self.model, rows, self.asked.field)
         narrowed = "" if self.asked.alone else ", filter=Q(…)"
         return f'Count("{name}"{narrowed}, distinct=True)'
 
