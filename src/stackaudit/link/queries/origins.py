@@ -230,6 +230,10 @@ class Asking(Struct, frozen=True, cache_hash=True):
             return self
         return replace(self, place=longer.place, text=longer.text, given=longer.given)
 
+    def at(self, here: Asking) -> Asking:
+        """The same where another expression calls the method that asks so."""
+        return replace(self, place=here.place, text=here.text, where=here.where, given=here.given)
+
 
 class Spared(Struct, frozen=True, cache_hash=True):
     """Code that asks for a row of which it wants no more than the key, which is a column of the row before it.
