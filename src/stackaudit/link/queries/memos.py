@@ -43,7 +43,7 @@ def is_behind_cache(function: py.FunctionDef) -> bool:
     for number, stmt in enumerate(function.body):
         if isinstance(stmt, py.Assign):
             asked |= {
-                item.id: held for item in stmt.targets if isinstance(item, py.Name) and (held := _got(stmt.value))
+                item.id: entry for item in stmt.targets if isinstance(item, py.Name) and (entry := _got(stmt.value))
             }
         if not isinstance(stmt, py.If) or not isinstance(stmt.body[-1], py.Return) or len(stmt.body) > 1:
             continue
