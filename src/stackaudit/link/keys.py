@@ -12,8 +12,9 @@ from stackaudit.facts import template as t
 from stackaudit.link.models.model import Relation
 from stackaudit.link.modules import dotted
 from stackaudit.link.pages.files import flat, parts
+from stackaudit.link.presence import is_asked, is_there
 from stackaudit.link.queries.advice import outermost
-from stackaudit.link.queries.events import Event
+from stackaudit.link.queries.events import ALIKE, Event, Record
 from stackaudit.link.queries.origins import Origin, Spared
 from stackaudit.link.queries.source import code_of
 from stackaudit.link.sources import below
@@ -37,14 +38,21 @@ class Keys:
         self._sources, self._templates, self._models = stack.sources, stack.templates, stack.models
         self._written: dict[str, dict[Region, str]] = {}
         self._tested: dict[str, frozenset[Region]] = {}
-        self._known: dict[tuple[Place, Place, Relation | None], Spared | None] = {}
+        self._known: dict[tuple[int, Place, Place, Relation | None], Spared | None] = {}
         self._others: dict[str, tuple[str, ...]] = {}
 
-    def told(self, events: list[Event]) -> list[Event]:
-        """Events of one walk, `spared` where all that it saw of a queryset's relation wants no more than the key."""
+    def told(self, events: list[Event], record: Record) -> list[Event]:
+        """Events of one walk, `spared` where all that it saw of a queryset's relation wants no more than the key.
+
+        `record` is that of the walk, which knows what was compared with rows.
+        """
         spared: dict[int, Spared] = {}
         for number, event in enumerate(events):
-            if event.kind == "forward" and event.outcome == "fail" and (found := self._spared(event)) is not None:
+            if (
+                event.kind == "forward"
+                and event.outcome == "fail"
+                and (found := self._spared(event, record)) is not None
+            ):
                 spared[number] = found
         if not spared:
             return events
@@ -59,14 +67,14 @@ class Keys:
             for number, event in enumerate(events)
         ]
 
-    def _spared(self, event: Event) -> Spared | None:
+    def _spared(self, event: Event, record: Record) -> Spared | None:
         """What to write where an event asks for a row; None where more of it may be wanted than its key."""
-        key = event.place, event.query, event.relation
+        key = id(record), event.place, event.query, event.relation
         if key not in self._known:
-            self._known[key] = self._read(event)
+            self._known[key] = self._read(event, record)
         return self._known[key]
 
-    def _read(self, event: Event) -> Spared | None:
+    def _read(self, event: Event, record: Record) -> Spared | None:
         """The same, read from the source."""
         relation = event.relation
         if relation is None or relation.relation not in ("fk", "o2o") or relation.to_field:
@@ -80,12 +88,16 @@ class Keys:
         if not held or function is None:
             return None
         first, given = re.split(r"\W", held, maxsplit=1)[0], {param.name for param in function.params}
-        without = self._without(relation.name) if first in given - {"self"} else ()
+        is_given = first in given - {"self"}
+        without = self._without(relation.name) if is_given else ()
         if len(without) > _TOLD:
             return None
         tree = self._sources.tree(event.query.path)
         others = [item for item in below(function) if _held(item, relation.name) == held]
-        written = [self._instead(tree, item, relation) for item in others]
+        written = [
+            self._instead(tree, item, relation) or self._compared(function, tree, item, relation, record, is_given)
+            for item in others
+        ]
         if None in written:
             return None
         owner = tree.get(function)
@@ -101,7 +113,7 @@ class Keys:
             for expr in parts(self._templates.by_path[path].tree):
                 if isinstance(expr, t.Path):
                     self._written[path][expr.region] = ".".join((expr.name, *expr.parts))
-            self._tested[path] = _tested(self._templates.by_path[path].tree.nodes)
+            self._tested[path] = tested(self._templates.by_path[path].tree.nodes)
         text = self._written[path].get(event.place.region, "")
         if event.place != event.query or not text:
             return None
@@ -138,6 +150,41 @@ class Keys:
         if isinstance(above, py.Keyword):
             return (text, column) if self._is_lookup(tree.get(above), above, relation) else None
         return (text, column) if text and _is_test(tree, node) else None
+
+    def _compared(
+        self,
+        function: py.FunctionDef,
+        tree: dict[py.Node, py.Node],
+        node: py.Node,
+        relation: Relation,
+        record: Record,
+        is_given: bool,
+    ) -> tuple[str, str] | None:
+        """What stands there and what to write instead where a row is compared with one of the same model.
+
+        An anonymous user equals no row, but has the key None like a row that is not there: such a relation has to be
+        looked at before. `is_given` says that a caller hands over the row, which may be of another model.
+        """
+        above, target = tree.get(node), relation.target
+        if not isinstance(above, py.Compare) or not record.alike.get(node) or len(above.ops) != 1:
+            return None
+        if target is None or (target.cls is not None and target.cls.find("__eq__") is not None):
+            return None
+        keys = [relation]
+        if is_given:
+            named = (model.relation(relation.name) for model in self._models)
+            keys += [item for item in named if item is not None and item.relation in ("fk", "o2o")]
+        other = above.comparators[0] if above.left is node else above.left
+        held, written = code_of(node), code_of(other)
+        if not written or any(item.target is not target for item in keys):
+            return None
+        if any(item.null for item in keys) and not is_there(tree, above, held):
+            return None
+        may_lack = record.alike[node] is not ALIKE or is_asked(function, written, below(function))
+        key = f'getattr({written}, "pk", None)' if may_lack else f"{written}.pk"
+        sides = (_column(node, relation.name), key)
+        left, right = sides if above.left is node else sides[::-1]
+        return code_of(above), f"{left} {above.ops[0]} {right}"
 
     def _is_lookup(self, call: py.Node | None, item: py.Keyword, relation: Relation) -> bool:
         """Whether a keyword compares relations to the same model, by its primary key, with what it is given."""
@@ -194,7 +241,7 @@ def _is_test(tree: dict[py.Node, py.Node], node: py.Node) -> bool:
     return isinstance(above, (py.If, py.While, py.IfExp)) and above.test is node
 
 
-def _tested(nodes: tuple[t.Node, ...]) -> frozenset[Region]:
+def tested(nodes: tuple[t.Node, ...]) -> frozenset[Region]:
     """Where paths stand as a condition of a template, or as a part of one that is no comparison."""
     conditions = [branch.test for node in flat(nodes) if isinstance(node, t.If) for branch in node.branches]
     found: set[Region] = set()

@@ -19,14 +19,15 @@ from stackaudit.facts import template as t
 from stackaudit.link.callings import Callings
 from stackaudit.link.filters import freedom
 from stackaudit.link.handing import Handing
-from stackaudit.link.keys import Keys
+from stackaudit.link.keys import Keys, tested
 from stackaudit.link.models.model import Model
 from stackaudit.link.modules import SourceModule, dotted
 from stackaudit.link.nodes import nodes
 from stackaudit.link.pages.files import parts
 from stackaudit.link.queries.events import Event, Record, begin
+from stackaudit.link.queries.existence import only_tested
 from stackaudit.link.queries.origins import Asking
-from stackaudit.link.queries.reading import is_answered, is_cut, is_number, takes_less
+from stackaudit.link.queries.reading import is_answered, is_cut, is_number, plain, takes_less
 from stackaudit.link.queries.source import text_of
 from stackaudit.link.queries.table import MANAGER_ONLY, METHODS, method
 from stackaudit.link.sources import returned
@@ -73,8 +74,9 @@ class Readers:
         found = list(events)
         asked = [event for event in found if event.kind == "reverse" and not is_cut(event)]
         whole = {(event.origin, event.path) for event in asked if not is_number(event)}
-        tested = {(event.origin, event.path) for event in asked if is_number(event) and is_answered(event)}
-        found = [_uncut(event) if _is_whole(event, whole, tested) else event for event in map(self._cut, found)]
+        counted = {(event.origin, event.path) for event in asked if is_number(event) and is_answered(event)}
+        found = [_uncut(event) if _is_whole(event, whole, counted) else event for event in map(self._cut, found)]
+        found = self._asked_for_any(found)
         free: dict[Place, set[object]] = {}
         loading: dict[Place, set[Place]] = {}
         own: dict[tuple[Place | None, Place], set[Place]] = {}
@@ -98,8 +100,32 @@ class Readers:
                 if event.asking is not None
                 else event
                 for event in found
-            ]
+            ],
+            walk.record,
         )
+
+    def _asked_for_any(self, events: list[Event]) -> list[Event]:
+        """Events whose `asking` says where counts only say whether there is anything: of no rows a number is wanted."""
+        counts = {
+            number: self._is_tested(event.asking)
+            for number, event in enumerate(events)
+            if event.asking is not None and event.outcome == "fail" and plain(event.asking.last) == "count"
+        }
+        wanted = {(events[number].origin, events[number].path) for number, is_tested in counts.items() if not is_tested}
+        return [
+            replace(event, asking=replace(event.asking, is_tested=True))
+            if counts.get(number) and event.asking is not None and (event.origin, event.path) not in wanted
+            else event
+            for number, event in enumerate(events)
+        ]
+
+    def _is_tested(self, asking: Asking) -> bool:
+        """Whether a count is only asked whether it is nothing."""
+        if not asking.text:
+            file = self._templates.by_path.get(asking.place.path)
+            return file is not None and asking.place.region in tested(file.tree.nodes)
+        node, function = self._sources.at(asking.place), self._sources.function(asking.place)
+        return function is not None and node in only_tested(function)
 
     def _cut(self, event: Event) -> Event:
         """An event that speaks of a slice only where all of the rows may be many: of a table that grows by itself."""

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from stackaudit.checks.drf.kept import beyond, kept
+from stackaudit.facts import python as py
 from stackaudit.link.models.model import Model
 from stackaudit.link.pages.events import REPEATING, Cause, Repeat, cause_of, grouped, inner_steps, rooted, some
 from stackaudit.link.queries.events import Event
+from stackaudit.link.queries.memos import is_behind_cache
 from stackaudit.link.queries.reading import is_number
 from stackaudit.link.serializers.walk import Api
 from stackaudit.link.stack import Stack
@@ -99,7 +101,7 @@ def _fields(api: Api, user: Model | None, repeat: Repeat, also: list[Event]) -> 
             "loop": event.loop.text if event.loop is not None else "the list",
             "method": event.method,
         },
-        cause=_cause(repeat, listed, user),
+        cause=_cause(api, repeat, listed, user),
         related=Repeat([*repeat.events, *also]).related(),
         flow=event.flow,
         fix=_advice(api, repeat, listed),
@@ -139,13 +141,28 @@ def _cost(repeat: Repeat, listed: Repeat | None) -> Cost:
     return repeat.cost(NESTED, f"{NESTED} rows of the nested list")
 
 
-def _cause(repeat: Repeat, listed: Repeat | None, user: Model | None, query: str = "") -> str:
+def _is_cached(api: Api, event: Event) -> bool:
+    """Whether the serializer of a field answers from a cache, so that it asks for those rows alone that are not there.
+
+    It is the serializer's own `to_representation()` that does so, and runs for each row of the list.
+    """
+    owner = api.field(event).owner
+    member = owner.find("to_representation") if owner is not None else None
+    node = member.node if member is not None else None
+    return isinstance(node, py.FunctionDef) and is_behind_cache(node)
+
+
+def _cause(api: Api, repeat: Repeat, listed: Repeat | None, user: Model | None, query: str = "") -> str:
     """What fails: what is asked (`query` where a rule tells plain queries apart), where and of how many rows."""
     failing = (listed or repeat).failing
     few = listed.few(user) if listed is not None else ""
     if all(event.kind == "bypassed" for event in repeat.failing):
         return "-".join(filter(None, ("bypassed", few if few == "short" else few and "few")))
     guarded = all(event.guarded for event in failing)
+    if listed is not None and all(_is_cached(api, event) for event in failing):
+        return "-".join(
+            filter(None, ("cached", query if all(event.kind == "query" for event in repeat.failing) else ""))
+        )
     amount = "detail" if listed is None else "few" if few and (guarded or few == "detail") else few
     kind = query if all(event.kind == "query" for event in repeat.failing) else ""
     return "-".join(filter(None, ("guarded" if guarded else "", amount, kind)))
@@ -164,11 +181,17 @@ def method_field_query(stack: Stack) -> Iterator[Verdict]:
     for event in rooted(api.events):
         if event.path and (len(event.path) > 1 or not is_number(event)):
             shown.setdefault(event.origin.place if event.origin is not None else None, set()).add(event.path[0])
-    for events in found.values():
+    for events in (_always(api, events) for events in found.values()):
         origin = events[0].origin
         relations = frozenset(shown.get(origin.place if origin is not None else None, ()))
         told = _brought(api, Repeat(events).first)  # the one that the finding stands at
         yield _method(api, stack.models.user, Repeat(events, relations, brought=told))
+
+
+def _always(api: Api, events: list[Event]) -> list[Event]:
+    """Events of one query without those of serializers that a cache answers for, where others run it as well."""
+    often = [event for event in events if event.outcome != "fail" or event.path or not _is_cached(api, event)]
+    return often if any(event.outcome == "fail" for event in often) else events
 
 
 def _brought(api: Api, event: Event) -> str:
@@ -212,7 +235,7 @@ def _method(api: Api, user: Model | None, repeat: Repeat) -> Verdict:
             "queryset": f"`{origin}`" if origin else "the queryset",
             "method": event.method,
         },
-        cause=_cause(repeat, listed, user, "query"),
+        cause=_cause(api, repeat, listed, user, "query"),
         related=(declared, *repeat.related()),
         flow=event.flow,
         fix=_advice(api, repeat, listed),

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from stackaudit.checks.orm.conditions import Condition
 from stackaudit.facts import python as py
 from stackaudit.link.models.model import Model
+from stackaudit.link.queries.annotations import counted as numbered
 from stackaudit.link.queries.lookups import quoted
 from stackaudit.link.queries.source import code_of
 from stackaudit.link.sources import below
@@ -67,7 +68,9 @@ class Around:
       rows that all turns ask about then, as code;
     - `is_caught` says that it goes through no rows, and goes on after what one turn raises;
     - `several` are the columns by which alone it asks for one row, where several rows may have the same in them;
-    - `brings` are the calls that load what a turn asks of the row that it gets: `.select_related("author")`.
+    - `brings` are the calls that load what a turn asks of the row that it gets: `.select_related("author")`;
+    - `is_tested` says that what it counts is only asked whether it is nothing, `is_grouped` that the query for
+      the rows of the loop may group, which takes the order away that Meta gives them.
     """
 
     rows: str = ""
@@ -87,6 +90,8 @@ class Around:
     is_caught: bool = False
     several: tuple[str, ...] = ()
     brings: str = ""
+    is_tested: bool = False
+    is_grouped: bool = True
 
     @property
     def bringing(self) -> str:
@@ -148,7 +153,8 @@ class Recipe:
             return unspecific(self.method, f"{self.model.name} rows", self.around)
         outer, helper = self.outer(), self.around.helper
         handed = f" and {self.around.used('it')}" if helper else ""
-        if outer and self.method in CHECKING and not self.around.fetched:
+        is_checked = self.method in CHECKING or (self.method in COUNTING and self.around.is_tested)
+        if outer and is_checked and not self.around.fetched:
             return f"Ask in the queryset of the loop{handed}: {self.subquery('found', 'Exists', outer)}."
         if outer and self.method in ORDERED and outer == "pk":
             taken, turned = self.taken()
@@ -245,6 +251,10 @@ class Recipe:
         name = relation.remote_query_name
         if not name or relation.relation not in ("fk", "o2o", "m2m"):
             return ""
+        if not self.around.is_grouped:
+            more = "" if self.asked.alone else ", …"
+            rows = f'{self.model.name}.objects.filter({self.asked.field}=OuterRef("pk"){more})'
+            return numbered(self.model, rows, self.asked.field)
         narrowed = "" if self.asked.alone else ", filter=Q(…)"
         return f'Count("{name}"{narrowed}, distinct=True)'
 

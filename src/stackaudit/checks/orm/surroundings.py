@@ -10,7 +10,9 @@ from stackaudit.checks.orm.recipes import Around
 from stackaudit.checks.orm.turns import Turns
 from stackaudit.facts import python as py
 from stackaudit.link.modules import dotted, target_names
+from stackaudit.link.queries.annotations import is_in_order_of_model
 from stackaudit.link.queries.events import Event
+from stackaudit.link.queries.existence import only_tested
 from stackaudit.link.queries.source import code_of, text_of
 from stackaudit.link.queries.values import Rows
 from stackaudit.link.sources import Sources, below, tries
@@ -53,7 +55,15 @@ def around(
         text, model, _list_of(loop.iter), turns.source(event), tuple(handled), helper, taker, setter, late, whole,
         _fetched(sources, event, others), event.below > 1, once(turns, event, loop, asked),
         rest(turns, event, loop, asked), rows is None and _is_caught(sources, event, loop),
+        is_tested=_is_tested(sources, event),
+        is_grouped=not is_in_order_of_model(model, rows.origin if isinstance(rows, Rows) else None),
     )  # fmt: skip
+
+
+def _is_tested(sources: Sources, event: Event) -> bool:
+    """Whether what a query counts is only asked whether it is nothing."""
+    function = sources.function(event.query)
+    return function is not None and sources.at(event.query) in only_tested(function)
 
 
 def _late(sources: Sources, event: Event, loop: py.For | py.Comprehension, asking: Container[Place]) -> str:

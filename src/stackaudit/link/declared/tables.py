@@ -191,6 +191,8 @@ class Tables(Kind):
         if isinstance(data, Rows) and data.model is not None and self._loads_its_columns(cls):
             data = replace(data, load=_loaded(data, shown))
         table = Instance(cls, {"request": Other(name="@request"), "data": data, "context": Mapping(UNKNOWN)})
+        if isinstance(data, Rows) and data.page:
+            page = min(page or data.page, data.page)
         with self.lists.each(data, at, f"{cls.label} shows its rows", where, page) as row:
             for column in shown:
                 self._cell(table, column, row)

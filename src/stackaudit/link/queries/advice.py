@@ -332,7 +332,7 @@ def of_rows_between(event: Event, text_of: TextOf = no_text) -> str:
     """The sentence for a number of rows behind rows that something else brings."""
     relation = event.relation
     owner = f"{relation.model.name} rows" if relation is not None and relation.model is not None else "rows"
-    brought = annotation(replace(event, path=event.path[-1:]))
+    brought = annotation(replace(event, path=event.path[-1:], origin=None))
     return f"Let the {owner} come from a queryset with `.annotate(…={brought})` {used([event], text_of)}."
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from stackaudit.link.classes import SourceClass
+from stackaudit.link.models.model import Model
 from stackaudit.link.queries.events import Event
 from stackaudit.link.queries.origins import Origin
 from stackaudit.link.queries.reading import (
@@ -66,26 +68,54 @@ def annotation(event: Event) -> str:
     """The expression that brings the number which an event asks for: `Count("items", distinct=True)`.
 
     A queryset may join other rows already, which a Count counts twice, and another join would change what it counts
-    itself: https://docs.djangoproject.com/en/stable/topics/db/aggregation/#combining-multiple-aggregations
+    itself: https://docs.djangoproject.com/en/stable/topics/db/aggregation/#combining-multiple-aggregations. A Count
+    groups, too, and what groups takes no order from Meta (since Django 3.1).
     """
     asking, relation = event.asking, event.relation
     assert asking is not None
     last, is_narrowed = plain(asking.last), bool(asking.methods - SORTS - LOADS)
     is_count = last == "count" and asking.methods <= FILTERS | SORTS | LOADS
-    if is_count and not _aggregates(event.origin):
+    if is_count and not asking.is_tested and not _aggregates(event.origin) and not _is_in_order_of_model(event):
         name = relation.query_name if relation is not None else ""
         narrowing = ", filter=Q(…)" if is_narrowed else ""
         return f'Count("{"__".join([*event.path[:-1], name or event.path[-1]])}", distinct=True{narrowing})'
     target = relation.target if relation is not None else None
     back = (relation.remote_query_name or relation.remote) if relation is not None else ""
-    if target is None or not back or len(event.path) > 1:
-        return "Exists(…)" if last == "exists" else "Subquery(…)"
-    rows = f'{manager(target)}.filter({back}=OuterRef("pk"){", …" if is_narrowed else ""})'
-    if last == "exists":
+    is_asked = last == "exists" or (is_count and asking.is_tested)
+    if target is None or not back:
+        return "Exists(…)" if is_asked else "Subquery(…)"
+    key = "__".join([*event.path[:-1], "pk"])
+    rows = f'{manager(target)}.filter({back}=OuterRef("{key}"){", …" if is_narrowed else ""})'
+    if is_asked:
         return f"Exists({rows})"
-    if is_count:  # a Subquery that finds no group gives None
-        return f'Coalesce(Subquery({rows}.values("{back}").annotate(n=Count("pk")).values("n")), 0)'
+    if is_count:
+        return counted(target, rows, back)
     return f"Subquery({rows}.values(…))"
+
+
+def counted(model: Model, rows: str, back: str) -> str:
+    """The expression that counts the rows of a query for each row of another one; the field `back` leads to that.
+
+    A Subquery that finds no group gives None. By what a manager of its own orders the rows they would be grouped, too.
+    """
+    made = model.managers.get(model.default_manager)
+    is_own = made is not None and isinstance(made.cls, SourceClass) and made.cls.find("get_queryset") is not None
+    values = f'{".order_by()" if is_own else ""}.values("{back}")'
+    return f'Coalesce(Subquery({rows}{values}.annotate(n=Count("pk")).values("n")), 0)'
+
+
+def _is_in_order_of_model(event: Event) -> bool:
+    """Whether nothing but Meta may say in which order the rows come that are to bring a number."""
+    origin, relation = event.origin, event.relation
+    model = origin.model if origin is not None else None
+    if model is None and relation is not None:
+        model = relation.model
+    return is_in_order_of_model(model, origin)
+
+
+def is_in_order_of_model(model: Model | None, origin: Origin | None) -> bool:
+    """Whether nothing but the Meta of a model may say in which order the rows of a queryset come."""
+    return model is not None and model.ordered is not False and not (origin is not None and origin.ordered)
 
 
 def _aggregates(origin: Origin | None) -> bool:

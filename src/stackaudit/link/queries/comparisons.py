@@ -5,10 +5,12 @@ from __future__ import annotations
 from stackaudit.facts import python as py
 from stackaudit.link.classes import SourceClass
 from stackaudit.link.modules import bindings
+from stackaudit.link.queries.events import ALIKE, ALIKE_OR_NONE, UNLIKE, Likeness
 from stackaudit.link.queries.joining import decided
 from stackaudit.link.queries.table import QUERYSET_BASES, ROW_METHODS
 from stackaudit.link.queries.values import (
     THERE,
+    UNKNOWN,
     ClassRef,
     Const,
     Manager,
@@ -24,6 +26,8 @@ from stackaudit.link.queries.walk import Walk
 
 _EQUAL = {"is": True, "==": True, "is not": False, "!=": False}
 _CONTAINERS = frozenset({"builtins.list", "builtins.tuple", "builtins.set", "builtins.dict"})
+_OR_NONE = frozenset({"first", "afirst", "last", "alast"})
+"""Methods that give None where there is no row."""
 _PLAIN_MODELS = frozenset({"django.db.models.Model", "django.db.models.base.Model", "builtins.object"})
 
 
@@ -49,6 +53,33 @@ def outcome(walk: Walk, node: py.Compare, values: list[Value]) -> Const | None:
     if told is None and isinstance(left, Const) and isinstance(left.value, Action):
         told = _of_action(operator, left.value, right)
     return Const(told, left.loops) if told is not None else None
+
+
+def remember(walk: Walk, node: py.Compare, values: list[Value]) -> None:
+    """Remember of each row that is compared what the other side may be, at worst."""
+    if len(values) != 2 or node.ops[0] not in ("==", "!="):
+        return
+    one, two = node.left, node.comparators[0]
+    for side, value, opposite, other in ((one, values[0], two, values[1]), (two, values[1], one, values[0])):
+        if not isinstance(value, Row) or (other == UNKNOWN and is_parameter(walk, opposite)):
+            continue  # what is not known of a parameter here a caller tells
+        likeness = _likeness(walk, value, other)
+        walk.record.alike[side] = min(likeness, walk.record.alike.get(side, likeness))
+
+
+def _likeness(walk: Walk, row: Row, other: Value) -> Likeness:
+    """How sure it is that a row is compared with one of its own model.
+
+    It equals no other, so what is not known is taken for such a row, or for None. A user of whom nothing else is known
+    was handed over by a view, and is that of a request.
+    """
+    if isinstance(other, Other) or other == Const(None):
+        return ALIKE_OR_NONE
+    if not isinstance(other, Row) or other.model is not row.model:
+        return UNLIKE
+    has_origin = other.origin is not None and other.origin.by not in _OR_NONE
+    is_there = not other.path and (has_origin or (other.origin is None and other.model is walk.models.user))
+    return ALIKE if is_there else ALIKE_OR_NONE
 
 
 def _equal(operator: str, same: bool) -> bool | None:

@@ -21,6 +21,11 @@ EventKind: TypeAlias = Literal["forward", "reverse", "deferred", "bypassed", "qu
 Outcome: TypeAlias = Literal["fail", "pass", "unknown"]
 Branch: TypeAlias = tuple[int, int]
 """The identity of a condition in the source, and which of its branches: of those only one is taken."""
+Likeness: TypeAlias = Literal[0, 1, 2]
+UNLIKE: Likeness = 0
+ALIKE_OR_NONE: Likeness = 1
+ALIKE: Likeness = 2
+"""What a row is compared with: something else at times, a row of the same model or None, or always such a row."""
 OWNED = 10
 """So many rows are taken to belong to one row, where nothing tells: one book has fewer tags than a list has books."""
 PAIRED = 2
@@ -145,7 +150,8 @@ class Record:
     expression gives, by its place, `changed` those whose rows the turns of a loop write, by its place. `forms` are the
     forms whose fields somebody asked for, `looked` says that code has asked whether the rows of a relation are loaded.
     `single` are the rows that are shown alone, by the loop that stands for one, and `once` the code that asks of such a
-    row: where it begins, with the place that shows the row.
+    row: where it begins, with the place that shows the row. `alike` are expressions of rows that code compares, and
+    whether it does so with rows of the same model.
     With `apart`, what one loop over a relation asks is an event for each of the querysets whose rows the relation
     belongs to.
     """
@@ -167,6 +173,7 @@ class Record:
         self.looked = False
         self.single: dict[Loop, Row] = {}
         self.once: dict[tuple[str, int, int], dict[Place, Row]] = {}
+        self.alike: dict[py.Node, Likeness] = {}
 
     def add(self, event: Event) -> tuple[object, ...]:
         """Keep an event, unless the same one is known already; its key."""

@@ -125,10 +125,10 @@ def _number_is_used(walk: Walk, node: py.Expr, call: py.Call) -> bool:
     mine = text_of(call, 400)
     others = {other for other in nodes((function,)) if type(other) is py.Call and other is not call}
     counts = {other for other in others if _count(other) is other and text_of(other, 400) == mine}
-    return bool(counts) and not counts <= _only_tested(function)
+    return bool(counts) and not counts <= only_tested(function)
 
 
-def _only_tested(function: py.FunctionDef | py.Lambda) -> set[py.Call]:
+def only_tested(function: py.FunctionDef | py.Lambda) -> set[py.Call]:
     """The counts of a function that say no more than whether there is anything."""
     found: set[py.Call] = set()
     for node in nodes((function,)):

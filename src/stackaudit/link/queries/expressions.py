@@ -185,6 +185,10 @@ def _call(walk: Walk, node: py.Call) -> Value:
         value = calls.call(walk, called, args, keywords, at)
         if called.node.name in rows.SAVES and isinstance(called.bound, Row):
             access.saved(walk, called.bound)
+        if isinstance(value, Rows) and value.asking is not None and _is_unasked(called.bound):
+            value = replace(
+                value, asking=value.asking.at(walk.asking(at))
+            )  # a remembered answer names its first caller
         if isinstance(value, Rows) and value.via is None and isinstance(called.bound, (Rows, Manager)):
             return replace(value, origin=walk.origin(at, rows=value))
         return value
@@ -195,6 +199,11 @@ def _call(walk: Walk, node: py.Call) -> Value:
         elif isinstance(called.receiver, Mapping):
             containers.updated(walk, func, called.receiver, args, keywords)
     return value
+
+
+def _is_unasked(bound: Value | None) -> bool:
+    """Whether a method is called on rows of which nothing has been asked before."""
+    return isinstance(bound, (Manager, Related)) or (isinstance(bound, Rows) and bound.asking is None)
 
 
 def _call_outside(walk: Walk, node: py.Call, called: Other, at: At) -> Value:
@@ -331,6 +340,7 @@ def _compare(walk: Walk, node: py.Compare) -> Value:
             done = access.evaluate(walk, value, walk.at(right), "")
             _remember(walk, right, value, done)
         values.append(value)
+    comparisons.remember(walk, node, values)
     return comparisons.outcome(walk, node, values) or walk.unknown(*values)
 
 

@@ -34,6 +34,47 @@ def answers(stmt: py.If) -> bool:
     return isinstance(given, py.Subscript) and text_of(given.value) == text_of(test.comparators[0])
 
 
+def is_behind_cache(function: py.FunctionDef) -> bool:
+    """Whether a function gives what a cache holds, and runs to its end, where it fills that, only for what is missing.
+
+    `found = cache.get(key)`, `if found: return found`, and later `cache.set(key, made)`.
+    """
+    asked: dict[str, tuple[str, str]] = {}
+    for number, stmt in enumerate(function.body):
+        if isinstance(stmt, py.Assign):
+            asked |= {
+                item.id: entry for item in stmt.targets if isinstance(item, py.Name) and (entry := _got(stmt.value))
+            }
+        if not isinstance(stmt, py.If) or not isinstance(stmt.body[-1], py.Return) or len(stmt.body) > 1:
+            continue
+        given, held = stmt.body[0].value if isinstance(stmt.body[0], py.Return) else None, stmt.test
+        if isinstance(held, py.Compare) and held.ops == ("is not",) and text_of(held.comparators[0]) == "None":
+            held = held.left
+        if isinstance(held, py.NamedExpr) and isinstance(held.target, py.Name) and (found := _got(held.value)):
+            asked[held.target.id], held = found, held.target
+        if isinstance(held, py.Name) and isinstance(given, py.Name) and given.id == held.id and held.id in asked:
+            return any(_set(node) == asked[held.id] for node in nodes(function.body[number + 1 :]))
+    return False
+
+
+def _got(node: py.Expr) -> tuple[str, str] | None:
+    """The cache and the key of `cache.get(key)`; None for any other expression."""
+    is_get = isinstance(node, py.Call) and isinstance(node.func, py.Attribute) and node.func.attr == "get"
+    return _entry(node) if is_get else None
+
+
+def _set(node: py.Node) -> tuple[str, str] | None:
+    """The cache and the key of `cache.set(key, made)`; None for any other node."""
+    is_set = isinstance(node, py.Call) and isinstance(node.func, py.Attribute) and node.func.attr == "set"
+    return _entry(node) if is_set else None
+
+
+def _entry(call: py.Node) -> tuple[str, str] | None:
+    if not isinstance(call, py.Call) or not isinstance(call.func, py.Attribute) or not call.args:
+        return None
+    return text_of(call.func.value, 400), text_of(call.args[0], 400)
+
+
 def _missing(test: py.Expr) -> str:
     """The name of which a condition says that it holds nothing."""
     if isinstance(test, py.UnaryOp) and test.op == "not" and isinstance(test.operand, py.Name):

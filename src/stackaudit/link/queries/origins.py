@@ -87,8 +87,9 @@ class Origin(Struct, frozen=True, eq=False):
     loop and `way` leads from its rows to these; where the row comes from a caller, `way` alone says which relation it
     is. `partial` marks one that only a branch makes: others leave the manager as it was. `streamed` says why going
     through it would not prefetch: it is UNCHUNKED, or the method is named that does so in a later Django. `sparse` says
-    that its `only()` names columns of rows that are joined. `models` are those, by their labels, whose rows the
-    expression gives, all that the walk has met until it is asked.
+    that its `only()` names columns of rows that are joined, `ordered` that its `order_by()` says in which order they
+    come. `models` are those, by their labels, whose rows the expression gives, all that the walk has met until it is
+    asked.
     """
 
     place: Place
@@ -107,6 +108,7 @@ class Origin(Struct, frozen=True, eq=False):
     partial: bool = False
     streamed: str = ""
     sparse: bool = False
+    ordered: bool = False
     models: set[str] | None = None
 
     @property
@@ -185,7 +187,8 @@ class Asking(Struct, frozen=True, cache_hash=True):
     the variables and parameters that filters name. `cut` is the slice that leaves the first of the rows ("[:5]"), ""
     where all are read. `given` is the function that runs it on whatever rows it is handed, "" where the code that has
     the row does so itself. Where that code asks whether the rows are loaded, `below` are the paths that it then reads
-    of them, and `dear` the function that then asks for each of them what nothing brings.
+    of them, and `dear` the function that then asks for each of them what nothing brings. `is_tested` says that a number
+    is only asked whether it is nothing, where `link/readers` was asked.
 
     The rest says who else runs it, where `link/readers` was asked: `callers` are other places of the code that do, for
     rows that bring nothing along, as "path:line"; `reads` is how the loop does, and `uses` where a method of querysets
@@ -209,6 +212,7 @@ class Asking(Struct, frozen=True, cache_hash=True):
     cut: str = ""
     below: tuple[tuple[str, ...], ...] = ()
     dear: str = ""
+    is_tested: bool = False
     callers: tuple[str, ...] = ()
     uses: tuple[str, ...] = ()
     reads: tuple[str, ...] = ()
@@ -225,6 +229,10 @@ class Asking(Struct, frozen=True, cache_hash=True):
         if not is_longer or longer.text.endswith("…") > self.text.endswith("…"):
             return self
         return replace(self, place=longer.place, text=longer.text, given=longer.given)
+
+    def at(self, here: Asking) -> Asking:
+        """The same where another expression calls the method that asks so."""
+        return replace(self, place=here.place, text=here.text, where=here.where, given=here.given)
 
 
 class Spared(Struct, frozen=True, cache_hash=True):

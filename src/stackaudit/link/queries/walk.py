@@ -256,6 +256,7 @@ class Walk:
             bare=rows.load.every_one,
             link=rows.via.relation.remote if rows.via is not None else "",
             apart=SPECIFIC in rows.load.attributes,
+            ordered=rows.ordered,
             models=models,
         )
         row = rows.via.row if rows.via is not None and not rows.asked else None
