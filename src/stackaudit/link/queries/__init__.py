@@ -56,6 +56,7 @@ from stackaudit.link.models import Models
 from stackaudit.link.modules import SourceModule
 from stackaudit.link.queries import access, calls, entries, loops, signals
 from stackaudit.link.queries.events import Event
+from stackaudit.link.queries.presence import unsure
 from stackaudit.link.queries.values import UNKNOWN, Const, Function, Instance, Mapping, Rows, Seq, Value, is_callable
 from stackaudit.link.queries.walk import At, Walk
 from stackaudit.link.settings import Settings
@@ -144,7 +145,7 @@ class Queries:
                 return value.items[int(name)]
             if isinstance(value, Rows):
                 value = access.evaluate(self.walk, value, place, "[…]")
-            return loops.one_of(self.walk, value, Const(int(name)))
+            return unsure(loops.one_of(self.walk, value, Const(int(name))))
         return self.called(calls.attribute(self.walk, value, name, place), place)
 
     def called(self, value: Value, place: At) -> Value:

@@ -12,6 +12,7 @@ from stackaudit.link.queries import births, branches, calls, loops, packaged
 from stackaudit.link.queries.joining import matters
 from stackaudit.link.queries.loading import BORN, NOTHING, PARENT, STORED, UNSAVED, Load
 from stackaudit.link.queries.origins import Asking
+from stackaudit.link.queries.presence import marked
 from stackaudit.link.queries.table import PERMISSIONS, ROW_METHODS, is_neighbour
 from stackaudit.link.queries.values import (
     KEY,
@@ -54,7 +55,7 @@ def of_row(walk: Walk, row: Row, name: str, at: At) -> Value:
     if made is not None:
         return Rows(
             made[1], made[2], row.origin, (*row.path, name), row.loop, row.loops, evaluated=True,
-            via=_list_of(row, made[1], made[2]),
+            via=_list_of(row, made[1], made[2]), there=True,
         )  # fmt: skip
     model = row.model
     if name in model.parent_links or any(name in parent.parent_links for parent in model.parents):
@@ -70,7 +71,7 @@ def of_row(walk: Walk, row: Row, name: str, at: At) -> Value:
     if name == "_state":
         return Other(row.loops, {KEY: STATE, NO_KEY: STATE + NO_KEY}.get(_key(walk, row), ""))
     if name in row.load.attributes:
-        return Other(row.loops)
+        return Other(row.loops, marked(row.load, name))
     key = model.attname(name)
     column = model.column(key.name if key is not None else name)
     if key is not None or column is not None:
@@ -142,6 +143,8 @@ def of_class(walk: Walk, row: Row, cls: SourceClass | None, name: str, at: At) -
         return Method(row, name, row.loops)
     if (held := packaged.of_row(walk, row, name, at)) is not None:
         return held
+    if name == "__dict__":
+        return Method(row, name, row.loops)
     if name == "__class__":
         return ClassRef(cls, row.model) if cls is not None else UNKNOWN
     if name == "_meta" and cls is not None:
@@ -236,10 +239,11 @@ def to_one(walk: Walk, row: Row, relation: Relation, at: At) -> Value:
     if row.model.is_itself(relation):
         return replace(row, model=target, load=inner)  # the row itself: what it leads to is loaded with the row
     path = (*row.path, relation.name)
+    there = relation.relation != "generic_fk" and not relation.null
     if relation.relation in ("o2o", "reverse_o2o") and relation.remote:  # leads back to this row, whatever was joined
         inner = inner.with_one(relation.remote, PARENT)
-        return Row(target, inner, row.origin, path, row.loop, row.loops, row, relation.remote)
-    return Row(target, inner, row.origin, path, row.loop, row.loops)
+        return Row(target, inner, row.origin, path, row.loop, row.loops, row, relation.remote, there)
+    return Row(target, inner, row.origin, path, row.loop, row.loops, there=there)
 
 
 def related_rows(walk: Walk, manager: Related, name: str = "") -> Rows:

@@ -32,6 +32,8 @@ SMALL = "@small"
 """The name of a parameter that is not known and has a small number as its default."""
 KEY = "@key"
 """The name of the primary key of a row that is stored: it is never None, and true."""
+KNOWN = "@known"
+"""The name of what is certainly not None, and may be false: a number that a queryset counts."""
 NO_KEY = "@no key"
 """The name of the primary key of a row that is not stored yet."""
 THERE = "@there"
@@ -71,6 +73,7 @@ class Row(Struct, frozen=True, cache_hash=True):
     """One row. `loop` is the loop that hands it out, None for a single one; `path` leads to it from `origin`'s rows.
 
     `parent` is the row whose related manager gave it, where the row knows it; `link` the attribute that leads back.
+    `there` says that it is one, and not None: a loop hands it out, or get() or a key that is not NULL leads to it.
     """
 
     model: Model
@@ -81,6 +84,7 @@ class Row(Struct, frozen=True, cache_hash=True):
     loops: frozenset[Loop] = NO_LOOPS
     parent: Row | None = None
     link: str = ""
+    there: bool = False
 
 
 class Rows(Struct, frozen=True, cache_hash=True):
@@ -94,7 +98,7 @@ class Rows(Struct, frozen=True, cache_hash=True):
     and `page` of how many rows at most, 0 where that is not known; `paged` marks the page itself, which is no queryset
     and makes a list of its rows once one is read by number. `owner` is the model of the one row that a filter on
     a foreign key names, None where none does, and `second` that of another one where filters name one user and it.
-    `ordered` says that `order_by()` gave them an order.
+    `ordered` says that `order_by()` gave them an order, `there` that they are a list which a prefetch made: not None.
     """
 
     model: Model | None
@@ -119,6 +123,7 @@ class Rows(Struct, frozen=True, cache_hash=True):
     second: Model | None = None
     paged: bool = False
     ordered: bool = False
+    there: bool = False
 
 
 class Manager(Struct, frozen=True, cache_hash=True):
