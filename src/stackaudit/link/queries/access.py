@@ -8,7 +8,7 @@ from stackaudit.facts import python as py
 from stackaudit.link.classes import SourceClass
 from stackaudit.link.models.model import Field, Model, Relation
 from stackaudit.link.nodes import is_true
-from stackaudit.link.queries import births, branches, calls, loops, packaged
+from stackaudit.link.queries import births, branches, calls, kinds, loops, packaged
 from stackaudit.link.queries.joining import matters
 from stackaudit.link.queries.loading import BORN, NOTHING, PARENT, STORED, UNSAVED, Load
 from stackaudit.link.queries.origins import Asking
@@ -64,7 +64,9 @@ def of_row(walk: Walk, row: Row, name: str, at: At) -> Value:
     relation = model.relation(name)
     if relation is not None:
         if relation.many:
-            return Related(row, relation, row.loops)
+            return (
+                kinds.related(row, relation) if kinds.leads_apart(row, relation) else Related(row, relation, row.loops)
+            )
         return to_one(walk, row, relation, at)
     if name in ("pk", model.pk):
         return Other(row.loops, _key(walk, row))
@@ -136,6 +138,8 @@ def _list_of(row: Row, model: Model, load: Load) -> Related | None:
 def of_class(walk: Walk, row: Row, cls: SourceClass | None, name: str, at: At) -> Value:
     """A method, property or constant that the class of a row defines, or one of Django's methods."""
     member = cls.find(name) if cls is not None else None
+    if row.model.children and (given := kinds.of_each(walk, row, name, member, at)) is not None:
+        return given
     if member is not None:
         return calls.member(walk, row, member, at) if not packaged.is_left_open(row, name) else Other(row.loops)
     is_asked = (name in PERMISSIONS and row.model is walk.models.user) or is_neighbour(name, row.model.columns)
@@ -198,6 +202,8 @@ def to_one(walk: Walk, row: Row, relation: Relation, at: At) -> Value:
     """The row behind a relation to one row."""
     load, target = row.load, relation.target
     nested = load.to_one(relation.name)
+    if nested is None and kinds.leads_apart(row, relation) and (held := kinds.to_one(walk, row, relation, at)):
+        return held
     if row.parent is not None and row.link == relation.name:
         if walk.repeats(row.loop):
             walk.add("forward", "pass", at, row.loop, row=row, relation=relation)

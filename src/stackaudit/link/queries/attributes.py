@@ -328,7 +328,7 @@ def _of_rows(walk: Walk, value: Manager | Rows | Related, name: str, at: At) -> 
         return Method(value, "values_list", value.loops)
     if name == "get_by_natural_key" and model is not None and model is walk.models.user:
         return Method(value, "get", value.loops)
-    if name in ("_clone", "_chain", "select_subclasses"):  # the last: django-model-utils, the same rows as children
+    if name in ("_clone", "_chain"):
         return Method(value, "all", value.loops)
     if name == "model" and model is not None and model.cls is not None:
         return ClassRef(model.cls, model)

@@ -58,6 +58,8 @@ OBJECT = "@object"
 """The name of `self.object` of a view that shows one row."""
 OF_TAG = "@tag "
 """How the names of what compiles and renders a template's tag begin: the parser, a token, variables, the body."""
+KIND = "@kind:"
+"""How the method of a query begins that asks for what the class of a row alone has."""
 TEMPLATES = "@templates:"
 """How the name of a value begins that is the name of one of several files; they follow, one a line."""
 
@@ -74,6 +76,7 @@ class Row(Struct, frozen=True, cache_hash=True):
 
     `parent` is the row whose related manager gave it, where the row knows it; `link` the attribute that leads back.
     `there` says that it is one, and not None: a loop hands it out, or get() or a key that is not NULL leads to it.
+    `among` is the model whose rows a queryset brings, where this is one of a class below that.
     """
 
     model: Model
@@ -85,6 +88,7 @@ class Row(Struct, frozen=True, cache_hash=True):
     parent: Row | None = None
     link: str = ""
     there: bool = False
+    among: Model | None = None
 
 
 class Rows(Struct, frozen=True, cache_hash=True):
