@@ -19,9 +19,10 @@ access to a relation), `reading` (how to read what is loaded then), `lookups` (p
 (inherited methods that ask what a class overrides), `callbacks` and `decorating` (functions that are handed over, or
 stand around others), `spelled` and `registries` (lists that are written out, and dictionaries that a decorator fills),
 `schemas` and `validation` (what is made of rows, or of data, field by field), `packaged` (what other packages give to
-rows: trees, Wagtail's pages, histories), `binding` (parameters), `births` (what runs for each row as Django makes it),
-`trials` (what would be asked if something were loaded), `rescues` (which handler of a `try` runs), `roots` (which of
-several querysets is to load what is missing).
+rows: trees, Wagtail's pages, histories), `kinds` (rows that come as rows of the classes below), `presence` (what is
+certainly not None, or true), `binding` (parameters), `births` (what runs for each row as Django makes it), `trials`
+(what would be asked if something were loaded), `rescues` (which handler of a `try` runs), `roots` (which of several
+querysets is to load what is missing).
 
 Entry interface for whoever brings rows from elsewhere (templates, serializers, admin):
 
