@@ -245,11 +245,10 @@ def to_one(walk: Walk, row: Row, relation: Relation, at: At) -> Value:
     if row.model.is_itself(relation):
         return replace(row, model=target, load=inner)  # the row itself: what it leads to is loaded with the row
     path = (*row.path, relation.name)
-    there = relation.relation != "generic_fk" and not relation.null
     if relation.relation in ("o2o", "reverse_o2o") and relation.remote:  # leads back to this row, whatever was joined
         inner = inner.with_one(relation.remote, PARENT)
-        return Row(target, inner, row.origin, path, row.loop, row.loops, row, relation.remote, there)
-    return Row(target, inner, row.origin, path, row.loop, row.loops, there=there)
+        return Row(target, inner, row.origin, path, row.loop, row.loops, row, relation.remote)
+    return Row(target, inner, row.origin, path, row.loop, row.loops)
 
 
 def related_rows(walk: Walk, manager: Related, name: str = "") -> Rows:

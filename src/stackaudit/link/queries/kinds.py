@@ -65,10 +65,10 @@ def to_one(walk: Walk, row: Row, relation: Relation, at: At) -> Row | None:
     if relation.target is None:
         return None
     if row.load.unknown:  # somebody may have handed the rows of that class to prefetch_related_objects()
-        return Row(relation.target, SOMEWHERE, loops=row.loops, there=not relation.null)
+        return Row(relation.target, SOMEWHERE, loops=row.loops)
     key = f"{relation.name}_id" if relation.relation in ("fk", "o2o") else ""
     access.ask(walk, Rows(relation.target, loops=row.loops), at, f"{KIND}{row.model.name}.{relation.name}.{key}")
-    return Row(relation.target, SOMEWHERE, loops=row.loops, there=not relation.null)
+    return Row(relation.target, SOMEWHERE, loops=row.loops)
 
 
 def related(row: Row, relation: Relation) -> Related:

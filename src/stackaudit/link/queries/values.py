@@ -75,7 +75,7 @@ class Row(Struct, frozen=True, cache_hash=True):
     """One row. `loop` is the loop that hands it out, None for a single one; `path` leads to it from `origin`'s rows.
 
     `parent` is the row whose related manager gave it, where the row knows it; `link` the attribute that leads back.
-    `there` says that it is one, and not None: a loop hands it out, or get() or a key that is not NULL leads to it.
+    `there` says that it is one, and not None: a loop or get() hands it out.
     `among` is the model whose rows a queryset brings, where this is one of a class below that.
     """
 
