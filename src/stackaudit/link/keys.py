@@ -11,8 +11,8 @@ from stackaudit.facts import python as py
 from stackaudit.facts import template as t
 from stackaudit.link.models.model import Relation
 from stackaudit.link.modules import dotted
+from stackaudit.link.none_tests import is_asked, is_there
 from stackaudit.link.pages.files import flat, parts
-from stackaudit.link.presence import is_asked, is_there
 from stackaudit.link.queries.advice import outermost
 from stackaudit.link.queries.events import ALIKE, Event, Record
 from stackaudit.link.queries.origins import Origin, Spared

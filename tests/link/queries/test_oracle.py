@@ -11,7 +11,8 @@ import pytest
 from tests.link.queries import oracle
 
 PROGRAMS = {
-    name: (Path(__file__).parent / "project" / f"{name}.py").read_text(encoding="utf-8") for name in ("sites", "handed")
+    name: (Path(__file__).parent / "project" / f"{name}.py").read_text(encoding="utf-8")
+    for name in ("sites", "handed", "certain")
 }
 SITES = [
     (program, name)

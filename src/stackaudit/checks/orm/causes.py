@@ -121,7 +121,9 @@ def together(verdicts: Iterable[Verdict]) -> Iterator[Verdict]:
 def _for_each(first: str, others: Iterable[str]) -> str:
     """The fix of a queryset with those of others that lack as much: what is the same for them is said once."""
     alike, more = [], []
-    for other in dict.fromkeys(others):
+    said = list(dict.fromkeys((first, *others)))
+    first, *others = (text for text in said if not any(text != whole and text in whole for whole in said))
+    for other in others:
         target = _APPENDED.search(other)
         if target is not None and _APPENDED.sub("", other, 1) == _APPENDED.sub("", first, 1):
             alike += [target[1]] if target[1] not in first else []

@@ -99,8 +99,8 @@ def prefetch_bypassed(stack: Stack) -> Iterator[Verdict]:
         for event in asked
         if event.kind == "reverse" and event.outcome == "pass" and (source(event), event.path) not in known
     ]
-    for group in grouped((*events, *picks, *prefetched), source):
-        yield verdict(group, partial(_bypassed, loops))
+    groups = grouped((*events, *picks, *prefetched), source)
+    yield from together(verdict(group, partial(_bypassed, loops)) for group in groups)
 
 
 def _picked(events: list[Event]) -> dict[Event, None]:

@@ -8,6 +8,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from stackaudit.checks.orm.callers import Callers
+from stackaudit.checks.orm.methods import Methods, stored
 from stackaudit.facts import python as py
 from stackaudit.link.modules import Modules
 from stackaudit.link.queries.source import code_of, text_of
@@ -173,18 +174,34 @@ def _is_turned(body: Body, one: py.Node, other: py.Node) -> bool:
 
 
 def loop_invariant_query(stack: Stack) -> Iterator[Verdict]:
-    """One site for each query in a `for` loop that has nothing to do with the turns of the loop."""
+    """One site for each query in a `for` loop that has nothing to do with the turns of the loop.
+
+    It may stand in a function that the loop calls for nothing else.
+    """
+    methods = Methods(stack)
     for body in stack.usage:
         seen: set[str] = set()
-        for use in _queries(body):
-            node = _expression(use)
+        plain = {node: () for node in map(_expression, _queries(body)) if body.loops(node) and is_plain(body, node)}
+        for node, steps in (plain | _called(methods, body)).items():
             loops = [loop for loop in body.loops(node) if not isinstance(loop, py.While)]
-            if loops and text_of(node, 400) not in seen and is_plain(body, node):
+            if loops and text_of(node, 400) not in seen:
                 seen.add(text_of(node, 400))
-                yield from _invariant(stack, body, node, loops[0])
+                yield from _invariant(stack, methods, body, node, loops[0], steps)
 
 
-def _invariant(stack: Stack, body: Body, node: py.Expr, loop: py.Node) -> Iterator[Verdict]:
+def _called(methods: Methods, body: Body) -> dict[py.Expr, tuple[Step, ...]]:
+    """The calls in loops that lead to a function which asks a query and does nothing else, with where it asks."""
+    found: dict[py.Expr, tuple[Step, ...]] = {}
+    for call in body.calls:
+        made = methods.returned(call) if body.loops(call) else None
+        if made is not None and any(_expression(use) is made[1] for use in _queries(made[0])):
+            found[call] = (Step(made[0].place(made[1]), "asks the database"),)
+    return found
+
+
+def _invariant(
+    stack: Stack, methods: Methods, body: Body, node: py.Expr, loop: py.Node, steps: tuple[Step, ...]
+) -> Iterator[Verdict]:
     if _is_short(loop) or any(isinstance(item, py.While) for item in body.up(node)) or _is_put_off(body, node, loop):
         return
     inner = within(body, loop)
@@ -193,10 +210,13 @@ def _invariant(stack: Stack, body: Body, node: py.Expr, loop: py.Node) -> Iterat
         for name, binds in body.binds.items()
         if any(loop.start <= bind.statement.start < loop.end for bind in binds)
     }
-    if any(isinstance(item, py.Name) and item.id in bound for item in within(body, node)):
+    names = {item.id for item in within(body, node) if isinstance(item, py.Name)}
+    if names & bound:
         return
     site = Site(body.place(node), f"{body.where}: {text_of(node, 60)}")
-    if not is_quiet(stack.modules, body, [item for item in inner if item is not node]):
+    others = [item for item in inner if item is not node]
+    is_still = all(is_quiet(stack.modules, body, [item]) or methods.is_still(item) for item in others)
+    if not is_still or any(_begins(target) in names for item in others for target in stored(item)):
         yield Pass(site)  # what the loop does may change the answer
         return
     text = "the comprehension"
@@ -205,7 +225,14 @@ def _invariant(stack: Stack, body: Body, node: py.Expr, loop: py.Node) -> Iterat
     values = {"query": text_of(node, 60), "loop": text}
     cost = Cost(_TURNS, _TURNS, f"{_TURNS} turns of the loop")
     cause = "by-hand" if body.module.path in stack.management.by_hand else ""
-    yield Fail(site, values, cause, (Step(body.place(loop), "repeats it"),), cost=cost)
+    yield Fail(site, values, cause, (Step(body.place(loop), "repeats it"), *steps), cost=cost)
+
+
+def _begins(target: py.Expr) -> str:
+    """The name that what is assigned to begins with."""
+    while isinstance(target, (py.Attribute, py.Subscript, py.Starred)):
+        target = target.value
+    return target.id if isinstance(target, py.Name) else ""
 
 
 def _is_short(loop: py.Node) -> bool:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from stackaudit.facts import template as t
 from stackaudit.link.queries.comparisons import lacks
-from stackaudit.link.queries.joining import decided
+from stackaudit.link.queries.presence import decided
 from stackaudit.link.queries.values import Const, Row
 from stackaudit.link.queries.walk import Walk
 

@@ -9,6 +9,7 @@ from msgspec.structs import replace
 
 from stackaudit.link.queries import access, calls, loops, rows, subscripts
 from stackaudit.link.queries.events import Branch
+from stackaudit.link.queries.presence import unsure
 from stackaudit.link.queries.values import Const, Instance, Mapping, Other, Related, Row, Rows, Seq, Value
 from stackaudit.link.queries.walk import At, Walk
 
@@ -70,14 +71,14 @@ def item(walk: Walk, value: Value, index: Const, at: At) -> Value:
         value = calls.base_rows(walk, value)
     if isinstance(value, Rows):
         if value.evaluated or value.cached or value.paged:
-            return loops.one_of(walk, value, index)
-        return rows.called(walk, value, "earliest", (), {}, at)
+            return unsure(loops.one_of(walk, value, index))
+        return unsure(rows.called(walk, value, "earliest", (), {}, at))  # a template shows nothing where none is
     if isinstance(value, Seq):
         if value.items is not None:
             return value.items[index.value] if -len(value.items) <= index.value < len(value.items) else Other()
-        return loops.picked(walk, value.element, index)
+        return unsure(loops.picked(walk, value.element, index))
     if isinstance(value, Mapping):
-        return value.get(index.value) or value.element
+        return unsure(value.get(index.value) or value.element)
     return Other(value.loops)
 
 

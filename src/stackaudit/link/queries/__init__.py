@@ -19,9 +19,10 @@ access to a relation), `reading` (how to read what is loaded then), `lookups` (p
 (inherited methods that ask what a class overrides), `callbacks` and `decorating` (functions that are handed over, or
 stand around others), `spelled` and `registries` (lists that are written out, and dictionaries that a decorator fills),
 `schemas` and `validation` (what is made of rows, or of data, field by field), `packaged` (what other packages give to
-rows: trees, Wagtail's pages, histories), `granted` (permissions for single objects), `binding` (parameters), `births`
-(what runs for each row as Django makes it), `trials` (what would be asked if something were loaded), `rescues` (which
-handler of a `try` runs), `roots` (which of several querysets is to load what is missing).
+rows: trees, Wagtail's pages, histories), `granted` (permissions for single objects), `kinds` (rows that come as rows of
+the classes below), `presence` (what is certainly not None, or true), `binding` (parameters), `births` (what runs for
+each row as Django makes it), `trials` (what would be asked if something were loaded), `rescues` (which handler of a
+`try` runs), `roots` (which of several querysets is to load what is missing).
 
 Entry interface for whoever brings rows from elsewhere (templates, serializers, admin):
 
@@ -56,6 +57,7 @@ from stackaudit.link.models import Models
 from stackaudit.link.modules import SourceModule
 from stackaudit.link.queries import access, calls, entries, loops, signals
 from stackaudit.link.queries.events import Event
+from stackaudit.link.queries.presence import unsure
 from stackaudit.link.queries.values import UNKNOWN, Const, Function, Instance, Mapping, Rows, Seq, Value, is_callable
 from stackaudit.link.queries.walk import At, Walk
 from stackaudit.link.settings import Settings
@@ -144,7 +146,7 @@ class Queries:
                 return value.items[int(name)]
             if isinstance(value, Rows):
                 value = access.evaluate(self.walk, value, place, "[…]")
-            return loops.one_of(self.walk, value, Const(int(name)))
+            return unsure(loops.one_of(self.walk, value, Const(int(name))))
         return self.called(calls.attribute(self.walk, value, name, place), place)
 
     def called(self, value: Value, place: At) -> Value:

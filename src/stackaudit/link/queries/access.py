@@ -8,10 +8,11 @@ from stackaudit.facts import python as py
 from stackaudit.link.classes import SourceClass
 from stackaudit.link.models.model import Field, Model, Relation
 from stackaudit.link.nodes import is_true
-from stackaudit.link.queries import births, branches, calls, loops, packaged
+from stackaudit.link.queries import births, branches, calls, kinds, loops, packaged
 from stackaudit.link.queries.joining import matters
 from stackaudit.link.queries.loading import BORN, NOTHING, PARENT, STORED, UNSAVED, Load
 from stackaudit.link.queries.origins import FETCHES_ONE, Asking
+from stackaudit.link.queries.presence import marked
 from stackaudit.link.queries.table import PERMISSIONS, ROW_METHODS, is_neighbour
 from stackaudit.link.queries.values import (
     KEY,
@@ -54,7 +55,7 @@ def of_row(walk: Walk, row: Row, name: str, at: At) -> Value:
     if made is not None:
         return Rows(
             made[1], made[2], row.origin, (*row.path, name), row.loop, row.loops, evaluated=True,
-            via=_list_of(row, made[1], made[2]),
+            via=_list_of(row, made[1], made[2]), there=True,
         )  # fmt: skip
     model = row.model
     if name in model.parent_links or any(name in parent.parent_links for parent in model.parents):
@@ -63,14 +64,16 @@ def of_row(walk: Walk, row: Row, name: str, at: At) -> Value:
     relation = model.relation(name)
     if relation is not None:
         if relation.many:
-            return Related(row, relation, row.loops)
+            return (
+                kinds.related(row, relation) if kinds.leads_apart(row, relation) else Related(row, relation, row.loops)
+            )
         return to_one(walk, row, relation, at)
     if name in ("pk", model.pk):
         return Other(row.loops, _key(walk, row))
     if name == "_state":
         return Other(row.loops, {KEY: STATE, NO_KEY: STATE + NO_KEY}.get(_key(walk, row), ""))
     if name in row.load.attributes:
-        return Other(row.loops)
+        return Other(row.loops, marked(row.load, name))
     key = model.attname(name)
     column = model.column(key.name if key is not None else name)
     if key is not None or column is not None:
@@ -135,6 +138,8 @@ def _list_of(row: Row, model: Model, load: Load) -> Related | None:
 def of_class(walk: Walk, row: Row, cls: SourceClass | None, name: str, at: At) -> Value:
     """A method, property or constant that the class of a row defines, or one of Django's methods."""
     member = cls.find(name) if cls is not None else None
+    if row.model.children and (given := kinds.of_each(walk, row, name, member, at)) is not None:
+        return given
     if member is not None:
         return calls.member(walk, row, member, at) if not packaged.is_left_open(row, name) else Other(row.loops)
     is_asked = (name in PERMISSIONS and row.model is walk.models.user) or is_neighbour(name, row.model.columns)
@@ -142,6 +147,8 @@ def of_class(walk: Walk, row: Row, cls: SourceClass | None, name: str, at: At) -
         return Method(row, name, row.loops)
     if (held := packaged.of_row(walk, row, name, at)) is not None:
         return held
+    if name == "__dict__":
+        return Method(row, name, row.loops)
     if name == "__class__":
         return ClassRef(cls, row.model) if cls is not None else UNKNOWN
     if name == "_meta" and cls is not None:
@@ -195,6 +202,8 @@ def to_one(walk: Walk, row: Row, relation: Relation, at: At) -> Value:
     """The row behind a relation to one row."""
     load, target = row.load, relation.target
     nested = load.to_one(relation.name)
+    if nested is None and kinds.leads_apart(row, relation) and (held := kinds.to_one(walk, row, relation, at)):
+        return held
     if row.parent is not None and row.link == relation.name:
         if walk.repeats(row.loop):
             walk.add("forward", "pass", at, row.loop, row=row, relation=relation)

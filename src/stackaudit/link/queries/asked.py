@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from stackaudit.link.queries import granted, packaged
+from stackaudit.link.queries import granted, kinds, packaged
 from stackaudit.link.queries.events import Event
 from stackaudit.link.queries.origins import BUILT, MODEL, Handed
 from stackaudit.link.queries.reading import PICKS, SAID, TextOf, manager, no_text, plain, shown
 from stackaudit.link.queries.table import PERMISSIONS
+from stackaudit.link.queries.values import KIND
 
 _OWN, _OF_GROUPS = '"user_permissions__content_type"', '"groups__permissions__content_type"'
 NAMES = {
@@ -64,6 +65,8 @@ def _once(event: Event, last: str, brought: str) -> str:
     if asking is not None and asking.handed is not None:
         use = f", and show that in `{event.query.path}`"
     model = event.model
+    if event.method.startswith(KIND):
+        return kinds.at_once([event.method])
     if event.method in packaged.ASKED and model is not None:
         return packaged.at_once(event.method, model)
     if event.method == granted.ASKED:

@@ -15,6 +15,7 @@ from stackaudit.facts import python as py
 from stackaudit.link.queries import access, expressions, loops, rows
 from stackaudit.link.queries.loading import NOTHING, Load
 from stackaudit.link.queries.origins import Origin
+from stackaudit.link.queries.presence import marks, without
 from stackaudit.link.queries.values import Const, Instance, Mapping, PrefetchRef, Row, Rows, Seq, Value
 from stackaudit.link.queries.walk import Walk
 
@@ -24,8 +25,8 @@ _DEEPEST = 4
 @dataclass(frozen=True, slots=True)
 class Attached:
     """What the rows behind `path` of `origin`'s rows bring from now on: the prefetched `paths`, or the attribute
-    `assigned`, with what the row in it brings where it is a relation; or the queryset that was loaded (`ran`); or
-    nothing of what they brought any more (`emptied`).
+    `assigned`, with its `marks` and with what the row in it brings where it is a relation; or the queryset that was
+    loaded (`ran`); or nothing of what they brought any more (`emptied`).
 
     `path` is as `Row.path`.
     """
@@ -34,6 +35,7 @@ class Attached:
     path: tuple[str, ...]
     paths: tuple[Value, ...]
     assigned: str = ""
+    marks: frozenset[str] = frozenset()
     load: Load | None = None
     ran: Rows | None = None
     emptied: bool = False
@@ -82,7 +84,7 @@ def assigned(walk: Walk, row: Row, name: str, value: Value) -> None:
         load = None
         if row.model.relation(name) is not None:
             load = value.load if isinstance(value, Row) else NOTHING
-        attach(walk, Attached(row.origin, row.path, (), name, load))
+        attach(walk, Attached(row.origin, row.path, (), name, marks(name, value), load))
 
 
 def emptied(walk: Walk, row: Row) -> None:
@@ -157,7 +159,7 @@ def _assigned(load: Load, rest: tuple[str, ...], what: Attached) -> Load:
         inner = load.to_one(rest[0])
         return load.with_one(rest[0], _assigned(inner, rest[1:], what)) if inner is not None else load
     made = load.with_one(what.assigned, what.load) if what.load is not None else load
-    return replace(made, attributes=load.attributes | {what.assigned})
+    return replace(made, attributes=without(load, what.assigned) | what.marks)
 
 
 def _below(path: Value, prefix: str) -> Value:

@@ -23,6 +23,7 @@ from stackaudit.link.queries import (
 )
 from stackaudit.link.queries.joining import choice_of
 from stackaudit.link.queries.loading import REQUEST_USER, SOMEWHERE
+from stackaudit.link.queries.presence import unsure
 from stackaudit.link.queries.table import MANAGER_ONLY, method
 from stackaudit.link.queries.values import (
     ELEMENT,
@@ -231,14 +232,14 @@ def _is_model_name(name: str) -> bool:
 
 def _of_instance(walk: Walk, value: Instance, name: str, at: At) -> Value:
     if name in value.attributes:
-        return value.attributes[name]
+        return unsure(value.attributes[name])  # a branch may have set it, or another method
     found = value.cls.find(name)
     if found is not None and not found.binding.is_nothing:
         return member(walk, value, found, at)
     if not value.made:
         statements.prepare(walk, value)
         if name in value.attributes:
-            return value.attributes[name]
+            return unsure(value.attributes[name])
     if walk.hooks is not None and walk.hooks.offers(value, name):
         return Method(Super(value.cls, value, value.loops), name, value.loops)
     inherited = bases.attribute(walk, value, name, at)
@@ -327,7 +328,7 @@ def _of_rows(walk: Walk, value: Manager | Rows | Related, name: str, at: At) -> 
         return Method(value, "values_list", value.loops)
     if name == "get_by_natural_key" and model is not None and model is walk.models.user:
         return Method(value, "get", value.loops)
-    if name in ("_clone", "_chain", "select_subclasses"):  # the last: django-model-utils, the same rows as children
+    if name in ("_clone", "_chain"):
         return Method(value, "all", value.loops)
     if name == "model" and model is not None and model.cls is not None:
         return ClassRef(model.cls, model)

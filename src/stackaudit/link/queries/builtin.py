@@ -6,11 +6,13 @@ from msgspec.structs import replace
 
 from stackaudit.facts import python as py
 from stackaudit.link.queries import access, attached, callbacks, calls, expressions, loops, rows
-from stackaudit.link.queries.comparisons import Action, is_instance, lacks
-from stackaudit.link.queries.joining import decided, join, mixed
+from stackaudit.link.queries.comparisons import Action, has, is_instance
+from stackaudit.link.queries.joining import join, mixed
+from stackaudit.link.queries.presence import decided, unsure
 from stackaudit.link.queries.values import (
     ELEMENT,
     FIELD_NAME,
+    NO_KEY,
     SMALL,
     SPREAD,
     UNKNOWN,
@@ -18,6 +20,7 @@ from stackaudit.link.queries.values import (
     Instance,
     Manager,
     Mapping,
+    Method,
     Other,
     Related,
     Row,
@@ -91,7 +94,8 @@ def of_builtin(
             if not relation.many:
                 access.to_one(walk, first, relation, at)
             return unknown
-        return _has(walk, first, str(args[1].value), unknown)
+        told = has(walk, first, args[1].value)
+        return Const(told) if told is not None else unknown
     if last == "hasattr" and len(args) > 1 and args[1] == Const("all") and isinstance(first, (Rows, Related, Manager)):
         return unknown if isinstance(first, Rows) and first.evaluated else Const(True, first.loops)  # or it is a list
     if last == "isinstance" or last == "issubclass" or last == "type":
@@ -111,7 +115,10 @@ def of_builtin(
         return Seq(Seq(UNKNOWN, tuple(loops.element_of(item) for item in several)), None, unknown.loops, bounded)
     if last == "next":
         held = loaded(walk, first, at)
-        return loops.one_of(walk, held, Const(0))
+        found = loops.one_of(walk, held, Const(0))
+        return unsure(found) if len(args) > 1 else found
+    if last == "vars" and isinstance(first, Row):
+        return Method(first, "__dict__", first.loops)
     if last == "dict":
         return _dict(walk, first, args, keywords)
     if name in _READ:
@@ -142,13 +149,6 @@ def of_builtin(
     return unknown
 
 
-def _has(walk: Walk, row: Row, name: str, unknown: Value) -> Value:
-    """Whether a row has an attribute that is no column: an annotation that its queryset adds, or does not."""
-    if name in {item[0] for item in row.load.lists} | row.load.attributes:
-        return Const(True)
-    return Const(False) if lacks(walk, row, name) else unknown
-
-
 def pairs(walk: Walk, value: Value, at: At) -> Value:
     """`itertools.pairwise(rows)`."""
     held = loaded(walk, value, at)
@@ -165,7 +165,10 @@ def _getattr(walk: Walk, args: tuple[Value, ...], at: At) -> Value:
     if isinstance(args[1], Const) and isinstance(args[1].value, str):
         found = calls.attribute(walk, args[0], args[1].value, at)
         is_action = isinstance(found, Const) and isinstance(found.value, Action)
-        is_there = is_action or (isinstance(found, Other) and decided(found) is not None)
+        told = has(walk, args[0], args[1].value)
+        if told is False and len(args) > 2:
+            return Other(args[0].loops, NO_KEY) if args[2] == Const(None) else args[2]
+        is_there = told or is_action or (isinstance(found, Other) and decided(found) is not None)
         return join(found, args[2]) if len(args) > 2 and not is_there else found
     return walk.unknown(*args)
 
@@ -249,7 +252,7 @@ def with_function(walk: Walk, name: str, node: py.Call) -> Value:
     if last == "groupby":
         return Seq(Seq(UNKNOWN, (result, held)), None, held.loops, loop.bounded)
     if last in ("min", "max"):
-        return loops.one_of(walk, held, Const(0))
+        return unsure(loops.one_of(walk, held, Const(0)))  # or its default
     return held
 
 

@@ -169,7 +169,7 @@ def construct(walk: Walk, value: ClassRef, args: tuple[Value, ...], keywords: di
         for name in keywords:
             if value.model.relation(name) is not None:
                 load = load.with_one(name, NOTHING)
-        return Row(value.model, load, None, (), None, loops)
+        return Row(value.model, load, None, (), None, loops, there=True)
     if isinstance(value.cls, SourceClass):
         if value.cls.is_a(*QUERYSET_BASES, *MANAGER_BASES):
             model = next((item.model for item in (*args, *keywords.values()) if isinstance(item, ClassRef)), None)
@@ -313,7 +313,7 @@ def settled(value: Value, active: frozenset[Loop]) -> Value:
         if load.unknown and load.unknown != NEW.unknown and not load.one and not load.many:
             load = SOMEWHERE
         if value.loop is None:
-            return Row(value.model, load, None, (), None, value.loops & active)
+            return Row(value.model, load, None, (), None, value.loops & active, there=value.there)
     return value
 
 

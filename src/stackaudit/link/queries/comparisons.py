@@ -6,7 +6,7 @@ from stackaudit.facts import python as py
 from stackaudit.link.classes import SourceClass
 from stackaudit.link.modules import bindings
 from stackaudit.link.queries.events import ALIKE, ALIKE_OR_NONE, UNLIKE, Likeness
-from stackaudit.link.queries.joining import decided
+from stackaudit.link.queries.presence import is_there
 from stackaudit.link.queries.table import QUERYSET_BASES, ROW_METHODS
 from stackaudit.link.queries.values import (
     THERE,
@@ -15,6 +15,7 @@ from stackaudit.link.queries.values import (
     Const,
     Manager,
     Mapping,
+    Method,
     Other,
     Related,
     Row,
@@ -45,9 +46,12 @@ def outcome(walk: Walk, node: py.Compare, values: list[Value]) -> Const | None:
     told: bool | None = None
     if isinstance(left, Const) and is_parameter(walk, node.left):
         told = _of_parameter(operator, left, right, node.comparators[0])
-    if told is None and isinstance(left, Other) and right == Const(None):
-        holds = decided(left)
-        told = _equal(operator, not holds) if holds is not None else None
+    if told is None and not isinstance(left, Const) and right == Const(None):
+        there = is_there(left)
+        told = _equal(operator, not there) if there is not None else None
+    if told is None and operator in ("in", "not in") and isinstance(right, Method) and right.name == "__dict__":
+        held = has(walk, right.receiver, left.value) if isinstance(left, Const) else None
+        told = held is (operator == "in") if held is not None else None
     if told is None and isinstance(left, Mapping) and right == Const(None) and left.get(THERE) is not None:
         told = _equal(operator, False)
     if told is None and isinstance(left, Const) and isinstance(left.value, Action):
@@ -161,6 +165,15 @@ def _is_row_of(row: Row, kind: ClassRef) -> bool | None:
         return True
     is_apart = kind.model is not None and own not in other.mro and not own.is_open and not other.is_open
     return False if is_apart else None
+
+
+def has(walk: Walk, row: Value, name: object) -> bool | None:
+    """Whether a row has an attribute that is no column: one that its queryset or other code adds; None if unknown."""
+    if not isinstance(row, Row) or not isinstance(name, str):
+        return None
+    if name in row.load.attributes or any(item[0] == name for item in row.load.lists):
+        return True
+    return False if lacks(walk, row, name) else None
 
 
 def lacks(walk: Walk, row: Row, name: str) -> bool:

@@ -7,6 +7,7 @@ from msgspec.structs import replace
 from stackaudit.facts import python as py
 from stackaudit.link.queries import access, builtin, calls, loops, rescues
 from stackaudit.link.queries.joining import any_of, join, mixed
+from stackaudit.link.queries.presence import unsure
 from stackaudit.link.queries.values import (
     UNKNOWN,
     ClassRef,
@@ -57,6 +58,7 @@ def of_container(
             found = receiver.get(key_of(args[0])) if is_told else None
             other = receiver.element if isinstance(args[0], Const) else any_of(receiver)
             value = found if found is not None else loops.picked(walk, other, args[0])
+            value = unsure(value) if name == "get" else value
             return join(value, args[1]) if len(args) > 1 else value
         return receiver if name == "copy" else Other(receiver.loops)
     if isinstance(receiver, Seq):

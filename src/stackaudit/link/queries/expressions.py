@@ -29,7 +29,8 @@ from stackaudit.link.queries import (
     rows,
     subscripts,
 )
-from stackaudit.link.queries.joining import decided, join, mixed, varying
+from stackaudit.link.queries.joining import join, mixed, varying
+from stackaudit.link.queries.presence import decided
 from stackaudit.link.queries.values import (
     SPREAD,
     UNKNOWN,
@@ -296,30 +297,16 @@ def _added(left: Seq | Rows, right: Seq | Rows) -> Value:
 
 def _boolop(walk: Walk, node: py.BoolOp) -> Value:
     left = _tested(walk, node.left)
-    certain = isinstance(left, Other) or (isinstance(left, Const) and comparisons.is_told(walk, node.left, left.value))
+    certain = not isinstance(left, Const) or comparisons.is_told(walk, node.left, left.value)
     holds = decided(left) if certain else None
     if holds is (node.op == "or"):
         return left  # the other side is never asked
-    is_row = node.op == "and" and comparisons.is_parameter(walk, node.left) and _is_handed_out(walk, left)
-    is_sure = holds is not None or is_row
-    walk.guard += not is_sure
+    walk.guard += holds is None
     right = evaluate(walk, node.right)
-    walk.guard -= not is_sure
+    walk.guard -= holds is None
     if holds is not None or (node.op == "or" and isinstance(left, Const) and not left.value):
         return varying(right, left.loops)
     return join(left, right)
-
-
-def _is_handed_out(walk: Walk, value: Value) -> bool:
-    """Whether a value is the row that a loop has handed out: it is there, and a row is true."""
-    return (
-        isinstance(value, Row)
-        and not value.path
-        and value.loop is not None
-        and value.loop in walk.loops
-        and value.model.cls is not None
-        and not any(value.model.cls.find(name) for name in ("__bool__", "__len__"))
-    )
 
 
 def _unary(walk: Walk, node: py.UnaryOp) -> Value:

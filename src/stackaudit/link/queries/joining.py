@@ -1,16 +1,16 @@
-"""Two values of one expression become one; what is certain of a value, and with which loops it changes."""
+"""Two values of one expression become one; with which loops a value changes."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 from msgspec.structs import replace
 
 from stackaudit.link.models.model import Model
 from stackaudit.link.queries.origins import NO_LOOPS, Asking, Loop, Origin
+from stackaudit.link.queries.presence import unsure
 from stackaudit.link.queries.values import (
-    KEY,
-    NO_KEY,
     ORM,
     TEMPLATES,
     UNKNOWN,
@@ -39,15 +39,6 @@ def all_loops(values: Iterable[Value]) -> frozenset[Loop]:
         if value.loops:
             found |= value.loops
     return found
-
-
-def decided(value: Value) -> bool | None:
-    """Whether a value is true; None where that depends."""
-    if isinstance(value, Const):
-        return bool(value.value)
-    if isinstance(value, Other) and value.name in (KEY, NO_KEY):
-        return value.name == KEY
-    return None
 
 
 def varying(value: Value, loops: frozenset[Loop]) -> Value:
@@ -182,9 +173,11 @@ def join(one: Value, other: Value) -> Value:
             bounded=one.bounded if other.bounded else "",
             asking=_asking(chosen.asking, other.asking if chosen is one else one.asking),
             asked=chosen.asked or (one.asked or other.asked if one.via is not None and other.via is not None else ""),
+            there=one.there and other.there,
         )
     if isinstance(one, Row) and isinstance(other, Row) and one.model is other.model and not _part(one, other):
-        return replace(one, origin=_either(one, other), load=one.load.merge(other.load), loops=loops)
+        there = one.there and other.there
+        return replace(one, origin=_either(one, other), load=one.load.merge(other.load), loops=loops, there=there)
     if isinstance(one, (Row, Choice)) and isinstance(other, (Row, Choice)) and (rows := _rows_of(one, other)):
         return one_of(rows, loops, _is_open((one, other)))
     if isinstance(one, Rows) and isinstance(other, Manager):
@@ -203,9 +196,10 @@ def join(one: Value, other: Value) -> Value:
         is_chosen = all(item.chosen or item.items == () for item in (one, other))
         return Seq(element, None, loops, chosen=is_chosen, others=others)
     if isinstance(one, Mapping) and isinstance(other, Mapping):
-        items = dict(one.items)
-        for key, value in other.items:
-            items[key] = join(items[key], value) if key in items else value
+        left, items = dict(other.items), dict[Any, Value]()
+        for key, value in dict(one.items).items():
+            items[key] = join(value, left.pop(key)) if key in left else unsure(value)
+        items |= {key: unsure(value) for key, value in left.items()}
         return Mapping(join(one.element, other.element), tuple(items.items()), join(one.key, other.key), loops)
     if isinstance(one, Instance) or isinstance(other, Instance):
         return one if isinstance(one, Instance) else other
@@ -214,7 +208,7 @@ def join(one: Value, other: Value) -> Value:
     rank = (matters(one), not isinstance(one, (Other, Const))), (matters(other), not isinstance(other, (Other, Const)))
     if rank[0] == rank[1] == (False, False):
         return Other(loops)
-    return varying(one if rank[0] >= rank[1] else other, loops)
+    return varying(unsure(one if rank[0] >= rank[1] else other), loops)
 
 
 def _external(one: Value, other: Value) -> str:
@@ -249,7 +243,10 @@ def one_of(rows: tuple[Row, ...], loops: frozenset[Loop], is_open: bool = False)
         found[key] = replace(row, load=found[key].load.merge(row.load)) if key in found else row
     if len(found) > _MODELS:
         return Other(loops)
-    return Choice(tuple(found.values()), loops, is_open) if len(found) > 1 else next(iter(found.values()))
+    if len(found) > 1:
+        return Choice(tuple(found.values()), loops, is_open)
+    one = next(iter(found.values()))
+    return unsure(one) if is_open else one
 
 
 _CALLED = (Choice, ClassRef, Function, Instance, Manager, Method, Partial)

@@ -8,8 +8,10 @@ from stackaudit.facts import python as py
 from stackaudit.link.modules import SETTINGS, SourceModule, dotted
 from stackaudit.link.queries import access, bases, builtin, callbacks, calls, effects, forms, granted, loops, rows
 from stackaudit.link.queries.loading import ORDERED, Load
+from stackaudit.link.queries.presence import is_there
 from stackaudit.link.queries.values import (
     FORMS,
+    KNOWN,
     UNKNOWN,
     ClassRef,
     Const,
@@ -31,6 +33,7 @@ PREFETCHERS = frozenset({"prefetch_related_objects", "aprefetch_related_objects"
 _FORMSETS = frozenset({"formset_factory", "modelformset_factory", "inlineformset_factory",
                        "generic_inlineformset_factory"})  # fmt: skip
 _SHORTCUTS = ("get_object_or_404", "aget_object_or_404")
+_EXPRESSIONS = "django.db.models."
 _PREFETCH = ("django.db.models.Prefetch", "django.db.models.query.Prefetch")
 _TEXTS = frozenset({
     "django.utils.html.format_html", "django.utils.html.escape", "django.utils.html.conditional_escape",
@@ -61,6 +64,8 @@ def external(walk: Walk, name: str, args: tuple[Value, ...], keywords: dict[str,
     unknown = walk.unknown(*args, *keywords.values())
     if name.startswith("builtins.") or name in builtin.SAME:
         return builtin.of_builtin(walk, name, last, first, args, keywords, at, unknown)
+    if _is_known(last, args) and name.startswith(_EXPRESSIONS):
+        return Other(unknown.loops, KNOWN)
     if name in _PREFETCH:
         return _prefetch(walk, args, keywords)
     if last in _SHORTCUTS and name.startswith(("django.", "rest_framework.")):
@@ -128,6 +133,15 @@ def external(walk: Walk, name: str, args: tuple[Value, ...], keywords: dict[str,
     if last == "cursor" and "connection" in name:
         return Other(name="@cursor")
     return unknown
+
+
+def _is_known(last: str, args: tuple[Value, ...]) -> bool:
+    """Whether an expression of a query is never NULL: a number, an answer, or what has something in place of NULL."""
+    if last == "Value":
+        return bool(args) and isinstance(args[0], Const) and args[0].value is not None
+    if last == "Coalesce":  # a text is the name of a column
+        return any(is_there(arg) and not (isinstance(arg, Const) and isinstance(arg.value, str)) for arg in args)
+    return last in ("Count", "Exists")
 
 
 def _named(walk: Walk, value: Value) -> str:

@@ -100,6 +100,8 @@ UNSAVED = "@unsaved"
 """An attribute of rows whose primary key was taken away: `save()` writes a copy."""
 ORDERED = "@ordered"
 """An attribute of prefetched rows whose queryset says in which order they come."""
+SET, TRUE = "@set:", "@true:"
+"""How the attributes begin that say of another one that its value is not None, or that it is true."""
 SPECIFIC = "specific"
 """An attribute of Wagtail's pages that come as rows of their own class: the name of the method that brings those."""
 PARENT = Load(unknown="the parent row")

@@ -11,6 +11,7 @@ from stackaudit.link.queries import access, attached, belonging, calls, containe
 from stackaudit.link.queries.joining import join, turned
 from stackaudit.link.queries.loading import NOTHING, STORED, UNSAVED
 from stackaudit.link.queries.origins import Behind, Loop
+from stackaudit.link.queries.presence import marks, without
 from stackaudit.link.queries.source import code_of
 from stackaudit.link.queries.values import (
     ELEMENT,
@@ -54,7 +55,7 @@ def element_of(value: Value) -> Value:
         if value.model is None or value.kind != "rows":
             return Other(value.loops)
         load = replace(value.load, peers=False) if value.streamed else value.load
-        row = Row(value.model, load, value.origin, value.path, IDLE, value.loops)
+        row = Row(value.model, load, value.origin, value.path, IDLE, value.loops, there=True)
         via = value.via
         # Django leaves a parent alone that select_related() brought already.
         remote = via.relation.remote if via is not None and via.relation.relation in _KNOWING else ""
@@ -299,6 +300,8 @@ def _assign_attribute(walk: Walk, target: py.Attribute, value: Value) -> None:
         if isinstance(held.cls, forms.FieldClass) and isinstance(value, ORM) and walk.guard == walk.frame.guard:
             before = None  # each form has fields of its own: what this one offered before is gone
         held.attributes[target.attr] = value if before is None else _assigned_again(walk, before, value)
+    elif isinstance(held, Row) and isinstance(target.value, py.Attribute):
+        attached.assigned(walk, held, target.attr, value)
     elif isinstance(held, Row) and isinstance(target.value, py.Name):
         load = held.load
         relation = held.model.relation(target.attr)
@@ -307,7 +310,7 @@ def _assign_attribute(walk: Walk, target: py.Attribute, value: Value) -> None:
         elif relation is not None and not relation.many:
             load = load.with_one(target.attr, value.load if isinstance(value, Row) else NOTHING)
         else:
-            load = replace(load, attributes=load.attributes | {target.attr})
+            load = replace(load, attributes=without(load, target.attr) | marks(target.attr, value))
         walk.frame.env[target.value.id] = replace(held, load=load)
         attached.assigned(walk, held, target.attr, value)
 

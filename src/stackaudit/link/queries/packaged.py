@@ -15,8 +15,7 @@ from stackaudit.facts import python as py
 from stackaudit.link.models.contrib import PAGE, PAGES
 from stackaudit.link.models.model import Model
 from stackaudit.link.modules import SourceModule, dotted
-from stackaudit.link.queries import access, calls
-from stackaudit.link.queries.joining import join
+from stackaudit.link.queries import access, calls, kinds
 from stackaudit.link.queries.loading import NEW, NOTHING, SPECIFIC
 from stackaudit.link.queries.values import Manager, Method, Other, Related, Row, Rows, Value
 from stackaudit.link.queries.walk import At, Walk
@@ -25,8 +24,7 @@ from stackaudit.model.prose import in_words
 Gives: TypeAlias = Literal["rows", "row", "number"]
 """A lazy queryset of nodes, one node that a query brings, or anything else that a query brings."""
 
-POLYMORPHIC = "polymorphic.models.PolymorphicModel"
-_OF_KINDS = frozenset({"instance_of", "not_instance_of", "non_polymorphic"})
+_OF_KINDS = frozenset({"instance_of", "not_instance_of"})
 """Methods of django-polymorphic's querysets that change what rows are found, or of which class, and nothing else.
 
 https://django-polymorphic.readthedocs.io/en/stable/api/polymorphic.managers.html
@@ -118,36 +116,22 @@ def of_rows(walk: Walk, rows: Manager | Rows | Related, model: Model | None, nam
     is_asked = (name in _PAGES_OF and is_page(walk, model)) or (
         cls is not None
         and (
-            (name in _OF_MANAGER and cls.is_a("mptt.models.MPTTModel")) or (name in _OF_KINDS and cls.is_a(POLYMORPHIC))
+            (name in _OF_MANAGER and cls.is_a("mptt.models.MPTTModel"))
+            or (name in _OF_KINDS and cls.is_a(kinds.POLYMORPHIC))
         )
     )
     if is_asked:
         return Method(rows, "filter", rows.loops)
+    if name == kinds.BELOW or (name == kinds.PLAIN and cls is not None and cls.is_a(kinds.POLYMORPHIC)):
+        mixed = calls.base_rows(walk, rows)
+        load = replace(mixed.load, attributes=mixed.load.attributes | {name})
+        return Method(replace(mixed, load=load), "all", rows.loops)
     if name == SPECIFIC and is_page(walk, model):  # each class by a query of its own, which joins nothing
         pages = calls.base_rows(walk, rows)
         load = pages.load.without_joins()
         load = replace(load, attributes=load.attributes | {name})
         return Method(replace(pages, load=load), "all", rows.loops)
     return None
-
-
-def of_kinds(walk: Walk, row: Row, name: str, at: At) -> Value | None:
-    """What classes below that of a polymorphic row define, of which it may be one; None where none of them does.
-
-    A field of such a class is left alone: no queryset of the class above can load what it leads to.
-    """
-    cls = row.model.cls
-    if cls is None or not row.model.children or not cls.is_a(POLYMORPHIC) or cls.find(name) is not None:
-        return None
-    found: Value | None = None
-    walk.guard += 1
-    for child in row.model.children:
-        own = child.cls.find(name) if child.cls is not None else None
-        if own is not None and child.relation(name) is None and child.column(name) is None:
-            made = calls.member(walk, replace(row, model=child), own, at)
-            found = made if found is None else join(found, made)
-    walk.guard -= 1
-    return found
 
 
 def is_left_open(row: Row, name: str) -> bool:
@@ -159,8 +143,6 @@ def is_left_open(row: Row, name: str) -> bool:
 
 def of_row(walk: Walk, row: Row, name: str, at: At) -> Value | None:
     """An attribute of a row that asks when it is read; None for all others."""
-    if (held := of_kinds(walk, row, name, at)) is not None:
-        return held
     if name == SPECIFIC and is_any_page(walk, row.model) and not row.load.unknown:
         access.ask(walk, Rows(row.model, loops=row.loops), at, name)
         return Other(row.loops)

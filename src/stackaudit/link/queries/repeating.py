@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from stackaudit.facts import python as py
-from stackaudit.link.modules import dotted
+from stackaudit.link.modules import bindings, dotted
 from stackaudit.link.nodes import nodes
 from stackaudit.link.queries import expressions, loops, spelled, statements
+from stackaudit.link.queries.presence import unsure
 from stackaudit.link.queries.source import text_of
 from stackaudit.link.queries.values import UNKNOWN, Rows, Seq
 from stackaudit.link.queries.walk import Walk
@@ -18,6 +19,7 @@ def of_for(walk: Walk, stmt: py.For) -> None:
         text = f"for {text_of(stmt.target, 30)} in {text_of(stmt.iter, 50)}"
         walk.written[stmt] = (text, _bound(stmt))
     text, bounded = walk.written[stmt]
+    _left_by_turns(walk, stmt)
     element, loop = loops.enter(walk, value, walk.at(stmt.iter), text, bounded)
     isolated = walk.isolated
     walk.isolated = 0
@@ -35,6 +37,16 @@ def of_for(walk: Walk, stmt: py.For) -> None:
     walk.isolated = isolated
     frame.env = statements.merged(frame.env, before)
     statements.block(walk, stmt.orelse)
+
+
+def _left_by_turns(walk: Walk, stmt: py.For | py.While) -> None:
+    """What a name that the turns bind stands for is certain of the first turn alone."""
+    if stmt not in walk.rebound:
+        walk.rebound[stmt] = frozenset(bindings(stmt.body)[0])
+    env = walk.frame.env
+    for name in walk.rebound[stmt]:
+        if name in env:
+            env[name] = unsure(env[name])
 
 
 def _bound(stmt: py.For) -> str:
@@ -72,6 +84,7 @@ def of_while(walk: Walk, stmt: py.While) -> None:
     So are those of a number that counts up to the length of something.
     """
     before = dict(walk.frame.env)
+    _left_by_turns(walk, stmt)
     expressions.truth(walk, stmt.test)
     name, counter = _emptied(stmt), _counter(stmt)
     held = walk.frame.env.get(name)

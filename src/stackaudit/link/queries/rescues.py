@@ -7,7 +7,7 @@ from stackaudit.link.modules import target_names
 from stackaudit.link.nodes import nodes
 from stackaudit.link.queries import comparisons, expressions
 from stackaudit.link.queries.source import text_of
-from stackaudit.link.queries.values import Const, Instance, Mapping, Row, Value, key_of
+from stackaudit.link.queries.values import Const, Instance, Mapping, Value, key_of
 from stackaudit.link.queries.walk import Walk
 
 _ERRORS = {"KeyError": ("KeyError", "LookupError"), "AttributeError": ("AttributeError",)}
@@ -26,15 +26,16 @@ def outcome(walk: Walk, stmt: py.Try) -> tuple[bool, py.Handler | None]:
     if fails:
         handler = next((item for item, name in zip(stmt.handlers, types, strict=True) if name in _ERRORS[error]), None)
         return handler is not None and handler is stmt.handlers[0], handler
-    return len(stmt.body) == 1 and isinstance(first, py.Assign) and set(types) <= set(_ERRORS[error]), None
+    is_whole = len(stmt.body) == 1 and isinstance(first, (py.Assign, py.Return))
+    return is_whole and set(types) <= set(_ERRORS[error]), None
 
 
 def _tried(walk: Walk, value: py.Expr, stmt: py.Try) -> tuple[str, bool | None]:
     """The exception that an expression may raise first, and whether it does; None where that depends."""
     if isinstance(value, py.Attribute) and isinstance(value.value, py.Name) and _catches(stmt, "AttributeError"):
         row = expressions.evaluate(walk, value.value)
-        is_lacking = isinstance(row, Row) and comparisons.lacks(walk, row, value.attr)
-        return "AttributeError", True if is_lacking else None
+        told = comparisons.has(walk, row, value.attr)
+        return "AttributeError", not told if told is not None else None
     if isinstance(value, py.Subscript) and isinstance(value.index, _PLAIN) and _catches(stmt, "KeyError"):
         held, key = expressions.evaluate(walk, value.value), expressions.evaluate(walk, value.index)
         return "KeyError", lacks_key(walk, value.value, held, value.index, key)

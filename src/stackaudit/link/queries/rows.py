@@ -12,6 +12,7 @@ from stackaudit.link.queries.joining import EMPTY
 from stackaudit.link.queries.loading import NEW, NOTHING, ORDERED, STORED, Load, joined, prefetched
 from stackaudit.link.queries.loops import IDLE, element_of
 from stackaudit.link.queries.origins import COMBINED, RAW, UNCHUNKED, Asking
+from stackaudit.link.queries.presence import marks
 from stackaudit.link.queries.table import METHODS, PERMISSIONS, ROW_METHODS, is_neighbour, method, uses_prefetch
 from stackaudit.link.queries.values import (
     ELEMENT,
@@ -35,6 +36,8 @@ SAVES = frozenset({"save", "asave", "save_base"})
 PRESUMED = "presumed"
 """`Origin.by` of rows behind a row whose own loading is not known: somebody may have prefetched them."""
 _OF_MANY = frozenset({"in_bulk", "ain_bulk", "bulk_create", "abulk_create", "bulk_update", "abulk_update"})
+_OR_NONE = frozenset({"first", "afirst", "last", "alast"})
+"""Methods that give None where there is no row."""
 _MAKING = frozenset({"get_or_create", "aget_or_create", "update_or_create", "aupdate_or_create"})
 """Methods that give one row and may have made it."""
 _ALL = frozenset({"all", "get_queryset"})
@@ -116,7 +119,7 @@ def called(
         access.evaluate(walk, replace(rows, evaluated=False), at, name)
     if row.returns == "mapping":
         origin = rows.origin or walk.origin(_receiver(at), rows=rows)
-        element: Value = Row(rows.model, rows.load, origin, (), IDLE) if rows.model else Other()
+        element: Value = Row(rows.model, rows.load, origin, (), IDLE, there=True) if rows.model else Other()
         return Mapping(element, (), Other(), loops)
     return _one(rows, loops, at, walk, name)
 
@@ -232,17 +235,17 @@ _CLOSED, _OPEN = frozenset({"?"}), frozenset[str]()
 def _one(rows: Rows, loops: frozenset[object], at: At, walk: Walk, name: str) -> Value:
     if rows.model is None or rows.kind != "rows":
         return Other(loops)  # type: ignore[arg-type]
-    via = rows.via
+    via, there = rows.via, name not in _OR_NONE
     if via is not None and walk.repeats(via.row.loop):
         row = via.row
         if rows.cached or rows.path:
-            return Row(rows.model, rows.load, rows.origin, rows.path, row.loop, loops)  # type: ignore[arg-type]
+            return Row(rows.model, rows.load, rows.origin, rows.path, row.loop, loops, there=there)  # type: ignore[arg-type]
         picked = element_of(rows)
         if not row.load.unknown and name not in _MAKING and isinstance(picked, Row):
             path, link = (*row.path, via.relation.name), picked.link
             load = replace(picked.load, one=tuple(item for item in picked.load.one if item[0] != link))
-            return replace(picked, load=load, origin=row.origin, path=path, loop=row.loop, loops=loops)
-    return Row(rows.model, rows.load, walk.origin(at, name, rows), (), None, loops)  # type: ignore[arg-type]
+            return replace(picked, load=load, origin=row.origin, path=path, loop=row.loop, loops=loops, there=there)
+    return Row(rows.model, rows.load, walk.origin(at, name, rows), (), None, loops, there=there)  # type: ignore[arg-type]
 
 
 def _is_lazy(value: Value) -> bool:
@@ -261,7 +264,8 @@ def _lazy(rows: Rows, effect: str, name: str, args: tuple[Value, ...], keywords:
         peers = any(isinstance(arg, Other) and arg.name.endswith("FETCH_PEERS") for arg in args)
         return replace(rows, load=replace(load, peers=peers))
     if effect in ("annotate", "alias"):
-        return replace(rows, load=replace(load, attributes=load.attributes | set(keywords))) if keywords else rows
+        given = load.attributes.union(*(marks(key, value) for key, value in keywords.items()))
+        return replace(rows, load=replace(load, attributes=given)) if keywords else rows
     if effect == "union":
         return rows
     assert model is not None
@@ -352,7 +356,7 @@ def _write(
         load = replace(NEW, attributes=frozenset({STORED}))
         for key in keywords:
             load = load.with_one(key, NOTHING)
-        return Row(model, load, None, (), None, loops)  # type: ignore[arg-type]
+        return Row(model, load, None, (), None, loops, there=True)  # type: ignore[arg-type]
     if returns == "rows_list" and args:
         return args[0]
     return Other(loops)  # type: ignore[arg-type]

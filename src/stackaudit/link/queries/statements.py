@@ -22,9 +22,10 @@ from stackaudit.link.queries import (
     rescues,
     rows,
 )
-from stackaudit.link.queries.joining import decided, join, mixed
+from stackaudit.link.queries.joining import join, mixed
 from stackaudit.link.queries.loading import Load
 from stackaudit.link.queries.origins import Loop
+from stackaudit.link.queries.presence import decided
 from stackaudit.link.queries.source import text_of
 from stackaudit.link.queries.values import (
     UNKNOWN,
@@ -42,6 +43,8 @@ from stackaudit.link.queries.values import (
     Value,
 )
 from stackaudit.link.queries.walk import At, Keys, Walk
+
+_SUPPRESS = ("suppress(", "contextlib.suppress(")
 
 
 def block(walk: Walk, body: Iterable[py.Stmt]) -> bool:
@@ -95,7 +98,12 @@ def _with(walk: Walk, stmt: py.With) -> bool:
         if item.target is not None:
             handed = loops.element_of(value) if isinstance(value, Seq) else value  # what a @contextmanager yields
             loops.assign(walk, item.target, handed)
-    return block(walk, stmt.body)
+    if not any(text_of(item.value).startswith(_SUPPRESS) for item in stmt.items):
+        return block(walk, stmt.body)
+    before = dict(walk.frame.env)
+    block(walk, stmt.body)
+    walk.frame.env = merged(walk.frame.env, before)  # what fails leaves the rest out
+    return False
 
 
 def entered(walk: Walk, value: Value, at: At) -> Value:

@@ -32,6 +32,8 @@ SMALL = "@small"
 """The name of a parameter that is not known and has a small number as its default."""
 KEY = "@key"
 """The name of the primary key of a row that is stored: it is never None, and true."""
+KNOWN = "@known"
+"""The name of what is certainly not None, and may be false: a number that a queryset counts."""
 NO_KEY = "@no key"
 """The name of the primary key of a row that is not stored yet."""
 THERE = "@there"
@@ -56,6 +58,8 @@ OBJECT = "@object"
 """The name of `self.object` of a view that shows one row."""
 OF_TAG = "@tag "
 """How the names of what compiles and renders a template's tag begin: the parser, a token, variables, the body."""
+KIND = "@kind:"
+"""How the method of a query begins that asks for what the class of a row alone has."""
 TEMPLATES = "@templates:"
 """How the name of a value begins that is the name of one of several files; they follow, one a line."""
 
@@ -71,6 +75,8 @@ class Row(Struct, frozen=True, cache_hash=True):
     """One row. `loop` is the loop that hands it out, None for a single one; `path` leads to it from `origin`'s rows.
 
     `parent` is the row whose related manager gave it, where the row knows it; `link` the attribute that leads back.
+    `there` says that it is one, and not None: a loop or get() hands it out.
+    `among` is the model whose rows a queryset brings, where this is one of a class below that.
     """
 
     model: Model
@@ -81,6 +87,8 @@ class Row(Struct, frozen=True, cache_hash=True):
     loops: frozenset[Loop] = NO_LOOPS
     parent: Row | None = None
     link: str = ""
+    there: bool = False
+    among: Model | None = None
 
 
 class Rows(Struct, frozen=True, cache_hash=True):
@@ -94,7 +102,7 @@ class Rows(Struct, frozen=True, cache_hash=True):
     and `page` of how many rows at most, 0 where that is not known; `paged` marks the page itself, which is no queryset
     and makes a list of its rows once one is read by number. `owner` is the model of the one row that a filter on
     a foreign key names, None where none does, and `second` that of another one where filters name one user and it.
-    `ordered` says that `order_by()` gave them an order.
+    `ordered` says that `order_by()` gave them an order, `there` that they are a list which a prefetch made: not None.
     """
 
     model: Model | None
@@ -119,6 +127,7 @@ class Rows(Struct, frozen=True, cache_hash=True):
     second: Model | None = None
     paged: bool = False
     ordered: bool = False
+    there: bool = False
 
 
 class Manager(Struct, frozen=True, cache_hash=True):

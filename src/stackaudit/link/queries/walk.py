@@ -123,7 +123,8 @@ class Walk:
         """What the assignments of functions mention, with the names that they bind."""
         self.fills: dict[py.If, bool] = {}
         self.batches: dict[py.FunctionDef, bool] = {}
-        self.rebound: dict[py.FunctionDef, frozenset[str]] = {}
+        self.rebound: dict[py.FunctionDef | py.For | py.While, frozenset[str]] = {}
+        """The names that the body of a function or a loop binds."""
         self.written: dict[py.For, tuple[str, str]] = {}
         self.memo: dict[Any, Value] = {}
         self.reached: list[Reached] = []
