@@ -30,6 +30,7 @@ from stackaudit.link.queries.reading import is_answered, is_cut, is_number, take
 from stackaudit.link.queries.source import text_of
 from stackaudit.link.queries.table import MANAGER_ONLY, METHODS, method
 from stackaudit.link.sources import returned
+from stackaudit.link.staying import Staying
 from stackaudit.model.source import Place, Region
 
 if TYPE_CHECKING:
@@ -85,8 +86,9 @@ class Readers:
                     loading.setdefault(event.asking.place, set()).add(event.origin.place)
                 if event.kind == "bypassed":
                     free.setdefault(event.asking.place, set()).update(self._homes(event))
+        staying = Staying(self._sources, walk.record.events)
         return self._keys.told(
-            [
+            staying.told([
                 self._told(
                     event,
                     event.asking,
@@ -98,8 +100,8 @@ class Readers:
                 if event.asking is not None
                 else event
                 for event in found
-            ]
-        )
+            ])
+        )  # fmt: skip
 
     def _cut(self, event: Event) -> Event:
         """An event that speaks of a slice only where all of the rows may be many: of a table that grows by itself."""
@@ -151,6 +153,7 @@ class Readers:
         told = replace(
             asking,
             callers=callers,
+            others=() if callers else tuple(dict.fromkeys(others)),
             uses=tuple(dict.fromkeys(f"`{item.asks}` in {item.place.path}" for item in uses)),
             reads=tuple(dict.fromkeys(f"`{item.text}`" for item in mine if item.text)),
             is_whole=None not in bodies,

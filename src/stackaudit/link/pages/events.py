@@ -182,7 +182,7 @@ class Repeat:
             then = used(numbers, text_of, self.several, ANNOTATED if loads else THAT) if numbers else ""
             calls = loads + self.annotates()
             told = [addition(origin, calls, then)] if calls else []
-            return " ".join([*told, *naming(origin, loads), *streaming(self.failing, loads)])
+            return " ".join([*told, *naming(origin, loads, " ".join(told)), *streaming(self.failing, loads)])
         if not loads:
             return ""
         if origin is not None:

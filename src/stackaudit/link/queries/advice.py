@@ -12,7 +12,7 @@ from stackaudit.link.queries.annotations import ANNOTATED, THAT, annotated, anno
 from stackaudit.link.queries.carried import carried, carrying, outside
 from stackaudit.link.queries.elsewhere import elsewhere, takes_calls
 from stackaudit.link.queries.events import Event
-from stackaudit.link.queries.everykey import beside_bare, is_replaceable, replacing
+from stackaudit.link.queries.everykey import beside_bare, is_replaceable, replacing, written
 from stackaudit.link.queries.levels import deeper, is_level, of_level, within
 from stackaudit.link.queries.lookups import arguments, is_joined, lookups, quoted
 from stackaudit.link.queries.needless import read_itself, read_keys
@@ -156,10 +156,13 @@ def of_one(origin: Origin | None, source: str, events: list[Event]) -> str:
         return " ".join([*(f"{part[:1].upper()}{part[1:]}." for part in parts), where])
     if call:
         source = called(origin, events) or source
-        before = bool(parts) and parts[-1].endswith(source)
-        parts.append(f"append `{call}` to {'it' if before else source}")
+        before, whole = bool(parts) and parts[-1].endswith(source), written(origin, call)
+        if whole and origin is not None and source.startswith(f"`{origin.text}`") and not before:
+            parts.append(f"write `{whole}` in place of {source}")
+        else:
+            parts.append(f"append `{call}` to {'it' if before else source}")
     text = " and ".join(parts) + "." if parts else ""
-    more = () if deferred else naming(origin, call)
+    more = () if deferred else naming(origin, call, text)
     kept = (*read_itself(events), *read_keys(events))
     told = [text[:1].upper() + text[1:], *more, *streaming(rest, call), *kept]
     return " ".join(filter(None, told))
@@ -187,6 +190,8 @@ def addition(origin: Origin, calls: str, then: str = "") -> str:
         return f"Add `{calls}` to the first argument of `{origin.text}`{where}{then}."
     if _is_fetched(origin):
         return f"Put `{calls}` before `.{origin.by}(…)` in `{origin.text}`{where}{then}."
+    if whole := written(origin, calls):
+        return f"Write `{whole}` in place of `{origin.text}`{where}{then}."
     return f"Add `{calls}` to `{with_branches(origin, origin.text)}`{where}{then}."
 
 
@@ -204,6 +209,9 @@ def _appended(origin: Origin | None, calls: str, source: str, then: str = "") ->
     """The sentence that says where calls go: behind a queryset, or where one row of it is fetched, before that."""
     if origin is not None and _is_single(origin):
         return addition(origin, calls, then)
+    whole = written(origin, calls)
+    if origin is not None and whole and source.startswith(f"`{origin.text}`"):
+        return f"Write `{whole}` in place of {source}{f' {then}' if then else ''}."
     return f"Append `{calls}` to {source}{f' {then}' if then else ''}."
 
 
@@ -222,9 +230,12 @@ def streaming(events: Iterable[Event], calls: str) -> Iterator[str]:
             yield f"Take the `{way}()` off: before Django {since} it prefetches nothing."
 
 
-def naming(origin: Origin | None, calls: str) -> Iterator[str]:
-    """What else changes where `calls` join more rows: what a queryset joins by itself, the columns that they bring."""
-    yield from replacing(origin, calls)
+def naming(origin: Origin | None, calls: str, told: str) -> Iterator[str]:
+    """What else changes where `calls` join more rows: what a queryset joins by itself, the columns that they bring.
+
+    `told` is the fix so far.
+    """
+    yield from replacing(origin, calls, told)
     while origin is not None and not origin.sparse:
         origin = origin.refined
     if origin is not None and ".select_related(" in calls:

@@ -88,7 +88,8 @@ class Origin(Struct, frozen=True, eq=False):
     is. `partial` marks one that only a branch makes: others leave the manager as it was. `streamed` says why going
     through it would not prefetch: it is UNCHUNKED, or the method is named that does so in a later Django. `sparse` says
     that its `only()` names columns of rows that are joined. `models` are those, by their labels, whose rows the
-    expression gives, all that the walk has met until it is asked.
+    expression gives, all that the walk has met until it is asked. `read` are the paths that are read of them, where
+    they never leave the loop over them (`link/staying`), None where that is not known.
     """
 
     place: Place
@@ -108,6 +109,7 @@ class Origin(Struct, frozen=True, eq=False):
     streamed: str = ""
     sparse: bool = False
     models: set[str] | None = None
+    read: tuple[tuple[str, ...], ...] | None = None
 
     @property
     def several(self) -> bool:
@@ -191,6 +193,8 @@ class Asking(Struct, frozen=True, cache_hash=True):
     rows that bring nothing along, as "path:line"; `reads` is how the loop does, and `uses` where a method of querysets
     is asked of what the function gives, as text; `is_whole` says that the functions up to it do nothing else,
     `takes` names the attribute that the function answers from where the row has it,
+    `brings` are the paths that rows have to bring for which it calls select_related() and prefetch_related() alone,
+    None for all else and where that is not known, and `others` the callers of an expression that brings all rows;
     `is_argument` that it is an argument of a template's filter or tag, `freedom` what the filters of a query that is no
     access to a relation leave open, `handed` how it came to the template that runs it.
     """
@@ -214,6 +218,8 @@ class Asking(Struct, frozen=True, cache_hash=True):
     reads: tuple[str, ...] = ()
     is_whole: bool = False
     takes: str = ""
+    brings: tuple[tuple[str, ...], ...] | None = None
+    others: tuple[str, ...] = ()
     is_argument: bool = False
     freedom: Freedom = ""
     handed: Handed | None = None
