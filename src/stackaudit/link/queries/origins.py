@@ -18,7 +18,7 @@ GIVEN = "given"
 HANDED = "handed"
 """`Origin.by` of such rows where loops hand over rows that are to bring them: another call would throw them away."""
 COMBINED = "combined"
-"""`Origin.by` of what union(), intersection() and difference() make: nothing can be loaded with it."""
+"""`Origin.by` of what union(), intersection() and difference() make: it takes no calls that load more."""
 INDEX_QUERYSET = "index_queryset"
 """`Origin.by` of rows that a search index takes where its class does not define the method; `where` is the class."""
 GET_QUERYSET = "get_queryset"
@@ -130,7 +130,15 @@ class Origin(Struct, frozen=True, eq=False):
     @property
     def is_combined(self) -> bool:
         """Whether its rows are put together from several querysets: Django lets nothing be loaded with them."""
-        return self.by == COMBINED or (self.refined is not None and self.refined.is_combined)
+        return self.combined is not None
+
+    @property
+    def combined(self) -> Origin | None:
+        """The expression that puts its rows together from several querysets, made of the first; None for none."""
+        made: Origin | None = self
+        while made is not None and made.by != COMBINED:
+            made = made.refined
+        return made
 
     @property
     def whence(self) -> tuple[Place, ...]:
