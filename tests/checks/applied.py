@@ -28,9 +28,9 @@ RULES = (n_plus_one_forward, n_plus_one_reverse, prefetch_bypassed, fk_id_derefe
 BEFORE = re.compile(
     r"[Pp]ut `(\.(?:select|prefetch)_related\([^`]*\))` before `\.\w+\(…\)` in (`[^`]*`)(?: in [\w.]+)?"
 )
-FORMS = (ONLY, DEFER, CALL, BEFORE)
+WRITE = re.compile(rf"[Ww]rite `([^`]*\.select_related\(\"[^`]*)` in place of {_TARGET}")
+FORMS = (ONLY, DEFER, CALL, BEFORE, WRITE)
 STAYS = re.compile(r"`first\(\)` of a prefetch that is ordered asks nothing: it stays in `[^`]+`\.")
-REPLACED = "That takes the place of the bare `select_related()`: what it joins is named, too."
 
 
 @dataclass
@@ -60,7 +60,7 @@ def function(verdict: Fail) -> str:
 
 def is_plain(fix: str) -> bool:
     """Whether a fix consists of calls to append and columns to let in, with nothing left open."""
-    rest = STAYS.sub("", fix.replace(REPLACED, ""))
+    rest = STAYS.sub("", fix)
     for form in FORMS:
         rest = form.sub("", rest)
     calls = [*CALL.findall(fix), *BEFORE.findall(fix)]
@@ -129,6 +129,8 @@ def _region(program: str, match: re.Match[str]) -> Region:
 
 def _changed(chain: str, form: re.Pattern[str], given: str) -> str:
     """A queryset after one change: a call appended, or columns let in by its own `only()` or `defer()`."""
+    if form is WRITE:
+        return given
     if form is CALL:
         is_one = chain.startswith("(") and chain.endswith(")")
         return (f"({chain})" if not is_one and re.search(r" (?:or|and|if|\||&) ", chain) else chain) + given

@@ -201,3 +201,89 @@ def test_those_who_may_are_the_same(tmp_path: Path, backends: list[str]) -> None
     ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     asked = 1 + 2 * 5  # who may all, and who may nothing, is not asked for
     assert json.loads(ran.stdout) == {"any_of_three": [True, asked, 3], "both": [True, asked, 2]}
+
+
+AROUND = """
+from django.contrib.auth.models import Group, User
+
+ABLE = {}
+
+def may(user):
+    return user.has_perm("auth.change_user") or user.has_perm("auth.add_user")
+
+def may_there(user):
+    return user.pk in ABLE["auth.change_user"] or user.pk in ABLE["auth.add_user"]
+
+def asks():
+    found = []
+    for group in Group.objects.all():
+        for user in group.user_set.all():
+            if user.has_perm("auth.add_user"):
+                found.append(user.pk)
+            if may(user):
+                found.append(-user.pk)
+    return found
+"""
+MENDED = """
+def fill():
+    for perm in ("auth.add_user", "auth.change_user"):
+        ABLE[perm] = set(User.objects.with_perm(perm).values_list("pk", flat=True))
+
+def of_one_line():
+    fill()
+    found = []
+    for group in Group.objects.all():
+        for user in group.user_set.all():
+            if user.pk in ABLE["auth.add_user"]:
+                found.append(user.pk)
+            if may(user):
+                found.append(-user.pk)
+    return found
+
+def of_all():
+    fill()
+    found = []
+    for group in Group.objects.all():
+        for user in group.user_set.all():
+            if user.pk in ABLE["auth.add_user"]:
+                found.append(user.pk)
+            if may_there(user):
+                found.append(-user.pk)
+    return found
+"""
+OF_GROUPS = """
+for number in range(2):
+    group = Group.objects.create(name=str(number))
+    for index in range(5):
+        group.user_set.add(User.objects.create_user(f"{number} {index}"))
+        group.permissions.set(Permission.objects.filter(codename="change_user"))
+views, given = {}, {}
+exec(VIEWS, views)
+for name in ("asks", "of_one_line", "of_all"):
+    with CaptureQueriesContext(connection) as captured:
+        given[name] = [len(views[name]()), len(captured)]
+print(json.dumps(given))
+"""
+
+
+def test_all_that_ask_a_user_have_to_look_up_what_is_asked_before_all_loops(tmp_path: Path) -> None:
+    manage = 'import os\n\nos.environ.setdefault("DJANGO_SETTINGS_MODULE", "shop.settings")\n'
+    settings = f"AUTHENTICATION_BACKENDS = {BACKENDS[1:]}\n"
+    files = {"shop/__init__.py": "", "shop/settings.py": settings, "shop/views.py": AROUND, "manage.py": manage}
+    (found,) = [item for item in orm.query_in_loop(stack_of(tmp_path, files)) if isinstance(item, Fail)]
+    assert found.fix == (
+        "Ask once before the outermost loop, `for group in Group.objects.all()`, for each permission that `asks` and "
+        "`may` ask, who has it, and look the key of the user up there: `able = {perm: set(User.objects.with_perm(perm)"
+        f'.values_list("pk", flat=True)) for perm in ("auth.add_user", "auth.change_user")}}`; {WHO} Let `may(user)` '
+        "(for `auth.change_user` and `auth.add_user`) look there, too: it asks the same two queries for each otherwise,"
+        " and nothing is saved."
+    )
+    assert [(step.place.region.line, step.text) for step in found.related] == [
+        (18, "`may(user)`"),
+        (7, '`user.has_perm("auth.change_user")`'),
+        (7, '`user.has_perm("auth.add_user")`'),
+    ]
+    head = PROGRAM.partition("GIVEN =")[0]
+    program = f"{head}\nVIEWS = {AROUND + MENDED!r}\n{OF_GROUPS}"
+    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert json.loads(ran.stdout) == {"asks": [10, 23], "of_one_line": [10, 25], "of_all": [10, 5]}

@@ -31,6 +31,7 @@ from stackaudit.link.queries.reading import is_answered, is_cut, is_number, plai
 from stackaudit.link.queries.source import text_of
 from stackaudit.link.queries.table import MANAGER_ONLY, METHODS, method
 from stackaudit.link.sources import returned
+from stackaudit.link.staying import Staying
 from stackaudit.model.source import Place, Region
 
 if TYPE_CHECKING:
@@ -87,8 +88,9 @@ class Readers:
                     loading.setdefault(event.asking.place, set()).add(event.origin.place)
                 if event.kind == "bypassed":
                     free.setdefault(event.asking.place, set()).update(self._homes(event))
+        staying = Staying(self._sources, walk.record.events)
         return self._keys.told(
-            [
+            staying.told([
                 self._told(
                     event,
                     event.asking,
@@ -100,9 +102,9 @@ class Readers:
                 if event.asking is not None
                 else event
                 for event in found
-            ],
+            ]),
             walk.record,
-        )
+        )  # fmt: skip
 
     def _asked_for_any(self, events: list[Event]) -> list[Event]:
         """Events whose `asking` says where counts only say whether there is anything: of no rows a number is wanted."""
@@ -177,6 +179,7 @@ class Readers:
         told = replace(
             asking,
             callers=callers,
+            others=() if callers else tuple(dict.fromkeys(others)),
             uses=tuple(dict.fromkeys(f"`{item.asks}` in {item.place.path}" for item in uses)),
             reads=tuple(dict.fromkeys(f"`{item.text}`" for item in mine if item.text)),
             is_whole=None not in bodies,

@@ -121,11 +121,40 @@ CASES = {
     for book in Book.objects.filter(price=0).union(Book.objects.filter(price__gt=0)).order_by("title"):
         print([tag.name for tag in book.tags.all()])
 """,
-        'Make a list of `Book.objects.filter(price=0).union(Book.objects.filter(price__gt=0)).order_by("title")` and '
-        'hand it to `prefetch_related_objects(rows, "tags")`: after union(), intersection() or difference() a queryset '
-        "neither joins nor prefetches.",
+        'Append `.prefetch_related("tags")` to `Book.objects.filter(price=0)` in shop.views.united, before `union()`: '
+        "what the first queryset prefetches it prefetches for all rows.",
         """
-    books = list(Book.objects.filter(price=0).union(Book.objects.filter(price__gt=0)).order_by("title"))
+    free = Book.objects.filter(price=0).prefetch_related("tags")
+    for book in free.union(Book.objects.filter(price__gt=0)).order_by("title"):
+        print([tag.name for tag in book.tags.all()])
+""",
+    ),
+    "without": (
+        """
+    books = Book.objects.filter(price__gte=0)
+    for book in books.difference(Book.objects.filter(price=0)):
+        print([tag.name for tag in book.tags.all()])
+""",
+        'Append `.prefetch_related("tags")` to `Book.objects.filter(price__gte=0)` in shop.views.without, before '
+        "`difference()`: what the first queryset prefetches it prefetches for all rows.",
+        """
+    books = Book.objects.filter(price__gte=0).prefetch_related("tags")
+    for book in books.difference(Book.objects.filter(price=0)):
+        print([tag.name for tag in book.tags.all()])
+""",
+    ),
+    "united_with_those_of_one_row": (
+        """
+    author = Author.objects.get(pk=1)
+    for book in author.books.union(Book.objects.filter(price__gt=0)).order_by("title"):
+        print([tag.name for tag in book.tags.all()])
+""",
+        'Make a list of `author.books.union(Book.objects.filter(price__gt=0)).order_by("title")` and hand it to '
+        '`prefetch_related_objects(rows, "tags")`: after union(), intersection() or difference() a queryset takes no '
+        "calls that load more.",
+        """
+    author = Author.objects.get(pk=1)
+    books = list(author.books.union(Book.objects.filter(price__gt=0)).order_by("title"))
     prefetch_related_objects(books, "tags")
     for book in books:
         print([tag.name for tag in book.tags.all()])

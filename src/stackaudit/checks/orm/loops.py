@@ -18,6 +18,8 @@ from stackaudit.facts import python as py
 from stackaudit.link.models.model import Model
 from stackaudit.link.queries import amounts
 from stackaudit.link.queries.advice import is_nested, leads, of_many, of_one, of_prefetched, outermost, rows_of, shared
+from stackaudit.link.queries.annotations import numbers
+from stackaudit.link.queries.carried import carried
 from stackaudit.link.queries.events import Event
 from stackaudit.link.queries.origins import Origin
 from stackaudit.link.queries.reading import is_rewritten, takes_less
@@ -66,14 +68,35 @@ def n_plus_one_reverse(stack: Stack) -> Iterator[Verdict]:
         if event.kind == "forward" and event.outcome == "fail" and event.place not in keys and event not in picks
         if _is_below(moved := outermost(event), whole)
     ]
-    groups = grouped((*asked, *below), source)
-    yield from together(verdict(group, partial(_reverse, loops, turns)) for group in groups)
+    groups, lacking = grouped((*asked, *below), source), _lacking(events)
+    yield from together(verdict(group, partial(_reverse, loops, turns, lacking)) for group in groups)
+
+
+def _lacking(events: list[Event]) -> dict[Place, set[tuple[str, ...]]]:
+    """The keys that are followed row by row, by the querysets that could bring the rows."""
+    found: dict[Place, set[tuple[str, ...]]] = {}
+    for event in map(outermost, events):
+        if event.kind == "forward" and event.outcome == "fail":
+            found.setdefault(source(event), set()).add(event.path)
+    return found
 
 
 def _unloaded(events: list[Event]) -> set[tuple[Place, tuple[str, ...]]]:
-    """The relations to many rows that are asked row by row, with the querysets that could bring them."""
-    found = (outermost(event) for event in events if event.kind == "reverse" and event.outcome == "fail")
-    return {(source(event), event.path) for event in found}
+    """The relations to many rows that are asked row by row, with the querysets that could bring them.
+
+    So are keys whose rows are to bring numbers: a Prefetch brings what those are asked for in turn.
+    """
+    lacking, found = _lacking(events), dict[Place, list[Event]]()
+    for event in map(outermost, events):
+        if event.kind in ("forward", "reverse") and event.outcome == "fail":
+            found.setdefault(source(event), []).append(event)
+    keys = {
+        (place, path)
+        for place, group in found.items()
+        if place in lacking
+        for path in carried(group[0].origin, numbers(group), lacking[place])
+    }
+    return keys | {(place, event.path) for place, group in found.items() for event in group if event.kind == "reverse"}
 
 
 def _is_below(event: Event, whole: set[tuple[Place, tuple[str, ...]]]) -> bool:
@@ -358,13 +381,17 @@ def _forward(loops: Loops, turns: Turns, site: Site, events: list[Event]) -> Fai
     )  # fmt: skip
 
 
-def _reverse(loops: Loops, turns: Turns, site: Site, events: list[Event]) -> Fail | Pass:
+def _reverse(
+    loops: Loops, turns: Turns, lacking: dict[Place, set[tuple[str, ...]]], site: Site, events: list[Event]
+) -> Fail | Pass:
     if all(turns.is_refusal(event) for event in events):
         return Pass(site)
     wanted = _behind_conditions(_of_one_origin(events) or events)
     if all(event.guarded and event.origin is not None and event.origin.streamed for event in wanted):
         return Pass(site)  # of rows that are streamed a prefetch would load what few of them are asked for
-    said, cause = _said(wanted), _cause(loops, turns, site, wanted)
+    many = {event.path for event in wanted if event.kind == "reverse"}
+    own = [event for event in wanted if any(event.path[: len(path)] == path for path in many)]
+    said, cause = _said(wanted), _cause(loops, turns, site, own or wanted)  # keys beside them are not worse alone
     if _is_saved_by_hand(turns, cause, wanted):
         return Pass(site)
     if cause == "beside" and amounts.few(wanted, loops.user) and all(event.guarded for event in wanted):
@@ -372,7 +399,7 @@ def _reverse(loops: Loops, turns: Turns, site: Site, events: list[Event]) -> Fai
     return Fail(
         site, said, cause, _related(wanted, "the queryset"),
         wanted[0].flow,
-        _told(loops, of_many, said["source"], wanted),
+        _told(loops, partial(of_many, lacking=lacking.get(source(wanted[0]), ())), said["source"], wanted),
         cost(wanted),
     )  # fmt: skip
 

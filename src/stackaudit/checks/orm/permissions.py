@@ -18,8 +18,10 @@ from stackaudit.link.queries.reading import manager, plain
 from stackaudit.link.queries.source import text_of
 from stackaudit.link.queries.table import PERMISSIONS
 from stackaudit.link.sources import Sources
+from stackaudit.model.prose import in_words
+from stackaudit.model.source import Place
 from stackaudit.model.values import plain as plainly
-from stackaudit.model.verdict import Fail, Pass, Site, Verdict
+from stackaudit.model.verdict import Fail, Pass, Site, Step, Verdict
 
 if TYPE_CHECKING:
     from stackaudit.link.stack import Stack
@@ -33,6 +35,9 @@ _OF_OBJECTS = {
     "pair": "object-permissions-few",
 }  # fmt: skip
 _BACKEND = "ModelBackend"
+_TOLD = 3
+"""So many calls are told one by one."""
+_STEPS = 20
 _WHO = "superusers are among them, users who are not active are not"
 
 
@@ -76,7 +81,24 @@ def _judged(stack: Stack, loops: Loops, site: Site, events: list[Event]) -> Fail
     cause = "permissions-by-hand" if is_by_hand else "permissions"
     told = cost([first])
     told = replace(told, queries=told.queries + (number - 1) * told.rows)  # the user keeps what the first one asked for
-    return Fail(site, values, cause, flow=first.flow, fix=_fix(stack, events), cost=told)
+    return Fail(site, values, cause, _others(stack.sources, events), first.flow, _fix(stack, events), told)
+
+
+def _others(sources: Sources, events: list[Event]) -> tuple[Step, ...]:
+    """Where else the turns ask: what is asked first keeps the answers for the others, which ask once it does not."""
+    first, steps = events[0], dict[Place, Step]()
+    for event in events[1:]:
+        asks = event.query if _home(sources, event) != _home(sources, first) else event.place
+        node = sources.at(asks)
+        for place, text in ((event.place, event.text), (asks, text_of(node) if node is not None else event.text)):
+            if place not in (first.place, first.query):
+                steps.setdefault(place, Step(place, f"`{text}`"))
+    return tuple(steps.values())[:_STEPS]
+
+
+def _home(sources: Sources, event: Event) -> str:
+    """The function that asks, by its own name."""
+    return (sources.where(event.query) if event.below else event.where).rpartition(".")[2]
 
 
 def _fix(stack: Stack, events: list[Event]) -> str:
@@ -97,6 +119,7 @@ def _fix(stack: Stack, events: list[Event]) -> str:
     backend, warning = _backend(stack)
     asked = f"{manager(first.model)}.with_perm({{}}{backend})"
     known = list(dict.fromkeys(name for found in names if found is not None for name in found))
+    before = _before(stack.sources, first)
     if None in names or len(calls) < len(events) or not known:
         rows = asked.format("…")
         return (
@@ -104,23 +127,55 @@ def _fix(stack: Stack, events: list[Event]) -> str:
         )
     if len(known) == 1:
         rows = asked.format(json.dumps(known[0]))
-        return f"Ask once before the loop for those who have it, `{rows}`, and take their keys: {_WHO}.{warning}"
+        return f"Ask once {before} for those who have it, `{rows}`, and take their keys: {_WHO}.{warning}"
     keys, given = f'{asked.format("perm")}.values_list("pk", flat=True)', ", ".join(map(json.dumps, known))
     each = f"for perm in ({given})"
-    where = (stack.sources.where(first.query) if first.below else first.where).rpartition(".")[2]
+    homes = list(dict.fromkeys(_home(stack.sources, event) for event in events))
+    where = f"{in_words([f'`{home}`' for home in homes])} {'asks' if len(homes) == 1 else 'ask'}"
     if joint == "or":
         made, join = f"able = {{pk {each} for pk in {keys}}}", "unite"
     elif joint == "and":
         made, join = f"able = set.intersection(*(set({keys}) {each}))", "intersect"
     else:
         return (
-            f"Ask once before the loop for each permission that `{where}` asks, who has it, and look the key of the "
-            f"user up there: `able = {{perm: set({keys}) {each}}}`; {_WHO}.{warning}"
+            f"Ask once {before} for each permission that {where}, who has it, and look the key of the "
+            f"user up there: `able = {{perm: set({keys}) {each}}}`; {_WHO}.{warning}{_left(stack.sources, events)}"
         )
     return (
-        f"Ask once before the loop for each permission that `{where}` asks, and {join} the keys, for it asks them with "
+        f"Ask once {before} for each permission that {where}, and {join} the keys, for it asks them with "
         f"`{joint}`: `{made}`; {_WHO}.{warning}"
     )
+
+
+def _before(sources: Sources, event: Event) -> str:
+    """Before which loop to ask for what no turn changes: "before the loop", or the outermost one around it."""
+    node: py.Node | None = sources.loop(event.loop.place) if event.loop is not None else None
+    if event.loop is None or node is None:
+        return "before the loop"
+    tree, inner, outer = sources.tree(event.loop.place.path), node, None
+    node = tree.get(node)
+    while node is not None and not isinstance(node, (py.FunctionDef, py.ClassDef)):
+        if isinstance(node, py.For) and inner in node.body:
+            outer = node
+        inner, node = node, tree.get(node)
+    if outer is None:
+        return "before the loop"
+    return f"before the outermost loop, `for {text_of(outer.target, 30)} in {text_of(outer.iter, 50)}`,"
+
+
+def _left(sources: Sources, events: list[Event]) -> str:
+    """That functions which turns call have to look it up as well: the first who asks pays for all who ask a user."""
+    asked: dict[str, dict[str, None]] = {}
+    for event in events:
+        if _home(sources, event) != _home(sources, events[0]) or event.below:
+            call = sources.at(event.query)
+            named = (_named(call) if isinstance(call, py.Call) else None) or []
+            asked.setdefault(f"`{event.text}`", {}).update(dict.fromkeys(f"`{name}`" for name in named))
+    if not asked or not any(not event.below for event in events):
+        return ""
+    told = in_words([f"{text} (for {in_words(list(names))})" for text, names in asked.items()], most=_TOLD)
+    it = "it asks" if len(asked) == 1 else "they ask"
+    return f" Let {told} look there, too: {it} the same two queries for each otherwise, and nothing is saved."
 
 
 def _named(call: py.Call) -> list[str] | None:

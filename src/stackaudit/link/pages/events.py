@@ -25,6 +25,7 @@ from stackaudit.link.queries.advice import (
 )
 from stackaudit.link.queries.annotations import ANNOTATED, THAT, annotated, numbers, unnumbered, used
 from stackaudit.link.queries.asked import asked_for_each
+from stackaudit.link.queries.carried import carried, carrying, outside
 from stackaudit.link.queries.elsewhere import elsewhere, takes_calls
 from stackaudit.link.queries.events import Event
 from stackaudit.link.queries.everykey import beside_bare
@@ -111,6 +112,16 @@ class Repeat:
         """Those of the numbers that the queryset itself can bring."""
         return [event for event in self.counted if is_of_row(event) and takes_calls(self.origin)]
 
+    @property
+    def _carried(self) -> dict[tuple[str, ...], list[Event]]:
+        """The numbers that rows behind keys bring which are to be loaded."""
+        lacking = {event.path for event in self.failing if event.kind == "forward"}
+        return carried(self.origin, self.counted, lacking)
+
+    @property
+    def _inside(self) -> list[Event]:
+        return [event for events in self._carried.values() for event in events]
+
     def annotates(self) -> str:
         """The call that brings these numbers with the rows: `.annotate(…=Count("copy"))`."""
         return annotated(self.owned) if self.owned else ""
@@ -134,7 +145,10 @@ class Repeat:
     def otherwise(self, text_of: TextOf = no_text) -> list[str]:
         """What no call on the queryset answers: numbers of rows behind the rows, and what is to be read otherwise."""
         owned = self.owned if self.origin is not None else []
-        told = [of_rows_between(event, text_of) for event in self.counted if event not in owned][:_TOLD]
+        inside = self._inside
+        told = [
+            of_rows_between(event, text_of) for event in self.counted if event not in owned and event not in inside
+        ][:_TOLD]
         asked = asked_for_each(self.failing, text_of, self.brought)
         told += readings(self._missing, text_of, self.several)
         told += instead(self._missing, takes_calls(self.origin), text_of)
@@ -157,16 +171,18 @@ class Repeat:
 
     def _lookups(self) -> str:
         """What is missing, as `prefetch_related_objects()` takes it."""
-        return given([*self.joins, *self.prefetches], self._missing, is_annotated=False)
+        told = given([*self.joins, *self.prefetches], self._missing, is_annotated=False)
+        return ", ".join(filter(None, [*self._carrying, told]))
 
     def _loading(self, origin: Origin | None, loads: str, text_of: TextOf) -> str:
         """The sentences that say where what is missing is to be loaded, and the numbers with it; "" for nothing."""
         paths = self._lookups()
         if origin is not None and takes_calls(origin):
-            then = used(self.owned, text_of, self.several, ANNOTATED if loads else THAT) if self.owned else ""
+            numbers = [*self.owned, *self._inside]
+            then = used(numbers, text_of, self.several, ANNOTATED if loads else THAT) if numbers else ""
             calls = loads + self.annotates()
             told = [addition(origin, calls, then)] if calls else []
-            return " ".join([*told, *naming(origin, loads), *streaming(self.failing, loads)])
+            return " ".join([*told, *naming(origin, loads, " ".join(told)), *streaming(self.failing, loads)])
         if not loads:
             return ""
         if origin is not None:
@@ -188,7 +204,11 @@ class Repeat:
 
     def fetches(self) -> str:
         """The calls of `loads` that are no join."""
-        return prefetching(self.prefetches, self._missing, takes_calls(self.origin))
+        return prefetching(self.prefetches, self._missing, takes_calls(self.origin), self._carrying)
+
+    @property
+    def _carrying(self) -> list[str]:
+        return carrying(self.origin, self._carried, self._wanted)
 
     @property
     def joins(self) -> list[tuple[str, ...]]:
@@ -204,6 +224,10 @@ class Repeat:
 
     @property
     def _loadable(self) -> list[tuple[str, ...]]:
+        return outside(self.origin, self._carried, self._wanted)
+
+    @property
+    def _wanted(self) -> list[tuple[str, ...]]:
         loaded = ("deferred", "bypassed")
         wanted = [event for event in apart_from_lists(self._missing) if event.path and event.is_loaded]
         paths = [event.path for event in wanted if event.kind not in loaded]

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 
 from msgspec.structs import replace
 
 from stackaudit.link.models.model import Model
 from stackaudit.link.queries.annotations import ANNOTATED, THAT, annotated, annotation, numbers, unnumbered, used
+from stackaudit.link.queries.carried import carried, carrying, outside
 from stackaudit.link.queries.elsewhere import elsewhere, takes_calls
 from stackaudit.link.queries.events import Event
-from stackaudit.link.queries.everykey import beside_bare, is_replaceable, replacing
+from stackaudit.link.queries.everykey import beside_bare, is_replaceable, replacing, written
 from stackaudit.link.queries.levels import deeper, is_level, of_level, within
 from stackaudit.link.queries.lookups import arguments, is_joined, lookups, quoted
 from stackaudit.link.queries.needless import read_itself, read_keys
@@ -92,26 +93,36 @@ def joins_rows(origin: Origin | None) -> bool:
     return origin is None or (not origin.apart and is_replaceable(origin))
 
 
-def loading(origin: Origin | None, events: Iterable[Event]) -> str:
-    """The calls that load the relations of events: `.select_related("author").prefetch_related("tags")`."""
-    found = list(events)
+def loading(
+    origin: Origin | None,
+    events: Iterable[Event],
+    lacking: Collection[Path] | None = None,
+    numbered: dict[Path, list[Event]] | None = None,
+) -> str:
+    """The calls that load the relations of events: `.select_related("author").prefetch_related("tags")`.
+
+    `lacking` are the keys that nothing loads, None where that is not told; `numbered` the numbers that the rows behind
+    some of them bring.
+    """
+    found, held = list(events), numbered or {}
     is_annotated = takes_calls(origin)
     events = [event for event in apart_from_lists(found) if event.is_loaded]
     model = origin.model if origin is not None else None
-    led = ways(found) if is_annotated else []
-    paths = list(dict.fromkeys([*(event.path for event in events), *led, *below(events)]))
+    led = [path for path in ways(found) if is_annotated and (lacking is None or path in lacking)]
+    wanted = list(dict.fromkeys([*(event.path for event in events), *led, *below(events)]))
+    paths = outside(origin, held, wanted)
     generic = {event.path for event in events if event.relation is not None and event.relation.relation == "generic_fk"}
     many = {event.path for event in events if event.kind in ("reverse", "bypassed")}
     joins = [path for path in paths if path not in generic | many and is_joined(model, path) and joins_rows(origin)]
     joined = beside_bare(origin, joins)
     rest = [path for path in paths if path not in joins]
     joining = f".select_related({arguments(joined)})" if joined else ""
-    return joining + prefetching(rest, found, is_annotated)
+    return joining + prefetching(rest, found, is_annotated, carrying(origin, held, wanted))
 
 
-def prefetching(paths: Iterable[Path], events: list[Event], is_annotated: bool) -> str:
-    """The calls that load `paths`, and what code shared with others asks for."""
-    taken = given(paths, events, is_annotated)
+def prefetching(paths: Iterable[Path], events: list[Event], is_annotated: bool, first: Iterable[str] = ()) -> str:
+    """The calls that load `paths`, and what code shared with others asks for; `first` are arguments to begin with."""
+    taken = ", ".join(filter(None, [*first, given(paths, events, is_annotated)]))
     return (f".prefetch_related({taken})" if taken else "") + with_keys(events, is_annotated)
 
 
@@ -145,10 +156,13 @@ def of_one(origin: Origin | None, source: str, events: list[Event]) -> str:
         return " ".join([*(f"{part[:1].upper()}{part[1:]}." for part in parts), where])
     if call:
         source = called(origin, events) or source
-        before = bool(parts) and parts[-1].endswith(source)
-        parts.append(f"append `{call}` to {'it' if before else source}")
+        before, whole = bool(parts) and parts[-1].endswith(source), written(origin, call)
+        if whole and origin is not None and source.startswith(f"`{origin.text}`") and not before:
+            parts.append(f"write `{whole}` in place of {source}")
+        else:
+            parts.append(f"append `{call}` to {'it' if before else source}")
     text = " and ".join(parts) + "." if parts else ""
-    more = () if deferred else naming(origin, call)
+    more = () if deferred else naming(origin, call, text)
     kept = (*read_itself(events), *read_keys(events))
     told = [text[:1].upper() + text[1:], *more, *streaming(rest, call), *kept]
     return " ".join(filter(None, told))
@@ -176,6 +190,8 @@ def addition(origin: Origin, calls: str, then: str = "") -> str:
         return f"Add `{calls}` to the first argument of `{origin.text}`{where}{then}."
     if _is_fetched(origin):
         return f"Put `{calls}` before `.{origin.by}(…)` in `{origin.text}`{where}{then}."
+    if whole := written(origin, calls):
+        return f"Write `{whole}` in place of `{origin.text}`{where}{then}."
     return f"Add `{calls}` to `{with_branches(origin, origin.text)}`{where}{then}."
 
 
@@ -193,6 +209,9 @@ def _appended(origin: Origin | None, calls: str, source: str, then: str = "") ->
     """The sentence that says where calls go: behind a queryset, or where one row of it is fetched, before that."""
     if origin is not None and _is_single(origin):
         return addition(origin, calls, then)
+    whole = written(origin, calls)
+    if origin is not None and whole and source.startswith(f"`{origin.text}`"):
+        return f"Write `{whole}` in place of {source}{f' {then}' if then else ''}."
     return f"Append `{calls}` to {source}{f' {then}' if then else ''}."
 
 
@@ -211,9 +230,12 @@ def streaming(events: Iterable[Event], calls: str) -> Iterator[str]:
             yield f"Take the `{way}()` off: before Django {since} it prefetches nothing."
 
 
-def naming(origin: Origin | None, calls: str) -> Iterator[str]:
-    """What else changes where `calls` join more rows: what a queryset joins by itself, the columns that they bring."""
-    yield from replacing(origin, calls)
+def naming(origin: Origin | None, calls: str, told: str) -> Iterator[str]:
+    """What else changes where `calls` join more rows: what a queryset joins by itself, the columns that they bring.
+
+    `told` is the fix so far.
+    """
+    yield from replacing(origin, calls, told)
     while origin is not None and not origin.sparse:
         origin = origin.refined
     if origin is not None and ".select_related(" in calls:
@@ -261,8 +283,11 @@ def _that_calls(origin: Origin | None, method: str) -> Origin | None:
     return origin or shortened
 
 
-def of_many(origin: Origin | None, source: str, events: list[Event]) -> str:
-    """What helps rows that are asked for many related rows, and for what those are asked in turn."""
+def of_many(origin: Origin | None, source: str, events: list[Event], lacking: Collection[Path] | None = None) -> str:
+    """What helps rows that are asked for many related rows, and for what those are asked in turn.
+
+    `lacking` are the keys on the way there that nothing loads, None where that is not told.
+    """
     if origin is not None and origin.by == SHARED:
         return ""
     level = within(origin, filter(is_level, events))
@@ -273,7 +298,9 @@ def of_many(origin: Origin | None, source: str, events: list[Event]) -> str:
     events = [event for event in events if event not in named]
     counted = numbers(events)
     wanted = unnumbered(events, counted)
-    call = loading(origin, wanted)
+    numbered = carried(origin, counted, lacking or ())
+    call = loading(origin, wanted, lacking, numbered)
+    told = [event for events in numbered.values() for event in events]
     texts = (
         [_appended(origin, f".prefetch_related({', '.join(dict.fromkeys(map(_by_manager, named)))})", source)]
         if named
@@ -282,8 +309,9 @@ def of_many(origin: Origin | None, source: str, events: list[Event]) -> str:
     if call and not takes_calls(origin):
         texts.append(elsewhere(origin, call, _paths(origin, wanted)))
     else:
-        texts += [*_brought(origin, call, source, counted), *streaming(wanted, call)]
-    return " ".join([*texts, *_otherwise(origin, wanted, counted), *deeper(wanted)])
+        texts += [*_brought(origin, call, source, counted, told), *streaming(wanted, call)]
+    rest = [event for event in counted if event not in told]
+    return " ".join([*texts, *_otherwise(origin, wanted, rest), *deeper(wanted)])
 
 
 def _by_manager(event: Event) -> str:
@@ -306,12 +334,14 @@ def of_prefetched(origin: Origin | None, source: str, events: list[Event]) -> st
     return " ".join([*texts, *_otherwise(origin, wanted, counted)])
 
 
-def _brought(origin: Origin | None, call: str, source: str, counted: list[Event]) -> Iterator[str]:
-    """The sentence for what a queryset is to bring: what `call` loads, and the numbers of its own rows."""
+def _brought(
+    origin: Origin | None, call: str, source: str, counted: list[Event], inside: Iterable[Event] = ()
+) -> Iterator[str]:
+    """The sentence for what a queryset is to bring: what `call` loads, numbers `inside` that and those of its rows."""
     owned = _owned(origin, counted)
-    calls = call + (annotated(owned) if owned else "")
+    calls, numbers = call + (annotated(owned) if owned else ""), [*owned, *inside]
     if calls:
-        yield _appended(origin, calls, source, used(owned, named=ANNOTATED if call else THAT) if owned else "")
+        yield _appended(origin, calls, source, used(numbers, named=ANNOTATED if call else THAT) if numbers else "")
 
 
 def _owned(origin: Origin | None, counted: list[Event]) -> list[Event]:
@@ -333,7 +363,9 @@ def of_rows_between(event: Event, text_of: TextOf = no_text) -> str:
     relation = event.relation
     owner = f"{relation.model.name} rows" if relation is not None and relation.model is not None else "rows"
     brought = annotation(replace(event, path=event.path[-1:], origin=None))
-    return f"Let the {owner} come from a queryset with `.annotate(…={brought})` {used([event], text_of)}."
+    path, model = event.path[:-1], event.origin.model if event.origin is not None else None
+    alone = f" (by a `Prefetch` of `{'__'.join(path)}` alone: a join brings none)" if is_joined(model, path) else ""
+    return f"Let the {owner} come from a queryset with `.annotate(…={brought})`{alone} {used([event], text_of)}."
 
 
 def called(origin: Origin | None, events: list[Event]) -> str:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import re
+
 from stackaudit.link.queries.origins import FETCHES_ONE, HANDED, HOOKS, Origin
 from stackaudit.link.queries.reading import manager
+
+_COMBINING = re.compile(r"\.(union|intersection|difference)\(")
 
 
 def takes_calls(origin: Origin | None) -> bool:
@@ -14,8 +18,9 @@ def takes_calls(origin: Origin | None) -> bool:
 def elsewhere(origin: Origin | None, calls: str, paths: str) -> str:
     """The sentence for a queryset that cannot take the calls itself; `paths` are the relations that they load.
 
-    A union takes neither `select_related()` nor `prefetch_related()` nor `annotate()` (NotSupportedError), a raw
-    queryset only `prefetch_related()`, which fails for rows without a key.
+    A union takes neither `select_related()` nor `prefetch_related()` nor `annotate()` (NotSupportedError), but what the
+    first of its querysets prefetches is prefetched for all rows (measured with Django 5.2: 7 queries without it, 3 with
+    it); a raw queryset takes only `prefetch_related()`, which fails for rows without a key.
     """
     if origin is None or origin.model is None:
         return ""
@@ -32,12 +37,28 @@ def elsewhere(origin: Origin | None, calls: str, paths: str) -> str:
             "with `keys = [row.pk for row in …]`, and go through `[found[key] for key in keys]`, which keeps the order:"
             " a raw queryset joins and annotates nothing."
         )
-    if origin.by in FETCHES_ONE:
+    combined = origin.combined
+    first = combined.refined if combined is not None else None
+    if combined is not None and first is not None and _is_reached(first):
+        where, named = f" in {first.where}" if first.where else "", _COMBINING.findall(combined.text)
+        before = f"`{named[-1]}()`" if named else "it is combined with others"
         return (
-            f"Hand the row that `{origin.text}` gives to `prefetch_related_objects([row], {paths})`: what union(), "
-            "intersection() or difference() put together neither joins nor prefetches."
+            f"Append `.prefetch_related({paths})` to `{first.text}`{where}, before {before}: what the first queryset "
+            "prefetches it prefetches for all rows."
         )
+    after = "after union(), intersection() or difference() a queryset takes no calls that load more."
+    if origin.by in FETCHES_ONE:
+        return f"Hand the row that `{origin.text}` gives to `prefetch_related_objects([row], {paths})`: {after}"
+    return f"Make a list of `{origin.text}` and hand it to `prefetch_related_objects(rows, {paths})`: {after}"
+
+
+def _is_reached(first: Origin) -> bool:
+    """Whether the first of several querysets stands in the code, where it takes calls; `none()` hands on nothing."""
     return (
-        f"Make a list of `{origin.text}` and hand it to `prefetch_related_objects(rows, {paths})`: after union(), "
-        "intersection() or difference() a queryset neither joins nor prefetches."
+        bool(first.text)
+        and first.by == ""
+        and not first.way
+        and not first.beside
+        and takes_calls(first)
+        and (".none(" not in first.text)
     )

@@ -18,7 +18,7 @@ GIVEN = "given"
 HANDED = "handed"
 """`Origin.by` of such rows where loops hand over rows that are to bring them: another call would throw them away."""
 COMBINED = "combined"
-"""`Origin.by` of what union(), intersection() and difference() make: nothing can be loaded with it."""
+"""`Origin.by` of what union(), intersection() and difference() make: it takes no calls that load more."""
 INDEX_QUERYSET = "index_queryset"
 """`Origin.by` of rows that a search index takes where its class does not define the method; `where` is the class."""
 GET_QUERYSET = "get_queryset"
@@ -89,7 +89,8 @@ class Origin(Struct, frozen=True, eq=False):
     through it would not prefetch: it is UNCHUNKED, or the method is named that does so in a later Django. `sparse` says
     that its `only()` names columns of rows that are joined, `ordered` that its `order_by()` says in which order they
     come. `models` are those, by their labels, whose rows the expression gives, all that the walk has met until it is
-    asked.
+    asked. `read` are the paths that are read of them, where they never leave the loop over them (`link/staying`), None
+    where that is not known.
     """
 
     place: Place
@@ -110,6 +111,7 @@ class Origin(Struct, frozen=True, eq=False):
     sparse: bool = False
     ordered: bool = False
     models: set[str] | None = None
+    read: tuple[tuple[str, ...], ...] | None = None
 
     @property
     def several(self) -> bool:
@@ -130,7 +132,15 @@ class Origin(Struct, frozen=True, eq=False):
     @property
     def is_combined(self) -> bool:
         """Whether its rows are put together from several querysets: Django lets nothing be loaded with them."""
-        return self.by == COMBINED or (self.refined is not None and self.refined.is_combined)
+        return self.combined is not None
+
+    @property
+    def combined(self) -> Origin | None:
+        """The expression that puts its rows together from several querysets, made of the first; None for none."""
+        made: Origin | None = self
+        while made is not None and made.by != COMBINED:
+            made = made.refined
+        return made
 
     @property
     def whence(self) -> tuple[Place, ...]:
@@ -194,6 +204,8 @@ class Asking(Struct, frozen=True, cache_hash=True):
     rows that bring nothing along, as "path:line"; `reads` is how the loop does, and `uses` where a method of querysets
     is asked of what the function gives, as text; `is_whole` says that the functions up to it do nothing else,
     `takes` names the attribute that the function answers from where the row has it,
+    `brings` are the paths that rows have to bring for which it calls select_related() and prefetch_related() alone,
+    None for all else and where that is not known, and `others` the callers of an expression that brings all rows;
     `is_argument` that it is an argument of a template's filter or tag, `freedom` what the filters of a query that is no
     access to a relation leave open, `handed` how it came to the template that runs it.
     """
@@ -218,6 +230,8 @@ class Asking(Struct, frozen=True, cache_hash=True):
     reads: tuple[str, ...] = ()
     is_whole: bool = False
     takes: str = ""
+    brings: tuple[tuple[str, ...], ...] | None = None
+    others: tuple[str, ...] = ()
     is_argument: bool = False
     freedom: Freedom = ""
     handed: Handed | None = None

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable, Iterator
 
 from stackaudit.link.classes import SourceClass
 from stackaudit.link.models.model import Model
-from stackaudit.link.queries.events import Event
-from stackaudit.link.queries.lookups import way_to
+from stackaudit.link.queries.events import Event, begin
+from stackaudit.link.queries.lookups import calls, longest, way_to
 from stackaudit.link.queries.origins import Asking
 from stackaudit.link.queries.table import ASYNC
 from stackaudit.model.prose import in_words
@@ -202,7 +202,37 @@ def readings(events: Iterable[Event], text_of: TextOf = no_text, several: frozen
         )
         told.setdefault((preposition, said), []).append(place)
     sentences = [f"{preposition} {in_words(homes, most=SAID)} {said}" for (preposition, said), homes in told.items()]
-    return [*sentences[:SAID], *_by_key(known), *_unwise(known)]
+    return [*sentences[:SAID], *_by_key(known), *_brought(known), *_unwise(known)]
+
+
+def own_prefetches(events: Iterable[Event], paths: Iterable[Path]) -> dict[Path, str]:
+    """The prefetches of a queryset of their own, by their paths; those of them that are to be loaded."""
+    wanted, found = list(paths), list(events)
+    own = {path: f"queryset={rows}" for path, (rows, _) in bringing(found).items() if path in wanted}
+    return {**own, **ordered_prefetches((event for event in found if event.kind == "reverse"), wanted)}
+
+
+def bringing(events: Iterable[Event]) -> dict[Path, tuple[str, list[Path]]]:
+    """The querysets of rows which the code asks for with calls that load more, and the paths that they bring."""
+    known, found = list(events), dict[Path, tuple[str, list[Path]]]()
+    for event in known:
+        asking, target = event.asking, event.relation.target if event.relation is not None else None
+        if asking is None or target is None or asking.brings is None or event.path in found:
+            continue
+        more = [item.path[len(event.path) :] for item in known if item.path[: len(event.path)] == event.path]
+        alike = [item.asking.brings or () for item in known if item.asking is not None and item.path == event.path]
+        paths = longest([*(path for brings in alike for path in brings), *filter(None, more)])
+        if paths:
+            found[event.path] = ".".join([manager(target), *calls(target, paths)]), paths
+    return found
+
+
+def _brought(events: list[Event]) -> Iterator[str]:
+    """How a prefetch that is there has to change for rows which the code asks for with calls that load more."""
+    there = [event for event in events if event.kind == "bypassed"]
+    made = [f'`Prefetch("{"__".join(path)}", queryset={rows})`' for path, (rows, _) in bringing(there).items()]
+    if made:
+        yield f"Let the prefetch be {in_words(made, most=SAID)}, before each path that leads through it."
 
 
 def ordered_prefetches(events: Iterable[Event], paths: Iterable[Path]) -> dict[Path, str]:
@@ -288,7 +318,11 @@ def _instead(event: Event, text_of: TextOf) -> str:
             return f"write `{_FIRST.sub('.all.0', text)}` for `{text}`"
         return "write `.all.0` for `.first`"
     if methods and methods <= LOADS and not last:
-        return f"read {rows} and have the prefetch load what the rows need in turn, here and for other callers"
+        if asking.brings is None:
+            return f"read {rows} and have the prefetch load what the rows need in turn, here and for other callers"
+        others = in_words(list(asking.others), most=SAID)
+        itself = "" if begin(event.query) == begin(asking.place) else " itself (what `all()` makes of it asks again)"
+        return f"read {rows}{itself}{f' and prefetch the same for its other callers ({others})' if others else ''}"
     if last == "exists":
         return f"look for one in {rows} in Python{_FEW}"
     if last in ("count", "aggregate"):

@@ -16,6 +16,7 @@ from stackaudit.link.queries.reading import (
     SAID,
     TextOf,
     behind,
+    bringing,
     is_answered,
     is_dear,
     is_given,
@@ -27,7 +28,7 @@ from stackaudit.link.queries.reading import (
     looked_at,
     manager,
     no_text,
-    ordered_prefetches,
+    own_prefetches,
     plain,
     shown,
 )
@@ -64,7 +65,9 @@ def is_listed(event: Event) -> bool:
 def given(paths: Iterable[tuple[str, ...]], events: Iterable[Event], is_annotated: bool) -> str:
     """What `prefetch_related()` takes for paths: first those in an order of their own, which others lead through."""
     wanted, known = list(paths), list(events)
-    ordered = ordered_prefetches((event for event in known if event.kind == "reverse"), wanted)
+    inner = bringing(event for event in known if event.kind == "reverse")
+    wanted = [path for path in wanted if not any(path[: len(held)] == held != path for held in inner)] + [*inner]
+    ordered = own_prefetches(known, wanted)
     rows: dict[str, list[str]] = {}
     for path, queryset in ordered.items():
         rows.setdefault(queryset, []).append("__".join(path))
