@@ -64,12 +64,24 @@ def nightly():
         'call_command("called_by_scheduled")\n'
     ),
     "shop/prices.py": "import random\nimport ipdb\n",
+    "shop/late.py": "import importlib\nimportlib.import_module('shop.management.commands._loaded_late')\n",
+    "shop/management/commands/explains.py": (
+        "from ._parts import Command as Base\n\nclass Command(Base):\n    help = 'after manage.py helped'\n"
+    ),
+    "shop/management/commands/has_options.py": (
+        "from optparse import make_option\nfrom django.core.management.base import BaseCommand\n\n"
+        "class Command(BaseCommand):\n    option_list = BaseCommand.option_list + (make_option('--x'),)\n"
+    ),
+    "shop/management/commands/own_options.py": (
+        "from django.core.management import base\n\nclass BaseCommand(base.BaseCommand):\n    option_list = ()\n\n"
+        "class Command(BaseCommand):\n    option_list = BaseCommand.option_list + ('--x',)\n"
+    ),
 }
 NAMES = (
     "nested", "long_running", "built", "served", "composed", "daemon", "attached", "entered", "listed", "called",
     "imported", "base", "base_of_scheduled", "by_hand", "_switched_off", "repeated",
     "called_by_scheduled", "typed", "touched", "passed", "plain", "serviced", "ran", "checked", "in_a_line",
-    "of_a_name",
+    "of_a_name", "_parts", "_loaded_late",
 )  # fmt: skip
 
 
@@ -85,5 +97,7 @@ def test_commands(tmp_path: Path) -> None:
     assert {path.removeprefix(folder).removesuffix(".py") for path in management.by_hand} == {
         "by_hand", "_switched_off", "base", "with_base", "invents", "throws_dice", "debugs", "draws_maps", "prints",
         "waits", "may_debug", "makes_parts", "repeats", "repeated", "typed", "touched",
+        "explains", "_parts", "_loaded_late", "has_options", "own_options",
     }  # fmt: skip
+    assert management.dead == {f"{folder}{name}.py" for name in ("_switched_off", "has_options")}
     assert management.samples == {f"{folder}{name}.py" for name in ("invents", "throws_dice", "debugs")}
