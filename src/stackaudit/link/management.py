@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from stackaudit.facts import python as py
 from stackaudit.facts.distributions import MODULES
-from stackaudit.link import started
+from stackaudit.link import spoken, started
 from stackaudit.link.modules import SourceModule, dotted
 from stackaudit.link.nodes import nodes
 from stackaudit.link.queries import release
@@ -32,7 +32,8 @@ class Management:
     """What is known of the commands of one stack.
 
     `by_hand` are the paths of the modules of commands that nothing in the repository runs: no command line or crontab
-    that was read, no text of the code (`call_command("prune")`, a schedule), no import. `dead` are the paths of those that nobody can run: Django takes no module for a command whose name begins
+    that was read, no text of the code (`call_command("prune")`, a schedule) but those that are said to people, no
+    import. `dead` are the paths of those that nobody can run: Django takes no module for a command whose name begins
     with `_`, nor does one load that reads `BaseCommand.option_list`, which Django 1.10 took away. `samples` are the
     paths of the modules that invent data, and of commands that import what only developers install.
     """
@@ -53,9 +54,15 @@ def resolve(stack: Stack) -> Management:
 def _by_hand(stack: Stack, commands: dict[str, str], imported: dict[str, set[str]]) -> frozenset[str]:
     run = started.words(stack)
     wanted, named = set(commands.values()), dict[str, set[str]]()
+    said: dict[str, set[py.Constant]] = {}
     for text, places in stack.mentions.texts.items():
         for word in wanted.intersection(text.split()) if len(text) < 500 else ():
-            named.setdefault(word, set()).update(found.module.path for found in places)
+            for found in places:
+                path = found.module.path
+                if path not in said:
+                    said[path] = set(spoken.texts(found.module))
+                if found.node not in said[path]:
+                    named.setdefault(word, set()).add(path)
     left = {path for path, name in commands.items() if name not in run}
     while True:
         led = {path: imported.get(path, set()) | (named.get(commands[path], set()) - {path}) for path in left}
