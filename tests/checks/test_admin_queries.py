@@ -276,3 +276,81 @@ class Newest(admin.RelatedFieldListFilter):
     text = FIRST + newest + PREVIEWS % filters
     assert growing(tmp_path / "run", RELEASES % "", admin=text) == []
     assert not failures(tmp_path / "told", str_follows_relation, RELEASES % "", admin=text)
+
+
+LINES = """\
+from django.contrib.auth.models import User
+from django.db import models
+
+class Genre(models.Model):
+    name = models.CharField(max_length=50)
+
+    def __str__(self):
+        return self.name
+
+class Offer(models.Model):
+    genre = models.ForeignKey(Genre, on_delete=models.CASCADE)
+
+    def __str__(self):
+        return f"an offer of {self.genre}"
+
+class Order(models.Model):
+    is_open = models.BooleanField(default=False)
+
+class Line(models.Model):
+    order = models.ForeignKey(Order, on_delete=models.CASCADE)
+    offer = models.ForeignKey(Offer, on_delete=models.CASCADE)
+    genre = models.ForeignKey(Genre, on_delete=models.CASCADE)
+    name = models.CharField(max_length=50)
+
+    def __str__(self):
+        return f"{self.genre} > {self.name}"
+
+def fill():
+    User.objects.create(username=f"u{User.objects.count()}")
+    order, _ = Order.objects.get_or_create(pk=1)
+    genre = Genre.objects.create(name="g")
+    Line.objects.create(order=order, offer=Offer.objects.create(genre=genre), genre=genre, name="a")
+"""
+LOCKED = """\
+class LineInline(admin.TabularInline):
+    model = Line
+    fields = ["offer"]
+    extra = 0
+
+    def get_readonly_fields(self, request, obj=None):
+        if obj and not obj.is_open:
+            return ["offer"]
+        return []
+
+    def get_queryset(self, request):
+        return super().get_queryset(request).filter(name="a")
+
+@admin.register(Order)
+class OrderAdmin(admin.ModelAdmin):
+    def get_inlines(self, request, obj):
+        return [LineInline] if obj else []
+"""
+
+
+def test_fields_that_are_only_read_at_times(tmp_path: Path) -> None:
+    (found,) = failures(tmp_path / "told", list_display_n_plus_one, LINES, admin=FIRST + LOCKED)
+    call = '.select_related("genre", "offer__genre")'
+    assert found.fix == f"Add `{call}` to what get_queryset() of LineInline returns."
+    assert found.values["relation"] == "genre (and, where a condition holds, offer.genre)"
+    mended = LOCKED.replace('.filter(name="a")', f'.filter(name="a"){call}')
+    half = mended.replace(', "offer__genre"', "")
+    assert growing(tmp_path / "before", LINES, admin=FIRST + LOCKED) == ["Order form"]
+    assert growing(tmp_path / "half", LINES, admin=FIRST + half) == ["Order form"]
+    assert growing(tmp_path / "after", LINES, admin=FIRST + mended) == []
+
+
+def test_an_inline_that_asks_at_times_alone(tmp_path: Path) -> None:
+    models = LINES.replace('f"{self.genre} > {self.name}"', "self.name")
+    (found,) = failures(tmp_path / "told", list_display_n_plus_one, models, admin=FIRST + LOCKED)
+    assert found.cause == "inline-guarded"
+    assert growing(tmp_path / "before", models, admin=FIRST + LOCKED) == ["Order form"]
+    call = '.select_related("offer__genre")'
+    assert found.fix == f"Add `{call}` to what get_queryset() of LineInline returns."
+    mended = LOCKED.replace('.filter(name="a")', f'.filter(name="a"){call}')
+    assert growing(tmp_path / "after", models, admin=FIRST + mended) == []

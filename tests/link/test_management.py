@@ -64,12 +64,44 @@ def nightly():
         'call_command("called_by_scheduled")\n'
     ),
     "shop/prices.py": "import random\nimport ipdb\n",
+    "shop/checks.py": """
+'manage.py documented'
+import importlib, logging, subprocess
+from django.core.checks import Warning
+from django.core.management.base import CommandError
+from django.utils.translation import gettext as _
+
+logger = logging.getLogger(__name__)
+LINE = "manage.py unsaid"
+
+def look(self, line):
+    "Run manage.py documented first."
+    logger.warning("see manage.py logged for %s", self)
+    print(f"{self}: manage.py printed")
+    self.stdout.write(self.style.SUCCESS("now manage.py styled"))
+    importlib.import_module("shop.management.commands._loaded_late")
+    if not self:
+        raise CommandError(_("run manage.py raised") + line)
+    return [Warning("wrong", hint='List them with "manage.py hinted --all"', id="shop.W1")]
+""",
+    "shop/management/commands/explains.py": (
+        "from ._parts import Command as Base\n\nclass Command(Base):\n    help = 'after manage.py helped'\n"
+    ),
+    "shop/management/commands/has_options.py": (
+        "from optparse import make_option\nfrom django.core.management.base import BaseCommand\n\n"
+        "class Command(BaseCommand):\n    option_list = BaseCommand.option_list + (make_option('--x'),)\n"
+    ),
+    "shop/management/commands/own_options.py": (
+        "from django.core.management import base\n\nclass BaseCommand(base.BaseCommand):\n    option_list = ()\n\n"
+        "class Command(BaseCommand):\n    option_list = BaseCommand.option_list + ('--x',)\n"
+    ),
 }
 NAMES = (
     "nested", "long_running", "built", "served", "composed", "daemon", "attached", "entered", "listed", "called",
     "imported", "base", "base_of_scheduled", "by_hand", "_switched_off", "repeated",
     "called_by_scheduled", "typed", "touched", "passed", "plain", "serviced", "ran", "checked", "in_a_line",
-    "of_a_name",
+    "of_a_name", "hinted", "raised", "logged", "printed", "documented", "styled", "helped", "unsaid", "_parts",
+    "_loaded_late",
 )  # fmt: skip
 
 
@@ -85,5 +117,8 @@ def test_commands(tmp_path: Path) -> None:
     assert {path.removeprefix(folder).removesuffix(".py") for path in management.by_hand} == {
         "by_hand", "_switched_off", "base", "with_base", "invents", "throws_dice", "debugs", "draws_maps", "prints",
         "waits", "may_debug", "makes_parts", "repeats", "repeated", "typed", "touched",
+        "hinted", "raised", "logged", "printed", "documented", "styled", "helped", "explains", "_parts", "_loaded_late",
+        "has_options", "own_options",
     }  # fmt: skip
+    assert management.dead == {f"{folder}{name}.py" for name in ("_switched_off", "has_options")}
     assert management.samples == {f"{folder}{name}.py" for name in ("invents", "throws_dice", "debugs")}

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING
 
 from stackaudit.facts import python as py
 from stackaudit.facts.distributions import MODULES
-from stackaudit.link import started
+from stackaudit.link import spoken, started
 from stackaudit.link.modules import SourceModule, dotted
+from stackaudit.link.nodes import nodes
+from stackaudit.link.queries import release
 
 if TYPE_CHECKING:
     from stackaudit.link.stack import Stack
@@ -30,13 +32,17 @@ class Management:
     """What is known of the commands of one stack.
 
     `by_hand` are the paths of the modules of commands that nothing in the repository runs: no command line or crontab
-    that was read, no text of the code (`call_command("prune")`, a schedule), no import. `samples` are the paths of the
-    modules that invent data, and of commands that import what only developers install.
+    that was read, no text of the code (`call_command("prune")`, a schedule) but those that are said to people, no
+    import. `dead` are the paths of those that nobody can run: Django takes no module for a command whose name begins
+    with `_`, nor does one load that reads `BaseCommand.option_list`, which Django 1.10 took away. `samples` are the
+    paths of the modules that invent data, and of commands that import what only developers install.
     """
 
     def __init__(self, stack: Stack) -> None:
         commands = {module.path: match[1] for module in stack.modules if (match := _COMMAND.search(module.path))}
-        self.by_hand = _by_hand(stack, commands) if commands else frozenset()
+        imported = _importers(stack) if commands else {}
+        self.by_hand = _by_hand(stack, commands, imported) if commands else frozenset()
+        self.dead = frozenset(_dead(stack, commands, imported))
         self.samples = frozenset(_samples(stack, commands))
 
 
@@ -45,16 +51,18 @@ def resolve(stack: Stack) -> Management:
     return Management(stack)
 
 
-def _by_hand(stack: Stack, commands: dict[str, str]) -> frozenset[str]:
+def _by_hand(stack: Stack, commands: dict[str, str], imported: dict[str, set[str]]) -> frozenset[str]:
     run = started.words(stack)
     wanted, named = set(commands.values()), dict[str, set[str]]()
+    said: dict[str, set[py.Constant]] = {}
     for text, places in stack.mentions.texts.items():
         for word in wanted.intersection(text.split()) if len(text) < 500 else ():
-            named.setdefault(word, set()).update(found.module.path for found in places)
-    imported: dict[str, set[str]] = {}
-    for importing in stack.mentions.imports:
-        for path in _imported(stack, importing.module, importing.node):
-            imported.setdefault(path, set()).add(importing.module.path)
+            for found in places:
+                path = found.module.path
+                if path not in said:
+                    said[path] = set(spoken.texts(found.module))
+                if found.node not in said[path]:
+                    named.setdefault(word, set()).add(path)
     left = {path for path, name in commands.items() if name not in run}
     while True:
         led = {path: imported.get(path, set()) | (named.get(commands[path], set()) - {path}) for path in left}
@@ -62,6 +70,43 @@ def _by_hand(stack: Stack, commands: dict[str, str]) -> frozenset[str]:
         if kept == left:
             return frozenset(left)
         left = kept
+
+
+def _importers(stack: Stack) -> dict[str, set[str]]:
+    """The files of the repository, each with those that import it."""
+    imported: dict[str, set[str]] = {}
+    for importing in stack.mentions.imports:
+        for path in _imported(stack, importing.module, importing.node):
+            imported.setdefault(path, set()).add(importing.module.path)
+    return imported
+
+
+def _dead(stack: Stack, commands: dict[str, str], imported: dict[str, set[str]]) -> Iterator[str]:
+    """The modules among those of commands that nobody can run, and that nothing else of the repository uses."""
+    is_gone = release(stack) >= (1, 10)
+    for module in stack.modules:
+        name = commands.get(module.path, "")
+        is_used = module.path in imported or not name.startswith("_") or _is_named(stack, module, name)
+        if name and (not is_used or (is_gone and _reads_options(stack, module))):
+            yield module.path
+
+
+def _is_named(stack: Stack, module: SourceModule, name: str) -> bool:
+    """Whether something begins a module as a file, or another one names it in a text, as who imports it late does."""
+    written = stack.mentions.written(lambda text: name in text)
+    return f"{name}.py" in started.words(stack) or any(found.module is not module for found in written)
+
+
+def _reads_options(stack: Stack, module: SourceModule) -> bool:
+    """Whether a module asks Django's own class for `option_list` while it or one of its classes is made."""
+    bodies = [module.facts.body, *(item.body for item in module.facts.body if isinstance(item, py.ClassDef))]
+    values = [stmt.value for body in bodies for stmt in body if isinstance(stmt, py.Assign)]
+    for node in nodes(values):
+        if isinstance(node, py.Attribute) and node.attr == "option_list":
+            symbol = stack.modules.resolve(module, dotted(node.value))
+            if symbol is not None and symbol.kind == "external" and symbol.name.startswith("django.core.management."):
+                return True
+    return False
 
 
 def _imported(stack: Stack, module: SourceModule, node: py.Import | py.ImportFrom) -> Iterator[str]:

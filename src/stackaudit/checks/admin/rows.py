@@ -55,7 +55,7 @@ def _verdict(lists: Changelists, admin: Admin, repeat: Repeat, user: Model | Non
     is_inline = any(admin is inline for inline in lists.inlines)
     cause = "guarded" if all(item.guarded for item in repeat.failing) else ""
     if is_inline:
-        cause = "inline-own" if repeat.few(user) == "own" else "inline"
+        cause = "inline-own" if repeat.few(user) == "own" else "inline-guarded" if cause else "inline"
         cause = "inline-parent" if all(map(_is_of_parent, repeat.failing)) else cause
     cause = cause or ("text" if column.name == "__str__" and len(columns) == 1 else "")
     told = _inline_fix(admin, repeat) if is_inline else _fix(lists, admin, repeat)

@@ -59,7 +59,8 @@ def _filters(admin: Admin, grown: set[Model]) -> Iterator[Verdict]:
 
 def _grown(stack: Stack) -> set[Model]:
     """Models that grow with the users: the user model, what a user makes at a time that is kept, and what code makes of
-    rows that belong to those."""
+    rows that belong to those, or that each of those has one of.
+    """
     user = stack.models.user
     found = {user} if user is not None else set()
     for model in stack.models:
@@ -67,9 +68,19 @@ def _grown(stack: Stack) -> set[Model]:
         if user is not None and owned and any(is_true(item.keyword("auto_now_add")) for item in model.columns.values()):
             found.add(model)
     owned_by = {model: {item.target for item in model.relations.values() if _belongs(item)} for model in stack.made}
-    while more := {model for model, owners in owned_by.items() if model not in found and owners & found}:
+    while more := {model for model in stack.made - found if owned_by[model] & found or model in _paired(found)}:
         found |= more
     return found
+
+
+def _paired(models: set[Model]) -> set[Model | None]:
+    """The models that others have one row of for each of theirs, by a key that is no link to a parent's table."""
+    return {
+        relation.target
+        for model in models
+        for relation in model.relations.values()
+        if relation.relation == "o2o" and relation.name not in model.parent_links
+    }
 
 
 def _belongs(relation: Relation) -> bool:

@@ -11,7 +11,7 @@ from stackaudit.link.modules import dotted
 from stackaudit.link.nodes import is_true, nodes
 from stackaudit.link.queries import narrowing
 from stackaudit.link.queries.values import Rows, Value
-from stackaudit.link.serializers.views import ApiView, label_of
+from stackaudit.link.serializers.views import ApiView, asks_for_staff, is_creating, listed
 from stackaudit.link.stack import Stack
 
 _KEPT_BY_HAND = frozenset({"Group", "Permission", "ContentType", "Site"})
@@ -22,7 +22,6 @@ _PLAIN = frozenset({
 })  # fmt: skip
 _STAMPS = frozenset({"DateField", "DateTimeField"})
 _COLUMNS = 4
-_CREATING = frozenset({"ModelViewSet", "CreateModelMixin", "CreateAPIView", "ListCreateAPIView"})
 _FIXED = frozenset({"auth.Group", "auth.Permission", "contenttypes.ContentType", "sites.Site"})
 """Tables of Django whose rows the project's code decides."""
 _OFF = ("disable", "no_", "without", "skip", "off")
@@ -48,18 +47,6 @@ def length(stack: Stack, view: ApiView) -> str:
     if model is not None and _is_lookup(stack, model):
         return "lookup"
     return "kept" if model is not None and _is_kept(stack, model) else ""
-
-
-def _listed(stack: Stack, view: ApiView) -> Model | None:
-    """The model of the view's `queryset`."""
-    member = view.member("queryset")
-    node = member.node if member is not None else None
-    while member is not None and isinstance(node, (py.Call, py.Attribute, py.Name)):
-        model = stack.models.of_expr(member.owner.module, node) if not isinstance(node, py.Call) else None
-        if model is not None or isinstance(node, py.Name):
-            return model
-        node = node.func if isinstance(node, py.Call) else node.value
-    return None
 
 
 def _is_single(model: Model) -> bool:
@@ -146,31 +133,15 @@ def _is_kept(stack: Stack, model: Model) -> bool:
     if not model.path or model in stack.growing or model in stack.made:
         return False
     return all(
-        _asks_for_staff(stack, view)
+        asks_for_staff(view.cls, stack.models.classes)
         for view in stack.api.views
-        if any(label_of(base) in _CREATING for base in view.cls.mro[1:]) and _model_of(stack, view) in (model, None)
+        if is_creating(view.cls) and _model_of(stack, view) in (model, None)
     )
 
 
 def _model_of(stack: Stack, view: ApiView) -> Model | None:
     rows = next((item.rows for item in stack.api.listings if item.view is view), None)
-    return rows.model if isinstance(rows, Rows) else _listed(stack, view)
-
-
-def _asks_for_staff(stack: Stack, view: ApiView) -> bool:
-    """Whether one of the permissions of a view is for staff alone, or looks at who belongs to it."""
-    member = view.member("permission_classes")
-    node = member.node if member is not None else None
-    for item in node.elts if member is not None and isinstance(node, (py.List, py.Tuple)) else ():
-        cls = stack.models.classes.resolve(member.owner.module, item) if member is not None else None
-        if isinstance(cls, str) and cls.rpartition(".")[2] == "IsAdminUser":
-            return True
-        if isinstance(cls, SourceClass) and any(
-            isinstance(part, py.Attribute) and part.attr in ("is_staff", "is_superuser")
-            for part in nodes(cls.node.body)
-        ):
-            return True
-    return False
+    return rows.model if isinstance(rows, Rows) else listed(view.cls, stack.models)
 
 
 def _is_switched_off(view: ApiView) -> bool:

@@ -7,56 +7,16 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from functools import cached_property
 
 from stackaudit.facts import python as py
-from stackaudit.link.classes import Classes, Member, SourceClass
+from stackaudit.link.admin.options import Option, returned, written
+from stackaudit.link.classes import Classes, SourceClass
 from stackaudit.link.models import Models
 from stackaudit.link.models.model import Model, Relation, keyword
 from stackaudit.link.modules import SourceModule, dotted
 from stackaudit.link.nodes import is_false
 from stackaudit.model.source import Place
-
-_DEEPEST = 8
-
-
-@dataclass(frozen=True)
-class Item:
-    """One entry of an option: a name, or the expression of a callable; `names` are those of a nested tuple."""
-
-    text: str
-    node: py.Expr
-    module: SourceModule
-    names: tuple[str, ...] = ()
-    value: object = None
-    """The callable, where a method gives it."""
-
-    @property
-    def place(self) -> Place:
-        """Where the entry stands."""
-        return self.module.place(self.node)
-
-
-@dataclass
-class Option:
-    """An option of an admin class: its entries, and why some cannot be told ("" where all can be)."""
-
-    member: Member
-    items: list[Item] = field(default_factory=list)
-    open: str = ""
-
-    @property
-    def place(self) -> Place:
-        """Where the value stands."""
-        node = self.member.node
-        assert node is not None
-        return self.member.owner.module.place(node)
-
-    @property
-    def names(self) -> set[str]:
-        """The names among the entries."""
-        return {item.text for item in self.items if item.text}
 
 
 class Admin:
@@ -121,67 +81,25 @@ class Admin:
 
     def option(self, name: str) -> Option | None:
         """The entries of a list-like option; None where no class sets it."""
-        member = self.cls.find(name)
-        if member is None or not isinstance(member.node, py.Node) or isinstance(member.node, py.FunctionDef):
-            return None
-        option = Option(member)
-        self._entries(member.node, member.owner.module, option, member.owner, 0)  # type: ignore[arg-type]
-        return option
+        return written(self.classes, self.cls, name)
 
-    def _entries(self, node: py.Expr, module: SourceModule, option: Option, owner: SourceClass, depth: int) -> None:
-        if depth > _DEEPEST:
-            option.open = "it is too nested to be told"
-        elif isinstance(node, (py.Tuple, py.List, py.Set)):
-            for item in node.elts:
-                if isinstance(item, py.Starred):
-                    self._entries(item.value, module, option, owner, depth + 1)
-                elif isinstance(item, py.Constant):
-                    option.items.append(Item(str(item.value), item, module))
-                elif isinstance(item, (py.Tuple, py.List)):
-                    names = tuple(str(part.value) for part in item.elts if isinstance(part, py.Constant))
-                    parts = tuple(dotted(part).rpartition(".")[2] for part in item.elts if dotted(part))
-                    option.items.append(Item(names[0] if names else "", item, module, names + parts))
-                else:
-                    option.items.append(Item("", item, module))
-        elif isinstance(node, py.BinOp) and node.op == "+":
-            self._entries(node.left, module, option, owner, depth + 1)
-            self._entries(node.right, module, option, owner, depth + 1)
-        elif isinstance(node, py.Call) and dotted(node.func) in ("list", "tuple") and len(node.args) == 1:
-            self._entries(node.args[0], module, option, owner, depth + 1)
-        elif path := dotted(node):
-            self._named(path, module, option, owner, depth)
-        else:
-            option.open = "it is computed"
+    def effective(self, name: str) -> Option | None:
+        """The entries of an option as Django asks for them: what `get_<name>()` returns where a class defines that.
 
-    def _named(self, path: str, module: SourceModule, option: Option, owner: SourceClass, depth: int) -> None:
-        """A name of the class body, of the module, or an attribute of another class."""
-        head, _, attribute = path.rpartition(".")
-        if not head and path in owner.members and owner.members[path][-1].node is not option.member.node:
-            node = owner.members[path][-1].node
-            if isinstance(node, py.Node):
-                self._entries(node, owner.module, option, owner, depth + 1)  # type: ignore[arg-type]
-                return
-        symbol = self.classes.modules.resolve(module, head) if head else self.classes.modules.resolve(module, path)
-        cls = self.classes.of(symbol) if head else None
-        if isinstance(cls, SourceClass) and (found := cls.find(attribute)) is not None and found.node is not None:
-            self._entries(found.node, found.owner.module, option, found.owner, depth + 1)  # type: ignore[arg-type]
-        elif symbol is not None and symbol.kind == "value" and symbol.node is not None and symbol.module and not head:
-            self._entries(symbol.node, symbol.module, option, owner, depth + 1)  # type: ignore[arg-type]
-        elif path.startswith(("admin.ModelAdmin.", "ModelAdmin.", "UserAdmin.")):
-            pass
-        else:
-            option.open = "it is computed"
+        Where not all of that can be told, what a class sets may be among it.
+        """
+        held, given = self.option(name), returned(self.classes, self.cls, name)
+        if given is not None and given.open and held is not None:
+            given.extend(held, conditional=True)
+        return given if given is not None else held
 
     @cached_property
     def inlines(self) -> list[Admin]:
-        """The inline classes that the admin shows, each with its model."""
-        option = self.option("inlines")
-        found = []
-        for item in option.items if option is not None else ():
-            cls = self.classes.resolve(item.module, item.node)
-            if isinstance(cls, SourceClass):
-                found.append(Admin(cls, None, self.classes))
-        return found
+        """The inline classes that the admin shows, if only at times, each with its model."""
+        option = self.effective("inlines")
+        items = option.items if option is not None else ()
+        shown = dict.fromkeys(self.classes.resolve(item.module, item.node) for item in items)
+        return [Admin(cls, None, self.classes) for cls in shown if isinstance(cls, SourceClass)]
 
 
 def rendered(model: Model, parent: Model | None) -> Iterator[Relation]:

@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from stackaudit.facts import python as py
-from stackaudit.link.admin import Admin, Item
+from stackaudit.link.admin import Admin
+from stackaudit.link.admin.options import Item
 from stackaudit.link.classes import SourceClass
 from stackaudit.link.models.model import Relation
 

@@ -7,7 +7,7 @@ names exactly the columns that are foreign keys. `list_select_related = ()` swit
 
 from __future__ import annotations
 
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace
 
 from stackaudit.facts import python as py
-from stackaudit.link.admin import Admin, Admins, Item, Option
+from stackaudit.link.admin import Admin, Admins
+from stackaudit.link.admin.options import Item, Option
 from stackaudit.link.classes import SourceClass
 from stackaudit.link.models.model import Model
 from stackaudit.link.nodes import is_false
@@ -155,7 +156,11 @@ class Changelists:
         instance = Instance(admin.cls, {"request": Other(name="@request"), "model": _class_of(admin.model)})
         self.instances[instance] = admin
         asked = self._rows(admin, instance, admin.model)
-        return self._joined(admin, asked, admin.model) if isinstance(asked, Rows) else asked
+        columns = admin.option("list_display")
+        chosen = self._chosen(admin, instance, columns)
+        if isinstance(chosen, str):
+            chosen = columns.items if columns is not None else []
+        return self._joined(admin, asked, admin.model, chosen) if isinstance(asked, Rows) else asked
 
     def _list(self, admin: Admin, model: Model) -> str:
         """Walk one changelist; why it cannot be told, "" where it can be."""
@@ -171,12 +176,13 @@ class Changelists:
             asked = self._rows(admin, instance, model)
             if not isinstance(asked, Rows) or asked.model is None:
                 return "its get_queryset() cannot be followed"
-            rows = self._joined(admin, asked, model)
+            rows = self._joined(admin, asked, model, chosen)
             if isinstance(rows, str):
                 return rows
             with q.each(self.walk, rows, place, f"the changelist of {model.name}") as row:
                 for item in chosen:
-                    self._column(admin, instance, item, row)
+                    with _guarding(self.walk, item):
+                        self._column(admin, instance, item, row)
                 if columns is None and not chosen:
                     self._shown(admin, "__str__", place, row)
                 elif self._has_checkbox(admin) and "__str__" not in {item.text for item in chosen}:
@@ -199,7 +205,6 @@ class Changelists:
         most = inline.constant("max_num")
         if most is not None and isinstance(most.value, int) and most.value <= q.FEW:
             return
-        readonly = inline.option("readonly_fields")
         with self.walk.step(place, f"{inline.cls.label} shows its rows", inline.name):
             asked = self._rows(inline, instance, inline.model)
             if not isinstance(asked, Rows) or asked.model is None:
@@ -208,8 +213,9 @@ class Changelists:
             with q.each(self.walk, asked, place, f"the rows of {inline.cls.label}") as row:
                 if not inline.overrides("template"):
                     self._shown(inline, "__str__", place, row)
-                for item in readonly.items if readonly is not None else ():
-                    self._column(inline, instance, item, row)
+                for item in _readonly(inline):
+                    with _guarding(self.walk, item):
+                        self._column(inline, instance, item, row)
 
     def _chosen(self, admin: Admin, instance: Instance, columns: Option | None) -> list[Item] | str:
         """The entries of `list_display`, or of what `get_list_display()` makes of them; why they cannot be told."""
@@ -221,7 +227,8 @@ class Changelists:
         made = q.call(self.walk, calls.member(self.walk, instance, found, admin.place), request, {}, admin.place, "")
         names = made.items if isinstance(made, Seq) else None
         if names is None or not all(map(_is_column, names)):
-            return "get_list_display() decides the columns"
+            read = admin.effective("list_display")
+            return read.items if read is not None and not read.open else "get_list_display() decides the columns"
         known = {item.text: item for item in held}
         head = py.Name(found.node.start, found.node.start + 4, "def")
         return [
@@ -252,8 +259,8 @@ class Changelists:
         made = q.call(self.walk, calls.member(self.walk, instance, found, admin.place), request, {}, admin.place, "")
         return calls.base_rows(self.walk, made) if isinstance(made, (Manager, Related)) else made
 
-    def _joined(self, admin: Admin, rows: Rows, model: Model) -> Rows | str:
-        """What `list_select_related` and Django itself join."""
+    def _joined(self, admin: Admin, rows: Rows, model: Model, columns: list[Item]) -> Rows | str:
+        """What `list_select_related` and Django itself, which looks at the columns, join."""
         if admin.overrides("get_list_select_related"):
             return "get_list_select_related() decides what is joined"
         if rows.load.joined or rows.load.every_one:
@@ -271,10 +278,9 @@ class Changelists:
             for item in option.items:
                 load = joined(load, model, item.text)
             return replace(rows, load=load)
-        columns = admin.option("list_display")
         foreign = [
             item.text
-            for item in (columns.items if columns is not None else ())
+            for item in columns
             if (relation := model.relation(item.text)) is not None and relation.relation in ("fk", "o2o")
             and admin.cls.find(item.text) is None
         ]  # fmt: skip
@@ -330,6 +336,21 @@ class Changelists:
                 value = q.call(self.walk, value, (), {}, place, f"{part}()")
         if isinstance(value, Row):
             q.text(self.walk, value, place)
+
+
+def _guarding(walk: Walk, item: Item) -> AbstractContextManager[None]:
+    """The condition that a column or field is shown under, where there is one."""
+    return q.guarded(walk) if item.is_conditional else nullcontext()
+
+
+def _readonly(inline: Admin) -> list[Item]:
+    """The fields of an inline that are only read, as far as `fields` or `get_fields()` let them be shown."""
+    option, fields = inline.effective("readonly_fields"), inline.effective("fields")
+    items = option.items if option is not None else []
+    if fields is None or fields.open or inline.overrides("fieldsets") or inline.overrides("get_fieldsets"):
+        return items
+    shown = {name for item in fields.items for name in (item.text, *item.names)}
+    return [item for item in items if item.text in shown or not item.text]
 
 
 def _is_column(value: Value) -> bool:

@@ -6,9 +6,11 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from stackaudit.facts import python as py
+from stackaudit.link.classes import SourceClass
 from stackaudit.link.models.model import Field, Model
 from stackaudit.link.modules import SourceModule, dotted
 from stackaudit.link.nodes import is_true
+from stackaudit.link.serializers.views import asks_for_staff, is_creating, label_of, listed
 
 if TYPE_CHECKING:
     from stackaudit.link.mentions import Mentions
@@ -37,8 +39,8 @@ def growing(models: Models, mentions: Mentions) -> frozenset[Model]:
 
 
 def made(models: Models, mentions: Mentions) -> frozenset[Model]:
-    """The models whose rows code or forms outside commands, migrations and the admin make."""
-    return frozenset((*_shown_in_forms(models), *_made(models, mentions)))
+    """The models whose rows code, forms or views outside commands, migrations and the admin make."""
+    return frozenset((*_shown_in_forms(models), *_made(models, mentions), *_made_by_views(models, mentions)))
 
 
 def _made(models: Models, mentions: Mentions) -> Iterator[Model]:
@@ -82,6 +84,41 @@ def _shown_in_forms(models: Models) -> Iterator[Model]:
                 for inner in node.body:
                     if isinstance(inner, py.ClassDef) and inner.name == "Meta":
                         yield from _named(models, module, inner)
+
+
+def _made_by_views(models: Models, mentions: Mentions) -> Iterator[Model]:
+    """The models whose rows are made by generic views that are more than bases of others, but for those of staff."""
+    for module in models.modules:
+        for bound in module.names.values() if not _is_by_hand(module) else ():
+            node = bound[-1].node
+            if not isinstance(node, py.ClassDef) or not node.bases or node.name not in mentions.names:
+                continue
+            cls = models.classes.build(module, node)
+            is_page = any(label_of(base) == "CreateView" for base in cls.mro[1:])
+            if (is_page or is_creating(cls)) and _takes_posts(cls) and not asks_for_staff(cls, models.classes):
+                yield from _of_view(models, cls)
+
+
+def _takes_posts(cls: SourceClass) -> bool:
+    """Whether a view lets requests by POST in, as far as `http_method_names` says."""
+    member = cls.find("http_method_names")
+    listed = member.node if member is not None else None
+    names = listed.elts if isinstance(listed, (py.List, py.Tuple)) else None
+    return names is None or any(isinstance(item, py.Constant) and item.value == "post" for item in names)
+
+
+def _of_view(models: Models, cls: SourceClass) -> Iterator[Model]:
+    """The model of a view: its `model`, that of its `queryset`, or what its serializer is made for."""
+    found = listed(cls, models, "model") or listed(cls, models)
+    if found is not None:
+        yield found
+        return
+    member = cls.find("serializer_class")
+    if member is not None and isinstance(member.node, py.Node):
+        serializer = models.classes.resolve(member.owner.module, member.node)  # type: ignore[arg-type]
+        meta = serializer.find("Meta") if isinstance(serializer, SourceClass) else None
+        if meta is not None and isinstance(meta.node, py.ClassDef):
+            yield from _named(models, meta.owner.module, meta.node)
 
 
 def _named(models: Models, module: SourceModule, meta: py.ClassDef) -> Iterator[Model]:

@@ -70,7 +70,10 @@ _MADE_UP = frozenset({"existence", "write"})
 
 
 class Queries:
-    """The walk over a stack and what it found; what the modules `samples`, by their paths, write is made up."""
+    """The walk over a stack and what it found.
+
+    What the modules `samples`, by their paths, write is made up; the modules `dead` are never run.
+    """
 
     def __init__(
         self,
@@ -78,9 +81,11 @@ class Queries:
         django: tuple[int, int] = (5, 2),
         samples: frozenset[str] = frozenset(),
         settings: Callable[[], Settings | None] = lambda: None,
+        dead: frozenset[str] = frozenset(),
     ) -> None:
         self.models = models
         self._samples = samples
+        self._dead = dead
         self.walk = Walk(models, django, settings)
         entries.walk_all(self.walk)
 
@@ -88,7 +93,8 @@ class Queries:
     def events(self) -> list[Event]:
         """What was found, in the order of the walk."""
         found = self.walk.record.events
-        return [event for event in found if event.kind not in _MADE_UP or event.place.path not in self._samples]
+        unwritten = self._samples | self._dead
+        return [item for item in found if item.place.path not in (unwritten if item.kind in _MADE_UP else self._dead)]
 
     def entry(self, module: SourceModule, function: py.FunctionDef, bound: Value | None = None) -> Value:
         """What a function returns when it is called with unknown arguments."""
@@ -164,7 +170,8 @@ class Queries:
 
 def resolve(stack: Any) -> Queries:
     """Walk the Python code of a stack."""
-    return Queries(stack.models, release(stack), stack.management.samples, lambda: stack.settings)
+    management = stack.management
+    return Queries(stack.models, release(stack), management.samples, lambda: stack.settings, management.dead)
 
 
 def fresh_walk(stack: Any) -> Walk:

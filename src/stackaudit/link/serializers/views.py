@@ -6,14 +6,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from stackaudit.facts import python as py
-from stackaudit.link.classes import Base, Member, SourceClass
-from stackaudit.link.models.model import keyword
+from stackaudit.link.classes import Base, Classes, Member, SourceClass
+from stackaudit.link.models import Models
+from stackaudit.link.models.model import Model, keyword
 from stackaudit.link.modules import SourceModule, dotted
-from stackaudit.link.nodes import is_true
+from stackaudit.link.nodes import is_true, nodes
 from stackaudit.link.serializers import Serializers, Shape
 from stackaudit.model.source import Place
 
 LISTS = frozenset({"ListAPIView", "ListCreateAPIView", "ModelViewSet", "ReadOnlyModelViewSet", "ListModelMixin"})
+CREATES = frozenset({"ModelViewSet", "CreateModelMixin", "CreateAPIView", "ListCreateAPIView"})
 RETRIEVES = frozenset({
     "RetrieveAPIView", "RetrieveUpdateAPIView", "RetrieveDestroyAPIView", "RetrieveUpdateDestroyAPIView",
     "ModelViewSet", "ReadOnlyModelViewSet", "RetrieveModelMixin",
@@ -277,6 +279,39 @@ def _is_of_api(cls: SourceClass) -> bool:
     names = ("serializer_class", "get_serializer_class", "get_serializer")
     packaged = any("rest_framework" in base or "drf" in base for base in cls.externals)
     return packaged or any(cls.find(name) is not None for name in names)
+
+
+def is_creating(cls: SourceClass) -> bool:
+    """Whether a view has the stock action that makes a row."""
+    return any(label_of(base) in CREATES for base in cls.mro[1:])
+
+
+def asks_for_staff(cls: SourceClass, classes: Classes) -> bool:
+    """Whether one of the permissions of a view is for staff alone, or looks at who belongs to it."""
+    member = cls.find("permission_classes")
+    node = member.node if member is not None else None
+    for item in node.elts if member is not None and isinstance(node, (py.List, py.Tuple)) else ():
+        found = classes.resolve(member.owner.module, item) if member is not None else None
+        if isinstance(found, str) and found.rpartition(".")[2] == "IsAdminUser":
+            return True
+        if isinstance(found, SourceClass) and any(
+            isinstance(part, py.Attribute) and part.attr in ("is_staff", "is_superuser")
+            for part in nodes(found.node.body)
+        ):
+            return True
+    return False
+
+
+def listed(cls: SourceClass, models: Models, name: str = "queryset") -> Model | None:
+    """The model of the `queryset` of a view, or what another of its attributes names."""
+    member = cls.find(name)
+    node = member.node if member is not None else None
+    while member is not None and isinstance(node, (py.Call, py.Attribute, py.Name)):
+        model = models.of_expr(member.owner.module, node) if not isinstance(node, py.Call) else None
+        if model is not None or isinstance(node, py.Name):
+            return model
+        node = node.func if isinstance(node, py.Call) else node.value
+    return None
 
 
 def label_of(base: Base) -> str:

@@ -29,8 +29,11 @@ class Usage:
 
 
 def resolve(stack: Stack) -> Usage:
-    """Every function in which the walk met rows, in the order of the files; none of modules that make up data."""
-    walk, samples = stack.queries.walk, stack.management.samples
-    keepers = ((node, held) for node, held in walk.keepers.items() if held[0].path not in samples)
+    """Every function in which the walk met rows, in the order of the files.
+
+    None of modules that make up data, and of commands that nobody can run.
+    """
+    walk, left_out = stack.queries.walk, stack.management.samples | stack.management.dead
+    keepers = ((node, held) for node, held in walk.keepers.items() if held[0].path not in left_out)
     held = sorted(keepers, key=lambda item: (item[1][0].path, item[0].start))
     return Usage([Body(module, node, where, walk.kept) for node, (module, where) in held])
