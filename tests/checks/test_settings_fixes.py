@@ -395,8 +395,8 @@ def schemes(line: int) -> str:
             f"Use nh3 instead of bleach. {NH3} `style` or `script` (shop/text.py, line 2): a tag of that name wants "
             "`clean_content_tags=set()`, or nh3 panics, which `except Exception` does not catch; an attribute `style` "
             "wants `filter_style_properties={...}`, or every property gets through. `protocols` "
-            f"(shop/text.py, line 3) are its `url_schemes`, a set.{bare(3, 'attributes')} What bleach allows is changed in "
-            "place (shop/text.py, line 2), which nh3 cannot: hand it over as arguments.",
+            f"(shop/text.py, line 3) are its `url_schemes`, a set.{bare(3, 'attributes')} What bleach allows is "
+            "changed in place (shop/text.py, line 2), which nh3 cannot: hand it over as arguments.",
         ),
         (
             "bleach",
