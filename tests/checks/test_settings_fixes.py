@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
+import tomllib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from stackaudit import catalog
 from stackaudit.checks import deps, security
 from stackaudit.checks import settings as rules
 from stackaudit.link.stack import Stack
@@ -188,6 +191,11 @@ def test_names_of_hosts_come_from_where_the_site_knows_them(
 
 
 LIVED_BY = "import os\nALLOWED_HOSTS = os.getenv('HOSTS', '*').split(',')\n"
+BESIDE = (
+    "from urllib.parse import urlparse\n"
+    "def add():\n    url = os.getenv('SHOP_URL')\n    if url:\n"
+    "        ALLOWED_HOSTS.append(urlparse(url).hostname)\nadd()\n"
+)
 COMPOSED = "services:\n  web:\n    image: shop\n    command: gunicorn shop.wsgi\n"
 ACCEPT = "from then on. Where that is no choice, accept this with the reason."
 GIVEN = "first, with what health checks ask for (localhost, an IP address); then give it no default, or an empty one."
@@ -208,6 +216,18 @@ GIVEN = "first, with what health checks ask for (localhost, an IP address); then
             "",
             f"Set HOSTS to the names of the site {GIVEN} An installation that does not set it answers 400 to all but "
             f"localhost {ACCEPT}",
+        ),
+        (
+            LIVED_BY + BESIDE,
+            "",
+            "Set HOSTS to the names of the site or SHOP_URL, whose host line 7 adds (it does not help beside '*'), "
+            "first, with what health checks ask for (localhost, an IP address); then give HOSTS an empty default. An "
+            f"installation that sets neither answers 400 to every name {ACCEPT}",
+        ),
+        (
+            LIVED_BY + "if HOSTS := os.getenv('HOSTS'):\n    ALLOWED_HOSTS.extend(HOSTS.split())\n",
+            "",
+            "",
         ),
     ],
 )
@@ -519,6 +539,15 @@ def test_the_number_of_proxies_belongs_to_the_installation(settings: str, fix: s
     nginx = f"server {{ listen 80; location / {{ {passed_on} proxy_pass http://127.0.0.1:8000; }} }}\n"
     found = told(tmp_path, security.client_ip_trust, settings + limits, {"nginx.conf": nginx})
     assert found == [("throttles", fix)]
+
+
+def test_dynaconf_reads_a_list_from_the_text_that_is_told() -> None:
+    """Measured with dynaconf 3.3: `shop.example.com` stayed a str, and Django did not start."""
+    rule = next(rule for rule in catalog.load() if rule.id == "settings/allowed-hosts")
+    (text,) = re.findall(
+        r"`SHOP_ALLOWED_HOSTS='(.*?)'`", rule.cause["dynaconf"].fix.format(variable="SHOP_ALLOWED_HOSTS")
+    )
+    assert tomllib.loads(f"value = {text}") == {"value": ["shop.example.com"]}
 
 
 def test_what_dynaconf_may_replace_is_told_so(tmp_path: Path) -> None:
