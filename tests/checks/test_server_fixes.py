@@ -34,11 +34,38 @@ def views(request, shard):
     found = failed(tmp_path, cache.redis_client, {"shop/__init__.py": "", "shop/views.py": views})
     assert [item.fix for item in found] == [
         "One client for each process: a function of the module, `def redis_client(): return redis.Redis(host="
-        "settings.STATS_HOST, db=3)`, below `@functools.cache`, and `redis_client()` here."
+        "settings.STATS_HOST, db=3)`, below `@functools.cache` (`import functools`), and `redis_client()` here."
         " Add `socket_timeout=5, socket_connect_timeout=2` to its arguments.",
         "One client for each process: a function of the module, `def redis_client(name): return redis.Redis(host=name,"
-        " socket_timeout=1)`, below `@functools.cache`, and `redis_client(name)` here.",
+        " socket_timeout=1)`, below `@functools.cache` (`import functools`), and `redis_client(name)` here.",
     ]
+
+
+@pytest.mark.parametrize(
+    ("imports", "inside", "cached", "more"),
+    [
+        ("import functools\nimport redis\n", "", "`@functools.cache`", ""),
+        ("from functools import cache, wraps\nimport redis\n", "", "`@cache`", ""),
+        ("from functools import wraps\nimport redis\n", "", "`@functools.cache` (`import functools`)", ""),
+        (
+            "from django.core.cache import cache\n",
+            "    import redis\n",
+            "`@functools.cache` (`import functools`)",
+            " The import of `redis` inside likes goes there as well.",
+        ),
+    ],
+)
+def test_a_client_is_kept_by_names_that_its_module_has(
+    imports: str, inside: str, cached: str, more: str, tmp_path: Path
+) -> None:
+    views = (
+        f"{imports}\ndef likes(request):\n{inside}    return redis.Redis(host='a', socket_timeout=1).incr('likes')\n"
+    )
+    (found,) = failed(tmp_path, cache.redis_client, {"shop/__init__.py": "", "shop/views.py": views})
+    assert found.fix == (
+        'One client for each process: a function of the module, `def redis_client(): return redis.Redis(host="a",'
+        f" socket_timeout=1)`, below {cached}, and `redis_client()` here.{more}"
+    )
 
 
 def test_a_client_of_asyncio_belongs_to_its_loop(tmp_path: Path) -> None:
