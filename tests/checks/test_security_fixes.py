@@ -74,6 +74,27 @@ def test_files_that_the_start_writes(code: str, written: str, tmp_path: Path) ->
 
 
 @pytest.mark.parametrize(
+    ("service", "written"),
+    [
+        (
+            "volumes:\n      - .:/app\n",
+            " compose.dev.yml mounts the source over /app: `user: root` (or your own uid) for its services, or "
+            "makemigrations cannot write there.",
+        ),
+        ("user: '1000'\n    volumes:\n      - .:/app\n", ""),
+        ("volumes:\n      - ./conf:/app/conf\n      - media:/app\n", ""),
+    ],
+)
+def test_a_source_that_development_mounts(service: str, written: str, tmp_path: Path) -> None:
+    files = {
+        "Dockerfile": 'FROM python:3.13-slim\nWORKDIR /app\nCMD ["gunicorn", "shop.wsgi"]\n',
+        "compose.yml": "services:\n  web:\n    build: .\n    restart: always\n",
+        "compose.dev.yml": f"services:\n  web:\n    command: python manage.py runserver\n    {service}",
+    }
+    assert [found["written"] for found in values(tmp_path, security.runs_as_root, files)] == [written]
+
+
+@pytest.mark.parametrize(
     ("options", "socket"),
     [
         ("", ""),

@@ -34,11 +34,38 @@ def views(request, shard):
     found = failed(tmp_path, cache.redis_client, {"shop/__init__.py": "", "shop/views.py": views})
     assert [item.fix for item in found] == [
         "One client for each process: a function of the module, `def redis_client(): return redis.Redis(host="
-        "settings.STATS_HOST, db=3)`, below `@functools.cache`, and `redis_client()` here."
+        "settings.STATS_HOST, db=3)`, below `@functools.cache` (`import functools`), and `redis_client()` here."
         " Add `socket_timeout=5, socket_connect_timeout=2` to its arguments.",
         "One client for each process: a function of the module, `def redis_client(name): return redis.Redis(host=name,"
-        " socket_timeout=1)`, below `@functools.cache`, and `redis_client(name)` here.",
+        " socket_timeout=1)`, below `@functools.cache` (`import functools`), and `redis_client(name)` here.",
     ]
+
+
+@pytest.mark.parametrize(
+    ("imports", "inside", "cached", "more"),
+    [
+        ("import functools\nimport redis\n", "", "`@functools.cache`", ""),
+        ("from functools import cache, wraps\nimport redis\n", "", "`@cache`", ""),
+        ("from functools import wraps\nimport redis\n", "", "`@functools.cache` (`import functools`)", ""),
+        (
+            "from django.core.cache import cache\n",
+            "    import redis\n",
+            "`@functools.cache` (`import functools`)",
+            " The import of `redis` inside likes goes there as well.",
+        ),
+    ],
+)
+def test_a_client_is_kept_by_names_that_its_module_has(
+    imports: str, inside: str, cached: str, more: str, tmp_path: Path
+) -> None:
+    views = (
+        f"{imports}\ndef likes(request):\n{inside}    return redis.Redis(host='a', socket_timeout=1).incr('likes')\n"
+    )
+    (found,) = failed(tmp_path, cache.redis_client, {"shop/__init__.py": "", "shop/views.py": views})
+    assert found.fix == (
+        'One client for each process: a function of the module, `def redis_client(): return redis.Redis(host="a",'
+        f" socket_timeout=1)`, below {cached}, and `redis_client()` here.{more}"
+    )
 
 
 def test_a_client_of_asyncio_belongs_to_its_loop(tmp_path: Path) -> None:
@@ -114,6 +141,64 @@ def test_an_image_that_nothing_here_starts(tmp_path: Path) -> None:
             " `--workers 3` on the command line would overrule their WEB_CONCURRENCY and GUNICORN_CMD_ARGS.",
         )
     ]
+
+
+MANAGE = "import os\nos.environ.setdefault('DJANGO_SETTINGS_MODULE', 'shop.settings')\n"
+SESSIONS = "SESSION_ENGINE = 'django.contrib.sessions.backends.cached_db'\n"
+
+
+@pytest.mark.parametrize(
+    ("command", "settings", "told"),
+    [
+        (
+            "CMD gunicorn shop.wsgi",
+            SESSIONS,
+            '`ENV GUNICORN_CMD_ARGS="--threads 4"` in Dockerfile: threads share the cache of the process.'
+            " Workers (`ENV WEB_CONCURRENCY=3`) only once CACHES is shared by all processes:"
+            " sessions (cached_db) live in the memory of one process now.",
+        ),
+        (
+            'ENV GUNICORN_CMD_ARGS="--log-level info"\nCMD gunicorn shop.wsgi',
+            "import os\n"
+            "CACHES = {'default': {'BACKEND': os.environ['CACHE']}}\n"
+            "REST_FRAMEWORK = {'DEFAULT_THROTTLE_CLASSES': ['rest_framework.throttling.ScopedRateThrottle']}\n",
+            "`--threads 4` in the GUNICORN_CMD_ARGS of Dockerfile: threads share the cache of the process."
+            " Workers (`ENV WEB_CONCURRENCY=3`) only once CACHES is shared by all processes:"
+            " throttles of REST framework may live in the memory of one process now"
+            " (the environment variable CACHE decides it and the repository does not set it).",
+        ),
+        (
+            "CMD gunicorn shop.wsgi -w 1",
+            SESSIONS,
+            "`--threads 4`: threads share the cache of the process."
+            " Workers only once CACHES is shared by all processes:"
+            " sessions (cached_db) live in the memory of one process now."
+            " Then give it workers: `--workers 3`. Replicas of the container do the same.",
+        ),
+        (
+            "CMD uvicorn shop.asgi:application",
+            SESSIONS,
+            "First point CACHES at what all processes share: sessions (cached_db) live in the memory of one process"
+            " now. Then `ENV WEB_CONCURRENCY=3` in Dockerfile is a default that whoever starts the image can change;"
+            " `--workers 3` on the command line would overrule their WEB_CONCURRENCY.",
+        ),
+        (
+            "CMD gunicorn shop.wsgi -w 1",
+            f"{SESSIONS}CACHES = {{'default': {{'BACKEND': 'django.core.cache.backends.redis.RedisCache'}}}}\n",
+            "Give it workers: `--workers 3` (two for each core and one more), or `--workers 2 --threads 4`."
+            " Replicas of the container do the same.",
+        ),
+    ],
+)
+def test_processes_share_what_they_keep_first(tmp_path: Path, command: str, settings: str, told: str) -> None:
+    """Two processes over cached_db and LocMemCache: after a logout in one, the other still had the user."""
+    files = {
+        "Dockerfile": f"FROM python:3.13-slim\n{command}\n",
+        "manage.py": MANAGE,
+        "shop/__init__.py": "",
+        "shop/settings.py": f"SECRET_KEY = 'x'\nROOT_URLCONF = 'shop.urls'\n{settings}",
+    }
+    assert [fix for _, fix in workers(tmp_path, files)] == [told]
 
 
 def test_replicas_only_where_nothing_else_would_run_twice(tmp_path: Path) -> None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
+import tomllib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from stackaudit import catalog
 from stackaudit.checks import deps, security
 from stackaudit.checks import settings as rules
 from stackaudit.link.stack import Stack
@@ -188,6 +191,11 @@ def test_names_of_hosts_come_from_where_the_site_knows_them(
 
 
 LIVED_BY = "import os\nALLOWED_HOSTS = os.getenv('HOSTS', '*').split(',')\n"
+BESIDE = (
+    "from urllib.parse import urlparse\n"
+    "def add():\n    url = os.getenv('SHOP_URL')\n    if url:\n"
+    "        ALLOWED_HOSTS.append(urlparse(url).hostname)\nadd()\n"
+)
 COMPOSED = "services:\n  web:\n    image: shop\n    command: gunicorn shop.wsgi\n"
 ACCEPT = "from then on. Where that is no choice, accept this with the reason."
 GIVEN = "first, with what health checks ask for (localhost, an IP address); then give it no default, or an empty one."
@@ -208,6 +216,18 @@ GIVEN = "first, with what health checks ask for (localhost, an IP address); then
             "",
             f"Set HOSTS to the names of the site {GIVEN} An installation that does not set it answers 400 to all but "
             f"localhost {ACCEPT}",
+        ),
+        (
+            LIVED_BY + BESIDE,
+            "",
+            "Set HOSTS to the names of the site or SHOP_URL, whose host line 7 adds (it does not help beside '*'), "
+            "first, with what health checks ask for (localhost, an IP address); then give HOSTS an empty default. An "
+            f"installation that sets neither answers 400 to every name {ACCEPT}",
+        ),
+        (
+            LIVED_BY + "if HOSTS := os.getenv('HOSTS'):\n    ALLOWED_HOSTS.extend(HOSTS.split())\n",
+            "",
+            "",
         ),
     ],
 )
@@ -346,12 +366,45 @@ NH3 = (
     "into `attribute_filter`, which is asked for what `attributes` lists and for nothing else, and tags that are not "
     "allowed are dropped instead of escaped."
 )
+ALLOWED_TAGS = '`tags={"a", "abbr", "acronym", "b", "blockquote", "code", "em", "i", "li", "ol", "strong", "ul"}`'
+ALLOWED_ATTRIBUTES = '`attributes={"a": {"href", "title"}, "abbr": {"title"}, "acronym": {"title"}}`'
+
+
+def bare(line: int, own: str = "") -> str:
+    """What is told of a call in a line without `tags`; `own` says "attributes" where it has these."""
+    return (
+        f" A call without `tags` (shop/text.py, line {line}) lets 75 tags through in nh3, `img` and `table` among "
+        f"them, where bleach let 12: hand over {ALLOWED_TAGS}{'' if own else f' and {ALLOWED_ATTRIBUTES}'}."
+    )
+
+
+def schemes(line: int) -> str:
+    """What is told of a call in a line without `protocols`."""
+    return (
+        f" Without `protocols` (shop/text.py, line {line}) links of 25 schemes pass in nh3, `ftp:` and `tel:` among "
+        'them: `url_schemes={"http", "https", "mailto"}` is what bleach allowed.'
+    )
 
 
 @pytest.mark.parametrize(
     ("package", "files", "fix"),
     [
-        ("bleach", {"shop/text.py": "import bleach\nprint(bleach.clean('x'))\n"}, f"Use nh3 instead of bleach. {NH3}"),
+        (
+            "bleach",
+            {"shop/text.py": "import bleach\nprint(bleach.clean('x'))\n"},
+            f"Use nh3 instead of bleach. {NH3}{bare(2)}{schemes(2)}",
+        ),
+        (
+            "bleach",
+            {
+                "shop/text.py": "from bleach.sanitizer import Cleaner\nfrom django.forms import Form\n"
+                "class Note(Form):\n    def clean(self):\n        super().clean()\n"
+                "notes = Cleaner(['b'], protocols=['https'])\nothers = Cleaner(**{})\n"
+            },
+            f"Use nh3 instead of bleach. {NH3} `protocols` (shop/text.py, line 6) are its `url_schemes`, a set. A call "
+            "without `attributes` (shop/text.py, line 6) lets more of them through in nh3, `src` of `img` among them: "
+            f"hand over {ALLOWED_ATTRIBUTES}.",
+        ),
         (
             "bleach",
             {
@@ -362,8 +415,8 @@ NH3 = (
             f"Use nh3 instead of bleach. {NH3} `style` or `script` (shop/text.py, line 2): a tag of that name wants "
             "`clean_content_tags=set()`, or nh3 panics, which `except Exception` does not catch; an attribute `style` "
             "wants `filter_style_properties={...}`, or every property gets through. `protocols` "
-            "(shop/text.py, line 3) are its `url_schemes`, a set. What bleach allows is changed in place "
-            "(shop/text.py, line 2), which nh3 cannot: hand it over as arguments.",
+            f"(shop/text.py, line 3) are its `url_schemes`, a set.{bare(3, 'attributes')} What bleach allows is "
+            "changed in place (shop/text.py, line 2), which nh3 cannot: hand it over as arguments.",
         ),
         (
             "bleach",
@@ -372,14 +425,14 @@ NH3 = (
                 "print(bleach.clean('x', ['a'], {'a': ['href']}))\n"
             },
             f"Use nh3 instead of bleach. {NH3} The attributes go by keyword, `attributes=…`: the third argument "
-            "(shop/text.py, line 3) is `clean_content_tags` in nh3, and a TypeError.",
+            f"(shop/text.py, line 3) is `clean_content_tags` in nh3, and a TypeError.{schemes(3)}",
         ),
         (
             "bleach",
             {"shop/text.py": "from bleach import clean, linkify\nprint(linkify(clean('x')))\n"},
             "nh3 takes the place of `bleach.clean` alone: it has nothing for links in plain text (shop/text.py, line "
             "1). Make these with another package (linkify-it-py) or with `django.utils.html.urlize`, and clean what "
-            f"comes out with nh3. {NH3}",
+            f"comes out with nh3. {NH3}{bare(2)}{schemes(2)}",
         ),
         ("uwsgi", {"uwsgi.ini": "[uwsgi]\nmodule = shop.wsgi\n"}, ""),
         (
@@ -486,6 +539,15 @@ def test_the_number_of_proxies_belongs_to_the_installation(settings: str, fix: s
     nginx = f"server {{ listen 80; location / {{ {passed_on} proxy_pass http://127.0.0.1:8000; }} }}\n"
     found = told(tmp_path, security.client_ip_trust, settings + limits, {"nginx.conf": nginx})
     assert found == [("throttles", fix)]
+
+
+def test_dynaconf_reads_a_list_from_the_text_that_is_told() -> None:
+    """Measured with dynaconf 3.3: `shop.example.com` stayed a str, and Django did not start."""
+    rule = next(rule for rule in catalog.load() if rule.id == "settings/allowed-hosts")
+    (text,) = re.findall(
+        r"`SHOP_ALLOWED_HOSTS='(.*?)'`", rule.cause["dynaconf"].fix.format(variable="SHOP_ALLOWED_HOSTS")
+    )
+    assert tomllib.loads(f"value = {text}") == {"value": ["shop.example.com"]}
 
 
 def test_what_dynaconf_may_replace_is_told_so(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ What sendfile and tcp_nopush do is told by nginx's debug log, where it is built 
 from __future__ import annotations
 
 import gzip
+import re
 import subprocess
 import time
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from stackaudit import catalog
 from tests.nginx_live.conftest import BINARY
 from tests.nginx_live.many import host, servers, verdicts_by_case
 from tests.nginx_live.test_verdicts import PLAIN_SETTINGS
@@ -148,6 +150,29 @@ def test_static_without_expires(live: Any, port: int, tmp_path: Path, files: Pat
     settings = PLAIN_SETTINGS + STORED.format("django.contrib.staticfiles.storage.ManifestStaticFilesStorage")
     found = verdicts_by_case("nginx/static-without-expires", tmp_path, http, {"config/settings.py": settings})
     assert found == ["pass" if is_kept else "fail" for is_kept in kept]
+
+
+HASHED = ("css/site.0123456789ab.css", "assets/main-AbCd1234.0123456789ab.js")
+BY_VITE = ("assets/main-AbCd1234.js", "vue/assets/vendor-XyZ_9876.js", "assets/a-b-4d0ac3b6.css")
+PLAIN = ("css/site.css", "assets/icon-download.svg", "assets/my-icon-set.svg", "main-AbCd1234.js", "assets/AbCd1234.js")
+
+
+@pytest.mark.parametrize(("cause", "kept"), [("", HASHED), ("vite", HASHED + BY_VITE)])
+def test_names_that_are_kept_by_the_map_that_is_told(live: Any, port: int, cause: str, kept: tuple[str, ...]) -> None:
+    """Django's storage left `import "./vendor-XyZ_9876.js"` in a module as Vite had written it."""
+    rule = next(rule for rule in catalog.load() if rule.id == "nginx/static-without-expires")
+    fix = (rule.cause[cause].fix if cause else rule.fix).format()
+    declared, used = re.findall(r"`(map .*?\})`", fix)[0], re.findall(r"`(expires \$.*?;)`", fix)[0]
+    folder = live.prefix / "lifetimes"
+    for name in (*HASHED, *BY_VITE, *PLAIN):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text("a")
+    live.start(
+        f"{declared} server {{ listen 127.0.0.1:{port}; location /static/ {{ alias {folder}/; {used} }} }}", port
+    )
+    answers = {name: live.get(port, f"/static/{name}") for name in (*HASHED, *BY_VITE, *PLAIN)}
+    assert {reply.status for reply in answers.values()} == {200}
+    assert {name for name, reply in answers.items() if reply.one("Cache-Control")} == set(kept)
 
 
 def test_static_access_log(live: Any, port: int, tmp_path: Path, files: Path) -> None:

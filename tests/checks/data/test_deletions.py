@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from stackaudit import catalog
 from stackaudit.checks.data import celery_delay_in_atomic
 from stackaudit.model.verdict import Fail
+from tests.checks.test_settings_harms import real
 from tests.stacks import stack_of
 
 FILES = {
@@ -79,3 +81,50 @@ def test_the_deleted_row_is_read_before_and_opposite_tasks_wait_together(tmp_pat
             "for the commit as well, or their order changes.",
         ),
     ]
+
+
+def test_a_row_that_stays_matters_little(tmp_path: Path) -> None:
+    rule = next(rule for rule in catalog.load() if rule.id == "data/celery-delay-in-atomic")
+    files = next(example.files for example in rule.example if "protects" in example.title)
+    found = [item for item in celery_delay_in_atomic(stack_of(tmp_path, files)) if isinstance(item, Fail)]
+    assert [(item.values["task"], item.cause) for item in found] == [
+        ("rank", "another"),
+        ("recount", "signal"),
+        ("index", "signal"),
+    ]
+    assert rule.cause["another"].severity == "low"
+
+
+def test_what_a_protected_key_leads_to_outlives_the_deletion() -> None:
+    script = """
+from django.db import models
+from django.db.models.signals import post_delete
+
+class Post(models.Model):
+    class Meta:
+        app_label = "auth"
+
+class Share(Post):
+    shared = models.ForeignKey(Post, on_delete=models.PROTECT, related_name="shares")
+    class Meta:
+        app_label = "auth"
+
+with connection.schema_editor() as editor:
+    editor.create_model(Post)
+    editor.create_model(Share)
+seen = []
+def unshared(sender, instance, **kwargs):
+    seen.append(Post.objects.filter(pk=instance.shared_id).exists())
+post_delete.connect(unshared, sender=Share)
+post = Post.objects.create()
+share = Share.objects.create(shared=post)
+refused = 0
+for rows in (post, Post.objects.all()):
+    try:
+        rows.delete()
+    except models.ProtectedError:
+        refused += 1
+share.delete()
+found.update(seen=seen, refused=refused, left=list(Post.objects.values_list("pk", flat=True)) == [post.pk])
+"""
+    assert real(script, {}) == {"seen": [True], "refused": 2, "left": True}

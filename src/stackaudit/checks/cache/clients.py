@@ -147,12 +147,38 @@ def _once(stack: Stack, found: Found) -> str:
     given = ", ".join(dict.fromkeys(name for name in read if name in local))
     code = code_of(call, 300)
     if code and not local & {"self", "cls", "request"} & set(read):
-        told = f"a function of the module, `def redis_client({given}): return {code}`, below `@functools.cache`, and"
+        told = (
+            f"a function of the module, `def redis_client({given}): return {code}`, below {_cached(stack, found)}, and"
+        )
         kept = f"One client for each process: {told} `redis_client({given})` here."
     else:
-        kept = "One client for each process: move this call into a function of the module, below `@functools.cache`."
+        told = "move this call into a function of the module"
+        kept = f"One client for each process: {told}, below {_cached(stack, found)}."
+    if inner := _imported_inside(found):
+        kept += f" The import of {' and '.join(inner)} inside {function.name} goes there as well."
     named = {item.name for item in call.keywords}
     return kept if named & _TIMEOUTS else f"{kept} Add `socket_timeout=5, socket_connect_timeout=2` to its arguments."
+
+
+def _cached(stack: Stack, found: Found) -> str:
+    """The decorator that keeps what a function returns, with its import where the module has none."""
+    for name, written in (("cache", "`@cache`"), ("functools", "`@functools.cache`")):
+        symbol = stack.modules.resolve(found.module, name)
+        if symbol is not None and symbol.name in ("functools.cache", "functools"):
+            return written
+    return "`@functools.cache` (`import functools`)"
+
+
+def _imported_inside(found: Found) -> list[str]:
+    """The names in a call that its function imports itself: a function of the module does not have them."""
+    named = {node.id for node in nodes((found.call,)) if isinstance(node, py.Name)}
+    imported = [
+        alias.asname or alias.name.partition(".")[0]
+        for node in nodes(found.function.body if found.function is not None else ())
+        if isinstance(node, (py.Import, py.ImportFrom))
+        for alias in node.names
+    ]
+    return [f"`{name}`" for name in dict.fromkeys(imported) if name in named]
 
 
 def _for_staff(found: Found) -> bool:

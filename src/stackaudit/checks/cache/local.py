@@ -5,22 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from stackaudit.link.caching.backends import shared_backends
+from stackaudit.link.caching.memory import CACHED, LOCAL, SESSIONS, backend
 from stackaudit.link.caching.uses import Uses, uses
-from stackaudit.link.settings import Settings
 from stackaudit.link.settings.servers import process_count, servers
 from stackaudit.link.stack import Stack
-from stackaudit.model.values import AnyValue, Known, Unknown
+from stackaudit.model.values import Known, Unknown
 from stackaudit.model.verdict import Fail, Pass, Site, Step, Unsure, Verdict
 
-LOCAL = "django.core.cache.backends.locmem.LocMemCache"
 DUMMY = "django.core.cache.backends.dummy.DummyCache"
 FILES = "django.core.cache.backends.filebased.FileBasedCache"
-SESSIONS = "django.contrib.sessions.backends."
-
-
-def backend(settings: Settings, alias: str) -> AnyValue:
-    """The backend of a cache; an alias that CACHES does not hold is unknown."""
-    return settings.at("CACHES", alias, "BACKEND")
 
 
 def local_memory_multiprocess(stack: Stack) -> Iterator[Verdict]:
@@ -81,7 +74,7 @@ def session_in_local_cache(stack: Stack) -> Iterator[Verdict]:
         yield Unsure(site, engine.why)
         return
     kind = str(engine.value).removeprefix(SESSIONS)
-    if kind not in ("cache", "cached_db"):
+    if kind not in CACHED:
         yield Pass(site)
         return
     alias = settings.get("SESSION_CACHE_ALIAS")

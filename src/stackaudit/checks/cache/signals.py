@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from stackaudit.checks.cache.dependence import changed, key_words, stale
+from stackaudit.checks.cache.dependence import CREATES, changed, key_words, listed_by, makes, stale, updates
 from stackaudit.facts import python as py
 from stackaudit.link.caching.receivers import cache_alias
 from stackaudit.link.mentions import Found
@@ -20,7 +20,6 @@ from stackaudit.model.verdict import Fail, Pass, Site, Step, Unsure, Verdict
 _FORGETS = frozenset({"delete", "delete_many", "clear", "incr_version", "delete_pattern", "adelete", "adelete_many"})
 _SILENT = frozenset({"update", "bulk_update", "bulk_create", "aupdate", "abulk_update", "abulk_create"})
 """Writes that send neither post_save nor pre_save."""
-_CREATES = frozenset({"bulk_create", "abulk_create"})
 
 _STARTS = frozenset({"delay", "apply_async", "delay_on_commit", "apply_async_on_commit", "enqueue", "send", "s", "si"})
 """Methods that start a task."""
@@ -36,7 +35,8 @@ SHORT = 2
 class _Receiver:
     """A function that post_save of `model` calls and that forgets cached values.
 
-    `of_row`: the keys that it forgets name the row, so that new rows do not matter; `of_new`: it acts on new rows only.
+    `listed`: the columns of the row that the keys which it forgets are made of; None where they name that row alone, so
+    that new rows do not matter. `of_new`: it acts on new rows only.
     `keys` are words of the keys.
     """
 
@@ -44,7 +44,7 @@ class _Receiver:
     function: py.FunctionDef
     model: Model
     place: Place
-    of_row: bool
+    listed: frozenset[str] | None
     of_new: bool
     keys: frozenset[str]
 
@@ -53,12 +53,12 @@ def signal_invalidation_misses_bulk(stack: Stack) -> Iterator[Verdict]:
     """One site for each receiver of post_save that forgets cached values of its model."""
     for receiver in _receivers(stack):
         site = Site(receiver.place, f"{receiver.module.name}.{receiver.function.name}: {receiver.model.name}")
-        silent = [event for event in _writes(stack, receiver.model) if _matters(receiver, event)]
+        silent = [event for event in _writes(stack, receiver.model) if _matters(stack, receiver, event)]
         missed = [event for event in silent if not _forgets_beside(stack, receiver, event)]
         if not missed:
             yield Pass(site)
             continue
-        told = {event.place: changed(stack, event) for event in missed}
+        told = {event.place: _columns(stack, receiver, event) for event in missed}
         certain = [
             event
             for event in missed
@@ -75,9 +75,22 @@ def signal_invalidation_misses_bulk(stack: Stack) -> Iterator[Verdict]:
         yield Fail(site, values, related=related)
 
 
-def _matters(receiver: _Receiver, event: Event) -> bool:
-    creates = event.method in _CREATES
-    return not (creates and receiver.of_row) and not (not creates and receiver.of_new)
+def _matters(stack: Stack, receiver: _Receiver, event: Event) -> bool:
+    """Whether a write changes what the receiver forgets: rows that are there, or new ones of what it lists."""
+    if event.method not in CREATES:
+        return not receiver.of_new
+    if updates(stack, event) and not receiver.of_new:
+        return True
+    if receiver.listed is None:
+        return False
+    module, around = _around(stack, event)
+    return not (module and around and makes(stack, module, around, receiver.model, receiver.listed))
+
+
+def _columns(stack: Stack, receiver: _Receiver, event: Event) -> frozenset[str]:
+    """The columns that a write changes; none where new rows matter, which change every list."""
+    is_row = event.method not in CREATES or receiver.listed is None
+    return changed(stack, event) if is_row else frozenset()
 
 
 def _writes(stack: Stack, model: Model) -> list[Event]:
@@ -108,7 +121,7 @@ def _receivers(stack: Stack) -> Iterator[_Receiver]:
                     function,
                     model,
                     module.place(call),
-                    any(isinstance(node, py.Name) and node.id == "instance" for node in nodes(_arguments(forgets))),
+                    listed_by(stack, model, forgets, function.body),
                     _asks_created(function, forgets),
                     _keys(stack, module, function, forgets),
                 )
@@ -168,10 +181,6 @@ def _does_little(function: py.FunctionDef) -> bool:
     return len(said) <= SHORT
 
 
-def _arguments(call: py.Call) -> tuple[py.Stmt, ...]:
-    return tuple(py.ExprStmt(arg.start, arg.end, arg) for arg in call.args)
-
-
 def _asks_created(function: py.FunctionDef, call: py.Call) -> bool:
     """Whether the call stands under `if created:`."""
     return any(
@@ -185,19 +194,20 @@ def _asks_created(function: py.FunctionDef, call: py.Call) -> bool:
 
 def _forgets_beside(stack: Stack, receiver: _Receiver, event: Event) -> bool:
     """Whether the function of a silent write forgets cached values itself, or sends the signal."""
+    module, around = _around(stack, event)
+    return module is not None and around is not None and _sends_or_forgets(stack, receiver, module, around, set(), 0)
+
+
+def _around(stack: Stack, event: Event) -> tuple[SourceModule | None, py.FunctionDef | None]:
+    """The module of a write, and the innermost function around it."""
     module = stack.modules.by_path.get(event.place.path)
-    if module is None:
-        return False
-    line = event.place.region.line
-    around: list[py.FunctionDef] = []
-    for node in nodes(module.facts.body):
-        if isinstance(node, py.FunctionDef):
+    found: py.FunctionDef | None = None
+    for node in nodes(module.facts.body) if module is not None else ():
+        if isinstance(node, py.FunctionDef) and module is not None:
             region = module.facts.region(node)
-            if region.line <= line <= region.end_line:
-                around.append(node)
-    if not around:
-        return False
-    return _sends_or_forgets(stack, receiver, module, around[-1], set(), 0)
+            if region.line <= event.place.region.line <= region.end_line:
+                found = node
+    return module, found
 
 
 def _sends_or_forgets(

@@ -9,6 +9,7 @@ from stackaudit.facts import python as py
 from stackaudit.link.celery import Sent
 from stackaudit.link.celery.reading import reads
 from stackaudit.link.celery.sends import SIGNATURES, WAYS
+from stackaudit.link.celery.survivors import single_rows
 from stackaudit.link.celery.touching import loads, may_touch, py_name
 from stackaudit.link.models import Model
 from stackaudit.link.modules import decorators, dotted
@@ -77,14 +78,21 @@ def _judged(stack: Stack, sent: Sent, requests: Known[bool] | Unknown) -> Verdic
     signal = held is not None and held.kind == "signal"
     if not read or (signal and _about_others(stack, sent)):
         return Pass(site)
-    cause = ("deleted" if _loads_what_is_deleted(stack, sent) else "signal") if signal else ""
+    cause = _signal(stack, sent) if signal else ""
     values = {
-        "beside": _beside(stack, sent) if cause == "signal" else "",
+        "beside": _beside(stack, sent) if cause in ("signal", "another") else "",
         "task": sent.send.name,
         "held": held.how if held is not None else "the transaction of the request (ATOMIC_REQUESTS)",
         "commit": f"{sent.send.name}.delay_on_commit(...)" if sent.send.way == "delay" else "transaction.on_commit",
     }
     return Fail(site, values, cause=cause, flow=flow)
+
+
+def _signal(stack: Stack, sent: Sent) -> str:
+    """What a receiver's task asks for: the deleted row, another one that stays, or whatever may have changed."""
+    if _loads_what_is_deleted(stack, sent):
+        return "deleted"
+    return "another" if _asks_for_another(stack, sent) else "signal"
 
 
 def _about_others(stack: Stack, sent: Sent) -> bool:
@@ -96,7 +104,23 @@ def _about_others(stack: Stack, sent: Sent) -> bool:
         return False
     task, call = sent.send.task[1], sent.send.call
     found = [_models(stack, name) for name in senders]
-    return all(models and not any(may_touch(stack, task, model, call) for model in models) for models in found)
+    return all(
+        models and not any(may_touch(stack, task, model, call, _surviving(stack, sent, model)) for model in models)
+        for models in found
+    )
+
+
+def _surviving(stack: Stack, sent: Sent, model: Model) -> frozenset[py.Node]:
+    """The parts of a task that ask for a row which a deletion leaves where it is."""
+    if sent.send.task is None or sent.held is None or "_delete" not in sent.held.how:
+        return frozenset()
+    return single_rows(stack, sent.send.task[1], sent.send.call, model)
+
+
+def _asks_for_another(stack: Stack, sent: Sent) -> bool:
+    """Whether all rows of the deleted row's tables that a task itself asks for outlive the deletion."""
+    models = [model for name in _senders(sent) for model in _models(stack, name)]
+    return bool(models) and all(_surviving(stack, sent, model) for model in models)
 
 
 def _senders(sent: Sent) -> list[str]:

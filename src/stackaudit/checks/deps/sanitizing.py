@@ -5,7 +5,8 @@ Measured with nh3 0.3.8 and bleach 4.1 to 6.4.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import TypeAlias
 
 from stackaudit.facts import python as py
 from stackaudit.link.modules import SourceModule, dotted
@@ -20,9 +21,15 @@ _ALWAYS = (
     "allowed are dropped instead of escaped."
 )
 _LINKS = frozenset({"linkify", "linkifier", "Linker", "LinkifyFilter"})
+_CLEANS = frozenset({"bleach.clean", "bleach.Cleaner", "bleach.sanitizer.Cleaner"})
+Cleaning: TypeAlias = tuple[SourceModule, py.Call, Mapping[str, py.Node]]
+"""A call that cleans, where it stands and what it is given under which name."""
 _TAGS = 2
 """The text, and the tags that are allowed in it."""
-_CLEANS = frozenset({"clean", "Cleaner"})
+_ARGUMENTS = ("tags", "attributes", "protocols")
+"""What a Cleaner takes by place, and `clean()` after its text."""
+_DEFAULT_TAGS = '`tags={"a", "abbr", "acronym", "b", "blockquote", "code", "em", "i", "li", "ol", "strong", "ul"}`'
+_DEFAULT_ATTRIBUTES = '`attributes={"a": {"href", "title"}, "abbr": {"title"}, "acronym": {"title"}}`'
 
 
 def sanitizing(stack: Stack) -> str:
@@ -48,14 +55,8 @@ def _particulars(stack: Stack) -> Iterator[str]:
             "panics, which `except Exception` does not catch; an attribute `style` wants "
             "`filter_style_properties={...}`, or every property gets through."
         )
-    protocols = _first(
-        (module, keyword.value)
-        for module in users
-        for call in nodes(module.facts.body)
-        if isinstance(call, py.Call) and dotted(call.func).rpartition(".")[2] in _CLEANS
-        for keyword in call.keywords
-        if keyword.name == "protocols"
-    )
+    calls = list(_calls(stack, users))
+    protocols = _first((module, given["protocols"]) for module, _, given in calls if "protocols" in given)
     if protocols is not None:
         yield f"`protocols` ({_at(protocols)}) are its `url_schemes`, a set."
     by_place = _first((module, node) for module in users for node in nodes(module.facts.body) if _is_by_place(node))
@@ -64,9 +65,48 @@ def _particulars(stack: Stack) -> Iterator[str]:
             f"The attributes go by keyword, `attributes=…`: the third argument ({_at(by_place)}) is "
             "`clean_content_tags` in nh3, and a TypeError."
         )
-    changed = _first((module, node) for module in users for node in nodes(module.facts.body) if _changes(node))
+    changes = [(module, node) for module in users for node in nodes(module.facts.body) if _changes(node)]
+    own = {name for _, change in changes for name in _ARGUMENTS if f"ALLOWED_{name.upper()}" in _named(change)}
+    yield from _defaults([item for item in calls if "*" not in item[2]], own)
+    changed = _first(iter(changes))
     if changed is not None:
         yield f"What bleach allows is changed in place ({_at(changed)}), which nh3 cannot: hand it over as arguments."
+
+
+def _defaults(calls: list[Cleaning], own: set[str]) -> Iterator[str]:
+    """What to hand over where a call lives by what bleach allows; `own` are the arguments whose default is changed."""
+    lacking = {name: [item for item in calls if name not in item[2]] for name in _ARGUMENTS if name not in own}
+    bare = lacking.get("tags", [])
+    if bare:
+        both = any("attributes" not in given for _, _, given in bare) and "attributes" in lacking
+        yield (
+            f"A call without `tags` ({_at_first(bare)}) lets 75 tags through in nh3, `img` and `table` among them, "
+            f"where bleach let 12: hand over {_DEFAULT_TAGS}{f' and {_DEFAULT_ATTRIBUTES}' if both else ''}."
+        )
+    elif loose := lacking.get("attributes", []):
+        yield (
+            f"A call without `attributes` ({_at_first(loose)}) lets more of them through in nh3, `src` of `img` among "
+            f"them: hand over {_DEFAULT_ATTRIBUTES}."
+        )
+    if open_ := lacking.get("protocols", []):
+        yield (
+            f"Without `protocols` ({_at_first(open_)}) links of 25 schemes pass in nh3, `ftp:` and `tel:` among them: "
+            '`url_schemes={"http", "https", "mailto"}` is what bleach allowed.'
+        )
+
+
+def _calls(stack: Stack, users: list[SourceModule]) -> Iterator[Cleaning]:
+    """The calls that clean or make a Cleaner, with what they are given; "*" where that is not written out."""
+    for module in users:
+        for call in nodes(module.facts.body):
+            symbol = stack.modules.resolve(module, dotted(call.func) or "?") if isinstance(call, py.Call) else None
+            if symbol is None or not isinstance(call, py.Call) or symbol.name not in _CLEANS:
+                continue
+            by_place = call.args if symbol.name.endswith("Cleaner") else call.args[1:]
+            given: dict[str, py.Node] = dict(zip(_ARGUMENTS, by_place, strict=False))
+            given |= {keyword.name or "*": keyword.value for keyword in call.keywords}
+            starred = next((arg for arg in call.args if isinstance(arg, py.Starred)), None)
+            yield module, call, given if starred is None else {**given, "*": starred}
 
 
 def _is_bleach(node: py.Import | py.ImportFrom) -> bool:
@@ -117,6 +157,15 @@ def _linkifying(stack: Stack) -> Place | None:
         if isinstance(found.node, py.Call) and dotted(found.node.func) == "bleach.linkify":
             return found.module.place(found.node)
     return None
+
+
+def _named(change: py.Node) -> str:
+    """The names that a statement holds, joined."""
+    return " ".join(node.attr for node in nodes((change,)) if isinstance(node, py.Attribute))
+
+
+def _at_first(calls: list[Cleaning]) -> str:
+    return _at(calls[0][0].place(calls[0][1]))
 
 
 def _first(found: Iterator[tuple[SourceModule, py.Node]]) -> Place | None:

@@ -86,7 +86,7 @@ def hashed_names(stack: Stack) -> Value[bool]:
     name = backend.value
     if "Manifest" in name or "Hashed" in name:
         return Known(True, backend.places, name.rpartition(".")[2])
-    bundler = next((item for item in _BUNDLERS if _installed(stack, item)), None)
+    bundler = next((item for item in _BUNDLERS if installed(stack, item)), None)
     if bundler is not None:
         return Unknown(f"{bundler} may put a hash into the names of its files")
     if name != storages.DEFAULT and not name.startswith(("whitenoise.storage.", "django.contrib.staticfiles.")):
@@ -100,7 +100,8 @@ def static_storage(stack: Stack) -> Value[str]:
     return storages.static_storage(stack.production)
 
 
-def _installed(stack: Stack, name: str) -> bool:
+def installed(stack: Stack, name: str) -> bool:
+    """Whether the settings install an application, or the code imports it."""
     apps = stack.production.get("INSTALLED_APPS") if stack.production is not None else None
     if not isinstance(apps, Known) or not isinstance(apps.value, (list, tuple)):
         return stack.modules.imports(name)

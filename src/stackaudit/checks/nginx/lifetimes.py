@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from stackaudit.checks.nginx.cdn import cdn_in_front
-from stackaudit.checks.nginx.expires import hashed_names, static_storage
+from stackaudit.checks.nginx.expires import hashed_names, installed, static_storage
 from stackaudit.checks.nginx.served import Served, static_files
 from stackaudit.checks.nginx.shared_levels import once_for_each_place
 from stackaudit.link.nginx.level import Level
@@ -36,7 +36,9 @@ def _kept(stack: Stack, served: Served, hashed: Value[bool]) -> Verdict:
     sign = cdn_in_front(stack, served.level)
     if sign is not None:
         return Unsure(site, f"a CDN stands in front ({sign}) and may tell browsers how long to keep files")
-    return Fail(site, {"path": served.path, "storage": hashed.note})
+    values = {"path": served.path, "storage": hashed.note}
+    # Django gives a file of Vite's a second name, and leaves the first one where modules import each other.
+    return Fail(site, values, cause="vite" if installed(stack, "django_vite") else "")
 
 
 def _lifetime(level: Level) -> Value[bool]:

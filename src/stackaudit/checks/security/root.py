@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import PurePosixPath
 
 from stackaudit.facts import python as py
 from stackaudit.facts.services import Dockerfile
@@ -55,10 +56,11 @@ def _judged(stack: Stack, process: Process, login: Login) -> Verdict:
 def _image(stack: Stack, path: str) -> dict[str, str]:
     """The commands that the base image of a Dockerfile has, and what to do for the volumes that containers mount."""
     stages: dict[str, str] = {}
-    base = ""
+    base = workdir = ""
     for item in stack.of_kind("dockerfile"):
         for stage in item.facts.stages if item.path == path else ():
             base = stages[stage.name] = stages.get(stage.image.text, stage.image.text)
+            workdir = stage.workdir.text if stage.workdir is not None and not stage.workdir.holes else ""
     alpine = "alpine" in base
     services = {
         (process.origin.path, process.origin.service)
@@ -86,8 +88,28 @@ def _image(stack: Stack, path: str) -> dict[str, str]:
         "volumes": volumes
         if targets
         else " Volumes that root filled need `chown -R app` once, before the first start.",
-        "written": _written(stack, path),
+        "written": _written(stack, path) + _mounted(stack, services, workdir),
     }
+
+
+def _mounted(stack: Stack, services: set[tuple[str, str]], workdir: str) -> str:
+    """A sentence about compose files that mount the source over the image's: the user of the image does not own it."""
+    over = {
+        at: mount.target
+        for at, compose in stack.composes.items()
+        for service in compose.services
+        for mount in service.mounts
+        if (at, service.name) in services
+        and "user" not in service.options
+        and mount.source.text.startswith(".")
+        and workdir.startswith("/")
+        and PurePosixPath(workdir).is_relative_to(mount.target)
+    }
+    return "".join(
+        f" {at} mounts the source over {target}: `user: root` (or your own uid) for its services, or makemigrations "
+        "cannot write there."
+        for at, target in sorted(over.items())
+    )
 
 
 def _written(stack: Stack, path: str) -> str:

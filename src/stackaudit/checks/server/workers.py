@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import replace
 
+from stackaudit.link.caching.memory import Kept, kept_in_memory
 from stackaudit.link.processes.model import DEVELOPMENT_SERVERS, Process, together
 from stackaudit.link.stack import Stack
 from stackaudit.model.values import Known, Unknown
@@ -18,6 +19,7 @@ _OPTIONS = {"uwsgi": "--processes", "waitress": "--threads", "mod_wsgi": "--proc
 """The option of a server that is not `--workers`."""
 _FILES = {"gunicorn": "workers", "uwsgi": "processes"}
 """The name of the setting in a server's own file."""
+_ARGUMENTS = "GUNICORN_CMD_ARGS"
 _SWITCH = re.compile(r"the default of \$(\w+)")
 
 
@@ -74,8 +76,8 @@ def _judged(stack: Stack, process: Process, documented: bool) -> Verdict:
         return Unsure(site, f"its threads are not known: {threads.why}")
     if process.interface == "asgi":
         cause = "by-default" if _switch(process) else "one-process"
-        return Fail(site, {"kind": process.kind, "switch": _switch(process)}, cause=cause, fix=_more(stack, process))
-    return Fail(site, {"kind": process.kind}, fix=_more(stack, process))
+        return Fail(site, {"kind": process.kind, "switch": _switch(process)}, cause=cause, fix=_fix(stack, process))
+    return Fail(site, {"kind": process.kind}, fix=_fix(stack, process))
 
 
 def _gunicorn(stack: Stack, process: Process, site: Site) -> Verdict:
@@ -83,7 +85,7 @@ def _gunicorn(stack: Stack, process: Process, site: Site) -> Verdict:
     if isinstance(worker_class, Unknown):
         return Unsure(site, f"the worker class is not known: {worker_class.why}")
     kind = f"gunicorn ({worker_class.value})"
-    fix = _more(stack, process)
+    fix = _fix(stack, process)
     if worker_class.value in ("sync", "gthread"):
         return Fail(site, {"kind": kind}, cause="image" if _is_default_of_image(process) else "", fix=fix)
     greenlets = any(word in kind.lower() for word in ("gevent", "eventlet"))
@@ -95,18 +97,51 @@ def _is_default_of_image(process: Process) -> bool:
     return process.origin.kind == "dockerfile" and not process.given.get("workers")
 
 
-def _more(stack: Stack, process: Process) -> str:
+def _fix(stack: Stack, process: Process) -> str:
+    """How this server answers more requests at once: by processes only where nothing lives in the memory of one."""
+    kept = kept_in_memory(stack) if process.kind != "waitress" else None  # it adds threads only
+    return _more(stack, process) if kept is None else _kept(stack, process, kept)
+
+
+def _kept(stack: Stack, process: Process, kept: Kept) -> str:
+    """Threads where the server has them, and what has to come before more processes."""
+    own = _VARIABLES.get(process.kind, "")
+    more = _more(stack, process, is_threaded=False)
+    if not (_is_threaded(process) or process.kind in ("uwsgi", "mod_wsgi")):
+        first = f"First point CACHES at what all processes share: {kept.told}."
+        return f"{first} Then {more[0].lower()}{more[1:]}"
+    workers, then = "", f" Then {more[0].lower()}{more[1:]}"
+    if _is_default_of_image(process) and own:
+        workers, then = f" (`ENV {own}=3`)", ""
+    return (
+        f"{_threads(process)}: threads share the cache of the process. Workers{workers} only once CACHES is shared by "
+        f"all processes: {kept.told}.{then}"
+    )
+
+
+def _threads(process: Process) -> str:
+    """Where this server is told to use threads."""
+    given = process.given.get("threads", ())
+    if given or not _is_default_of_image(process) or process.kind != "gunicorn":
+        return f"`threads = 4` in {process.config_path}" if process.config_path and not given else "`--threads 4`"
+    if _ARGUMENTS in process.environment:
+        return f"`--threads 4` in the {_ARGUMENTS} of {process.origin.path}"
+    return f'`ENV {_ARGUMENTS}="--threads 4"` in {process.origin.path}'
+
+
+def _more(stack: Stack, process: Process, *, is_threaded: bool = True) -> str:
     """How this server gets more workers: by the variable that decides now, else by its own option."""
     workers = process.setting("workers")
     given = process.given.get("workers", ())
     switch = _switch(process)
     own = _VARIABLES.get(process.kind, "")
-    threads = " (two for each core and one more), or `--workers 2 --threads 4`" if _is_threaded(process) else ""
+    cores = " (two for each core and one more)"
+    threads = f"{cores}, or `--workers 2 --threads 4`" if is_threaded and _is_threaded(process) else ""
     if switch:
         places = workers.places or (process.place,)
         told = f"`{switch}` decides, and is 1 where nobody sets it: set it, or raise its default in {places[0].path}."
         return f"{told} `{_OPTIONS.get(process.kind, '--workers')}` on the command line would overrule it."
-    if given and given[-1].source == "GUNICORN_CMD_ARGS":
+    if given and given[-1].source == _ARGUMENTS:
         return f"`--workers 3` in the GUNICORN_CMD_ARGS of {given[-1].place.path}."
     if given and given[-1].source.isupper():
         return (

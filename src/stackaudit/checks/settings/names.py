@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from stackaudit.facts import python as py
 from stackaudit.link.modules import dotted
+from stackaudit.link.nodes import nodes
 from stackaudit.link.processes.audience import of_path as audience_of
 from stackaudit.link.settings import Settings
 from stackaudit.link.settings.readers import Readers
@@ -69,16 +72,20 @@ def _without_default(stack: Stack, settings: Settings, variable: str) -> str:
     """How to do without a default that the repository's own deployment, or what is added below, lives by."""
     named = [item.path for item in stack.of_kind("compose", "dotenv") if variable in repr(item.facts)]
     composed = [item.path for item in stack.of_kind("compose") if audience_of(item.path)[0] != "development"]
-    added = _added(stack, settings)
+    added, other = _added(stack, settings), _appended(stack, settings, variable)
     shipped = not named and bool(composed)
-    if not added and not shipped:
+    if not added and not shipped and other is None:
         return ""
     rest = f"all but {' and '.join(added)}" if added else "every name"
     others = f" and {len(composed) - 1} more do" if len(composed) > 1 else " does"
     first = f"({composed[0]}{others} not set it) " if shipped else ""
+    then, without = "it no default, or an empty one", "does not set it"
+    if other is not None:
+        first += f"or {other[0]}, whose host line {other[1]} adds (it does not help beside '*'), "
+        then, without = f"{variable} an empty default", "sets neither"
     return (
         f"Set {variable} to the names of the site {first}first, with what health checks ask for (localhost, an "
-        f"IP address); then give it no default, or an empty one. An installation that does not set it "
+        f"IP address); then give {then}. An installation that {without} "
         f"answers 400 to {rest} from then on. Where that is no choice, accept this with the reason."
     )
 
@@ -93,6 +100,32 @@ def _added(stack: Stack, settings: Settings) -> list[str]:
         for argument in found.call.args
         if isinstance(argument, py.Constant)
     ]
+
+
+def _appended(stack: Stack, settings: Settings, variable: str) -> tuple[str, int] | None:
+    """Another variable from which the settings add a name to ALLOWED_HOSTS further down, and in which line they do."""
+    readers = Readers(stack, settings.place("ALLOWED_HOSTS").path)
+    module = readers.module
+    for found in stack.mentions.named("append", "extend") if module is not None else ():
+        if found.module is not module or dotted(found.call.func).rpartition(".")[0] != "ALLOWED_HOSTS":
+            continue
+        names = {node.id for node in nodes(found.call.args) if isinstance(node, py.Name)}
+        body = found.function.body if found.function is not None else module.facts.body
+        for expr in (*found.call.args, *_assigned(body, names)):
+            for reading in readers.readings(expr):
+                if reading.variable != variable:
+                    return reading.variable, module.place(found.call).region.line
+    return None
+
+
+def _assigned(body: tuple[py.Stmt, ...], names: set[str]) -> Iterator[py.Expr]:
+    """What some names are assigned."""
+    for node in nodes(body):
+        targets = node.targets if isinstance(node, py.Assign) else ()
+        if isinstance(node, py.NamedExpr):
+            targets = (node.target,)
+        if isinstance(node, (py.Assign, py.NamedExpr)) and names & {dotted(target) for target in targets}:
+            yield node.value
 
 
 def _health_checks(stack: Stack) -> list[str]:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from stackaudit.link.settings import Settings
 from stackaudit.link.settings.servers import databases, process_count, servers
 from stackaudit.link.stack import Stack
-from stackaudit.model.values import Known, Unknown, defaulted
+from stackaudit.model.values import Known, Unknown, all_defaulted, defaulted
 from stackaudit.model.verdict import Fail, Pass, Site, Step, Unsure, Verdict
 
 _WAL = re.compile(r"journal_mode\s*[=(]\s*['\"]?wal", re.IGNORECASE)
@@ -66,7 +66,19 @@ def _judged(stack: Stack, settings: Settings, alias: str) -> Verdict:
             return Unsure(site, part.why)
     server = servers(stack)[0]
     step = Step(server.setting_place("workers"), f"{count.value} processes share the file ({server.name})")
-    return Fail(
-        site, {"alias": alias, "count": count.value, "note": engine.note},
-        cause="by-default" if defaulted(engine.note) else "", related=(step,),
-    )  # fmt: skip
+    values = {"alias": alias, "count": count.value, "note": engine.note}
+    if not defaulted(engine.note):
+        return Fail(site, values, related=(step,))
+    return Fail(site, {**values, **_chosen(settings, engine)}, cause="by-default", related=(step,))
+
+
+def _chosen(settings: Settings, engine: Known[str]) -> dict[str, str]:
+    """By which variables a database is chosen, in words: to set one of them to SQLite is a choice, too."""
+    whole = settings.get("DATABASES")
+    notes = (whole.note if isinstance(whole, Known) else "", engine.note)
+    *first, last = dict.fromkeys(name for note in notes for name in all_defaulted(note))
+    return {
+        "missing": f"{', '.join(first)} and {last} are missing" if first else f"{last} is missing",
+        "one": "one of them" if first else "it",
+        "engine": str(engine.value).rpartition(".")[2],
+    }

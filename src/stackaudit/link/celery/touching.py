@@ -19,12 +19,19 @@ MOST = 400
 _DYNAMIC = frozenset({"getattr", "eval", "exec", "import_string", "call_command", "get_model", "cursor", "raw"})
 
 
-def may_touch(stack: Stack, task: py.FunctionDef, model: Model, call: py.Call | None = None) -> bool:
+def may_touch(
+    stack: Stack,
+    task: py.FunctionDef,
+    model: Model,
+    call: py.Call | None = None,
+    besides: frozenset[py.Node] = frozenset(),
+) -> bool:
     """Whether anything that a task may reach names `model`, a model of its inheritance, or a relation to one of them.
 
     What a task reaches is over-estimated: any function of the repository with a name that is read there, except those
     that take a request. False is therefore certain as far as the repository's own code goes. With the `call` of
-    `delay` what stands behind `if flag:` counts only where the call may turn the flag on.
+    `delay` what stands behind `if flag:` counts only where the call may turn the flag on. `besides` are parts of the
+    task that are known to look at other rows.
     """
     words = names_of(stack, model)
     functions = _by_name(stack)
@@ -39,7 +46,7 @@ def may_touch(stack: Stack, task: py.FunctionDef, model: Model, call: py.Call | 
         if len(seen) > MOST:
             return True
         body = tuple(_taken(function.body, off)) if function is task else function.body
-        for name, called in _mentioned(function, body):
+        for name, called in _mentioned(function, body, besides):
             if name in words or name in _DYNAMIC:
                 return True
             if called:
@@ -102,7 +109,9 @@ def py_name(expr: py.Expr) -> str:
     return expr.id if isinstance(expr, py.Name) else expr.attr if isinstance(expr, py.Attribute) else ""
 
 
-def _mentioned(function: py.FunctionDef, body: tuple[py.Stmt, ...]) -> Iterator[tuple[str, bool]]:
+def _mentioned(
+    function: py.FunctionDef, body: tuple[py.Stmt, ...], besides: frozenset[py.Node]
+) -> Iterator[tuple[str, bool]]:
     """The words of a function, each with whether it may lead to a function.
 
     Keywords, and texts without a dot, only name columns; what a function calls its own variables says nothing of rows.
@@ -112,6 +121,8 @@ def _mentioned(function: py.FunctionDef, body: tuple[py.Stmt, ...]) -> Iterator[
         if isinstance(item, py.Assign):
             own |= {name for target in item.targets for name in target_names(target)}
     for item in nodes(body):
+        if item in besides:
+            continue
         if isinstance(item, py.Name):
             if item.id not in own:
                 yield item.id, True
