@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from stackaudit.checks.security.preparing import Preparation, preparation, root_folders, targets
 from stackaudit.facts import python as py
 from stackaudit.facts.services import Dockerfile
 from stackaudit.link.modules import SourceModule, dotted
@@ -11,7 +12,7 @@ from stackaudit.link.nodes import nodes
 from stackaudit.link.processes.model import DEVELOPMENT_SERVERS, Process
 from stackaudit.link.processes.users import ROOT, Login
 from stackaudit.link.stack import Stack
-from stackaudit.model.values import Unknown
+from stackaudit.model.values import Known, Unknown
 from stackaudit.model.verdict import Fail, Pass, Site, Step, Unsure, Verdict
 
 
@@ -48,7 +49,11 @@ def _judged(stack: Stack, process: Process, login: Login) -> Verdict:
     related = (step,) if process.place != login.place else ()
     values = {"program": process.kind, "file": login.place.path, "service": process.origin.service}
     if login.by == "image":
-        return Fail(site, {**values, **_image(stack, login.place.path)}, related=related)
+        told = {**values, **_image(stack, login.place.path)}
+        before = preparation(stack, login.place.path)
+        if before is None:
+            return Fail(site, told, related=related)
+        return Fail(site, {**told, **_script(stack, before)}, cause="prepares", related=related)
     return Fail(site, values, cause=login.by, related=related)
 
 
@@ -60,33 +65,42 @@ def _image(stack: Stack, path: str) -> dict[str, str]:
         for stage in item.facts.stages if item.path == path else ():
             base = stages[stage.name] = stages.get(stage.image.text, stage.image.text)
     alpine = "alpine" in base
-    services = {
-        (process.origin.path, process.origin.service)
-        for process in stack.processes.all
-        if process.login is not None and process.login.place.path == path
-    }
-    targets = sorted(
-        {
-            mount.target
-            for at, compose in stack.composes.items()
-            for service in compose.services
-            for mount in service.mounts
-            if (at, service.name) in services and not mount.source.text.startswith((".", "/", "~", "$"))
-        }
-    )
-    folders = " ".join(targets)
+    folders = " ".join(targets(stack, path))
     volumes = (
-        f" Before a VOLUME `RUN mkdir -p {folders} && chown app {folders}`: new volumes take its owner. "
-        f"Volumes that root filled need `chown -R app {folders}` once, as root, before the first start as `app`."
+        f" Before USER and any VOLUME `RUN mkdir -p {folders} && chown app {folders}`: new volumes take that owner. "
+        f"Volumes that root filled and bind mounts need `chown -R app {folders}` once, as root in a container, before "
+        "the first start as `app`."
     )
     return {
         "add": "addgroup -S app && adduser -S -D -H -G app app" if alpine else "useradd --system --no-create-home app",
         "drop": "su-exec" if alpine else "gosu",
-        "install": "apk add su-exec" if alpine else "apt-get install gosu",
+        "install": "apk add --no-cache su-exec" if alpine else "apt-get update && apt-get install -y gosu",
         "volumes": volumes
-        if targets
-        else " Volumes that root filled need `chown -R app` once, before the first start.",
+        if folders
+        else " Volumes that root filled and bind mounts need `chown -R app` once, before the first start.",
         "written": _written(stack, path),
+    }
+
+
+def _script(stack: Stack, before: Preparation) -> dict[str, str]:
+    """How the script that prepares as root hands the server over: what the server writes has to be its own."""
+    workdir = before.process.working_directory
+    workdirs = {workdir.value} if isinstance(workdir, Known) else set()
+    collected = root_folders(stack, "STATIC", workdirs) if "collectstatic" in before.work else set()
+    mounted = set(targets(stack, before.image))
+    written = root_folders(stack, "MEDIA", workdirs) | (mounted - collected)
+    folders = " ".join(sorted(written))
+    settings = stack.settings
+    engine = settings.at("DATABASES", "default", "ENGINE", default="") if settings is not None else Known("")
+    sqlite = isinstance(engine, Known) and "sqlite" in str(engine.value)
+    made = "" if written <= mounted else f"mkdir -p {folders} && "
+    program = f"{before.process.kind} ..." if before.process.is_server else "..."
+    return {
+        "script": before.script,
+        "work": ", ".join(before.work),
+        "owned": f"`{made}chown -R app {folders}`" if folders else "`chown -R app` for the folders that it writes",
+        "sqlite": " (with SQLite the folder of the database as well)" if sqlite else "",
+        "command": program if before.starts else '"$@"',
     }
 
 
