@@ -218,15 +218,26 @@ def test_one_redis_for_each(tmp_path: Path) -> None:
         " noeviction`. It holds the queue of Celery: nothing of that may be thrown away, so writes fail when it is"
         " full. Choose the limit well above `used_memory_peak` of `INFO memory`."
     )
-    assert "Beside the cache it holds the sessions" in store and "--maxmemory-policy volatile-lru" in store
+    assert "Beside the cache it holds the sessions" in store and "--maxmemory-policy volatile-ttl" in store
+    assert "live shorter than the sessions (14 days); those go last. A Redis of its own" in store
+
+
+@pytest.mark.parametrize(
+    "settings", ["SESSION_COOKIE_AGE = 3600\n", "CACHES['default']['TIMEOUT'] = None\n", "SESSION_COOKIE_AGE = age()\n"]
+)
+def test_sessions_that_the_cache_may_outlive(settings: str, tmp_path: Path) -> None:
+    session = "SESSION_ENGINE = 'django.contrib.sessions.backends.cache'\n"
+    compose = f"{WEB}  redis:\n    image: redis:7\n"
+    (told,) = redis(tmp_path, compose, CACHE % "redis://redis/0" + session + settings)
+    assert "--maxmemory-policy volatile-lru" in told and "with volatile-lru still the sessions" in told
 
 
 def test_which_of_two_redis_holds_the_cache_is_not_told(tmp_path: Path) -> None:
     compose = f"{WEB}  one:\n    image: redis:7\n  other:\n    image: redis:7\n"
     assert redis(tmp_path, compose, CACHE % "redis://localhost/1")[0] == (
-        "Give it at most half of what is to spare: `command: redis-server --maxmemory 256mb` with a"
-        " `--maxmemory-policy`. The policy: `allkeys-lru` where it holds nothing but a cache, `volatile-lru` where a"
-        " queue or keys without an expiry lie beside one, `noeviction` where nothing may be lost."
+        "Give it at most half of what is to spare: `command: redis-server --maxmemory 256mb --maxmemory-policy"
+        " volatile-lru`. volatile-lru is safe for a cache with a queue beside it; `allkeys-lru` only where it is"
+        " nothing but a cache, `noeviction` where it holds no cache."
     )
 
 
