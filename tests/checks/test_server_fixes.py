@@ -105,6 +105,49 @@ def test_stores_that_stay_down_beside_the_site(tmp_path: Path) -> None:
     assert [item.values["beside"] for item in found] == [" db and queue beside it lack one as well."]
 
 
+def test_services_that_stay_down_beside_the_site(tmp_path: Path) -> None:
+    """An alias is mended at its anchor; jobs that end, profiles and what has a restart are no matter."""
+    compose = """
+services:
+  web: &web
+    image: shop
+    command: gunicorn shop.wsgi
+    depends_on:
+      search: {condition: service_started}
+      migrate: {condition: service_completed_successfully}
+  worker:
+    <<: *web
+    command: celery -A shop worker
+  beat:
+    <<: [*web]
+    restart: always
+    command: celery -A shop beat
+  search:
+    image: opensearch:2
+  migrate:
+    image: migrations
+  proxy:
+    image: nginx:1.29
+  mail:
+    image: mailserver
+    ports: ["25:25"]
+  adminer:
+    image: adminer
+    ports: ["8081:8080"]
+    profiles: [debug]
+  aws:
+    build: ./aws
+"""
+    found = failed(tmp_path, server.supervision, {"compose.prod.yaml": compose})
+    told = {item.site.name: (item.values["heirs"], item.values["beside"]) for item in found}
+    assert told == {
+        "compose.prod.yaml web: gunicorn": (
+            " worker takes it from there.",
+            " search, proxy and mail beside it lack one as well.",
+        )
+    }
+
+
 def test_an_image_that_nothing_here_starts(tmp_path: Path) -> None:
     script = "#!/bin/sh\nexec gunicorn shop.wsgi\n"
     assert workers(tmp_path, {"Dockerfile": DOCKERFILE, "start.sh": script}) == [
