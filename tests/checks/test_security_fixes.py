@@ -182,6 +182,43 @@ def test_a_missing_setting_is_told_beside_its_family(settings: str, lines: dict[
     assert {name: told[name] for name in lines} == lines
 
 
+OWN = (
+    "import os\n\ndef read_bool(name, default):\n    return bool(int(os.getenv(name, default)))\n\n"
+    "def listing(name):\n    return os.getenv(name, '').split(',')\n\n"
+)
+BELOW = "SITE_URL = os.getenv('SITE_URL', 'http://localhost')\nSITE_NAME = os.getenv('SITE_NAME')\n"
+
+
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [
+        (
+            f"{OWN}A = bool(int(os.getenv('A', '0')))\nB = read_bool('B', False)\nC = read_bool('C', True)\n",
+            '`CSRF_COOKIE_SECURE = read_bool("CSRF_COOKIE_SECURE", False)`',
+        ),
+        (
+            f"{OWN}A = read_bool('A', False)\nB = bool(int(os.getenv('B', '0')))\nC = bool(int(os.getenv('C', '1')))\n",
+            '`CSRF_COOKIE_SECURE = bool(int(os.getenv("CSRF_COOKIE_SECURE", "0")))`',
+        ),
+        (f"import os\n{BELOW}", "in shop/settings.py, below SITE_URL: over"),
+        (
+            f"import os\nfrom pathlib import Path\n{BELOW}if (Path(__file__).parent / 'local.py').exists():\n"
+            "    from .local import *\n",
+            "at the very end of shop/settings.py, below `from .local import *`, which may set SITE_URL: over",
+        ),
+        (f"import os\nfrom .base import *\n{BELOW}", "in shop/settings.py, below SITE_URL: over"),
+    ],
+)
+def test_a_cookie_is_made_secure_as_the_settings_are_read(settings: str, told: str, tmp_path: Path) -> None:
+    text = (
+        "SECRET_KEY = 'x'\nROOT_URLCONF = 'shop.urls'\n"
+        'MIDDLEWARE = ["django.middleware.csrf.CsrfViewMiddleware"]\nINSTALLED_APPS = []\nDEBUG = False\n'
+    )
+    files = {"shop/__init__.py": "", "shop/base.py": "LANGUAGE = 'en'\n", "shop/settings.py": text + settings}
+    (found,) = (item for item in failed(tmp_path, security.deploy_check, files) if item.site.name == "security.W016")
+    assert told in found.fix
+
+
 def test_a_group_for_development_is_counted_as_a_whole(tmp_path: Path) -> None:
     groups = '[dependency-groups]\nmain = ["django==5.2.9"]\ndev = ["pytest==9.0.3", "fakeredis==2.37.0"]\n'
     image = "FROM python:3.13-slim\nCOPY . .\nRUN pip install --group main --group dev\nCMD gunicorn shop.wsgi\n"
