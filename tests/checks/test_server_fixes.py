@@ -397,7 +397,10 @@ def shared_caches(root: Path, requirements: str) -> list[object]:
 
 def test_the_caches_that_this_release_of_django_has(tmp_path: Path) -> None:
     memcached = "`django.core.cache.backends.memcached.PyMemcacheCache` (with the package pymemcache)"
-    database = "or `django.core.cache.backends.db.DatabaseCache` where there is nothing but the database"
+    database = (
+        "or `django.core.cache.backends.db.DatabaseCache` where there is nothing but the database (LOCATION is the name"
+        " of its table, which `manage.py createcachetable`, beside `migrate`, makes)"
+    )
     old = "`django_redis.cache.RedisCache` (of the package django-redis: Django has its own since 4.0)"
     assert shared_caches(tmp_path / "old", "Django==3.2.25\n") == [f"{old}, {memcached}, {database}"]
     assert shared_caches(tmp_path / "older", "Django==2.2.28\ndjango-redis==4.12\n") == [
