@@ -30,9 +30,10 @@ def values(root: Path, rule: Callable[[Stack], Iterator[Verdict]], files: dict[s
 @pytest.mark.parametrize(
     ("image", "add", "drop", "install"),
     [
-        ("FROM python:3.13-slim\n", "useradd --system --no-create-home app", "gosu", "apt-get install gosu"),
+        ("FROM python:3.13-slim\n", "useradd --system --no-create-home app", "gosu",
+         "apt-get update && apt-get install -y gosu"),
         ("FROM python:3.13-alpine AS base\nFROM base\n", "addgroup -S app && adduser -S -D -H -G app app", "su-exec",
-         "apk add su-exec"),
+         "apk add --no-cache su-exec"),
     ],
 )  # fmt: skip
 def test_users_are_made_with_what_the_image_has(image: str, add: str, drop: str, install: str, tmp_path: Path) -> None:
@@ -46,11 +47,78 @@ def test_users_are_made_with_what_the_image_has(image: str, add: str, drop: str,
         },
     )
     volumes = (
-        " Before a VOLUME `RUN mkdir -p /app/media && chown app /app/media`: new volumes take its owner. "
-        "Volumes that root filled need `chown -R app /app/media` once, as root, before the first start as `app`."
+        " Before USER and any VOLUME `RUN mkdir -p /app/media && chown app /app/media`: new volumes take that owner. "
+        "Volumes that root filled and bind mounts need `chown -R app /app/media` once, as root in a container, before "
+        "the first start as `app`."
     )
     told = {"add": add, "drop": drop, "install": install, "volumes": volumes}
     assert {name: found[name] for name in told} == told
+
+
+PUBLISHED = """services:
+  web:
+    image: example/shop
+    volumes:
+      - collected:/opt/shop/static
+      - ${UPLOADS:-./media}:/opt/shop/media
+      - sites:/opt/shop/sites
+      - ./conf:/opt/shop/conf
+  proxy:
+    image: nginx:1.29
+    volumes:
+      - sites:/etc/nginx/conf.d:ro
+      - collected:/srv/static:ro
+  tasks:
+    image: example/shop
+    volumes:
+      - spool:/opt/shop/spool
+volumes:
+  collected:
+  sites:
+  spool:
+"""
+ROOTS = (
+    "SECRET_KEY = 'x'\nROOT_URLCONF = 'shop.urls'\nSTATIC_ROOT = '/opt/shop/static'\nMEDIA_ROOT = '/opt/shop/media'\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("start", "compose", "cause", "told"),
+    [
+        ("python manage.py migrate\nexec gunicorn shop.wsgi\n", PUBLISHED, "", "/opt/shop/media /opt/shop/static"),
+        (
+            "nginx -g 'pid /tmp/nginx.pid;'\npython manage.py collectstatic\nexec gunicorn shop.wsgi\n", PUBLISHED,
+            "prepares", ("nginx, collectstatic", "`chown -R app /opt/shop/media`", "gunicorn ..."),
+        ),
+        (
+            "python manage.py migrate\ncrond\nexec gunicorn shop.wsgi\n", "services: {}\n",
+            "prepares", ("crond", "`mkdir -p /opt/shop/media && chown -R app /opt/shop/media`", "gunicorn ..."),
+        ),
+        ("nginx -t\nexec gunicorn shop.wsgi\n", PUBLISHED, "", "/opt/shop/media /opt/shop/static"),
+        (
+            "python manage.py migrate\nchown root /run\nexec \"$@\"\n", PUBLISHED,
+            "prepares", ("chown", "`chown -R app /opt/shop/media /opt/shop/static`", '"$@"'),
+        ),
+    ],
+)  # fmt: skip
+def test_an_image_that_others_run_by_its_name(
+    start: str, compose: str, cause: str, told: str | tuple[str, ...], tmp_path: Path
+) -> None:
+    files = {
+        "Dockerfile": 'FROM python:3.13-slim\nWORKDIR /opt/shop\nCOPY . .\nENTRYPOINT ["/opt/shop/boot.sh"]\n'
+        'CMD ["gunicorn", "shop.wsgi"]\n',
+        "boot.sh": f"#!/bin/sh\n{start}",
+        "docs/install/docker-compose.yml": compose,
+        "manage.py": "import os\nos.environ.setdefault('DJANGO_SETTINGS_MODULE', 'shop.settings')\n",
+        "shop/__init__.py": "",
+        "shop/settings.py": ROOTS,
+    }
+    (found,) = failed(tmp_path, security.runs_as_root, files)
+    assert found.cause == cause
+    if isinstance(told, tuple):
+        assert tuple(found.values[name] for name in ("work", "owned", "command")) == told
+    else:
+        assert f"`chown -R app {told}`" in found.values["volumes"]
 
 
 @pytest.mark.parametrize(
@@ -133,6 +201,43 @@ def test_a_missing_setting_is_told_beside_its_family(settings: str, lines: dict[
     found = failed(tmp_path, security.deploy_check, {"shop/__init__.py": "", "shop/settings.py": text + settings})
     told = {item.site.name.rpartition(".")[2]: item.site.place.region.line for item in found}
     assert {name: told[name] for name in lines} == lines
+
+
+OWN = (
+    "import os\n\ndef read_bool(name, default):\n    return bool(int(os.getenv(name, default)))\n\n"
+    "def listing(name):\n    return os.getenv(name, '').split(',')\n\n"
+)
+BELOW = "SITE_URL = os.getenv('SITE_URL', 'http://localhost')\nSITE_NAME = os.getenv('SITE_NAME')\n"
+
+
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [
+        (
+            f"{OWN}A = bool(int(os.getenv('A', '0')))\nB = read_bool('B', False)\nC = read_bool('C', True)\n",
+            '`CSRF_COOKIE_SECURE = read_bool("CSRF_COOKIE_SECURE", False)`',
+        ),
+        (
+            f"{OWN}A = read_bool('A', False)\nB = bool(int(os.getenv('B', '0')))\nC = bool(int(os.getenv('C', '1')))\n",
+            '`CSRF_COOKIE_SECURE = bool(int(os.getenv("CSRF_COOKIE_SECURE", "0")))`',
+        ),
+        (f"import os\n{BELOW}", "in shop/settings.py, below SITE_URL: over"),
+        (
+            f"import os\nfrom pathlib import Path\n{BELOW}if (Path(__file__).parent / 'local.py').exists():\n"
+            "    from .local import *\n",
+            "at the very end of shop/settings.py, below `from .local import *`, which may set SITE_URL: over",
+        ),
+        (f"import os\nfrom .base import *\n{BELOW}", "in shop/settings.py, below SITE_URL: over"),
+    ],
+)
+def test_a_cookie_is_made_secure_as_the_settings_are_read(settings: str, told: str, tmp_path: Path) -> None:
+    text = (
+        "SECRET_KEY = 'x'\nROOT_URLCONF = 'shop.urls'\n"
+        'MIDDLEWARE = ["django.middleware.csrf.CsrfViewMiddleware"]\nINSTALLED_APPS = []\nDEBUG = False\n'
+    )
+    files = {"shop/__init__.py": "", "shop/base.py": "LANGUAGE = 'en'\n", "shop/settings.py": text + settings}
+    (found,) = (item for item in failed(tmp_path, security.deploy_check, files) if item.site.name == "security.W016")
+    assert told in found.fix
 
 
 def test_a_group_for_development_is_counted_as_a_whole(tmp_path: Path) -> None:

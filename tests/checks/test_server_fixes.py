@@ -132,6 +132,49 @@ def test_stores_that_stay_down_beside_the_site(tmp_path: Path) -> None:
     assert [item.values["beside"] for item in found] == [" db and queue beside it lack one as well."]
 
 
+def test_services_that_stay_down_beside_the_site(tmp_path: Path) -> None:
+    """An alias is mended at its anchor; jobs that end, profiles and what has a restart are no matter."""
+    compose = """
+services:
+  web: &web
+    image: shop
+    command: gunicorn shop.wsgi
+    depends_on:
+      search: {condition: service_started}
+      migrate: {condition: service_completed_successfully}
+  worker:
+    <<: *web
+    command: celery -A shop worker
+  beat:
+    <<: [*web]
+    restart: always
+    command: celery -A shop beat
+  search:
+    image: opensearch:2
+  migrate:
+    image: migrations
+  proxy:
+    image: nginx:1.29
+  mail:
+    image: mailserver
+    ports: ["25:25"]
+  adminer:
+    image: adminer
+    ports: ["8081:8080"]
+    profiles: [debug]
+  aws:
+    build: ./aws
+"""
+    found = failed(tmp_path, server.supervision, {"compose.prod.yaml": compose})
+    told = {item.site.name: (item.values["heirs"], item.values["beside"]) for item in found}
+    assert told == {
+        "compose.prod.yaml web: gunicorn": (
+            " worker takes it from there.",
+            " search, proxy and mail beside it lack one as well.",
+        )
+    }
+
+
 def test_an_image_that_nothing_here_starts(tmp_path: Path) -> None:
     script = "#!/bin/sh\nexec gunicorn shop.wsgi\n"
     assert workers(tmp_path, {"Dockerfile": DOCKERFILE, "start.sh": script}) == [
@@ -303,15 +346,26 @@ def test_one_redis_for_each(tmp_path: Path) -> None:
         " noeviction`. It holds the queue of Celery: nothing of that may be thrown away, so writes fail when it is"
         " full. Choose the limit well above `used_memory_peak` of `INFO memory`."
     )
-    assert "Beside the cache it holds the sessions" in store and "--maxmemory-policy volatile-lru" in store
+    assert "Beside the cache it holds the sessions" in store and "--maxmemory-policy volatile-ttl" in store
+    assert "live shorter than the sessions (14 days); those go last. A Redis of its own" in store
+
+
+@pytest.mark.parametrize(
+    "settings", ["SESSION_COOKIE_AGE = 3600\n", "CACHES['default']['TIMEOUT'] = None\n", "SESSION_COOKIE_AGE = age()\n"]
+)
+def test_sessions_that_the_cache_may_outlive(settings: str, tmp_path: Path) -> None:
+    session = "SESSION_ENGINE = 'django.contrib.sessions.backends.cache'\n"
+    compose = f"{WEB}  redis:\n    image: redis:7\n"
+    (told,) = redis(tmp_path, compose, CACHE % "redis://redis/0" + session + settings)
+    assert "--maxmemory-policy volatile-lru" in told and "with volatile-lru still the sessions" in told
 
 
 def test_which_of_two_redis_holds_the_cache_is_not_told(tmp_path: Path) -> None:
     compose = f"{WEB}  one:\n    image: redis:7\n  other:\n    image: redis:7\n"
     assert redis(tmp_path, compose, CACHE % "redis://localhost/1")[0] == (
-        "Give it at most half of what is to spare: `command: redis-server --maxmemory 256mb` with a"
-        " `--maxmemory-policy`. The policy: `allkeys-lru` where it holds nothing but a cache, `volatile-lru` where a"
-        " queue or keys without an expiry lie beside one, `noeviction` where nothing may be lost."
+        "Give it at most half of what is to spare: `command: redis-server --maxmemory 256mb --maxmemory-policy"
+        " volatile-lru`. volatile-lru is safe for a cache with a queue beside it; `allkeys-lru` only where it is"
+        " nothing but a cache, `noeviction` where it holds no cache."
     )
 
 
@@ -428,7 +482,10 @@ def shared_caches(root: Path, requirements: str) -> list[object]:
 
 def test_the_caches_that_this_release_of_django_has(tmp_path: Path) -> None:
     memcached = "`django.core.cache.backends.memcached.PyMemcacheCache` (with the package pymemcache)"
-    database = "or `django.core.cache.backends.db.DatabaseCache` where there is nothing but the database"
+    database = (
+        "or `django.core.cache.backends.db.DatabaseCache` where there is nothing but the database (LOCATION is the name"
+        " of its table, which `manage.py createcachetable`, beside `migrate`, makes)"
+    )
     old = "`django_redis.cache.RedisCache` (of the package django-redis: Django has its own since 4.0)"
     assert shared_caches(tmp_path / "old", "Django==3.2.25\n") == [f"{old}, {memcached}, {database}"]
     assert shared_caches(tmp_path / "older", "Django==2.2.28\ndjango-redis==4.12\n") == [

@@ -470,6 +470,13 @@ def test_sessions_of_the_admin_alone(view: str, cause: str | None, tmp_path: Pat
     assert told(tmp_path, rules.session_backend, "", more) == ([(cause, "")] if cause else [])
 
 
+def test_sessions_are_cleared_without_celery(tmp_path: Path) -> None:
+    views = "def cart(request):\n    return request.session['cart']\n"
+    stack = stack_of(tmp_path, {"shop/__init__.py": "", "shop/settings.py": SERVED, "shop/views.py": views})
+    found = [item.values["way"] for item in rules.session_backend(stack) if isinstance(item, Fail)]
+    assert found == ["a cron line or a systemd timer"]
+
+
 TASK = 'a Celery task that calls `call_command("clearsessions")`'
 CELERY = (
     "from celery import Celery\n\napp = Celery('shop')\n"

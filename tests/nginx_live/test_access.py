@@ -209,6 +209,21 @@ def test_cache_stampede(live: Any, upstream: Any, port: int, tmp_path: Path) -> 
     assert [count > 1 for count in asked] == [verdict == "fail" for _, verdict in bodies]
 
 
+def test_who_gets_the_old_page(live: Any, upstream: Any, port: int, tmp_path: Path) -> None:
+    """nginx/cache-stampede proposes the first: the second answers a visitor after a pause with a page of any age."""
+    stale = "proxy_cache_lock on; proxy_cache_use_stale updating error timeout;"
+    shared = f"proxy_cache pages; proxy_cache_valid 200 1s; proxy_pass http://127.0.0.1:{upstream.port};"
+    outer = f"""proxy_cache_path {tmp_path}/cache keys_zone=pages:1m;
+        proxy_cache_key $host$request_uri; add_header X-Cache $upstream_cache_status;"""
+    bodies = [f"location / {{ {stale} {more} {shared} }}" for more in ("", "proxy_cache_background_update on;")]
+    live.start(servers(port, bodies, outer), port)
+    for number in range(len(bodies)):
+        live.get(port, "/page.html", host(number))
+    time.sleep(2.1)  # nginx counts whole seconds
+    found = [live.get(port, "/page.html", host(number)).one("X-Cache") for number in range(len(bodies))]
+    assert found == ["EXPIRED", "STALE"]
+
+
 @pytest.mark.parametrize(
     ("lines", "seen"),
     [

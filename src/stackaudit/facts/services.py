@@ -84,7 +84,7 @@ class Service(msgspec.Struct, frozen=True, kw_only=True):
     "deploy.replicas", "deploy.resources.limits.memory", "scale", "stop_grace_period", "stop_signal", "user",
     "working_dir", "tmpfs" (or "tmpfs./tmp" for each of several), "init", "container_name", "network_mode", "platform",
     "pull_policy" ...
-    An empty `command` (`command: []`) has no steps.
+    An empty `command` (`command: []`) has no steps. `merges` are the services that its merge keys name (`<<: *web`).
     """
 
     name: str
@@ -103,6 +103,7 @@ class Service(msgspec.Struct, frozen=True, kw_only=True):
     healthcheck: Command | None = None
     extends: Extends | None = None
     options: dict[str, Word] = {}
+    merges: tuple[str, ...] = ()
 
 
 class Compose(msgspec.Struct, frozen=True):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import yaml
+from msgspec.structs import replace
 
 from stackaudit.facts.commands import Command, Hole, Step, Text, Word
 from stackaudit.facts.files import Note
@@ -38,9 +39,12 @@ def lower(data: bytes, path: str) -> Compose:
             includes.extend(text for item in paths if (text := reader.scalar(item)))
         if "services" not in top:
             continue
-        for key, (key_node, node) in reader.items(top["services"][1]).items():
+        listed = reader.items(top["services"][1])
+        anchors = {id(node): key.replace(HOLE, "") for key, (_, node) in listed.items()}
+        for key, (key_node, node) in listed.items():
             if isinstance(node, yaml.MappingNode):
-                services.append(service(reader, key, key_node, node))
+                merges = tuple(anchors[id(item)] for item in reader.merges(node) if id(item) in anchors)
+                services.append(replace(service(reader, key, key_node, node), merges=merges))
     return Compose(tuple(services), name.replace(HOLE, ""), tuple(includes), tuple(notes))
 
 

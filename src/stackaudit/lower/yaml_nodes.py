@@ -59,6 +59,11 @@ class Loader(yaml.SafeLoader):
 Items = dict[str, tuple[yaml.Node, yaml.Node]]
 
 
+def _sources(value: yaml.Node) -> list[yaml.Node]:
+    """The mappings behind a merge key: one, or a list of them."""
+    return list(value.value[:100]) if isinstance(value, yaml.SequenceNode) else [value]
+
+
 class Nodes:
     """Reads YAML nodes of one text as plain values with their places."""
 
@@ -83,13 +88,21 @@ class Nodes:
             if not isinstance(key, yaml.ScalarNode):
                 continue
             if key.value == "<<":
-                sources = value.value if isinstance(value, yaml.SequenceNode) else [value]
-                for source in sources[:100]:
+                for source in _sources(value):
                     for name, pair in self.items(source, depth + 1).items():
                         merged.setdefault(name, pair)
             else:
                 own[key.value] = (key, value)
         return {**merged, **own} if merged else own
+
+    def merges(self, node: yaml.MappingNode) -> list[yaml.Node]:
+        """What the merge keys of a mapping take in: with an alias, the very node of its anchor."""
+        return [
+            source
+            for key, value in node.value
+            if isinstance(key, yaml.ScalarNode) and key.value == "<<"
+            for source in _sources(value)
+        ]
 
     def several(self, node: yaml.Node | None) -> list[yaml.Node]:
         """The items of a sequence, or the node alone."""

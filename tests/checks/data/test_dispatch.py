@@ -7,6 +7,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
+from stackaudit.checks.data import celery_delay_in_atomic
+from stackaudit.model.verdict import Fail
+from tests.stacks import stack_of
+
 CHILD = '''
 import json, os, sqlite3, sys
 import django
@@ -52,6 +58,15 @@ except ValueError:
     found["rolled_back"] = seen()
 look.delay_on_commit(row.pk)
 found["no_transaction"] = seen()
+look.apply_async = lambda *args, **options: 1 / 0
+try:
+    with transaction.atomic():
+        try:
+            look.delay_on_commit(row.pk)
+        except ArithmeticError:
+            found["failure"] = "inside"
+except ArithmeticError:
+    found["failure"] = "below"
 held = {}
 post_save.connect(lambda **_: held.__setitem__("post_save", connection.in_atomic_block), weak=False)
 post_delete.connect(lambda **_: held.__setitem__("post_delete", connection.in_atomic_block), weak=False)
@@ -77,5 +92,66 @@ def test_a_task_overtakes_its_commit(tmp_path: Path) -> None:
         "after": [1, 2],
         "rolled_back": [1, 3],
         "no_transaction": [1, 4],
+        "failure": "below",
         "held": {"post_save": False, "post_delete": True},
     }
+
+
+TASKS = """
+from celery import shared_task
+from shop.models import Order
+
+
+@shared_task
+def send_receipt(pk):
+    Order.objects.get(pk=pk)
+"""
+PAY = """
+from django.db import transaction
+from shop.models import Order
+from shop.tasks import send_receipt
+
+
+def pay(request):
+"""
+
+
+@pytest.mark.parametrize(
+    ("code", "around"),
+    [
+        (
+            "    with transaction.atomic():\n        try:\n            order = Order.objects.create()\n"
+            "            send_receipt.delay(order.pk)\n        except Exception:\n            order.fail()\n",
+            " The `except` in line 12 no longer sees a failure to send: put the `try` around the `with`, or send after"
+            " it.",
+        ),
+        (
+            "    with transaction.atomic():\n        try:\n            order = Order.objects.create()\n"
+            "            send_receipt.delay(order.pk)\n        except ValueError:\n            order.fail()\n",
+            "",
+        ),
+        (
+            "    try:\n        with transaction.atomic():\n            order = Order.objects.create()\n"
+            "            send_receipt.delay(order.pk)\n    except Exception:\n        order.fail()\n",
+            " It is the last statement of the `with` in line 9: below it the commit is through, where no caller holds a"
+            " transaction of its own.",
+        ),
+        (
+            "    with transaction.atomic():\n        order = Order.objects.create()\n"
+            "        send_receipt.delay(order.pk)\n        order.save()\n",
+            "",
+        ),
+    ],
+)
+def test_what_stands_around_a_send(code: str, around: str, tmp_path: Path) -> None:
+    files = {
+        "manage.py": "import os\nos.environ.setdefault('DJANGO_SETTINGS_MODULE', 'shop.settings')\n",
+        "shop/__init__.py": "",
+        "shop/settings.py": "SECRET_KEY = 'x'\nROOT_URLCONF = 'shop.urls'\nINSTALLED_APPS = ['shop']\n",
+        "shop/celery.py": "from celery import Celery\n\napp = Celery('shop')\n",
+        "shop/models.py": "from django.db import models\n\nclass Order(models.Model):\n    pass\n",
+        "shop/tasks.py": TASKS,
+        "shop/views.py": PAY + code,
+    }
+    (found,) = (item for item in celery_delay_in_atomic(stack_of(tmp_path, files)) if isinstance(item, Fail))
+    assert found.values["around"] == around

@@ -9,13 +9,17 @@ import inspect
 import smtplib
 import socket
 import urllib.request
+from pathlib import Path
 from typing import Any
 
 import pytest
 from celery.concurrency import gevent, prefork, solo, thread
 from kombu.transport import redis
 
-from stackaudit.checks.data.limits import ENFORCING, UNTIMED, VISIBILITY
+from stackaudit.checks.data.limits import ENFORCING, VISIBILITY, celery_no_time_limit
+from stackaudit.checks.data.waiting import UNTIMED
+from stackaudit.model.verdict import Fail
+from tests.stacks import stack_of
 
 CALLS: dict[str, Any] = {
     "urllib.request.urlopen": urllib.request.urlopen,
@@ -52,3 +56,70 @@ def test_which_pools_end_a_task_at_its_limit() -> None:
     sources = {name: inspect.getsource(module.TaskPool).replace("timeouts", "") for name, module in pools.items()}
     assert {name for name, source in sources.items() if "timeout" in source} == {"prefork", "gevent"}
     assert "prefork" in ENFORCING
+
+
+TASKS = """
+import requests
+from SOURCE import NAME
+
+
+@NAMED
+def sync_all():
+    url = "https://rates.example.org/"
+    while url:
+        url = requests.get(url).json()["next"]
+
+
+@NAMED
+def ping():
+    requests.head("https://rates.example.org/")
+"""
+
+
+@pytest.mark.parametrize(
+    ("source", "name", "start", "fix"),
+    [
+        (
+            "celery", "shared_task", "celery -A shop worker",
+            "`sync_all` calls in a loop, give it a limit of its own (`@shared_task(time_limit=6 * 3600)`) before"
+            " `CELERY_TASK_TIME_LIMIT = 300` and `CELERY_TASK_SOFT_TIME_LIMIT = 240`.",
+        ),
+        (
+            "shop.celery", "app", "exec celery -A shop worker --pool=gevent",
+            "`sync_all` calls in a loop, give it a limit of its own (`@app.task(time_limit=6 * 3600)`) before"
+            " `CELERY_TASK_TIME_LIMIT = 300`. The gevent pool knows the hard limit only.",
+        ),
+    ],
+)  # fmt: skip
+def test_a_limit_that_long_tasks_outlive(source: str, name: str, start: str, fix: str, tmp_path: Path) -> None:
+    decorator = f"{name}.task" if name == "app" else name
+    files = {
+        "manage.py": "import os\nos.environ.setdefault('DJANGO_SETTINGS_MODULE', 'shop.settings')\n",
+        "shop/__init__.py": "",
+        "shop/settings.py": "SECRET_KEY = 'x'\nROOT_URLCONF = 'shop.urls'\n",
+        "shop/celery.py": "from celery import Celery\n\napp = Celery('shop')\n",
+        "shop/tasks.py": TASKS.replace("SOURCE", source).replace("NAMED", decorator).replace("NAME", name),
+        "extras/start-worker.sh": f"#!/bin/sh\n{start}\n",
+    }
+    (found,) = (item for item in celery_no_time_limit(stack_of(tmp_path, files)) if isinstance(item, Fail))
+    assert found.fix == (
+        "Give the calls a timeout (`timeout=(5, 60)`). A limit for all tasks is the last resort, and has to be longer"
+        f" than the longest task: {fix}"
+    )
+
+
+def test_a_limit_for_short_tasks(tmp_path: Path) -> None:
+    files = {
+        "manage.py": "import os\nos.environ.setdefault('DJANGO_SETTINGS_MODULE', 'shop.settings')\n",
+        "shop/__init__.py": "",
+        "shop/settings.py": "SECRET_KEY = 'x'\nROOT_URLCONF = 'shop.urls'\n",
+        "shop/celery.py": "from celery import Celery\n\napp = Celery('shop')\n",
+        "shop/tasks.py": "from urllib.request import urlopen\nfrom celery import shared_task\n\n@shared_task\n"
+        "def ping():\n    urlopen('https://rates.example.org/')\n",
+    }
+    (found,) = (item for item in celery_no_time_limit(stack_of(tmp_path, files)) if isinstance(item, Fail))
+    assert found.fix == (
+        "Give the calls a timeout (`timeout=60`), and all tasks a limit as the last resort: `CELERY_TASK_TIME_LIMIT ="
+        " 300` and `CELERY_TASK_SOFT_TIME_LIMIT = 240`, with more for those that need it"
+        " (`@shared_task(time_limit=3600)`)."
+    )

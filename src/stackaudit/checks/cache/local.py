@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from stackaudit.facts import python as py
 from stackaudit.link.caching.backends import shared_backends
 from stackaudit.link.caching.memory import CACHED, LOCAL, SESSIONS, backend
 from stackaudit.link.caching.uses import Uses, uses
+from stackaudit.link.nodes import nodes
 from stackaudit.link.settings.servers import process_count, servers
 from stackaudit.link.stack import Stack
 from stackaudit.model.values import Known, Unknown
@@ -37,7 +39,7 @@ def local_memory_multiprocess(stack: Stack) -> Iterator[Verdict]:
 def _judged(stack: Stack, site: Site, value: Known[str], found: Uses) -> Verdict:
     note = f" ({value.note})" if value.note else ""
     used = Step(found.first, f"the cache is used here ({found.what})")
-    values = {"note": note, "count": "", "use": found.what, "shared": shared_backends(stack)}
+    values = {"note": note, "count": "", "use": found.what, "shared": shared_backends(stack), "apart": ""}
     if value.value == DUMMY:
         return Fail(site, values, cause="dummy", related=(used,))
     count = process_count(stack)
@@ -54,7 +56,19 @@ def _judged(stack: Stack, site: Site, value: Known[str], found: Uses) -> Verdict
         values["use"] = found.counter_what
         step = Step(found.counter, f"{found.counter_what} counts or locks through the cache")
         return Fail(site, values, cause="counter", related=(step, shared))
+    values["apart"] = "what one deletes the others keep"
+    if _throttles(stack, found):
+        told = f"what {found.first.path} counts is counted in each of them"
+        values["apart"] = f"{told}, so a limit of 1 is up to {count.value}"
     return Fail(site, values, related=(used, shared))
+
+
+def _throttles(stack: Stack, found: Uses) -> bool:
+    """Whether what uses the cache first is a throttle of REST framework, or of a copy of it: it counts requests."""
+    module = stack.modules.by_path.get(found.first.path)
+    return module is not None and any(
+        isinstance(node, py.FunctionDef) and node.name == "allow_request" for node in nodes(module.facts.body)
+    )
 
 
 def _is_spread(stack: Stack) -> bool:

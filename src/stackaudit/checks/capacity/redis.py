@@ -75,7 +75,7 @@ def _judged(stack: Stack, instance: Instance, shared: Value[str]) -> Verdict:
         roles = held(stack, instance)
         full = "no worker empties the queue" if roles and "broker" in roles else "more is written than expires"
         told = {"beside": shared.value, "memory": human(own) if own is not None else "", "full": full}
-        usual = "" if instance.audience == "production" else "small"
+        usual = ("" if roles is not None else "unknown") if instance.audience == "production" else "small"
         if not grows(stack, roles):
             usual = f"expiring-{usual}".rstrip("-")
         size = f"{max(1, int(own * HALF) // 1024**2)}mb" if own is not None else "256mb"

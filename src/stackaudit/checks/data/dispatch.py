@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
+from stackaudit.checks.data.sending import surroundings
 from stackaudit.facts import python as py
 from stackaudit.link.celery import Sent
 from stackaudit.link.celery.reading import reads
@@ -81,6 +82,7 @@ def _judged(stack: Stack, sent: Sent, requests: Known[bool] | Unknown) -> Verdic
     cause = _signal(stack, sent) if signal else ""
     values = {
         "beside": _beside(stack, sent) if cause in ("signal", "another") else "",
+        "around": surroundings(sent),
         "task": sent.send.name,
         "held": held.how if held is not None else "the transaction of the request (ATOMIC_REQUESTS)",
         "commit": f"{sent.send.name}.delay_on_commit(...)" if sent.send.way == "delay" else "transaction.on_commit",

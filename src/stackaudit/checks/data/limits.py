@@ -5,34 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from stackaudit.checks.data.waiting import advice, waits
 from stackaudit.checks.data.workers import production
 from stackaudit.facts import python as py
 from stackaudit.link.celery import Task
 from stackaudit.link.celery.constants import constant
-from stackaudit.link.celery.reading import reached
-from stackaudit.link.modules import SourceModule, dotted
-from stackaudit.link.nodes import nodes
+from stackaudit.link.modules import SourceModule
 from stackaudit.link.processes.model import Process
 from stackaudit.link.stack import Stack
 from stackaudit.model.source import Place
 from stackaudit.model.values import AnyValue, Known, Unknown, Value, plain
 from stackaudit.model.verdict import Fail, Pass, Site, Step, Unsure, Verdict
 
-UNTIMED: dict[str, int] = {
-    "urllib.request.urlopen": 2,
-    "smtplib.SMTP": 3,
-    "smtplib.SMTP_SSL": 99,
-    "ftplib.FTP": 4,
-    "socket.create_connection": 1,
-    "imaplib.IMAP4": 2,
-    "imaplib.IMAP4_SSL": 99,
-    "http.client.HTTPConnection": 2,
-    "http.client.HTTPSConnection": 99,
-    **{f"requests.{name}": 99 for name in ("get", "post", "put", "patch", "delete", "head", "options", "request")},
-}
-"""What waits for ever unless it is given a timeout, and the position of that argument; 99: only its name."""
-MAILERS = ("django.core.mail.send_mail", "django.core.mail.mail_", "django.core.mail.EmailM")
-SMTP = "django.core.mail.backends.smtp.EmailBackend"
 ENFORCING = frozenset({"prefork", "processes", "default"})
 """Pools that end a task at its limit; gevent ends it at the hard one (celery.concurrency of 5.7)."""
 
@@ -63,16 +47,17 @@ def celery_no_time_limit(stack: Stack) -> Iterator[Verdict]:
         else:
             yield Pass(site)
         return
-    waiting = [wait for task in celery.tasks if not _limited(task) for wait in _waits(stack, task)]
+    waiting = [wait for task in celery.tasks if not _limited(task) for wait in waits(stack, task)]
     annotations = celery.setting("task_annotations")
     if not waiting:
         yield Pass(site)
     elif not (isinstance(annotations, Known) and not annotations.value):
         yield Unsure(site, "task_annotations may set limits")
     else:
-        related = tuple(Step(place, f"{task.node.name} waits here without a timeout") for task, place, _ in waiting)
-        task, _, call = waiting[0]
-        yield Fail(site, {"task": task.node.name, "call": call, "pool": ""}, related=related[:5])
+        related = tuple(Step(wait.place, f"{wait.task.node.name} waits here without a timeout") for wait in waiting[:5])
+        first = waiting[0]
+        values = {"task": first.task.node.name, "call": first.call, "pool": ""}
+        yield Fail(site, values, related=related, fix=advice(stack, waiting))
 
 
 def _given(hard: AnyValue, soft: AnyValue, workers: list[Process]) -> AnyValue:
@@ -101,40 +86,6 @@ def _idle_pool(worker: Process) -> tuple[Process, str] | None:
 
 def _limited(task: Task) -> bool:
     return bool(task.open) or any(task.options.get(name) is not None for name in ("time_limit", "soft_time_limit"))
-
-
-def _waits(stack: Stack, task: Task) -> Iterator[tuple[Task, Place, str]]:
-    """The calls of a task that may wait for ever."""
-    mail = _mail_waits(stack)
-    for module, function in reached(stack, task.module, task.node):
-        for node in nodes(function.body):
-            if not isinstance(node, py.Call):
-                continue
-            name = _external(stack, module, node)
-            position = UNTIMED.get(name)
-            given = any(keyword.name in ("timeout", None) for keyword in node.keywords)
-            untimed = position is not None and not given and len(node.args) <= position
-            own = any(keyword.name == "connection" for keyword in node.keywords)
-            if untimed or (mail and name.startswith(MAILERS) and not own):
-                yield task, module.place(node.func), dotted(node.func)
-
-
-def _external(stack: Stack, module: SourceModule, call: py.Call) -> str:
-    symbol = stack.modules.resolve(module, dotted(call.func) or "?")
-    return symbol.name if symbol is not None and symbol.kind == "external" else ""
-
-
-def _mail_waits(stack: Stack) -> bool:
-    """Whether mail goes over SMTP and nothing ends the wait for the server."""
-    settings = stack.production
-    if settings is None:
-        return False
-    backend, timeout, host = (settings.get(name) for name in ("EMAIL_BACKEND", "EMAIL_TIMEOUT", "EMAIL_HOST"))
-    if not (isinstance(backend, Known) and isinstance(timeout, Known) and isinstance(host, Known)):
-        return False
-    sure = not any("default of" in value.note for value in (backend, timeout, host))
-    named = settings.is_set("EMAIL_BACKEND") or (settings.is_set("EMAIL_HOST") and bool(host.value))
-    return sure and named and backend.value == SMTP and timeout.value is None
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from stackaudit.checks.nginx.bypass import Visitors, visitors_told_apart
 from stackaudit.checks.nginx.compression import static_path
 from stackaudit.checks.nginx.django_pages import caches_pages, public_only, session_cookie
+from stackaudit.checks.nginx.layouts import tokens_of_all
 from stackaudit.checks.nginx.shared_levels import once_for_each_place, one_for_each_cause
 from stackaudit.checks.nginx.tokens import reads_authorization
 from stackaudit.link.nginx import Proxied
@@ -140,7 +141,7 @@ def _leaks(stack: Stack, proxied: Proxied, site: Site, is_django: bool | None) -
         else:
             # Django says `Vary: Cookie` where it sets a cookie for a session or a form
             cause = "cookie-replayed" if "vary" in told else "cookie-of-strangers"
-            yield Fail(site, values, cause=cause, related=related)
+            yield Fail(site, {**values, "layout": _token_of_all(stack)}, cause=cause, related=related)
     elif is_django is None:
         yield Unsure(site, f"nothing tells whether {proxied.target.address} is the Django application")
     elif "other-cookie" in both:
@@ -155,6 +156,21 @@ def _leaks(stack: Stack, proxied: Proxied, site: Site, is_django: bool | None) -
         yield Unsure(site, f"nothing tells whether the pages below {path} differ by visitor; their headers are ignored")
     else:
         yield Fail(site, values, related=related)
+
+
+def _token_of_all(stack: Stack) -> str:
+    """A sentence about a layout whose token keeps every page out of the cache, once cookies are respected."""
+    places = tokens_of_all(stack)
+    if not places:
+        return ""
+    first, *others = places
+    lines = ", ".join(str(place.region.line) for place in others)
+    also = f" (line {lines} may do so, too)" if others else ""
+    return (
+        f" {first.path} (line {first.region.line}) writes the token into every page that extends it{also}: put "
+        "`{% if request.user.is_authenticated %}` around it where guests need none, or nothing that extends it is "
+        "cached for visitors without a cookie any more."
+    )
 
 
 def _keeps_cookies_out(level: Level, family: str) -> bool:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from stackaudit.link.stack import Stack
 from stackaudit.model.values import Known, Unknown, Value
 
+CSRF = "django.middleware.csrf.CsrfViewMiddleware"
 _PERSONAL = (
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
-    "django.middleware.csrf.CsrfViewMiddleware",
+    CSRF,
 )
 _CACHING = (
     "django.views.decorators.cache",
@@ -31,28 +32,28 @@ def session_cookie(stack: Stack) -> Value[str]:
 
 def caches_pages(stack: Stack) -> bool:
     """Whether anything in the code may send Cache-Control or Expires with pages."""
-    return any(stack.modules.imports(name) for name in _CACHING) or _CACHE_MIDDLEWARE in (_middleware(stack) or ())
+    return any(stack.modules.imports(name) for name in _CACHING) or _CACHE_MIDDLEWARE in (middleware(stack) or ())
 
 
 def public_only(stack: Stack) -> Value[bool]:
     """Whether no page can differ by visitor, because neither sessions, logins nor CSRF tokens are installed."""
     if stack.production is None:
         return Unknown("there is no settings module that tells whether visitors log in")
-    middleware = _middleware(stack)
-    if middleware is None:
+    listed = middleware(stack)
+    if listed is None:
         return Unknown("MIDDLEWARE is not fully known")
-    if not middleware:
+    if not listed:
         return Unknown("MIDDLEWARE is empty")
-    return Known(not any(name in middleware or _alike(name, middleware) for name in _PERSONAL))
+    return Known(not any(name in listed or _alike(name, listed) for name in _PERSONAL))
 
 
-def _alike(name: str, middleware: tuple[str, ...]) -> bool:
+def _alike(name: str, listed: tuple[str, ...]) -> bool:
     """Whether a class of the same trade stands in for Django's own."""
     trade = name.rpartition(".")[2].removesuffix("Middleware").lower()[:4]
-    return any(trade in item.rpartition(".")[2].lower() for item in middleware)
+    return any(trade in item.rpartition(".")[2].lower() for item in listed)
 
 
-def _middleware(stack: Stack) -> tuple[str, ...] | None:
+def middleware(stack: Stack) -> tuple[str, ...] | None:
     """MIDDLEWARE; None where part of it is unknown."""
     value = stack.production.get("MIDDLEWARE") if stack.production is not None else None
     if not isinstance(value, Known) or not isinstance(value.value, (list, tuple)):

@@ -230,7 +230,11 @@ def _by_installation(stack: Stack, settings: Settings, name: str) -> str:
     readers = Readers(stack, settings.path)
     if readers.site:
         line = f'{name} = {readers.site}.startswith("https://")'
-        return f"`{line}` in {settings.path}, below {readers.site}: {plain_http}."
+        below = readers.taken_in_below(settings.place(readers.site).region.line)
+        where = f"in {settings.path}, below {readers.site}"
+        if below is not None:
+            where = f"at the very end of {settings.path}, below `{below[0]}`, which may set {readers.site}"
+        return f"`{line}` {where}: {plain_http}."
     expression = readers.boolean(name)
     if expression:
         return (

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import PurePosixPath
 
+from stackaudit.checks.security.preparing import Preparation, preparation, root_folders, targets
 from stackaudit.facts import python as py
 from stackaudit.facts.services import Dockerfile
 from stackaudit.link.modules import SourceModule, dotted
@@ -12,7 +13,7 @@ from stackaudit.link.nodes import nodes
 from stackaudit.link.processes.model import DEVELOPMENT_SERVERS, Process
 from stackaudit.link.processes.users import ROOT, Login
 from stackaudit.link.stack import Stack
-from stackaudit.model.values import Unknown
+from stackaudit.model.values import Known, Unknown
 from stackaudit.model.verdict import Fail, Pass, Site, Step, Unsure, Verdict
 
 
@@ -49,7 +50,11 @@ def _judged(stack: Stack, process: Process, login: Login) -> Verdict:
     related = (step,) if process.place != login.place else ()
     values = {"program": process.kind, "file": login.place.path, "service": process.origin.service}
     if login.by == "image":
-        return Fail(site, {**values, **_image(stack, login.place.path)}, related=related)
+        told = {**values, **_image(stack, login.place.path)}
+        before = preparation(stack, login.place.path)
+        if before is None:
+            return Fail(site, told, related=related)
+        return Fail(site, {**told, **_script(stack, before)}, cause="prepares", related=related)
     return Fail(site, values, cause=login.by, related=related)
 
 
@@ -62,38 +67,30 @@ def _image(stack: Stack, path: str) -> dict[str, str]:
             base = stages[stage.name] = stages.get(stage.image.text, stage.image.text)
             workdir = stage.workdir.text if stage.workdir is not None and not stage.workdir.holes else ""
     alpine = "alpine" in base
+    folders = " ".join(targets(stack, path))
+    volumes = (
+        f" Before USER and any VOLUME `RUN mkdir -p {folders} && chown app {folders}`: new volumes take that owner. "
+        f"Volumes that root filled and bind mounts need `chown -R app {folders}` once, as root in a container, before "
+        "the first start as `app`."
+    )
+    return {
+        "add": "addgroup -S app && adduser -S -D -H -G app app" if alpine else "useradd --system --no-create-home app",
+        "drop": "su-exec" if alpine else "gosu",
+        "install": "apk add --no-cache su-exec" if alpine else "apt-get update && apt-get install -y gosu",
+        "volumes": volumes
+        if folders
+        else " Volumes that root filled and bind mounts need `chown -R app` once, before the first start.",
+        "written": _written(stack, path) + _mounted(stack, path, workdir),
+    }
+
+
+def _mounted(stack: Stack, path: str, workdir: str) -> str:
+    """A sentence about compose files that mount the source over the image's: the user of the image does not own it."""
     services = {
         (process.origin.path, process.origin.service)
         for process in stack.processes.all
         if process.login is not None and process.login.place.path == path
     }
-    targets = sorted(
-        {
-            mount.target
-            for at, compose in stack.composes.items()
-            for service in compose.services
-            for mount in service.mounts
-            if (at, service.name) in services and not mount.source.text.startswith((".", "/", "~", "$"))
-        }
-    )
-    folders = " ".join(targets)
-    volumes = (
-        f" Before a VOLUME `RUN mkdir -p {folders} && chown app {folders}`: new volumes take its owner. "
-        f"Volumes that root filled need `chown -R app {folders}` once, as root, before the first start as `app`."
-    )
-    return {
-        "add": "addgroup -S app && adduser -S -D -H -G app app" if alpine else "useradd --system --no-create-home app",
-        "drop": "su-exec" if alpine else "gosu",
-        "install": "apk add su-exec" if alpine else "apt-get install gosu",
-        "volumes": volumes
-        if targets
-        else " Volumes that root filled need `chown -R app` once, before the first start.",
-        "written": _written(stack, path) + _mounted(stack, services, workdir),
-    }
-
-
-def _mounted(stack: Stack, services: set[tuple[str, str]], workdir: str) -> str:
-    """A sentence about compose files that mount the source over the image's: the user of the image does not own it."""
     over = {
         at: mount.target
         for at, compose in stack.composes.items()
@@ -110,6 +107,28 @@ def _mounted(stack: Stack, services: set[tuple[str, str]], workdir: str) -> str:
         "cannot write there."
         for at, target in sorted(over.items())
     )
+
+
+def _script(stack: Stack, before: Preparation) -> dict[str, str]:
+    """How the script that prepares as root hands the server over: what the server writes has to be its own."""
+    workdir = before.process.working_directory
+    workdirs = {workdir.value} if isinstance(workdir, Known) else set()
+    collected = root_folders(stack, "STATIC", workdirs) if "collectstatic" in before.work else set()
+    mounted = set(targets(stack, before.image))
+    written = root_folders(stack, "MEDIA", workdirs) | (mounted - collected)
+    folders = " ".join(sorted(written))
+    settings = stack.settings
+    engine = settings.at("DATABASES", "default", "ENGINE", default="") if settings is not None else Known("")
+    sqlite = isinstance(engine, Known) and "sqlite" in str(engine.value)
+    made = "" if written <= mounted else f"mkdir -p {folders} && "
+    program = f"{before.process.kind} ..." if before.process.is_server else "..."
+    return {
+        "script": before.script,
+        "work": ", ".join(before.work),
+        "owned": f"`{made}chown -R app {folders}`" if folders else "`chown -R app` for the folders that it writes",
+        "sqlite": " (with SQLite the folder of the database as well)" if sqlite else "",
+        "command": program if before.starts else '"$@"',
+    }
 
 
 def _written(stack: Stack, path: str) -> str:

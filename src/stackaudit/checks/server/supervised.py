@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from stackaudit.checks.server.restarts import left_down, merging
 from stackaudit.link.processes.model import DEVELOPMENT_SERVERS, Process, together
 from stackaudit.link.stack import Stack
+from stackaudit.model.prose import in_words
 from stackaudit.model.source import Place
 from stackaudit.model.values import Known, Unknown
 from stackaudit.model.verdict import Fail, Pass, Site, Unsure, Verdict
@@ -77,7 +79,7 @@ def _supervisor(process: Process, site: Site) -> Verdict:
     return Pass(site)
 
 
-def _compose(stack: Stack, process: Process, site: Site) -> Verdict:
+def _compose(stack: Stack, process: Process, site: Site) -> Verdict | None:
     options = process.origin.options
     if any(name.startswith("deploy.") and not name.startswith("deploy.resources") for name in options):
         return Pass(site)  # swarm restarts what ends unless deploy.restart_policy says otherwise
@@ -85,24 +87,33 @@ def _compose(stack: Stack, process: Process, site: Site) -> Verdict:
     if isinstance(restart, Unknown):
         return Unsure(site, f"restart is not known: {restart.why}")
     if restart is None or restart.value in ("no", "false"):
+        if _is_told_at_its_anchor(stack, process):
+            return None  # the service that it merges is told of, and mends this one as well
         place = restart.places if restart is not None else ()
-        beside = _stores_left_down(stack, process)
-        also = f" {' and '.join(beside)} beside it {'lack' if len(beside) > 1 else 'lacks'} one as well."
-        values = {"kind": process.kind, "service": process.origin.service, "beside": also if beside else ""}
+        beside = left_down(stack, process.origin.path, process.origin.service)
+        also = f" {in_words(beside)} beside it {'lack' if len(beside) > 1 else 'lacks'} one as well."
+        heirs = [name for name, anchor in merging(stack, process.origin.path) if anchor == process.origin.service]
+        taken = f" {in_words(heirs)} {'take' if len(heirs) > 1 else 'takes'} it from there."
+        values = {
+            "kind": process.kind,
+            "service": process.origin.service,
+            "beside": also if beside else "",
+            "heirs": taken if heirs else "",
+        }
         return Fail(_at(place, site), values, cause="compose")
     return Pass(site)
 
 
-def _stores_left_down(stack: Stack, process: Process) -> list[str]:
-    """The databases and caches of the same compose file that nobody starts again either."""
-    return [
-        instance.service.name
-        for instance in stack.services.of("postgres", "pgbouncer", "redis")
-        if instance.path == process.origin.path
-        and instance.service is not None
-        and instance.service.extends is None
-        and not any(name == "restart" or name.startswith("deploy.") for name in instance.service.options)
-    ]
+def _is_told_at_its_anchor(stack: Stack, process: Process) -> bool:
+    """Whether its service merges the mapping of another one that runs the project and lacks a restart, too."""
+    names = {anchor for name, anchor in merging(stack, process.origin.path) if name == process.origin.service}
+    return any(
+        other.origin.service in names
+        and other.origin.path == process.origin.path
+        and other.audience == "production"
+        and other.kind not in DEVELOPMENT_SERVERS
+        for other in stack.processes.all
+    )
 
 
 def _at(places: tuple[Place, ...], site: Site) -> Site:

@@ -101,17 +101,9 @@ def _last_word(stack: Stack, settings: Settings, place: Place) -> str:
 
     A file of the installation that is imported below may bring the key, and development lives by the default.
     """
-    module = stack.modules.by_path.get(settings.path)
-    stars = [
-        node
-        for node in nodes(module.facts.body if module is not None else ())
-        if isinstance(node, py.ImportFrom) and any(alias.name == "*" for alias in node.names)
-    ]
-    if module is not None and place.path == settings.path and stars:
-        last = module.facts.region(stars[-1]).line
-        if last > place.region.line:
-            named = "." * stars[-1].level + stars[-1].module
-            return f"At the very end of {settings.path}, below `from {named} import *` in line {last}"
+    below = Readers(stack, settings.path).taken_in_below(place.region.line) if place.path == settings.path else None
+    if below is not None:
+        return f"At the very end of {settings.path}, below `{below[0]}` in line {below[1]}"
     debug = settings.get("DEBUG")
     if isinstance(debug, Known) and debug.value and defaulted(debug.note):
         return f"At the end of {settings.path}"

@@ -93,7 +93,9 @@ def _way(stack: Stack) -> str:
     if isinstance(schedule, Known) and schedule.value:
         at = f" ({schedule.places[0].path}, line {schedule.places[0].region.line})" if schedule.places else ""
         return f"{task}, as one more entry of beat's schedule{at}"
-    return f"a cron line, a systemd timer, or {task}"
+    return (
+        f"a cron line, a systemd timer, or {task}" if stack.celery.app is not None else "a cron line or a systemd timer"
+    )
 
 
 def _written(settings: Settings, kind: str) -> Iterator[Verdict]:

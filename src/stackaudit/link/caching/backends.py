@@ -25,5 +25,6 @@ def shared_backends(stack: Stack) -> str:
     if known is not None and known < (3, 2):
         memcached = ""
     return (
-        f"{redis}, {memcached}or `django.core.cache.backends.db.DatabaseCache` where there is nothing but the database"
+        f"{redis}, {memcached}or `django.core.cache.backends.db.DatabaseCache` where there is nothing but the database "
+        "(LOCATION is the name of its table, which `manage.py createcachetable`, beside `migrate`, makes)"
     )

@@ -128,8 +128,13 @@ class _Finder:
         """The decorators that one decorator stands for, outermost first, with their nodes."""
         if isinstance(decorator, ir.Call) and self.name_of(decorator) == METHOD and decorator.args:
             inner = decorator.args[0]
-            each = inner.elts if isinstance(inner, (ir.List, ir.Tuple)) else (inner,)
-            return [(self.label(part), part) for part in each]
+            if isinstance(inner, (ir.List, ir.Tuple)):
+                return [(self.label(part), part) for part in inner.elts]
+            symbol = self.stack.modules.resolve(self.module, dotted(inner) or "?")
+            if symbol is not None and symbol.module is not None and isinstance(symbol.node, (ir.List, ir.Tuple)):
+                there = _Finder(self.stack, symbol.module)  # `staff_required = [login_required, user_passes_test(...)]`
+                return [(there.label(part), inner) for part in symbol.node.elts]
+            return [(self.label(inner), inner)]
         return [(self.label(decorator), decorator)]
 
     def label(self, expr: ir.Expr) -> str:
@@ -153,11 +158,7 @@ class _Finder:
         place = self.module.place(node)
         if any(layer in VARY or layer == NEVER for layer, _ in inside):
             return CachedView(place, label, True)
-        leaks = [
-            Leak(self.module.place(part), f"{layer.rpartition('.')[2]} is asked only while the cache is empty")
-            for layer, part in inside
-            if layer in GUARDS
-        ]
+        leaks = [Leak(self.module.place(part), _asked_once(layer)) for layer, part in inside if layer in GUARDS]
         reader = _Reader(self.stack)
         if isinstance(view, ir.FunctionDef):
             reader.function(self.module, view, 1 if around else 0)
@@ -196,14 +197,19 @@ class _Finder:
             if any(layer in VARY or layer == NEVER for layer, _ in layers):
                 return CachedView(place, label, True)
             reader.leaks += [
-                Leak(symbol.module.place(part), f"{layer.rpartition('.')[2]} is asked only while the cache is empty")
-                for layer, part in layers
-                if layer in GUARDS
+                Leak(symbol.module.place(part), _asked_once(layer)) for layer, part in layers if layer in GUARDS
             ]
             reader.function(symbol.module, symbol.node, 0)
         else:
             reader.cls(symbol.module, symbol.node)
         return CachedView(place, label, False, tuple(reader.leaks), reader.doubt)
+
+
+def _asked_once(guard: str) -> str:
+    return (
+        f"{guard.rpartition('.')[2]} is asked only while the cache is empty, afterwards anybody gets the page, also "
+        "without a login"
+    )
 
 
 def _is_known(layer: str) -> bool:
@@ -275,7 +281,7 @@ class _Reader:
         for base in node.bases:
             text = dotted(base)
             if text.rpartition(".")[2] in GUARD_MIXINS:
-                self.leaks.append(Leak(module.place(base), f"{text} is asked only while the cache is empty"))
+                self.leaks.append(Leak(module.place(base), _asked_once(text)))
                 continue
             symbol = self.stack.modules.resolve(module, text) if text else None
             if symbol is not None and symbol.module is not None and isinstance(symbol.node, ir.ClassDef):

@@ -120,8 +120,11 @@ class Readers:
     def boolean(self, setting: str) -> str:
         """An expression that is False unless the variable for `setting` says otherwise."""
         variable = self.variable(setting)
+        copies: dict[str, list[str]] = {}
         for expr, _ in self.settings.values():
-            copied = self._copied(expr, variable)
+            copies.setdefault(_form(expr), []).append(self._copied(expr, variable))
+        for same in sorted(copies.values(), key=len, reverse=True):
+            copied = next(filter(None, same), "")
             if copied:
                 return copied
         if "env" in self._first:
@@ -151,6 +154,15 @@ class Readers:
         if "decouple" in self._first:
             return f'{self._first["decouple"].path}("{variable}", default="").split(",")'
         return f'{self._os}("{variable}", "").split(",")' if self._os else ""
+
+    def taken_in_below(self, line: int) -> tuple[str, int] | None:
+        """The last `from … import *` below a line of the module, as it is written, and its line."""
+        module = self.module
+        for node in reversed(list(nodes(module.facts.body if module is not None else ()))):
+            if module and isinstance(node, py.ImportFrom) and any(alias.name == "*" for alias in node.names):
+                last = module.facts.region(node).line
+                return (f"from {'.' * node.level}{node.module} import *", last) if last > line else None
+        return None
 
     @property
     def _os(self) -> str:
@@ -248,6 +260,16 @@ class Readers:
             if _DOMAIN.fullmatch(name) and not _OTHERS.search(name) and readings[0].node is expr:
                 return name
         return ""
+
+
+def _form(expr: py.Expr) -> str:
+    """What is called around a variable, without the variable and its default: `bool(int(os.getenv))`."""
+    if isinstance(expr, py.Compare):
+        return f"{_form(expr.left)} {' '.join(expr.ops)}"
+    if not isinstance(expr, py.Call):
+        return ""
+    path = dotted(expr.func)
+    return f"{path}({_form(expr.args[0])})" if path in ("bool", "int") and expr.args else path
 
 
 def _text(node: py.Expr | None) -> str:
