@@ -337,10 +337,11 @@ def evaluate(walk: Walk, rows: Rows, at: At, method: str = "") -> Rows:
 def ask(walk: Walk, receiver: Value, at: At, method: str, loops: frozenset[object] = frozenset()) -> None:
     """A query that is no access of a looped row: it counts where it changes with the turns of a running loop."""
     taint = receiver.loops | loops
-    secondary = isinstance(receiver, Rows) and receiver.via is not None and receiver.via.row.loop is None
+    row = receiver.via.row if isinstance(receiver, Rows) and receiver.via is not None else None
     loop = walk.repeating(taint)  # type: ignore[arg-type]
     model = getattr(receiver, "model", None)
-    if loop is not None and not (secondary and receiver.via.row.origin is not None):  # type: ignore[union-attr]
+    is_fetched = row is not None and row.loop is None and row.origin is not None and loop in row.loops
+    if loop is not None and not is_fetched:  # what a turn asks of a row that it fetched is told with the row
         asking = replace(_by_python(receiver, at) or walk.asking(at), last=method)
         walk.add("query", "fail", at, loop, model=model, method=method, asking=asking)
     elif any(item in taint and item.bounded for item in walk.loops):

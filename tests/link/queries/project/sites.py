@@ -1401,3 +1401,21 @@ def grows_union_of_querysets():
     for book in Book.objects.all():
         found += list(Book.objects.filter(pk=book.pk).union(Book.objects.filter(title="")))
     return found
+
+
+def grows_through_the_manager_of_a_row_from_before():
+    author = Author.objects.first()
+    return [author.books.filter(title=book.title).exists() for book in Book.objects.all()]
+
+
+def grows_rows_through_the_manager_of_a_row_from_before():
+    author, found = Author.objects.get(pk=Author.objects.first().pk), []
+    for book in Book.objects.all():
+        found += [other.pk for other in author.books.filter(title=book.title)]
+    return found
+
+
+def flat_manager_of_a_row_from_before_asked_at_once():
+    author = Author.objects.first()
+    titles = set(author.books.values_list("title", flat=True))
+    return [book.title in titles for book in Book.objects.all()]
