@@ -187,9 +187,8 @@ def _call(walk: Walk, node: py.Call) -> Value:
         if called.node.name in rows.SAVES and isinstance(called.bound, Row):
             access.saved(walk, called.bound)
         if isinstance(value, Rows) and value.asking is not None and _is_unasked(called.bound):
-            value = replace(
-                value, asking=value.asking.at(walk.asking(at))
-            )  # a remembered answer names its first caller
+            # a remembered answer names its first caller
+            value = replace(value, asking=value.asking.at(walk.asking(at)))
         if isinstance(value, Rows) and value.via is None and isinstance(called.bound, (Rows, Manager)):
             return replace(value, origin=walk.origin(at, rows=value))
         return value
