@@ -9,7 +9,7 @@ from stackaudit.link.modules import SETTINGS, target_names
 from stackaudit.link.nodes import nodes
 from stackaudit.link.queries import access, attached, belonging, calls, containers, forms
 from stackaudit.link.queries.joining import join, turned
-from stackaudit.link.queries.loading import NOTHING, STORED, UNSAVED
+from stackaudit.link.queries.loading import NEW, NOTHING, STORED, UNSAVED, Load
 from stackaudit.link.queries.origins import Behind, Loop
 from stackaudit.link.queries.presence import marks, without
 from stackaudit.link.queries.source import code_of
@@ -308,11 +308,19 @@ def _assign_attribute(walk: Walk, target: py.Attribute, value: Value) -> None:
         if target.attr in ("pk", held.model.pk) and value == Const(None):
             load = replace(load, attributes=(load.attributes | {UNSAVED}) - {STORED})
         elif relation is not None and not relation.many:
-            load = load.with_one(target.attr, value.load if isinstance(value, Row) else NOTHING)
+            load = load.with_one(target.attr, _given(walk, value))
         else:
             load = replace(load, attributes=without(load, target.attr) | marks(target.attr, value))
         walk.frame.env[target.value.id] = replace(held, load=load)
         attached.assigned(walk, held, target.attr, value)
+
+
+def _given(walk: Walk, value: Value) -> Load:
+    """What the row behind a relation brings along after an assignment: one that stays the same is asked once in all."""
+    if not isinstance(value, Row):
+        return NOTHING
+    stays = value.loop is None and walk.repeating(value.loops) is None and walk.guard == walk.frame.guard
+    return replace(value.load, unknown=value.load.unknown or NEW.unknown) if stays else value.load
 
 
 def _assigned_again(walk: Walk, before: Value, value: Value) -> Value:

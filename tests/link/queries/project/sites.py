@@ -1419,3 +1419,28 @@ def flat_manager_of_a_row_from_before_asked_at_once():
     author = Author.objects.first()
     titles = set(author.books.values_list("title", flat=True))
     return [book.title in titles for book in Book.objects.all()]
+
+
+def flat_what_stays_the_same_was_assigned():
+    shared, found = Book.objects.first(), []
+    for chapter in Chapter.objects.all():
+        chapter.book = shared
+        found.append(chapter.book.author.name)
+    return found
+
+
+def grows_what_was_assigned_to_some():
+    shared, found = Book.objects.first(), []
+    for chapter in Chapter.objects.all():
+        if chapter.pk == 1:
+            chapter.book = shared
+        found.append(chapter.book.author.name)
+    return found
+
+
+def grows_read_before_it_was_assigned():
+    shared, found = Book.objects.first(), []
+    for chapter in Chapter.objects.all():
+        found.append(chapter.book.author.name)
+        chapter.book = shared
+    return found
