@@ -590,3 +590,22 @@ def of_another(author: Author):
         exists,
         exists,
     ]
+
+
+def test_the_queryset_of_an_index_that_takes_that_of_the_library(tmp_path: Path) -> None:
+    """Haystack calls `index_queryset(using=using)`: what takes no `using` is a TypeError."""
+    index = """\
+from haystack import indexes
+
+from .models import Book
+
+class BookIndex(indexes.SearchIndex, indexes.Indexable):
+    text = indexes.CharField(document=True)
+    author = indexes.CharField(model_attr="author__name")
+
+    def get_model(self):
+        return Book
+"""
+    assert [fix for _, fix in told(tmp_path, orm.n_plus_one_forward, search_indexes=index)] == [
+        'Let `index_queryset(self, using=None)` of BookIndex return `Book.objects.select_related("author")`.'
+    ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from stackaudit.link.queries.origins import FETCHES_ONE, HANDED, HOOKS, Origin
+from stackaudit.link.queries.origins import FETCHES_ONE, HANDED, HOOKS, INDEX_QUERYSET, Origin
 from stackaudit.link.queries.reading import manager
 
 _COMBINING = re.compile(r"\.(union|intersection|difference)\(")
@@ -30,7 +30,8 @@ def elsewhere(origin: Origin | None, calls: str, paths: str) -> str:
             " with another call it would ask again where a loop hands over rows that bring it."
         )
     if origin.by in HOOKS:
-        return f"Let {origin.by}() of {origin.where} return `{manager(origin.model)}{calls}`."
+        takes = "self, using=None" if origin.by == INDEX_QUERYSET else "self"
+        return f"Let `{origin.by}({takes})` of {origin.where} return `{manager(origin.model)}{calls}`."
     if origin.is_raw:
         return (
             f"Fetch the rows by the keys that the SQL gives, `found = {manager(origin.model)}{calls}.in_bulk(keys)` "
