@@ -269,7 +269,8 @@ def named(request):
     assert [fix for _, fix in found] == [
         'Ask when a page shows it: `"first": SimpleLazyObject(lambda: Book.objects.first().title)`.',
         'Keep what `Book.objects.get(pk=1)` gives: `cache.get_or_set("named", …, 300)`, and delete the key where it is '
-        "saved. Or hand over a `SimpleLazyObject`, which asks when a page shows it.",
+        "saved. Or write `book = SimpleLazyObject(lambda: Book.objects.get(pk=1))` and "
+        '`"title": SimpleLazyObject(lambda: book.title)`, which ask when a page shows it.',
     ]
 
 
