@@ -223,6 +223,51 @@ class Author(Numbered):
     ]
 
 
+def test_the_index_of_a_foreign_key_goes_without_its_constraint_being_checked_again(tmp_path: Path) -> None:
+    models = """\
+from django.db import models
+
+class Author(models.Model):
+    name = models.CharField(max_length=80)
+
+class Book(models.Model):
+    author = models.ForeignKey(Author, on_delete=models.CASCADE)
+    editor = models.ForeignKey(Author, on_delete=models.CASCADE, db_constraint=False, related_name="+")
+    path = models.CharField(max_length=80)
+    made = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        unique_together = [("author", "path"), ("editor", "path")]
+
+def add(author):
+    Book.objects.create(author=author, editor=author)
+"""
+    engine = 'import os\nDATABASES = {"default": {"ENGINE": %s}}\n'
+    sqlite, postgres = ('"django.db.backends.sqlite3"', '"django.db.backends.postgresql"')
+    chosen = f'os.environ.get("DB_ENGINE", {sqlite})'
+    choices = f"CHOICES = {{'server': {postgres}}}\n"
+    locks = {}
+    cases: dict[str, dict[str, str]] = {
+        "unknown": {},
+        "postgres": {"settings": engine % postgres, "wsgi": WSGI},
+        "sqlite": {"settings": engine % sqlite, "wsgi": WSGI},
+        "by default": {"settings": engine % chosen, "wsgi": WSGI},
+        "named elsewhere": {"settings": engine % sqlite, "wsgi": WSGI, "databases": choices},
+    }
+    for name, modules in cases.items():
+        author, editor = told(tmp_path / name, orm.duplicate_index, {}, models=models, **modules)
+        kept = "of Book and make a migration; the unique one on (%s, path) has to stay then."
+        assert editor == ("foreign-key", f"Write `db_index=False` on `editor` {kept % 'editor'}")
+        fix = author[1].removeprefix(f"Write `db_index=False` on `author` {kept % 'author'}")
+        assert fix in ("", (
+            " On PostgreSQL Django's AlterField also drops the foreign key constraint and adds it again, which checks "
+            "every row while both tables are locked: on a large table put it into `SeparateDatabaseAndState` with "
+            "`DROP INDEX CONCURRENTLY` in a migration with `atomic = False`."
+        ))  # fmt: skip
+        locks[name] = bool(fix)
+    assert locks == {"unknown": True, "postgres": True, "sqlite": False, "by default": True, "named elsewhere": True}
+
+
 WSGI = """\
 import os
 from django.core.wsgi import get_wsgi_application
@@ -269,7 +314,8 @@ def named(request):
     assert [fix for _, fix in found] == [
         'Ask when a page shows it: `"first": SimpleLazyObject(lambda: Book.objects.first().title)`.',
         'Keep what `Book.objects.get(pk=1)` gives: `cache.get_or_set("named", …, 300)`, and delete the key where it is '
-        "saved. Or hand over a `SimpleLazyObject`, which asks when a page shows it.",
+        "saved. Or write `book = SimpleLazyObject(lambda: Book.objects.get(pk=1))` and "
+        '`"title": SimpleLazyObject(lambda: book.title)`, which ask when a page shows it.',
     ]
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from stackaudit.facts import python as py
@@ -12,7 +14,7 @@ from stackaudit.link.models.model import Model
 from stackaudit.link.queries.values import Manager
 from stackaudit.link.usage.bodies import Body
 from stackaudit.model.source import Place
-from stackaudit.model.values import Known
+from stackaudit.model.values import Known, defaulted
 from stackaudit.model.verdict import Fail, Pass, Site, Step, Unsure, Verdict
 
 if TYPE_CHECKING:
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
 def duplicate_index(stack: Stack) -> Iterator[Verdict]:
     """One site for each index that a model asks for and that nothing has to keep unique."""
     seen: set[Place] = set()
-    mysql = _uses_mysql(stack)
+    mysql, may_be_postgres = _uses_mysql(stack), _may_be_postgres(stack)
     for model in stack.models:
         if model.cls is None or model.proxy or model.abstract:
             continue
@@ -30,6 +32,8 @@ def duplicate_index(stack: Stack) -> Iterator[Verdict]:
         for number, index in enumerate(found):
             if index.asked != "unique" and index.place not in seen:
                 verdict = _judge(model, index, number, found, mysql, model in stack.growing)
+                if isinstance(verdict, Fail) and may_be_postgres and _has_constraint(model, index):
+                    verdict = replace(verdict, fix=f"{verdict.fix} {_LOCKING}")
                 if verdict is not None:
                     seen.add(index.place)
                     yield verdict
@@ -41,6 +45,31 @@ def duplicate_index(stack: Stack) -> Iterator[Verdict]:
 def _uses_mysql(stack: Stack) -> bool:
     value = stack.settings.at("DATABASES", "default", "ENGINE", default="") if stack.settings is not None else None
     return isinstance(value, Known) and "mysql" in str(value.value)
+
+
+_OTHERS = re.compile(r"sqlite|spatialite|mysql|oracle|mssql")
+_POSTGRES = re.compile(r"\bbackends\.(?:postgresql|postgis)\b")
+_LOCKING = (
+    "On PostgreSQL Django's AlterField also drops the foreign key constraint and adds it again, which checks every row "
+    "while both tables are locked: on a large table put it into `SeparateDatabaseAndState` with `DROP INDEX "
+    "CONCURRENTLY` in a migration with `atomic = False`."
+)
+"""Traced on Django 5.2 with PostgreSQL 15: without a constraint (`db_constraint=False`) only the index is dropped."""
+
+
+def _may_be_postgres(stack: Stack) -> bool:
+    """Whether production's database is PostgreSQL, or may be: a default gives way, and code that names it knows why."""
+    value = stack.settings.at("DATABASES", "default", "ENGINE", default="") if stack.settings is not None else None
+    if not isinstance(value, Known) or defaulted(value.note) or _OTHERS.search(str(value.value)) is None:
+        return True
+    return any(True for _ in stack.mentions.written(_POSTGRES.search))
+
+
+def _has_constraint(model: Model, index: Index) -> bool:
+    """Whether an index is that of a foreign key which the database watches over."""
+    relation = model.relations.get(index.columns[0]) if index.asked == "foreign key" else None
+    given = relation.keyword("db_constraint") if relation is not None else None
+    return relation is not None and not (isinstance(given, py.Constant) and given.value is False)
 
 
 def _judge(model: Model, index: Index, number: int, found: list[Index], mysql: bool, grows: bool) -> Verdict | None:

@@ -1,20 +1,15 @@
-"""What the template engine does on every page: loading templates, and running context processors."""
+"""What the template engine does on every page: loading templates."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Any
 
-from stackaudit.facts import python as py
-from stackaudit.link.pages.processors import asked
-from stackaudit.link.queries.events import Event
-from stackaudit.link.queries.source import code_of, text_of
 from stackaudit.link.settings import Settings
 from stackaudit.link.settings.lists import items
-from stackaudit.link.sources import Sources
 from stackaudit.link.stack import Stack
 from stackaudit.model.values import Known, Unknown
-from stackaudit.model.verdict import Fail, Pass, Site, Step, Unsure, Verdict
+from stackaudit.model.verdict import Fail, Pass, Site, Unsure, Verdict
 
 CACHED = "django.template.loaders.cached.Loader"
 DJANGO = "django.template.backends.django.DjangoTemplates"
@@ -95,40 +90,3 @@ def _names(value: Any) -> list[str] | None:
             return None
         names.append(held)
     return names
-
-
-def context_processor_query(stack: Stack) -> Iterator[Verdict]:
-    """The project's context processors, and the queries that they run on every page."""
-    for processor in asked(stack):
-        site = Site(processor.place, processor.name)
-        if not processor.queries:
-            yield Pass(site)
-            continue
-        first = processor.queries[0]
-        name = processor.name.rpartition(".")[2]
-        others = tuple(Step(item.place, "asks the database too") for item in processor.queries[1:6])
-        yield Fail(
-            Site(first.place, processor.name),
-            {"processor": name, "count": len(processor.queries)},
-            related=others,
-            fix=_late(stack.sources, name, first),
-            flow=(Step(processor.place, "runs for every page"), Step(first.place, "asks the database")),
-        )
-
-
-def _late(sources: Sources, name: str, event: Event) -> str:
-    """How to ask only when a page shows it, where the query stands in the dictionary; else how to keep the answer."""
-    node, tree = sources.at(event.place), sources.tree(event.place.path)
-    asked = f"`{text_of(node, 60)}`" if node is not None else "it"
-    while node is not None and not isinstance(node, (py.FunctionDef, py.Lambda)):
-        holder = tree.get(node)
-        if isinstance(holder, py.Dict) and isinstance(tree.get(holder), py.Return):
-            key = next((key for key, value in zip(holder.keys, holder.values, strict=True) if value is node), None)
-            if key is not None:
-                written = code_of(node, 80) or "…"
-                return f"Ask when a page shows it: `{code_of(key)}: SimpleLazyObject(lambda: {written})`."
-        node = holder
-    return (
-        f'Keep what {asked} gives: `cache.get_or_set("{name}", …, 300)`, and delete the key where it is saved. Or hand '
-        "over a `SimpleLazyObject`, which asks when a page shows it."
-    )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from stackaudit.checks.template.prefetched import Prefetches
 from stackaudit.facts import python as py
 from stackaudit.facts import template as t
 from stackaudit.link.pages.files import TemplateFile
@@ -23,23 +24,24 @@ _ONCE = frozenset({"once", "answer-once", "asked-once", "context-once"})
 def repeated_related_query(stack: Stack) -> Iterator[Verdict]:
     """One site for each path to a queryset that a template evaluates more than once: its second evaluation."""
     found: dict[tuple[Place, str], Verdict] = {}
+    prefetches = Prefetches(stack)
     turned = {place for asked in stack.pages.turned if asked.outcome == "fail" for place in asked.places}
     for path in stack.pages.repeated:
         late = path.again[0]
         if late.place in turned:
             continue  # each turn of a loop repeats it, which template/loop-invariant-query tells
-        verdict = _verdict(stack.sources, stack.templates.by_path[late.place.path], path)
+        verdict = _verdict(stack.sources, stack.templates.by_path[late.place.path], path, prefetches)
         known = found.setdefault((late.place, path.text), verdict)
         if isinstance(verdict, Fail) and isinstance(known, Fail) and known.cause in _ONCE:
             found[late.place, path.text] = verdict  # another page asks it for each row of a list
     yield from found.values()
 
 
-def _verdict(sources: Sources, file: TemplateFile, path: Path) -> Verdict:
+def _verdict(sources: Sources, file: TemplateFile, path: Path, prefetches: Prefetches) -> Verdict:
     late = path.again[0]
     early = path.before(late)
     site = Site(late.place, f"{late.place.path}: {path.text}")
-    if path.cached and not {early.how, late.how} & {"first", "last"}:
+    if path.cached and not {early.how, late.how} & ({"last"} if path.sorted else {"first", "last"}):
         return Pass(site)
     if path.unknown or path.cached:
         return Unsure(site, path.unknown or "whether the prefetched rows answer this depends on their ordering")
@@ -56,18 +58,30 @@ def _verdict(sources: Sources, file: TemplateFile, path: Path) -> Verdict:
     number = _most(path, along)
     values["number"] = _NUMBERS.get(number, str(number))
     holders = list(dict.fromkeys(_holder(file, path.text, item.place.region) for item in along))
+    answering = prefetches.answering(path, along) if early.each else []
     if loaded is not None:
-        fix = _of_rows(path, along, name, loaded, holders)
+        fix = _of_rows(path, along, name, loaded, holders, bool(answering))
     else:
         fix = _of_answers(path, along, {early.how, late.how}, name, holders)
     return Fail(
         site,
         {**values, "rows": _rows(path, along), "name": name if loaded is not None else f"{name}_{late.how}"},
-        cause=_cause(path, early, late),
+        cause=_cause(path, early, late, bool(answering)),
         related=tuple(steps[:1] + steps[2:]),
         flow=tuple(steps),
-        fix=fix,
+        fix=f"{_made(answering, late.place)} Without it, {fix[0].lower()}{fix[1:]}" if answering else fix,
     )
+
+
+def _made(answering: list[Place], place: Place) -> str:
+    """That nothing has to change where the prefetches are made which other findings ask for."""
+    first = answering[0]
+    where = f"line {first.region.line}" if first.path == place.path else f"line {first.region.line} of {first.path}"
+    if len(answering) == 1:
+        told = f"The prefetch that template/n-plus-one on {where} asks for answers these, too: make that one"
+    else:
+        told = "The prefetches that template/n-plus-one asks for here answer these, too: make those"
+    return f"{told}, and nothing has to change here."
 
 
 def _most(path: Path, along: list[Asked]) -> int:
@@ -122,10 +136,10 @@ def _around(holders: list[str]) -> str:
     return f" within {holders[0]}" if holders[0] else ""
 
 
-def _of_rows(path: Path, along: list[Asked], name: str, loaded: Place, holders: list[str]) -> str:
+def _of_rows(path: Path, along: list[Asked], name: str, loaded: Place, holders: list[str], is_answered: bool) -> str:
     """What to write where the template loads all rows at `loaded`: they answer everything else.
 
-    `holders` are the tags in which the places stand.
+    `holders` are the tags in which the places stand; with `is_answered` a prefetch is told of before.
     """
     instead = {"": name, "exists": name, "count": f"{name}|length", "first": f"{name}.0"}
     written = {item.text: instead.get(item.how, f"{name}.{item.how}") for item in along if item.how != "last"}
@@ -137,7 +151,7 @@ def _of_rows(path: Path, along: list[Asked], name: str, loaded: Place, holders: 
         told = f"Write {_changes(written, along)}: `{name}`" if changes else f"`{name}`"
         return f"{told} keeps its rows once they are loaded, which line {loaded.region.line} does anyway.{before}"
     single = {"first", "last"} & {item.how for item in along}
-    more = " Or prefetch the relation in the view." if path.plain and not single else ""
+    more = " Or prefetch the relation in the view." if path.plain and not single and not is_answered else ""
     if len(holders) > 1:
         return _by_view(_rows(path, along))
     naming = f"{{% with {name}={_rows(path, along)} %}}…{{% endwith %}}"
@@ -185,11 +199,15 @@ def _of_answers(path: Path, along: list[Asked], asked: set[str], name: str, hold
     return told + f"`{name}_{one.how}` for {' and '.join(dict.fromkeys(f'`{item.text}`' for item in asking))}."
 
 
-def _cause(path: Path, early: Asked, late: Asked) -> str:
-    """The way of failing; a page that asks twice waits for one answer more, a list for one more of each row."""
+def _cause(path: Path, early: Asked, late: Asked, is_answered: bool) -> str:
+    """The way of failing; a page that asks twice waits for one answer more, a list for one more of each row.
+
+    `is_answered` says that mending another finding removes all of it.
+    """
     way = "asked"
     if "." not in path.text:
         way = "context"
     elif early.how == late.how:
         way = "answer" if late.how else ""
-    return way if early.each else "-".join(filter(None, (way, "once")))
+    amount = "" if early.each else "once"
+    return "-".join(filter(None, (way, "prefetched" if is_answered else amount)))

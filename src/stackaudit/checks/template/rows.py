@@ -16,6 +16,13 @@ from stackaudit.model.verdict import Cost, Fail, Pass, Site, Unsure, Verdict
 
 def n_plus_one(stack: Stack) -> Iterator[Verdict]:
     """What loops of templates read of each row, against what the view's queryset loads."""
+    for repeat in repeats(stack):
+        cause = _cause(repeat, stack.models.user, stack.management.by_hand)
+        yield _verdict(repeat, cause, stack.pages)
+
+
+def repeats(stack: Stack) -> Iterator[Repeat]:
+    """What loops of templates read of each row, by what brings the rows."""
     pages = stack.pages
     querysets: dict[str, set[Place]] = {}
     for event in rooted(pages.events):
@@ -25,8 +32,7 @@ def n_plus_one(stack: Stack) -> Iterator[Verdict]:
     loaded = {event.query for event in pages.events if event.kind == "reverse" and event.outcome == "pass"}
     for repeat in grouped(stack.readers.told(pages.events, pages.walk), lambda event: True):
         shown = frozenset(event.path[0] for event in repeat.failing if len(event.path) == 1 and event.query in loaded)
-        cause = _cause(repeat, stack.models.user, stack.management.by_hand)
-        yield _verdict(Repeat(repeat.events, shown, several), cause, pages)
+        yield Repeat(repeat.events, shown, several)
 
 
 def _cause(repeat: Repeat, user: Model | None, by_hand: Container[str]) -> str:

@@ -26,6 +26,7 @@ class Processor:
 
     name: str
     place: Place
+    node: py.FunctionDef
     queries: tuple[Event, ...]
 
 
@@ -37,7 +38,7 @@ def asked(stack: Stack) -> Iterator[Processor]:
         place = module.place(py.Name(node.start, node.start + 4 + len(node.name), node.name))
         request = (Other(name="@request"),)
         found = queries(stack.models, release(stack), function, request, {}, place, "every page")
-        yield Processor(name, place, tuple(_at_query(event) for event in found if event.outcome == "fail"))
+        yield Processor(name, place, node, tuple(_at_query(event) for event in found if event.outcome == "fail"))
 
 
 def _at_query(event: Event) -> Event:

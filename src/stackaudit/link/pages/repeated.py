@@ -50,7 +50,8 @@ class Uses:
 class Path:
     """A path to a queryset, and everything in one template that evaluates it.
 
-    `head` is what the path begins with; `cached` says that the rows were prefetched, `unknown` why that cannot be told,
+    `head` is what the path begins with; `cached` says that the rows were prefetched, and `sorted` that they hold an
+    order of which Django knows (None where that is not known), `unknown` why that cannot be told,
     `plain` that a prefetch would answer: no method on the way filters or orders them. `uses` tells of all templates
     that read the same rows.
     """
@@ -58,6 +59,7 @@ class Path:
     text: str
     head: Value
     cached: bool
+    sorted: bool | None
     unknown: str
     plain: bool
     uses: Uses
@@ -138,7 +140,7 @@ class Repeats:
         key = (place.path, name, parts, id(head))
         plain = rows.via is not None and not rows.asked
         text, uses = ".".join((name, *parts)), self._of(head, parts)
-        path = self._paths.setdefault(key, Path(text, head, rows.cached, unknown, plain, uses))
+        path = self._paths.setdefault(key, Path(text, head, rows.cached, rows.sorted, unknown, plain, uses))
         loop = self.walk.repeating(value.loops)
         asked = Asked(place, how, written, self.branch, loop is not None and self.walk.guard <= loop.guard)
         if asked not in path.asked:

@@ -18,7 +18,7 @@ from stackaudit.facts import template as t
 from stackaudit.link.pages.each_time import queries
 from stackaudit.link.queries import calls
 from stackaudit.link.queries.joining import matters
-from stackaudit.link.queries.loading import NEW, NOTHING, ORDERED, REQUEST_USER
+from stackaudit.link.queries.loading import NEW, NOTHING, REQUEST_USER
 from stackaudit.link.queries.origins import NO_LOOPS, Loop
 from stackaudit.link.queries.table import uses_prefetch
 from stackaudit.link.queries.values import Const, Function, Manager, Mapping, Other, Related, Row, Rows, Seq, Value
@@ -177,8 +177,7 @@ class Turns:
     def _rows(self, rows: Rows, how: str) -> tuple[str, str]:
         """Whether asking rows runs a query, and why that is not known."""
         if rows.cached:
-            ordered = rows.model.ordered if rows.model is not None else None
-            used = uses_prefetch(how or "all", ORDERED in rows.load.attributes or ordered)
+            used = uses_prefetch(how or "all", rows.sorted)
             if used is None:
                 return "unknown", "whether the prefetched rows answer this depends on their ordering"
             return ("pass", "") if used else ("fail", "")

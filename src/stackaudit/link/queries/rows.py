@@ -9,7 +9,7 @@ from stackaudit.link.models.model import Model
 from stackaudit.link.nodes import nodes
 from stackaudit.link.queries import access, attached, belonging, calls, granted, narrowing, packaged
 from stackaudit.link.queries.joining import EMPTY
-from stackaudit.link.queries.loading import NEW, NOTHING, ORDERED, STORED, Load, joined, prefetched
+from stackaudit.link.queries.loading import NEW, NOTHING, STORED, Load, joined, prefetched
 from stackaudit.link.queries.loops import IDLE, element_of
 from stackaudit.link.queries.origins import COMBINED, RAW, UNCHUNKED, Asking
 from stackaudit.link.queries.presence import marks
@@ -65,9 +65,8 @@ def called(
         return Other(loops)  # a dictionary under the name of a relation: get(key, default)
     rows = receiver if isinstance(receiver, Rows) else calls.base_rows(walk, receiver)
     if rows.cached and rows.via is not None and rows.model is not None:
-        ordered = ORDERED in rows.load.attributes or rows.model.ordered
-        kept = uses_prefetch(name, ordered) and not (name == "all" and isinstance(receiver, Rows))
-        if kept is False or (kept is None and row.on_prefetched == "ordered" and ordered is False):
+        kept = uses_prefetch(name, rows.sorted) and not (name == "all" and isinstance(receiver, Rows))
+        if kept is False or (kept is None and row.on_prefetched == "ordered" and rows.sorted is False):
             rows = replace(rows, cached=False, asked=rows.asked or name)
     elif rows.via is not None and row.on_prefetched == "query" and not rows.evaluated:
         rows = replace(rows, asked=rows.asked or name)

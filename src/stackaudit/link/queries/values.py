@@ -14,7 +14,7 @@ from stackaudit.facts import python as py
 from stackaudit.link.classes import SourceClass
 from stackaudit.link.models.model import ManagerDef, Model, Relation
 from stackaudit.link.modules import SourceModule
-from stackaudit.link.queries.loading import NOTHING, Load
+from stackaudit.link.queries.loading import NOTHING, ORDERED, Load
 from stackaudit.link.queries.origins import NO_LOOPS, Asking, Loop, Origin
 
 
@@ -128,6 +128,13 @@ class Rows(Struct, frozen=True, cache_hash=True):
     paged: bool = False
     ordered: bool = False
     there: bool = False
+
+    @property
+    def sorted(self) -> bool | None:
+        """Whether prefetched rows hold an order of which Django knows; None where their model's is not known."""
+        if ORDERED in self.load.attributes:
+            return True
+        return self.model.ordered if self.model is not None else None
 
 
 class Manager(Struct, frozen=True, cache_hash=True):
