@@ -116,8 +116,8 @@ CASES = {
 """,
         'Append `.annotate(…=Subquery(Book.objects.filter(author=OuterRef("pk")).order_by(…).values("pk")[:1]))` to '
         "`Author.objects.all()`. `shop.views.dearest` serves others, too (shop/views.py:13): leave it alone, fetch the "
-        'rows of these keys with one `Book.objects.select_related("publisher").in_bulk(keys)`, set each on its row, '
-        "and read that in place of `dearest(author)`.",
+        'rows of these keys with one `Book.objects.select_related("publisher").in_bulk(keys)`, set each on its row '
+        "and that row on it (`book.author = row`), as the manager does, and read that in place of `dearest(author)`.",
         """
     keys = Book.objects.filter(author=OuterRef("pk")).order_by("-price").values("pk")[:1]
     authors = list(Author.objects.annotate(key=Subquery(keys)))

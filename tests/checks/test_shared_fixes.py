@@ -23,6 +23,14 @@ def dearest_of(author):
     return author.books.order_by("-price").first()
 
 
+def known_by(author):
+    return author.books.order_by("-price").first()
+
+
+def last_tag(book):
+    return book.tags.order_by("-name").first()
+
+
 def dear(author):
     return author.books.filter(price__gt=0)
 
@@ -82,7 +90,7 @@ OTHERS = """
 def others():
     author = Author.objects.get(pk=1)
     print(publishers(author), mail(author), post(author))
-    print(dearest(author), dearest_of(author), dear(author), list(kin(author)), titles(author), list(ordered(author)))
+    print(dearest(author), dearest_of(author), known_by(author), last_tag(Book()), dear(author), list(kin(author)), titles(author), list(ordered(author)))
 """
 """Code that runs what the cases run, on its last two lines: `%d` in a text is the last one, `%p` the one before."""
 CASES = {
@@ -93,8 +101,8 @@ CASES = {
 """,
         'Append `.annotate(…=Subquery(Book.objects.filter(author=OuterRef("pk")).order_by(…).values("pk")[:1]))` to '
         "`Author.objects.all()`. `shop.views.dearest` serves others, too (shop/views.py:%d): leave it alone, fetch the "
-        "rows of these keys with one `Book.objects.in_bulk(keys)`, set each on its row, and read that in place of "
-        "`dearest(author)`.",
+        "rows of these keys with one `Book.objects.in_bulk(keys)`, set each on its row and that row on it "
+        "(`book.author = row`), as the manager does, and read that in place of `dearest(author)`.",
         """
     keys = Book.objects.filter(author=OuterRef("pk")).order_by("-price").values("pk")[:1]
     authors = list(Author.objects.annotate(key=Subquery(keys)))
@@ -105,6 +113,43 @@ CASES = {
         print(author.dearest.title)
 """,
     ),
+    "picks_and_reads_the_parent": (
+        """
+    for author in Author.objects.all():
+        print(known_by(author).author.name)
+""",
+        'Append `.annotate(…=Subquery(Book.objects.filter(author=OuterRef("pk")).order_by(…).values("pk")[:1]))` to '
+        "`Author.objects.all()`. `shop.views.known_by` serves others, too (shop/views.py:%d): leave it alone, fetch "
+        "the rows of these keys with one `Book.objects.in_bulk(keys)`, set each on its row and that row on it "
+        "(`book.author = row`), as the manager does, and read that in place of `known_by(author)`.",
+        """
+    keys = Book.objects.filter(author=OuterRef("pk")).order_by("-price").values("pk")[:1]
+    authors = list(Author.objects.annotate(key=Subquery(keys)))
+    found = Book.objects.in_bulk([author.key for author in authors])
+    for row in authors:
+        row.known_by = book = found[row.key]
+        book.author = row
+    for author in authors:
+        print(author.known_by.author.name)
+""",
+    ),
+    "picks_of_many_to_many": (
+        """
+    for book in Book.objects.all():
+        print(last_tag(book).name)
+""",
+        'Append `.annotate(…=Subquery(Tag.objects.filter(book=OuterRef("pk")).order_by(…).values("pk")[:1]))` to '
+        "`Book.objects.all()`. `shop.views.last_tag` serves others, too (shop/views.py:%d): leave it alone, fetch the "
+        "rows of these keys with one `Tag.objects.in_bulk(keys)`, set each on its row, and read that in place of "
+        "`last_tag(book)`.",
+        """
+    keys = Tag.objects.filter(book=OuterRef("pk")).order_by("-name").values("pk")[:1]
+    books = list(Book.objects.annotate(key=Subquery(keys)))
+    found = Tag.objects.in_bulk([book.key for book in books])
+    for book in books:
+        print(found[book.key].name)
+""",
+    ),
     "picks_behind_a_row": (
         """
     for book in Book.objects.all():
@@ -113,7 +158,8 @@ CASES = {
         'Append `.annotate(…=Subquery(Book.objects.filter(author=OuterRef("author"))'
         '.order_by(…).values("pk")[:1]))` to `Book.objects.all()`. `shop.views.dearest_of` serves others, too ('
         "shop/views.py:%d): leave it alone, fetch the rows of these keys with one `Book.objects.in_bulk(keys)`, set "
-        "each on its row, and read that in place of `dearest_of(book.author)`.",
+        "each on its row and that row on it (`book.author = row`), as the manager does, and read that in place of "
+        "`dearest_of(book.author)`.",
         """
     keys = Book.objects.filter(author=OuterRef("author")).order_by("-price").values("pk")[:1]
     books = list(Book.objects.select_related("author").annotate(key=Subquery(keys)))
