@@ -202,6 +202,9 @@ class Asking(Struct, frozen=True, cache_hash=True):
     of them, and `dear` the function that then asks for each of them what nothing brings. `is_tested` says that a number
     is only asked whether it is nothing, where `link/readers` was asked.
 
+    Of a query that is no access `compared` are the columns that its filters compare with rows of the loop, and what
+    leads to these, as `Rows.compared` has it.
+
     The rest says who else runs it, where `link/readers` was asked: `callers` are other places of the code that do, for
     rows that bring nothing along, as "path:line"; `reads` is how the loop does, and `uses` where a method of querysets
     is asked of what the function gives, as text; `is_whole` says that the functions up to it do nothing else,
@@ -224,6 +227,7 @@ class Asking(Struct, frozen=True, cache_hash=True):
     varies: bool = False
     named: frozenset[str] = frozenset()
     repeats: tuple[str, ...] = ()
+    compared: tuple[tuple[str, tuple[str, ...]], ...] = ()
     order: tuple[str, ...] = ()
     cut: str = ""
     below: tuple[tuple[str, ...], ...] = ()

@@ -7,7 +7,17 @@ from msgspec.structs import replace
 from stackaudit.facts import python as py
 from stackaudit.link.models.model import Model
 from stackaudit.link.nodes import nodes
-from stackaudit.link.queries import access, attached, belonging, calls, granted, narrowing, packaged, repeated
+from stackaudit.link.queries import (
+    access,
+    attached,
+    belonging,
+    calls,
+    comparing,
+    granted,
+    narrowing,
+    packaged,
+    repeated,
+)
 from stackaudit.link.queries.joining import EMPTY
 from stackaudit.link.queries.loading import NEW, NOTHING, ORDERED, STORED, Load, joined, prefetched
 from stackaudit.link.queries.loops import IDLE, element_of
@@ -85,6 +95,8 @@ def called(
             changed = replace(changed, owner=owner or belonging.in_any_case(walk, changed.model, at))
         if name == "filter" and changed.second is None and (pair := belonging.pair(walk, changed, keywords)):
             changed = replace(changed, owner=pair[0], second=pair[1])
+        if name == "filter" and keywords and changed.via is None:
+            changed = replace(changed, compared=(*changed.compared, *comparing.with_rows(walk, keywords)))
         if name == "filter" and changed.model is not None and narrowing.is_one(changed.model, keywords):
             changed = replace(changed, bounded=narrowing.ONE_ROW)
         narrowed = changed.narrowed | _narrows(name, args, keywords)
