@@ -78,10 +78,11 @@ CASES = {
 """,
         [
             f'Append `.prefetch_related(Prefetch("author", queryset=Author.objects.{COUNT})).annotate(…=Subquery('
-            'Book.objects.filter(author=OuterRef("author")).order_by(…).values("pk")[:1]))` to `Book.objects.all()` '
-            f"and {LET} what is annotated where the row has it. `shop.views.cheapest` serves others, too "
-            "(shop/views.py:%d): leave it alone, fetch the rows of these keys with one `Book.objects.in_bulk(keys)`, "
-            "set each on its row, and read that in place of `cheapest(book.author)`."
+            'Book.objects.filter(author=OuterRef("author")).order_by("price").values("pk")[:1]))` to '
+            f"`Book.objects.all()` and {LET} what is annotated where the row has it. `shop.views.cheapest` serves "
+            "others, too (shop/views.py:%d): leave it alone, fetch the rows of these keys with one "
+            "`Book.objects.in_bulk(keys)`, set each on its row and that row on it (`book.author = row`), as the "
+            "manager does, and read that in place of `cheapest(book.author)`."
         ],
         """
     authors = Author.objects.annotate(number=Count("books", distinct=True, filter=Q(books__price__gt=3)))

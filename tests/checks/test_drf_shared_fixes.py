@@ -113,7 +113,8 @@ def test_a_list_of_its_own_costs_single_objects_nothing(tmp_path: Path) -> None:
     text = api()
     (fix,) = told(tmp_path / "told", text)
     assert fix == (
-        'Add `.prefetch_related(Prefetch("books", queryset=Book.objects.select_related("genre").order_by(…), '
+        'Add `.prefetch_related(Prefetch("books", queryset=Book.objects.select_related("genre")'
+        '.order_by("genre__name"), '
         f'to_attr="…"))` to `{ALL}` in shop.api.Chosen.list. `shop.api.AuthorSerializer.get_genres` serves others, too '
         f"(shop/api.py:{line_of(text, 'AuthorSerializer(Author.objects.get')}): bring the rows under a name of their "
         "own, and let it read that, each once, and ask where there is none."

@@ -307,14 +307,14 @@ def test_the_first_rows_of_each() -> None:
     since = "a prefetch of `chapter_set` alone would load all of them (a Prefetch takes a slice since Django 4.2,"
     assert applied(before).fixes == {
         "first_ones": [
-            'Append `.prefetch_related(Prefetch("chapter_set", queryset=Chapter.objects.order_by(…)[:2], to_attr="…"'
-            '))` to `Book.objects.order_by("pk")`. In `shop.views.first_ones` read that list in place of '
+            'Append `.prefetch_related(Prefetch("chapter_set", queryset=Chapter.objects.order_by("-pk")[:2], '
+            'to_attr="…"))` to `Book.objects.order_by("pk")`. In `shop.views.first_ones` read that list in place of '
             f'`book.chapter_set.order_by("-pk")[:2]`: {since} with `to_attr`).'
         ],
         "first_one": [
-            'Append `.prefetch_related(Prefetch("chapter_set", queryset=Chapter.objects.order_by(…)[:1], to_attr="…"'
-            '))` to `Book.objects.order_by("pk")`. In `shop.views.first_one` read the first of that list in place of '
-            f'`book.chapter_set.order_by("-pk").first()`: {since} with `to_attr`).'
+            'Append `.prefetch_related(Prefetch("chapter_set", queryset=Chapter.objects.order_by("-pk")[:1], '
+            'to_attr="…"))` to `Book.objects.order_by("pk")`. In `shop.views.first_one` read the first of that list in '
+            f'place of `book.chapter_set.order_by("-pk").first()`: {since} with `to_attr`).'
         ],
         "first_notes": [
             "Leave `book.notes.all()[:2]`, or number the rows of each with a `Window()`: asks for the first rows of "

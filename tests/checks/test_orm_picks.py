@@ -21,8 +21,17 @@ def dearest(author):
     return author.books.order_by("-price").first()
 
 
+def known_by(author):
+    return author.books.order_by("-price").first()
+
+
+def last_tag(book):
+    return book.tags.order_by("-name").first()
+
+
 def others():
-    print(dearest(Author.objects.get(pk=1)))
+    author, book = Author.objects.get(pk=1), Book.objects.get(pk=1)
+    print(dearest(author), known_by(author), last_tag(book))
 """
 )
 IN_PYTHON = (
@@ -114,16 +123,55 @@ CASES = {
     for author in Author.objects.all():
         print(dearest(author).publisher.name)
 """,
-        'Append `.annotate(…=Subquery(Book.objects.filter(author=OuterRef("pk")).order_by(…).values("pk")[:1]))` to '
-        "`Author.objects.all()`. `shop.views.dearest` serves others, too (shop/views.py:13): leave it alone, fetch the "
-        'rows of these keys with one `Book.objects.select_related("publisher").in_bulk(keys)`, set each on its row, '
-        "and read that in place of `dearest(author)`.",
+        "Append "
+        '`.annotate(…=Subquery(Book.objects.filter(author=OuterRef("pk")).order_by("-price").values("pk")[:1]))` to '
+        "`Author.objects.all()`. `shop.views.dearest` serves others, too (shop/views.py:22): leave it alone, fetch the "
+        'rows of these keys with one `Book.objects.select_related("publisher").in_bulk(keys)`, set each on its row '
+        "and that row on it (`book.author = row`), as the manager does, and read that in place of `dearest(author)`.",
         """
     keys = Book.objects.filter(author=OuterRef("pk")).order_by("-price").values("pk")[:1]
     authors = list(Author.objects.annotate(key=Subquery(keys)))
     found = Book.objects.select_related("publisher").in_bulk([author.key for author in authors])
     for author in authors:
         print(found[author.key].publisher.name)
+""",
+    ),
+    "shared_and_asked_for_its_row": (
+        """
+    for author in Author.objects.all():
+        print(known_by(author).author.name)
+""",
+        "Append "
+        '`.annotate(…=Subquery(Book.objects.filter(author=OuterRef("pk")).order_by("-price").values("pk")[:1]))` to '
+        "`Author.objects.all()`. `shop.views.known_by` serves others, too (shop/views.py:22): leave it alone, fetch "
+        "the rows of these keys with one `Book.objects.in_bulk(keys)`, set each on its row and that row on it "
+        "(`book.author = row`), as the manager does, and read that in place of `known_by(author)`.",
+        """
+    keys = Book.objects.filter(author=OuterRef("pk")).order_by("-price").values("pk")[:1]
+    authors = list(Author.objects.annotate(key=Subquery(keys)))
+    found = Book.objects.in_bulk([author.key for author in authors])
+    for row in authors:
+        row.known_by = book = found[row.key]
+        book.author = row
+    for author in authors:
+        print(author.known_by.author.name)
+""",
+    ),
+    "shared_of_many_to_many": (
+        """
+    for book in Book.objects.all():
+        print(last_tag(book).name)
+""",
+        'Append `.annotate(…=Subquery(Tag.objects.filter(book=OuterRef("pk")).order_by("-name").values("pk")[:1]))` to '
+        "`Book.objects.all()`. `shop.views.last_tag` serves others, too (shop/views.py:22): leave it alone, fetch the "
+        "rows of these keys with one `Tag.objects.in_bulk(keys)`, set each on its row, and read that in place of "
+        "`last_tag(book)`.",
+        """
+    keys = Tag.objects.filter(book=OuterRef("pk")).order_by("-name").values("pk")[:1]
+    books = list(Book.objects.annotate(key=Subquery(keys)))
+    found = Tag.objects.in_bulk([book.key for book in books])
+    for book in books:
+        print(found[book.key].name)
 """,
     ),
     "sliced": (

@@ -13,6 +13,7 @@ from stackaudit.checks import orm
 from stackaudit.config import Config
 from stackaudit.link.stack import Stack
 from stackaudit.model.verdict import Fail
+from tests.checks.applied import function
 from tests.checks.test_orm_severities import failures
 from tests.link.queries import oracle
 from tests.stacks import stack_of
@@ -90,6 +91,47 @@ def test_one_statement_for_all_turns(tmp_path: Path) -> None:
         '`Book.objects.bulk_update(objects, ["shelves"], batch_size=100)`.',
         "created": "Collect the objects in a list and pass it to `Shelf.objects.bulk_create()` after the loop.",
     }
+
+
+BEHIND = """
+
+def before():
+    for profile in Profile.objects.all():
+        print(profile.text)
+        profile.author.delete()
+    return Author.objects.filter(profile__isnull=False).count(), Author.objects.count()
+
+
+def by_key():
+    keys = [profile.author_id for profile in Profile.objects.all()]
+    Author.objects.filter(pk__in=keys).delete()
+    return Author.objects.filter(profile__isnull=False).count(), Author.objects.count()
+
+
+def behind_one():
+    for author in Author.objects.all():
+        print(author.name)
+        author.profile.delete()
+
+
+def behind_two():
+    for profile in Profile.objects.all():
+        print(profile.text)
+        profile.author.country.delete()
+"""
+
+
+def test_rows_behind_the_row_of_a_turn_are_deleted_by_their_own_keys() -> None:
+    told = orm.write_in_loop(Stack(oracle.files(oracle.HEAD + BEHIND), Config()))
+    collect = "Collect `%s` in the loop and delete after it with `%s.objects.filter(pk__in=keys).delete()`."
+    assert {function(item): item.fix for item in told if isinstance(item, Fail)} == {
+        "before": collect % ("profile.author_id", "Author"),
+        "behind_one": collect % ("author.profile.pk", "Profile"),
+        "behind_two": collect % ("profile.author.country_id", "Country"),
+    }
+    one, other = (oracle.ask(oracle.HEAD + BEHIND, name, oracle.SIZES[1]) for name in ("before", "by_key"))
+    assert one["value"] == other["value"]
+    assert one["count"] > other["count"]
 
 
 def test_what_runs_when_something_failed(tmp_path: Path) -> None:

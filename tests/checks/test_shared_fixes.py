@@ -91,10 +91,11 @@ CASES = {
     for author in Author.objects.all():
         print(dearest(author).title)
 """,
-        'Append `.annotate(…=Subquery(Book.objects.filter(author=OuterRef("pk")).order_by(…).values("pk")[:1]))` to '
+        "Append "
+        '`.annotate(…=Subquery(Book.objects.filter(author=OuterRef("pk")).order_by("-price").values("pk")[:1]))` to '
         "`Author.objects.all()`. `shop.views.dearest` serves others, too (shop/views.py:%d): leave it alone, fetch the "
-        "rows of these keys with one `Book.objects.in_bulk(keys)`, set each on its row, and read that in place of "
-        "`dearest(author)`.",
+        "rows of these keys with one `Book.objects.in_bulk(keys)`, set each on its row and that row on it "
+        "(`book.author = row`), as the manager does, and read that in place of `dearest(author)`.",
         """
     keys = Book.objects.filter(author=OuterRef("pk")).order_by("-price").values("pk")[:1]
     authors = list(Author.objects.annotate(key=Subquery(keys)))
@@ -111,9 +112,10 @@ CASES = {
         print(book.pk, dearest_of(book.author).title)
 """,
         'Append `.annotate(…=Subquery(Book.objects.filter(author=OuterRef("author"))'
-        '.order_by(…).values("pk")[:1]))` to `Book.objects.all()`. `shop.views.dearest_of` serves others, too ('
+        '.order_by("-price").values("pk")[:1]))` to `Book.objects.all()`. `shop.views.dearest_of` serves others, too ('
         "shop/views.py:%d): leave it alone, fetch the rows of these keys with one `Book.objects.in_bulk(keys)`, set "
-        "each on its row, and read that in place of `dearest_of(book.author)`.",
+        "each on its row and that row on it (`book.author = row`), as the manager does, and read that in place of "
+        "`dearest_of(book.author)`.",
         """
     keys = Book.objects.filter(author=OuterRef("author")).order_by("-price").values("pk")[:1]
     books = list(Book.objects.select_related("author").annotate(key=Subquery(keys)))
@@ -127,7 +129,7 @@ CASES = {
     for author in Author.objects.all():
         print([book.title for book in dear(author)])
 """,
-        'Append `.prefetch_related(Prefetch("books", queryset=Book.objects.filter(…), to_attr="…"))` to '
+        'Append `.prefetch_related(Prefetch("books", queryset=Book.objects.filter(price__gt=0), to_attr="…"))` to '
         "`Author.objects.all()`. `shop.views.dear` serves others, too (shop/views.py:%d): leave it alone, bring the "
         "rows under a name of their own, and read that in place of `dear(author)`.",
         """
@@ -170,8 +172,9 @@ CASES = {
     for author in Author.objects.all():
         print(publishers(author))
 """,
-        'Append `.prefetch_related(Prefetch("books", queryset=Book.objects.select_related("publisher").exclude(…), '
-        'to_attr="…"))` to `Author.objects.all()`. `shop.views.publishers` serves others, too (shop/views.py:%p): '
+        'Append `.prefetch_related(Prefetch("books", '
+        'queryset=Book.objects.select_related("publisher").exclude(price=0), to_attr="…"))` to `Author.objects.all()`. '
+        "`shop.views.publishers` serves others, too (shop/views.py:%p): "
         "bring the rows under a name of their own, and let it read that, and ask where there is none.",
         """
     books = Book.objects.select_related("publisher").exclude(price=0)
@@ -184,8 +187,9 @@ CASES = {
     for author in Author.objects.all():
         mail(author)
 """,
-        'Append `.prefetch_related(Prefetch("books", queryset=Book.objects.select_related("publisher").exclude(…), '
-        'to_attr="…"))` to `Author.objects.all()`. `shop.views.Mail.named` serves others, too (shop/views.py:%p): '
+        'Append `.prefetch_related(Prefetch("books", '
+        'queryset=Book.objects.select_related("publisher").exclude(price=0), to_attr="…"))` to `Author.objects.all()`. '
+        "`shop.views.Mail.named` serves others, too (shop/views.py:%p): "
         "bring the rows under a name of their own, and let it read that, and ask where there is none.",
         """
     books = Book.objects.select_related("publisher").exclude(price=0)
@@ -198,8 +202,9 @@ CASES = {
     for author in Author.objects.all():
         post(author)
 """,
-        'Append `.prefetch_related(Prefetch("books", queryset=Book.objects.select_related("publisher").exclude(…), '
-        'to_attr="…"))` to `Author.objects.all()`. `shop.views.Post.named` serves others, too (shop/views.py:%p): '
+        'Append `.prefetch_related(Prefetch("books", '
+        'queryset=Book.objects.select_related("publisher").exclude(price=0), to_attr="…"))` to `Author.objects.all()`. '
+        "`shop.views.Post.named` serves others, too (shop/views.py:%p): "
         "bring the rows under a name of their own, and let it read that, and ask where there is none.",
         """
     books = Book.objects.select_related("publisher").exclude(price=0)
@@ -250,7 +255,7 @@ CASES = {
     for author in Author.objects.all():
         print([book.title for book in author.books.filter(tags__in=tags)])
 """,
-        'Append `.prefetch_related(Prefetch("books", queryset=Book.objects.filter(…), to_attr="…"))` to '
+        'Append `.prefetch_related(Prefetch("books", queryset=Book.objects.filter(tags__in=tags), to_attr="…"))` to '
         "`Author.objects.all()`. In `shop.views.filters_by_what_a_query_finds` read that list in place of "
         "`author.books.filter(tags__in=tags)`: `filter()` asks the database even where `books` is prefetched.",
         """
@@ -266,7 +271,7 @@ CASES = {
     for author in Author.objects.all():
         print(list(author.books.filter(**wanted).values_list("title", flat=True)))
 """,
-        'Append `.prefetch_related(Prefetch("books", queryset=Book.objects.filter(…), to_attr="…"))` to '
+        'Append `.prefetch_related(Prefetch("books", queryset=Book.objects.filter(**wanted), to_attr="…"))` to '
         "`Author.objects.all()`. In `shop.views.filters_by_what_a_dictionary_holds` take the values from that list in "
         'place of `author.books.filter(**wanted).values_list("title", flat=True)`: `filter()` asks the database even '
         "where `books` is prefetched.",
@@ -320,7 +325,7 @@ def test_what_templates_ask_of_rows_is_no_list(tmp_path: Path) -> None:
         "`self.tags.all()` in Python (where each row has few of them): `filter()` asks the database even where `tags` "
         "is prefetched. What it gives is a list then, which has no such methods: change `book.red.all` in "
         "shop/templates/shelf.html.",
-        'Add `.prefetch_related(Prefetch("tags", queryset=Tag.objects.filter(…), to_attr="…"))` to '
+        'Add `.prefetch_related(Prefetch("tags", queryset=Tag.objects.filter(name="red"), to_attr="…"))` to '
         "`Book.objects.all()` in shop.views.shelf. `shop.models.Book.red` serves others, too ("
         "shop/templates/book.html:1): leave it alone, bring the rows under a name of their own, and read that in place "
         "of `book.red.all` in shop/templates/shelf.html.",
@@ -422,7 +427,7 @@ def others_weighed():
 """
     line = (HEAD + both).splitlines().index("    print(weighed(Author.objects.get(pk=1)))") + 1
     assert applied(HEAD + both).fixes["all_weighed"] == [
-        'Append `.prefetch_related(Prefetch("books", queryset=Book.objects.filter(…), to_attr="…"))` to '
+        'Append `.prefetch_related(Prefetch("books", queryset=Book.objects.filter(price__gt=0), to_attr="…"))` to '
         f"`Author.objects.all()`. `shop.views.weighed` serves others, too (shop/views.py:{line}): leave it alone, "
         "bring the rows under a name of their own, and read that in place of `weighed(author)`."
     ]

@@ -21,7 +21,7 @@ _FIXES = {
     "create": "Collect the objects in a list and pass it to `{objects}bulk_create()` after the loop.",
     "save": "Change the objects in the loop and write them after it with "
     "`{objects}bulk_update(objects, {fields}{batch})`{new}.",
-    "delete": "Collect the keys in the loop and delete after it with `{objects}filter(pk__in=keys).delete()`.",
+    "delete": "Collect {keys} in the loop and delete after it with `{objects}filter(pk__in=keys).delete()`.",
     "update": "Write with one statement for all turns: `{objects}filter(…__in=…).update(…)`, or `bulk_update()` where "
     "the values differ.",
     "add": "Collect the objects and pass them all at once: `.add(*objects)`.",
@@ -61,9 +61,27 @@ def in_one_statement(turns: Turns, event: Event, is_needed: bool) -> str:
         "new": "" if isinstance(rows, (Rows, Manager)) else " (new objects: `bulk_create()`)",
         "changed": _listed(changed) or "…",
         "unique": _listed(unique) or "…",
+        "keys": _keys(turns, event, loop, call) or "the keys",
     }
     fixes = _FIXES_OF_NEEDED if is_needed else _FIXES
     return fixes.get(event.method, "").format(**named)
+
+
+def _keys(turns: Turns, event: Event, loop: py.Node | None, call: py.Node | None) -> str:
+    """What holds the key of the row that a turn writes, where that is one behind the loop's own: `profile.user_id`."""
+    if event.below or not isinstance(loop, py.For) or not isinstance(call, py.Call):
+        return ""
+    receiver = dotted(call.func.value) if isinstance(call.func, py.Attribute) else ""
+    name, _, path = receiver.partition(".")
+    rows = turns.rows(event)
+    if not path or name not in target_names(loop.target) or rows is None:
+        return ""
+    model, relation = rows.model, None
+    for part in path.split("."):
+        relation = model.relation(part) if model is not None else None
+        model = relation.target if relation is not None else None
+    has_key = relation is not None and relation.relation in ("fk", "o2o") and not relation.to_field
+    return f"`{receiver}_id`" if has_key else f"`{receiver}.pk`"
 
 
 def _listed(names: Sequence[str]) -> str:

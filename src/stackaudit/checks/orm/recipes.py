@@ -13,6 +13,7 @@ from stackaudit.facts import python as py
 from stackaudit.link.models.model import Model
 from stackaudit.link.queries.annotations import counted as numbered
 from stackaudit.link.queries.lookups import quoted
+from stackaudit.link.queries.repeated import OF_DATES, order_of_pick
 from stackaudit.link.queries.source import code_of
 from stackaudit.link.sources import below
 from stackaudit.model.prose import in_words
@@ -20,7 +21,6 @@ from stackaudit.model.prose import in_words
 _KEYS = frozenset({"pk", "id"})
 _FIRST = ("first", "earliest", "afirst", "aearliest")
 ORDERED = (*_FIRST, "last", "latest", "alast", "alatest")
-_OF_DATES = ("latest", "earliest", "alatest", "aearliest")
 _SHORTCUTS = ("get_object_or_404", "aget_object_or_404")
 COUNTING = ("count", "acount")
 CHECKING = ("exists", "aexists")
@@ -221,14 +221,11 @@ class Recipe:
     def taken(self) -> tuple[str, str]:
         """What a subquery takes of the rows of one turn, and what to say of their order where that is not known."""
         is_last, order = self.method not in _FIRST, self.asked.order
-        if order and not is_last and self.method not in _OF_DATES:
+        if order and not is_last and self.method not in OF_DATES:
             return ".values(…)[:1]", ""
-        own = any(manager.cls or manager.queryset for manager in self.model.managers.values())
-        if not order and self.asked.alone and self.model.ordered is False and not own and self.method not in _OF_DATES:
-            order = ("pk",)
-        if not order:
+        names = order_of_pick(self.model, self.method, order, not self.asked.alone)
+        if not names:
             return ".order_by(…).values(…)[:1]", ", with the order turned round" * is_last
-        names = (name.removeprefix("-") if name.startswith("-") else f"-{name}" for name in order) if is_last else order
         return f".order_by({quoted(names)}).values(…)[:1]", ""
 
     def outer(self) -> str:
@@ -324,7 +321,7 @@ class Recipe:
         shown = key if len(self.names) > 1 or self.is_any_case else self.names[0]
         if self.method in ORDERED and not self._is_unique():
             order = "in the same order"
-            if self.method in _OF_DATES:
+            if self.method in OF_DATES:
                 order = "ordered by the same field"
             keeps = f"`found.setdefault({key}, row)` keeps the first row of each key"
             if self.method not in _FIRST:

@@ -15,8 +15,10 @@ from stackaudit.link.pages import walk as q
 from stackaudit.link.pages.files import TemplateFile, Templates
 from stackaudit.link.pages.repeated import ASKING, Repeats, builds_anew
 from stackaudit.link.pages.turns import Turns
+from stackaudit.link.queries import comparing
 from stackaudit.link.queries.joining import join
 from stackaudit.link.queries.values import (
+    LACKING,
     UNKNOWN,
     Choice,
     Const,
@@ -267,6 +269,9 @@ class Expressions(ABC):
                 value = q.attribute(self.walk, value, part, at)
                 if part == "object_list" and isinstance(value, Rows):
                     value = replace(value, paged=False)
+            if index == len(parts) - 1 and value == Other(value.loops) and isinstance(held, Row):
+                lacks = comparing.without(self.walk, held, part)
+                value = Other(value.loops, f"{LACKING}{held.model.name}.{part}") if lacks else value
             if calls:
                 value = self.auto(value, at, ".".join(parts[: index + 1]))
                 self.turns.member(held, part, at, ".".join(filter(None, (self.named(), *parts[: index + 1]))))

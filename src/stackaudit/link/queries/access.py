@@ -342,7 +342,10 @@ def ask(walk: Walk, receiver: Value, at: At, method: str, loops: frozenset[objec
     model = getattr(receiver, "model", None)
     is_fetched = row is not None and row.loop is None and row.origin is not None and loop in row.loops
     if loop is not None and not is_fetched:  # what a turn asks of a row that it fetched is told with the row
-        asking = replace(_by_python(receiver, at) or walk.asking(at), last=method)
+        compared = receiver.compared if isinstance(receiver, Rows) else ()
+        if compared and isinstance(receiver, Rows) and receiver.narrowed - {name for name, _ in compared}:
+            compared = (*compared, ("", ()))
+        asking = replace(_by_python(receiver, at) or walk.asking(at), last=method, compared=compared)
         walk.add("query", "fail", at, loop, model=model, method=method, asking=asking)
     elif any(item in taint and item.bounded for item in walk.loops):
         running = next(item for item in reversed(walk.loops) if item in taint)

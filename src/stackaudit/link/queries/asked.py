@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from stackaudit.link.queries import granted, kinds, packaged
+from stackaudit.link.queries import comparing, granted, kinds, packaged
 from stackaudit.link.queries.events import Event
 from stackaudit.link.queries.origins import BUILT, MODEL, Handed
 from stackaudit.link.queries.reading import PICKS, SAID, TextOf, manager, no_text, plain, shown
@@ -34,9 +34,24 @@ def asked_for_each(events: Iterable[Event], text_of: TextOf = no_text, brought: 
         text = shown(asking, text_of).removeprefix("*")
         place = f"`{text}` in `{asking.where}`" if text else f"`{event.text or asking.where}`"
         tag = f", for `{asking.handed.tag}`," if asking.handed is not None and asking.handed.tag else ""
-        once = _handed(event, asking.handed, brought, text_of) if asking.handed is not None else ""
+        once = _guard(event, text_of)
+        if not once and asking.handed is not None:
+            once = _handed(event, asking.handed, brought, text_of)
         told[f"{place}{tag} runs for each row: {once or _once(event, plain(asking.last), brought)}."] = None
     return " ".join(list(told)[:SAID])
+
+
+def _guard(event: Event, text_of: TextOf) -> str:
+    """What helps a filter of a template that asks about what the row does not have; "" for any other query."""
+    lacked, shown_as = comparing.lacked(event), text_of(event.place)
+    if lacked is None:
+        return ""
+    path = shown_as.partition("|")[0]
+    guarded = f"write `{path} and {shown_as}` in `{event.place.path}`, or " if path != shown_as else ""
+    return (
+        f"`{lacked[0]}` has no `{lacked[1]}`, so it asks about None each time; {guarded}let the code there return "
+        "False before it asks"
+    )
 
 
 def _handed(event: Event, handed: Handed, brought: str, text_of: TextOf) -> str:
@@ -83,6 +98,8 @@ def _once(event: Event, last: str, brought: str) -> str:
     if last == "count":
         once = ", or count once for all of them" if asking is None or asking.handed is None else ""
         return f"{bring} the number, `annotate(…=Subquery(…))`{over}{use}" + once
+    if last == "exists" and (outer := comparing.outer(event)) and model is not None:
+        return f"{bring} the answer, `annotate(…=Exists({manager(model)}.filter({outer})))`{use}"
     if last == "exists":
         return f"{bring} the answer, `annotate(…=Exists({rows}))` with the row as `OuterRef(…)`{use}"
     if last == "aggregate":

@@ -97,7 +97,9 @@ def _asking(one: Asking | None, other: Asking | None) -> Asking | None:
         return one or other
     is_broad, varies = one.is_broad and other.is_broad, one.varies or other.varies
     methods, named = one.methods | other.methods, one.named | other.named
-    return replace(one, methods=methods, is_broad=is_broad, varies=varies, named=named)
+    repeats = one.repeats if one.repeats == other.repeats else ()
+    order = one.order if one.order == other.order else ()
+    return replace(one, methods=methods, is_broad=is_broad, varies=varies, named=named, repeats=repeats, order=order)
 
 
 EMPTY = "none() holds no rows"

@@ -194,11 +194,16 @@ class Asking(Struct, frozen=True, cache_hash=True):
     "first"), "" where the rows are gone through. `columns` are what `values()`, `order_by()` and keywords of filters
     among them name, `values` those of `values()` alone. `is_broad` says that a filter compares with what another
     queryset finds, or with what a dictionary holds, and `varies` that one compares with what the row tells; `named` are
-    the variables and parameters that filters name. `cut` is the slice that leaves the first of the rows ("[:5]"), ""
+    the variables and parameters that filters name. `repeats` are its filters and its order as they can be written where
+    the rows of the loop are made, in their order ("filter(…)" for one that cannot), `order` the columns of the last
+    `order_by()`, () where they are open. `cut` is the slice that leaves the first of the rows ("[:5]"), ""
     where all are read. `given` is the function that runs it on whatever rows it is handed, "" where the code that has
     the row does so itself. Where that code asks whether the rows are loaded, `below` are the paths that it then reads
     of them, and `dear` the function that then asks for each of them what nothing brings. `is_tested` says that a number
     is only asked whether it is nothing, where `link/readers` was asked.
+
+    Of a query that is no access `compared` are the columns that its filters compare with rows of the loop, and what
+    leads to these, as `Rows.compared` has it.
 
     The rest says who else runs it, where `link/readers` was asked: `callers` are other places of the code that do, for
     rows that bring nothing along, as "path:line"; `reads` is how the loop does, and `uses` where a method of querysets
@@ -221,6 +226,9 @@ class Asking(Struct, frozen=True, cache_hash=True):
     is_broad: bool = False
     varies: bool = False
     named: frozenset[str] = frozenset()
+    repeats: tuple[str, ...] = ()
+    compared: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    order: tuple[str, ...] = ()
     cut: str = ""
     below: tuple[tuple[str, ...], ...] = ()
     dear: str = ""

@@ -7,12 +7,23 @@ from msgspec.structs import replace
 from stackaudit.facts import python as py
 from stackaudit.link.models.model import Model
 from stackaudit.link.nodes import nodes
-from stackaudit.link.queries import access, attached, belonging, calls, granted, narrowing, packaged
+from stackaudit.link.queries import (
+    access,
+    attached,
+    belonging,
+    calls,
+    comparing,
+    granted,
+    narrowing,
+    packaged,
+    repeated,
+)
 from stackaudit.link.queries.joining import EMPTY
 from stackaudit.link.queries.loading import NEW, NOTHING, STORED, Load, joined, prefetched
 from stackaudit.link.queries.loops import IDLE, element_of
 from stackaudit.link.queries.origins import COMBINED, RAW, UNCHUNKED, Asking
 from stackaudit.link.queries.presence import marks
+from stackaudit.link.queries.reading import SORTS
 from stackaudit.link.queries.table import METHODS, PERMISSIONS, ROW_METHODS, is_neighbour, method, uses_prefetch
 from stackaudit.link.queries.values import (
     ELEMENT,
@@ -83,6 +94,8 @@ def called(
             changed = replace(changed, owner=owner or belonging.in_any_case(walk, changed.model, at))
         if name == "filter" and changed.second is None and (pair := belonging.pair(walk, changed, keywords)):
             changed = replace(changed, owner=pair[0], second=pair[1])
+        if name == "filter" and keywords and changed.via is None:
+            changed = replace(changed, compared=(*changed.compared, *comparing.with_rows(walk, keywords)))
         if name == "filter" and changed.model is not None and narrowing.is_one(changed.model, keywords):
             changed = replace(changed, bounded=narrowing.ONE_ROW)
         narrowed = changed.narrowed | _narrows(name, args, keywords)
@@ -168,6 +181,11 @@ def _asking(walk: Walk, rows: Rows, name: str, args: tuple[Value, ...], keywords
         named = _named(walk, at)
     if known is None:
         known = here
+    repeats, order = known.repeats, known.order
+    if name in repeated.CALLS and rows.via is not None:
+        repeats = (*repeats, repeated.as_written(walk, rows.via.row, name, at))
+    if name in SORTS:
+        order = columns if len(columns) == len(args) and "?" not in columns else ()
     return replace(
         known.whole(here),
         methods=known.methods | {name},
@@ -176,6 +194,8 @@ def _asking(walk: Walk, rows: Rows, name: str, args: tuple[Value, ...], keywords
         is_broad=known.is_broad or is_broad,
         varies=known.varies or varies,
         named=known.named | named,
+        repeats=repeats,
+        order=order,
     )
 
 

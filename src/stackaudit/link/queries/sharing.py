@@ -14,6 +14,7 @@ from stackaudit.link.queries.lookups import arguments, calls, longest, quoted
 from stackaudit.link.queries.origins import Asking
 from stackaudit.link.queries.reading import (
     SAID,
+    SORTS,
     TextOf,
     behind,
     bringing,
@@ -32,7 +33,11 @@ from stackaudit.link.queries.reading import (
     plain,
     shown,
 )
+from stackaudit.link.queries.repeated import CALLS, OF_DATES, OPEN, order_of_pick
 from stackaudit.model.prose import in_words
+
+_KEYWORDS = re.compile(r"filter\(\w+=(?!=)")
+"""A filter that takes nothing but keywords."""
 
 
 def is_shared(event: Event) -> bool:
@@ -224,7 +229,21 @@ def _fetched(event: Event, events: list[Event]) -> str:
     if target is None or not _key(event):
         return ""
     rows = ".".join([manager(target), *_brings(event, events), "in_bulk(keys)"])
-    return f"fetch the rows of these keys with one `{rows}`, set each on its row"
+    back = _set_by_manager(event)
+    known = f" and that row on it (`{target.name.lower()}.{back} = row`), as the manager does" if back else ""
+    return f"fetch the rows of these keys with one `{rows}`, set each on its row{known}"
+
+
+def _set_by_manager(event: Event) -> str:
+    """The foreign key that the related manager fills on each row that it gives, so that reading it asks nothing.
+
+    Others do not: those of many-to-many and of generic relations (measured on Django 5.2). Whoever gets the row may
+    read it, also where nobody has done so yet.
+    """
+    relation, asking = event.relation, event.asking
+    if relation is None or relation.relation != "reverse_fk" or asking is None or asking.values:
+        return ""
+    return relation.remote
 
 
 def _kept(event: Event) -> str:
@@ -241,8 +260,8 @@ def _list(event: Event, loads: list[str]) -> str:
     asking, relation = event.asking, event.relation
     assert asking is not None
     target = relation.target if relation is not None else None
-    narrowed = asking.methods & {"filter", "exclude", "order_by"} if _is_same_for_all(asking) else ()
-    made = [*loads, *(f"{name}(…)" for name in sorted(narrowed))]
+    narrowed = asking.methods & CALLS if _is_same_for_all(asking) else frozenset[str]()
+    made = [*loads, *(_repeated(asking) if narrowed else ())]
     cut = asking.cut if is_narrowed(event) else ""
     if (
         cut
@@ -254,6 +273,13 @@ def _list(event: Event, loads: list[str]) -> str:
         made.append('order_by("pk")')  # as first() does where nothing else says in which order
     rows = f"queryset={manager(target)}.{'.'.join(made or ['all()'])}{cut}, " if target is not None else ""
     return f'Prefetch("{"__".join(event.path)}", {rows if made or cut else ""}to_attr="…")'
+
+
+def _repeated(asking: Asking) -> list[str]:
+    """The filters and the order of a query as another one repeats them: each once, `filter(…)` for what is open."""
+    told = list(dict.fromkeys(asking.repeats))
+    named = {call.partition("(")[0] for call in told}
+    return [*told, *(f"{name}{OPEN}" for name in sorted((asking.methods & CALLS) - named))]
 
 
 def _is_same_for_all(asking: Asking) -> bool:
@@ -271,6 +297,17 @@ def _key(event: Event) -> str:
     back = relation.remote_query_name or relation.remote
     if not back or not is_of_one(event):
         return ""
-    row = "__".join(event.path[:-1]) or "pk"
-    narrowing = ", …" if asking.methods & {"filter", "exclude"} or plain(asking.last) == "get" else ""
-    return f'Subquery({manager(target)}.filter({back}=OuterRef("{row}"){narrowing}).order_by(…).values("pk")[:1])'
+    row, last = "__".join(event.path[:-1]) or "pk", plain(asking.last)
+    calls = [call for call in _repeated(asking) if not call.startswith("order_by(")]
+    narrowed, ends = f'{back}=OuterRef("{row}")', ""
+    if last == "get" or f"filter{OPEN}" in calls or f"exclude{OPEN}" in calls:
+        narrowed += ", …"
+    else:
+        if calls and _KEYWORDS.match(calls[0]):
+            narrowed += f", {calls.pop(0)[len('filter(') : -1]}"
+        ends = "".join(f".{call}" for call in calls)
+    if last != "get":
+        is_open = bool(asking.methods & SORTS)
+        order = order_of_pick(target, last, () if last in OF_DATES else asking.order, is_open)
+        ends += f".order_by({quoted(order) or '…'})"
+    return f'Subquery({manager(target)}.filter({narrowed}){ends}.values("pk")[:1])'

@@ -60,6 +60,8 @@ OF_TAG = "@tag "
 """How the names of what compiles and renders a template's tag begin: the parser, a token, variables, the body."""
 KIND = "@kind:"
 """How the method of a query begins that asks for what the class of a row alone has."""
+LACKING = "@lacks "
+"""How the name of what a template reads of a row begins that its model does not have; model and attribute follow."""
 TEMPLATES = "@templates:"
 """How the name of a value begins that is the name of one of several files; they follow, one a line."""
 
@@ -102,7 +104,9 @@ class Rows(Struct, frozen=True, cache_hash=True):
     and `page` of how many rows at most, 0 where that is not known; `paged` marks the page itself, which is no queryset
     and makes a list of its rows once one is read by number. `owner` is the model of the one row that a filter on
     a foreign key names, None where none does, and `second` that of another one where filters name one user and it.
-    `ordered` says that `order_by()` gave them an order, `there` that they are a list which a prefetch made: not None.
+    `compared` are the columns that filters compare with rows of loops, and the paths from the queryset to these, or
+    LACKING and what such a row has not. `ordered` says that `order_by()` gave them an order, `there` that they are a
+    list which a prefetch made: not None.
     """
 
     model: Model | None
@@ -128,6 +132,7 @@ class Rows(Struct, frozen=True, cache_hash=True):
     paged: bool = False
     ordered: bool = False
     there: bool = False
+    compared: tuple[tuple[str, tuple[str, ...]], ...] = ()
 
     @property
     def sorted(self) -> bool | None:
