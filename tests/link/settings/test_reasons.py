@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,7 +10,8 @@ import pytest
 from stackaudit.link.fold import Source, World, fold_file
 from stackaudit.link.settings import matches
 from stackaudit.lower import python
-from stackaudit.model.values import Known, Unknown
+from stackaudit.model.values import Known, Unknown, defaulted
+from tests.stacks import stack_of
 
 
 class File:
@@ -122,3 +124,38 @@ def unset(name: str) -> str:
 )
 def test_what_decides(text: str, environment: dict[str, str], files: dict[str, str], expected: dict[str, Any]) -> None:
     assert folded(text, environment, **files) == expected
+
+
+MANAGE = 'import os\n\nos.environ.setdefault("DJANGO_SETTINGS_MODULE", "shop.settings")\n'
+CHOSEN = """\
+import os
+
+LITE = {"default": {"ENGINE": "django.db.backends.sqlite3"}}
+SERVER = {"default": {"ENGINE": "django.db.backends.postgresql"}}
+"""
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        'engine = os.environ.get("DB", "sqlite")\nif engine == "postgresql":\n    DATABASES = SERVER\n'
+        "else:\n    DATABASES = LITE\n",
+        'match os.environ.get("DB", "sqlite"):\n    case "postgresql":\n        DATABASES = SERVER\n'
+        "    case _:\n        DATABASES = LITE\n",
+        'def chosen():\n    engine = os.environ.get("DB", "sqlite")\n    if engine == "postgresql":\n'
+        "        return SERVER\n    return LITE\n\nDATABASES = chosen()\n",
+        'def chosen():\n    match os.environ.get("DB", "sqlite"):\n        case "postgresql":\n'
+        "            return SERVER\n    return LITE\n\nDATABASES = chosen()\n",
+        'def chosen():\n    if os.environ.get("DB") == "postgresql":\n        return SERVER\n    return LITE\n\n'
+        "DATABASES = chosen()\n",
+        'DATABASES = SERVER if os.environ.get("DB", "sqlite") == "postgresql" else LITE\n',
+    ],
+    ids=["if", "match", "if in a function", "match in a function", "no default in a function", "conditional"],
+)
+def test_what_lies_below_a_setting_rests_on_the_default_that_chose_it(code: str, tmp_path: Path) -> None:
+    files = {"manage.py": MANAGE, "shop/__init__.py": "", "shop/settings.py": CHOSEN + code}
+    settings = stack_of(tmp_path, files).settings
+    assert settings is not None
+    engine = settings.at("DATABASES", "default", "ENGINE")
+    assert isinstance(engine, Known)
+    assert (engine.value, defaulted(engine.note)) == ("django.db.backends.sqlite3", "DB")

@@ -24,7 +24,7 @@ from stackaudit.link.folding.objects import (
     Unset,
 )
 from stackaudit.model.source import Place
-from stackaudit.model.values import AnyValue, Known, Unknown
+from stackaudit.model.values import AnyValue, Known, Unknown, defaulted
 
 STEPS = 300_000
 """How many expressions and statements one machine folds before it gives up; real settings need a few thousand."""
@@ -142,6 +142,20 @@ class Machine:
             return statements.execute(self, body, frame)
         finally:
             self.depth -= 1
+
+    def execute_assumed(self, body: Sequence[ir.Stmt], test: AnyValue, frame: Frame) -> Exit:
+        """Runs the statements that `test` has chosen: what they set rests on the default that the test rests on."""
+        note = test.note if isinstance(test, Known) and defaulted(test.note) else ""
+        if not note or frame.kind not in ("module", "function"):
+            return self.execute(body, frame)
+        if frame.kind == "function":
+            frame.assumed.append(note)
+            return self.execute(body, frame)
+        self.assumptions.append(note)
+        try:
+            return self.execute(body, frame)
+        finally:
+            self.assumptions.pop()
 
     def call(
         self, function: AnyValue, args: list[AnyValue], keywords: dict[str, AnyValue], node: ir.Node, frame: Frame

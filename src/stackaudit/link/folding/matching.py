@@ -22,7 +22,7 @@ def match_(machine: Machine, node: ir.Match, frame: Frame) -> Exit:
     for index, case in enumerate(node.cases):
         matched = _matches(machine, subject, case, frame)
         if matched is True:
-            return machine.execute(case.body, frame)
+            return machine.execute_assumed(case.body, subject, frame)
         if isinstance(matched, Unknown):
             rest = node.cases[index:]
 
@@ -36,7 +36,7 @@ def match_(machine: Machine, node: ir.Match, frame: Frame) -> Exit:
 
             arms: list[Callable[[], Exit]] = [arm(each) for each in rest]
             return joined_exit(machine.either(matched, [*arms, lambda: FELL]), matched, frame)
-    return FELL
+    return machine.execute_assumed((), subject, frame)
 
 
 def _matches(machine: Machine, subject: AnyValue, case: ir.Case, frame: Frame) -> bool | Unknown:

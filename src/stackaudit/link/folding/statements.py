@@ -17,7 +17,7 @@ from stackaudit.link.folding.objects import (
     Unset,
 )
 from stackaudit.link.folding.operators import noted, truth
-from stackaudit.model.values import AnyValue, Known, Unknown, by_default, defaulted
+from stackaudit.model.values import AnyValue, Known, Unknown, by_default
 
 if TYPE_CHECKING:
     from stackaudit.link.folding.machine import Machine
@@ -114,13 +114,7 @@ def _if(machine: Machine, node: ir.If, rest: Sequence[ir.Stmt], frame: Frame) ->
         chosen, other = (node.body, node.orelse) if decided else (node.orelse, node.body)
         if frame.kind == "module" and not machine.catchers and _only_raises(chosen):
             return _refuted(machine, node, other, frame)
-        assumed = isinstance(test, Known) and bool(defaulted(test.note)) and frame.kind == "module"
-        machine.assumptions += [test.note] if assumed and isinstance(test, Known) else []
-        try:
-            end = machine.execute(chosen, frame)
-        finally:
-            if assumed:
-                machine.assumptions.pop()
+        end = machine.execute_assumed(chosen, test, frame)
         return None if end == FELL else end
     after: Sequence[ir.Stmt] = rest if jumps(node.body) or jumps(node.orelse) else ()
 

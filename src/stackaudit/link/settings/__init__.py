@@ -11,7 +11,7 @@ from stackaudit.link.fold import World, exported
 from stackaudit.link.folding.included import by_overlay
 from stackaudit.link.folding.machine import Machine
 from stackaudit.link.folding.objects import FoldedDict, Maybe
-from stackaudit.link.folding.operators import of_plain
+from stackaudit.link.folding.operators import noted, of_plain
 from stackaudit.link.settings import choice as settings_choice
 from stackaudit.link.settings import classes as settings_classes
 from stackaudit.link.settings import projects
@@ -110,7 +110,8 @@ class Settings:
                 if isinstance(default, _Nothing):
                     return Unknown(f"{'.'.join(map(str, keys))} is not set", value.places)
                 return Known(default, value.places, "default")
-            value = below
+            rests = isinstance(below, Known) and defaulted(value.note) and not defaulted(below.note)
+            value = noted(below, value.note) if rests else below
         return value
 
     def _below(self, value: Known[Any], key: str | int) -> AnyValue | None:
